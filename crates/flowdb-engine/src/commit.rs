@@ -1,0 +1,234 @@
+//! The write path: to the log, to the memtables, visible; and the sync of the log, which many commits share.
+
+use crate::batch::{Chunk, WriteBatch, operations};
+use crate::error::{Error, ErrorKind, Result};
+use crate::inner::Inner;
+use crate::key::{Entry, Sequence};
+use crate::options::{Durability, SyncMode, WriteOptions};
+use crate::wal::{LogWriter, SegmentHeader};
+use parking_lot::MutexGuard;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// A place in the log, up to which a sync may be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LogPosition {
+    /// Number of the segment.
+    pub segment: u64,
+    /// Bytes of it.
+    pub offset: u64,
+}
+
+/// What a commit did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Commit {
+    /// Number of its first operation.
+    pub first: Sequence,
+    /// Number of its last operation, which is the commit's.
+    pub last: Sequence,
+    /// Where it ends in the log.
+    pub position: LogPosition,
+}
+
+/// What the commit lock guards: the order of commits.
+#[derive(Debug)]
+pub(crate) struct CommitState {
+    /// The segment being written. `None` once closed.
+    pub(crate) log: Option<LogWriter>,
+    /// Number of the last operation that was written.
+    pub(crate) last: Sequence,
+}
+
+/// A log that has outgrown its segment size this many times over is followed by a new segment in the middle of a commit call,
+/// if maintenance has not come round to it.
+const OVERDUE_SEGMENTS: u64 = 2;
+
+impl Inner {
+    /// See [`crate::Db::write`].
+    pub(crate) fn write(&self, batch: WriteBatch, options: WriteOptions) -> Result<Commit> {
+        self.check_trees(&batch)?;
+        let commit = {
+            let mut state = self.commit.lock();
+            while self.stalled() {
+                drop(state);
+                self.relieve()?;
+                state = self.commit.lock();
+            }
+            if self.log_is_overdue(&state) {
+                self.rotate_log(&mut state)?;
+            }
+            self.commit_locked(&mut state, batch)?
+        };
+        if self.wants_sync(options) {
+            self.sync(commit.position)?;
+        }
+        Ok(commit)
+    }
+
+    /// See [`crate::Db::try_write`].
+    pub(crate) fn try_write(&self, batch: WriteBatch) -> std::result::Result<Commit, (Error, WriteBatch)> {
+        if let Err(error) = self.check_trees(&batch) {
+            return Err((error, batch));
+        }
+        let Some(mut state) = self.commit.try_lock() else {
+            return Err((Error::would_block(), batch));
+        };
+        if self.stalled() || self.log_is_overdue(&state) {
+            return Err((Error::would_block(), batch));
+        }
+        // From here on the batch is used up: what fails now will not go better elsewhere.
+        self.commit_locked(&mut state, batch).map_err(|error| (error, WriteBatch::new()))
+    }
+
+    /// See [`crate::Db::wants_sync`].
+    pub(crate) fn wants_sync(&self, options: WriteOptions) -> bool {
+        match options.durability {
+            Some(durability) => durability == Durability::Synced,
+            None => self.options.sync == SyncMode::Always,
+        }
+    }
+
+    /// See [`crate::Db::sync`].
+    pub(crate) fn sync(&self, position: LogPosition) -> Result<()> {
+        let log = self.current_log()?;
+        // A segment is followed by the next one only after it was synced to its end.
+        if position.segment < log.segment() {
+            return Ok(());
+        }
+        self.check_usable()?;
+        log.sync(position.offset).map_err(|error| self.poison("the log could not be synced", error))
+    }
+
+    /// Begins a new log segment: the old one is synced to its end first. Under the commit lock.
+    pub(crate) fn rotate_log(&self, state: &mut CommitState) -> Result<()> {
+        let Some(old) = state.log.as_mut() else {
+            return Err(closed());
+        };
+        let segment = old.segment() + 1;
+        old.seal().map_err(|error| self.poison("the log could not be synced", error))?;
+        let new = self.create_log(segment, old.segment(), state.last)?;
+        self.use_log(state, new);
+        Ok(())
+    }
+
+    pub(crate) fn create_log(
+        &self,
+        segment: u64,
+        previous: u64,
+        last_sequence: Sequence,
+    ) -> Result<LogWriter> {
+        let header = SegmentHeader { segment, previous, database_id: self.database_id, last_sequence };
+        LogWriter::create(self.fs.as_ref(), &self.dir, header, self.options.log_segment_bytes)
+    }
+
+    /// Writes go to `log` from now on. Under the commit lock.
+    pub(crate) fn use_log(&self, state: &mut CommitState, log: LogWriter) {
+        self.segment.store(log.segment(), Ordering::Release);
+        for tree in self.trees.iter().filter(|tree| tree.view().active.memtable.is_empty()) {
+            // Nothing is frozen; the empty memtable only learns where its first entry will be.
+            tree.freeze(log.segment());
+        }
+        *self.log.write() = Some(log.handle());
+        state.log = Some(log);
+    }
+
+    /// Freezes the active memtables of the trees that `wanted` picks. True if there was something to freeze.
+    pub(crate) fn freeze_where(
+        &self,
+        state: &CommitState,
+        wanted: impl Fn(&crate::tree::Tree) -> bool,
+    ) -> bool {
+        let Some(segment) = state.log.as_ref().map(LogWriter::segment) else {
+            return false;
+        };
+        let mut any = false;
+        for tree in self.trees.iter().filter(|tree| wanted(tree)) {
+            any |= tree.freeze(segment);
+        }
+        any
+    }
+
+    fn commit_locked(&self, state: &mut MutexGuard<'_, CommitState>, batch: WriteBatch) -> Result<Commit> {
+        self.check_usable()?;
+        let log = state.log.as_ref().ok_or_else(closed)?;
+        let position = LogPosition { segment: log.segment(), offset: log.end() };
+        let first = state.last + 1;
+        let count = batch.len();
+        if count == 0 {
+            return Ok(Commit { first, last: state.last, position });
+        }
+        let chunks = batch.into_chunks();
+        let offset = self.append(state, first, &chunks)?;
+        self.apply(first, &chunks);
+        let last = first + count - 1;
+        state.last = last;
+        self.snapshots.publish(last);
+        self.note_unsynced();
+        let full =
+            |tree: &crate::tree::Tree| tree.view().active.memtable.bytes() >= tree.options.write_buffer_bytes;
+        if self.freeze_where(state, full) || offset >= self.options.log_segment_bytes {
+            self.options.executor.wake();
+        }
+        Ok(Commit { first, last, position: LogPosition { segment: position.segment, offset } })
+    }
+
+    fn append(&self, state: &mut CommitState, first: Sequence, chunks: &[Chunk]) -> Result<u64> {
+        let log = state.log.as_mut().ok_or_else(closed)?;
+        log.append(first, chunks).map_err(|error| match error.kind() {
+            // The writer has cut the log back: the commit is rejected, and nothing else has happened.
+            ErrorKind::NoSpace if !log.is_broken() => error,
+            _ => self.poison("the log could not be written", error),
+        })
+    }
+
+    fn apply(&self, first: Sequence, chunks: &[Chunk]) {
+        let views: Vec<_> = self.trees.iter().map(|tree| (tree.options.id, tree.view())).collect();
+        let mut sequence = first;
+        for chunk in chunks {
+            for operation in operations(&chunk.bytes) {
+                let operation = operation.expect("a batch holds whole operations");
+                let (_, view) = views
+                    .iter()
+                    .find(|(id, _)| *id == operation.tree)
+                    .expect("the batch's trees were checked before it was logged");
+                view.active.memtable.insert(Entry {
+                    key: operation.key,
+                    sequence,
+                    kind: operation.kind,
+                    expiry: operation.expiry,
+                    value: operation.value,
+                });
+                sequence += 1;
+            }
+        }
+    }
+
+    fn check_trees(&self, batch: &WriteBatch) -> Result<()> {
+        batch.trees().iter().try_for_each(|id| self.tree(*id).map(|_| ()))
+    }
+
+    /// True while a write has to wait for maintenance.
+    fn stalled(&self) -> bool {
+        self.trees.iter().any(|tree| {
+            let view = tree.view();
+            view.frozen.len() >= self.options.frozen_memtables_max
+                || view.levels.level(0).len() >= crate::compaction::LEVEL_0_TABLES_MAX
+        })
+    }
+
+    /// Does a slice of the maintenance that writes are waiting for, or waits for the one who is at it.
+    fn relieve(&self) -> Result<()> {
+        self.check_usable()?;
+        self.options.executor.wake();
+        self.maintain_waiting(Duration::from_millis(20)).map(|_| ())
+    }
+
+    fn log_is_overdue(&self, state: &CommitState) -> bool {
+        let limit = self.options.log_segment_bytes.saturating_mul(OVERDUE_SEGMENTS);
+        state.log.as_ref().is_some_and(|log| log.end() >= limit)
+    }
+}
+
+pub(crate) fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the database is closed")
+}

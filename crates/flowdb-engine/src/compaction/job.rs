@@ -1,0 +1,236 @@
+//! The work of a compaction, in steps that a slice of maintenance can stop between.
+
+use super::picker::{Choice, Circumstances, pick, pick_all};
+use crate::error::Result;
+use crate::flush::NewTable;
+use crate::inner::Inner;
+use crate::iter::{CompactionIter, CompactionPolicy, LevelCursor, MergeCursor};
+use crate::key::{Sequence, TreeId};
+use crate::maintenance::Workshop;
+use crate::options::ReadTier;
+use crate::tree::{Levels, LiveTable, Sources, Tree};
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Entries written between two looks at the clock.
+const ENTRIES_PER_LOOK: u32 = 256;
+
+/// A compaction under way. Its inputs stay live until it is finished; when the database is closed before, the next open removes what it
+/// had written.
+pub(crate) struct CompactionJob {
+    tree: TreeId,
+    level: u8,
+    inputs: Vec<Arc<LiveTable>>,
+    base: Sequence,
+    now: i64,
+    entries: CompactionIter,
+    /// Range deletes still to be written, by start; each is cut where one output ends and the next begins.
+    range_deletes: VecDeque<(Bytes, Bytes, Sequence)>,
+    output: Option<NewTable>,
+    last_key: Bytes,
+    finished: Vec<Arc<LiveTable>>,
+}
+
+impl std::fmt::Debug for CompactionJob {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let inputs: Vec<_> = self.inputs.iter().map(|live| live.meta.id).collect();
+        f.debug_struct("CompactionJob")
+            .field("tree", &self.tree)
+            .field("inputs", &inputs)
+            .field("level", &self.level)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    /// Goes on with the compaction under way, or begins the most useful one, until `deadline` (for ever if there is none) or until one
+    /// is finished. False if there is nothing to do.
+    pub(crate) fn compact_slice(&self, workshop: &mut Workshop, deadline: Option<Duration>) -> Result<bool> {
+        let job = match workshop.job.take() {
+            Some(job) => Some(job),
+            None => self.begin_compaction()?,
+        };
+        let Some(mut job) = job else {
+            return Ok(false);
+        };
+        let tree = self.tree(job.tree)?;
+        match job.run(self, tree, deadline) {
+            Ok(true) => job.install(self, tree)?,
+            Ok(false) => workshop.job = Some(job),
+            Err(error) => {
+                // A later slice begins anew.
+                job.finished.iter().for_each(|live| live.mark_obsolete());
+                return Err(error);
+            }
+        }
+        Ok(true)
+    }
+
+    /// A job that rewrites all of `tree`.
+    pub(crate) fn whole_tree_job(&self, tree: &Tree) -> Result<Option<CompactionJob>> {
+        let levels = &tree.view().levels;
+        pick_all(levels, self.options.table_bytes_max)
+            .map(|choice| CompactionJob::begin(self, tree, levels, choice))
+            .transpose()
+    }
+
+    fn begin_compaction(&self) -> Result<Option<CompactionJob>> {
+        let at = Circumstances {
+            table_bytes_max: self.options.table_bytes_max,
+            now: self.now(),
+            oldest_snapshot: self.snapshots.oldest(),
+        };
+        for tree in &self.trees {
+            let levels = &tree.view().levels;
+            if let Some(choice) = pick(levels, at) {
+                return CompactionJob::begin(self, tree, levels, choice).map(Some);
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl CompactionJob {
+    fn begin(inner: &Inner, tree: &Tree, levels: &Arc<Levels>, choice: Choice) -> Result<Self> {
+        let Choice { inputs, level } = choice;
+        tracing::debug!(tree = tree.options.name, tables = inputs.len(), level, "compaction begins");
+        let sources = sources(&inputs);
+        let now = inner.now();
+        let (beneath, beneath_range) = (Arc::clone(levels), Arc::clone(levels));
+        let depth = usize::from(level);
+        let policy = CompactionPolicy {
+            snapshots: inner.snapshots.list(),
+            now,
+            bottom: Box::new(move |key| !beneath.has_beneath(depth, key, key)),
+            bottom_range: Box::new(move |start, end| !beneath_range.has_beneath(depth, start, end)),
+        };
+        let merged = MergeCursor::new(sources.cursors);
+        let entries = CompactionIter::new(Box::new(merged), sources.range_deletes, policy)?;
+        let mut range_deletes = entries.kept_range_deletes();
+        range_deletes.sort();
+        let base = inputs.iter().map(|live| live.meta.smallest_sequence).min().unwrap_or(0);
+        Ok(CompactionJob {
+            tree: tree.options.id,
+            level,
+            inputs,
+            base,
+            now,
+            entries,
+            range_deletes: range_deletes.into(),
+            output: None,
+            last_key: Bytes::new(),
+            finished: Vec::new(),
+        })
+    }
+
+    /// Writes until done (true) or until `deadline`.
+    fn run(&mut self, inner: &Inner, tree: &Tree, deadline: Option<Duration>) -> Result<bool> {
+        let mut written = 0u32;
+        while self.entries.valid() {
+            self.close_full_output(inner, tree)?;
+            let builder = inner.builder(&mut self.output, tree, self.base)?;
+            let entries = &self.entries;
+            builder.add(
+                entries.key(),
+                entries.sequence(),
+                entries.kind(),
+                entries.expiry(),
+                &entries.value(),
+            )?;
+            self.last_key = Bytes::copy_from_slice(entries.key());
+            self.entries.next()?;
+            written += 1;
+            let look = written.is_multiple_of(ENTRIES_PER_LOOK);
+            if look && deadline.is_some_and(|deadline| inner.options.clock.monotonic() >= deadline) {
+                return Ok(false);
+            }
+        }
+        self.close_output(inner, tree, None)?;
+        Ok(true)
+    }
+
+    /// Ends an output that is large enough, unless the next entry is another version of its last key.
+    fn close_full_output(&mut self, inner: &Inner, tree: &Tree) -> Result<()> {
+        let full = |output: &NewTable| output.builder.file_bytes() >= inner.options.table_bytes_max;
+        if self.output.as_ref().is_some_and(full) && self.last_key[..] != *self.entries.key() {
+            let border = Bytes::copy_from_slice(self.entries.key());
+            self.close_output(inner, tree, Some(&border))?;
+        }
+        Ok(())
+    }
+
+    /// Ends the output; range deletes are cut at `border`, and what lies behind it goes to the next output.
+    fn close_output(&mut self, inner: &Inner, tree: &Tree, border: Option<&Bytes>) -> Result<()> {
+        let mut later = VecDeque::new();
+        for (start, end, sequence) in std::mem::take(&mut self.range_deletes) {
+            match border {
+                Some(border) if start >= *border => later.push_back((start, end, sequence)),
+                Some(border) if end > *border => {
+                    let builder = inner.builder(&mut self.output, tree, self.base)?;
+                    builder.add_range_delete(&start, border, sequence);
+                    later.push_back((border.clone(), end, sequence));
+                }
+                _ => {
+                    let builder = inner.builder(&mut self.output, tree, self.base)?;
+                    builder.add_range_delete(&start, &end, sequence);
+                }
+            }
+        }
+        self.range_deletes = later;
+        if let Some(output) = self.output.take() {
+            self.finished.push(inner.finish_table(tree, self.level, output)?);
+        }
+        Ok(())
+    }
+
+    /// Puts the outputs in the place of the inputs.
+    fn install(self, inner: &Inner, tree: &Tree) -> Result<()> {
+        let removed: Vec<u64> = self.inputs.iter().map(|live| live.meta.id).collect();
+        let mut edit = inner.new_edit();
+        if self.entries.purged_at().is_some() {
+            edit = inner.note_purge(edit, self.now);
+        }
+        edit = removed.iter().fold(edit, |edit, id| edit.remove_table(self.tree, *id));
+        edit = self.finished.iter().fold(edit, |edit, live| edit.add_table(live.meta.clone()));
+        inner.record(&edit)?;
+        for live in &self.inputs {
+            live.mark_obsolete();
+        }
+        tracing::debug!(
+            tree = tree.options.name,
+            removed = removed.len(),
+            added = self.finished.len(),
+            "compaction ends"
+        );
+        tree.change(|view| {
+            let mut levels = Levels::clone(&view.levels);
+            levels.change(&removed, self.finished);
+            view.levels = Arc::new(levels);
+        });
+        Ok(())
+    }
+}
+
+/// Cursors over the inputs: one for each table of level 0, one for each deeper level.
+fn sources(inputs: &[Arc<LiveTable>]) -> Sources {
+    let mut sources = Sources::default();
+    let mut deeper: Vec<(u8, Vec<_>)> = Vec::new();
+    for live in inputs {
+        sources.add_range_deletes(live.table.range_deletes());
+        if live.meta.level == 0 {
+            // Inputs are read once: they would only drive out of the cache what readers want.
+            sources.cursors.push(Box::new(live.table.cursor(ReadTier::Disk, false, None)));
+            continue;
+        }
+        match deeper.last_mut() {
+            Some((level, tables)) if *level == live.meta.level => tables.push(Arc::clone(&live.table)),
+            _ => deeper.push((live.meta.level, vec![Arc::clone(&live.table)])),
+        }
+    }
+    for (_, tables) in deeper {
+        sources.cursors.push(Box::new(LevelCursor::new(tables, ReadTier::Disk, false, None)));
+    }
+    sources
+}

@@ -1,0 +1,134 @@
+//! Which tables to rewrite next: a pure choice from the state of a tree.
+
+use crate::key::Sequence;
+use crate::tree::{LEVELS, Levels, LiveTable};
+use std::sync::Arc;
+
+/// Level-0 tables at which they are merged into level 1.
+const LEVEL_0_TABLES: usize = 4;
+/// Level-0 tables at which writes wait.
+pub(crate) const LEVEL_0_TABLES_MAX: usize = 24;
+/// Each level may hold this many times what the one above it holds.
+const LEVEL_FACTOR: u64 = 10;
+/// Size of level 1, in tables of the largest size.
+const LEVEL_1_TABLES: u64 = 4;
+
+/// Tables to merge, and the level their contents go to.
+#[derive(Debug, Clone)]
+pub(crate) struct Choice {
+    /// Tables that go away, newest data first.
+    pub(crate) inputs: Vec<Arc<LiveTable>>,
+    /// Where what is kept goes.
+    pub(crate) level: u8,
+}
+
+/// What the choice depends on, besides the tables.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Circumstances {
+    pub(crate) table_bytes_max: u64,
+    /// Time against which expiry is judged, microseconds since the epoch.
+    pub(crate) now: i64,
+    /// The oldest moment that readers hold on to. What it may see is not dropped, so rewriting it would gain nothing.
+    pub(crate) oldest_snapshot: Option<Sequence>,
+}
+
+/// The most useful thing to do, if anything is.
+pub(crate) fn pick(levels: &Levels, at: Circumstances) -> Option<Choice> {
+    if levels.level(0).len() >= LEVEL_0_TABLES {
+        return Some(from_level_0(levels));
+    }
+    oversized(levels, at.table_bytes_max)
+        .or_else(|| expired(levels, at))
+        .or_else(|| full_of_deletes(levels, at))
+}
+
+impl Circumstances {
+    fn is_free(&self, live: &LiveTable) -> bool {
+        self.oldest_snapshot.is_none_or(|oldest| oldest >= live.meta.largest_sequence)
+    }
+}
+
+/// Everything, into the deepest level in use (at least level 1). `None` if there is nothing to gain.
+pub(crate) fn pick_all(levels: &Levels, table_bytes_max: u64) -> Option<Choice> {
+    let inputs: Vec<_> = levels
+        .level(0)
+        .iter()
+        .rev()
+        .chain((1..LEVELS).flat_map(|level| levels.level(level)))
+        .cloned()
+        .collect();
+    let bytes: u64 = inputs.iter().map(|live| live.meta.file_bytes).sum();
+    let fits = (1..LEVELS).find(|level| bytes <= limit(*level, table_bytes_max)).unwrap_or(LEVELS - 1);
+    let level = (1..LEVELS).rev().find(|level| !levels.level(*level).is_empty()).unwrap_or(1).max(fits);
+    (!inputs.is_empty()).then(|| Choice { inputs, level: level_number(level) })
+}
+
+/// Bytes a level may hold.
+fn limit(level: usize, table_bytes_max: u64) -> u64 {
+    (1..level).fold(table_bytes_max * LEVEL_1_TABLES, |bytes, _| bytes.saturating_mul(LEVEL_FACTOR))
+}
+
+/// All of level 0, and what it overlaps in level 1. All, because a part could bring old versions beneath newer ones.
+fn from_level_0(levels: &Levels) -> Choice {
+    let mut inputs: Vec<_> = levels.level(0).iter().rev().cloned().collect();
+    let (start, end) = span(&inputs);
+    inputs.extend_from_slice(levels.overlapping(1, &start, &end));
+    Choice { inputs, level: 1 }
+}
+
+/// One table of the level that exceeds its limit most, with what it overlaps beneath.
+fn oversized(levels: &Levels, table_bytes_max: u64) -> Option<Choice> {
+    let excess = |level: &usize| levels.bytes(*level) * 100 / limit(*level, table_bytes_max);
+    let level = (1..LEVELS - 1).max_by_key(excess).filter(|level| excess(level) > 100)?;
+    // The one that costs least: few bytes beneath it for each of its own.
+    let cost = |live: &&Arc<LiveTable>| {
+        let beneath = levels.overlapping(level + 1, &live.meta.smallest, &live.meta.largest);
+        let bytes: u64 = beneath.iter().map(|live| live.meta.file_bytes).sum();
+        bytes * 100 / live.meta.file_bytes.max(1)
+    };
+    levels.level(level).iter().min_by_key(cost).map(|live| down(levels, level, live))
+}
+
+/// A table in which everything has expired, where its removal brings nothing older back.
+fn expired(levels: &Levels, at: Circumstances) -> Option<Choice> {
+    (1..LEVELS).rev().find_map(|level| {
+        let dead = |live: &&Arc<LiveTable>| live.meta.expiry_max <= at.now && at.is_free(live);
+        let live = levels.level(level).iter().find(dead)?;
+        Some(down(levels, level, live))
+    })
+}
+
+/// A table whose deletes make up half of it or more: going down, they take what they delete along. Range deletes count by
+/// what may lie beneath them, which is unknown here, so one is enough if there is something.
+fn full_of_deletes(levels: &Levels, at: Circumstances) -> Option<Choice> {
+    (1..LEVELS - 1).find_map(|level| {
+        let worthwhile = |live: &&Arc<LiveTable>| {
+            let properties = live.table.properties();
+            let mostly_deletes = properties.deletes * 2 >= properties.entries.max(1);
+            at.is_free(live)
+                && (properties.range_deletes > 0 || mostly_deletes)
+                && levels.has_beneath(level, &live.meta.smallest, &live.meta.largest)
+        };
+        levels.level(level).iter().find(worthwhile).map(|live| down(levels, level, live))
+    })
+}
+
+/// `live` of `level`, and what it overlaps in the level beneath; the last level is rewritten in place.
+fn down(levels: &Levels, level: usize, live: &Arc<LiveTable>) -> Choice {
+    let mut inputs = vec![Arc::clone(live)];
+    let target = (level + 1).min(LEVELS - 1);
+    if target != level {
+        inputs.extend_from_slice(levels.overlapping(target, &live.meta.smallest, &live.meta.largest));
+    }
+    Choice { inputs, level: level_number(target) }
+}
+
+fn span(tables: &[Arc<LiveTable>]) -> (bytes::Bytes, bytes::Bytes) {
+    let smallest = tables.iter().map(|live| &live.meta.smallest).min();
+    let largest = tables.iter().map(|live| &live.meta.largest).max();
+    (smallest.cloned().unwrap_or_default(), largest.cloned().unwrap_or_default())
+}
+
+fn level_number(level: usize) -> u8 {
+    u8::try_from(level).expect("there are few levels")
+}

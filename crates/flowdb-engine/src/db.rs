@@ -1,0 +1,150 @@
+//! Open, write, get, scan, snapshot, close: the engine's face.
+
+use crate::batch::WriteBatch;
+use crate::commit::{Commit, LogPosition};
+use crate::error::{Error, Result};
+use crate::executor::Maintenance;
+use crate::fs::FileSystem;
+use crate::inner::Inner;
+use crate::iter::{DbIterator, MergeCursor};
+use crate::key::{Entry, Kind, Sequence, TreeId};
+use crate::options::{Options, ReadOptions, WriteOptions};
+use crate::recovery;
+use crate::snapshot::Snapshot;
+use crate::stats::Stats;
+use crate::tree::SourceOptions;
+use bytes::Bytes;
+use std::ops::Bound;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// An open database. Clones are handles to the same one; any thread may use them.
+///
+/// Dropping the last handle without [`Db::close`] loses nothing that was committed: the next open replays the log.
+#[derive(Debug, Clone)]
+pub struct Db(Arc<Inner>);
+
+impl Db {
+    /// Opens the database in `dir`, or creates it if there is none and [`Options::create_if_missing`] says so.
+    ///
+    /// Fails with `Locked` if it is open elsewhere, `NotFound`, `InvalidArgument` for settings out of range or trees that do not
+    /// fit, `Corruption`, `Unsupported` for files of a newer version, or what the operating system reports.
+    pub fn open(fs: Arc<dyn FileSystem>, dir: &Path, options: Options) -> Result<Db> {
+        recovery::open(fs, dir, options).map(|inner| Db(Arc::new(inner)))
+    }
+
+    /// Writes a batch, whole or not at all. Waits while maintenance is behind, helping it, and for the log's sync if the durability
+    /// asks for it.
+    ///
+    /// Fails with `NoSpace` (nothing was written; try again later), `Poisoned` or `Io` (the outcome is unknown until reopened), `Closed`,
+    /// or `InvalidArgument` for a tree that was not declared.
+    pub fn write(&self, batch: WriteBatch, options: WriteOptions) -> Result<Commit> {
+        self.0.write(batch, options)
+    }
+
+    /// Writes a batch without ever waiting: not for a lock, not for maintenance, not for a sync. Costs one small write to the log, which
+    /// the operating system takes into its memory. A caller that wants the commit synced calls [`Db::sync`] with its position.
+    ///
+    /// The error `WouldBlock` gives the batch back, to be written with [`Db::write`] where waiting is allowed; so does
+    /// `InvalidArgument`. With other errors, which are those of [`Db::write`], the batch is used up.
+    pub fn try_write(&self, batch: WriteBatch) -> std::result::Result<Commit, (Error, WriteBatch)> {
+        self.0.try_write(batch)
+    }
+
+    /// True if a commit with these options must be synced before it counts as done.
+    pub fn wants_sync(&self, options: WriteOptions) -> bool {
+        self.0.wants_sync(options)
+    }
+
+    /// Returns once the log up to `position` is on stable storage. Callers at the same time share one sync.
+    pub fn sync(&self, position: LogPosition) -> Result<()> {
+        self.0.sync(position)
+    }
+
+    /// The newest version of `key`, unless it is deleted or has expired.
+    pub fn get(&self, tree: TreeId, key: &[u8], options: ReadOptions) -> Result<Option<Entry>> {
+        self.0.check_open()?;
+        // The view first: what is visible in it at that moment cannot be dropped from under it. See `Snapshots`.
+        let view = self.0.tree(tree)?.view();
+        let sequence = options.sequence.unwrap_or_else(|| self.0.snapshots.visible());
+        let Some(entry) = view.get(key, sequence, source_options(options))? else {
+            return Ok(None);
+        };
+        match entry.kind {
+            Kind::Put => {
+                let now = if entry.expiry == crate::format::NEVER { 0 } else { self.now(options) };
+                Ok((!entry.is_expired(now)).then_some(entry))
+            }
+            Kind::Delete | Kind::DeleteRange => Ok(None),
+            Kind::PutPointer => Err(crate::iter::value_files_unsupported()),
+        }
+    }
+
+    /// The entries between the bounds, in order of their keys; at no entry at first. Inverted bounds are empty. Sees the moment of
+    /// this call, or of [`ReadOptions::sequence`], as long as it lives; what it sees is kept on disk until then.
+    pub fn iter(
+        &self,
+        tree: TreeId,
+        bounds: (Bound<Bytes>, Bound<Bytes>),
+        options: ReadOptions,
+    ) -> Result<DbIterator> {
+        self.0.check_open()?;
+        let tree = self.0.tree(tree)?;
+        // The snapshot first: from then on nothing it sees is dropped from later views.
+        let snapshot = options.sequence.is_none().then(|| self.snapshot());
+        let sequence = options.sequence.or(snapshot.as_ref().map(Snapshot::sequence)).unwrap_or_default();
+        let view = tree.view();
+        let sources = view.sources(source_options(options));
+        let cursor = Box::new(MergeCursor::new(sources.cursors));
+        let pins = Box::new((view, snapshot));
+        Ok(DbIterator::new(cursor, sources.range_deletes, sequence, self.now(options), bounds, pins))
+    }
+
+    /// Keeps what is committed now readable, through [`ReadOptions::sequence`], until dropped.
+    pub fn snapshot(&self) -> Snapshot {
+        self.0.snapshots.take()
+    }
+
+    /// Number of the last visible operation.
+    pub fn last_sequence(&self) -> Sequence {
+        self.0.snapshots.visible()
+    }
+
+    /// Does what is due (flush, new log segment, compaction, removal of files, sync of the interval) for about `budget`; a flush runs to
+    /// its end, whatever its budget. Returns at once if another thread is at it.
+    ///
+    /// Fails with what the operating system reports; nothing is lost, and a later call tries again. Does nothing once closed or poisoned.
+    pub fn maintain(&self, budget: Duration) -> Result<Maintenance> {
+        self.0.maintain(budget)
+    }
+
+    /// Writes the memtables of all trees to tables.
+    pub fn flush(&self) -> Result<()> {
+        self.0.flush()
+    }
+
+    /// Flushes, and rewrites a tree until nothing superfluous is left in it, but what snapshots hold.
+    pub fn compact(&self, tree: TreeId) -> Result<()> {
+        self.0.compact(tree)
+    }
+
+    /// Numbers about the present state. Cheap; may be slightly out of step with one another.
+    pub fn stats(&self) -> Stats {
+        self.0.stats()
+    }
+
+    /// Syncs the log, notes that all is well, and releases the lock. Memtables of more than 1 MiB are flushed first, so that the next open
+    /// is quick. Later calls of other methods fail with `Closed`; closing again does nothing. Iterators in use stay readable.
+    pub fn close(&self) -> Result<()> {
+        self.0.close()
+    }
+
+    fn now(&self, options: ReadOptions) -> i64 {
+        options.now.unwrap_or_else(|| self.0.now())
+    }
+}
+
+fn source_options(options: ReadOptions) -> SourceOptions {
+    SourceOptions { tier: options.tier, bypass_cache: options.bypass_cache, property: options.property }
+}

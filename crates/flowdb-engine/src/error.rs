@@ -1,0 +1,162 @@
+//! The engine's errors: few kinds, chosen by what the caller does next.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Shorthand for results of the engine.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What the caller can do about an [`Error`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// The call is wrong: fix the argument or the setting named in the message.
+    InvalidArgument,
+    /// The directory, or a file of it, is not there.
+    NotFound,
+    /// Another process, or another copy of this library, has the directory open.
+    Locked,
+    /// A file does not hold what was written to it: restore from a backup, or repair.
+    Corruption,
+    /// The files were written by a newer version, or with a feature this build lacks. Nothing was touched.
+    Unsupported,
+    /// The disk is full or the quota is used up. The write was rejected; try again once there is space.
+    NoSpace,
+    /// Another error of the operating system.
+    Io,
+    /// An earlier write or sync failed and its outcome is unknown: reopen the database. Reads go on.
+    Poisoned,
+    /// The database was closed.
+    Closed,
+    /// The answer is not in memory, or a lock is held: repeat the call where blocking is allowed.
+    WouldBlock,
+    /// Key, value or batch above the documented limit.
+    TooLarge,
+    /// A condition that the write depends on does not hold (the key exists, the value differs).
+    Conflict,
+}
+
+/// An error of the engine. Cheap to move; [`Error::kind`] tells what to do, the message has the details.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    file: Option<PathBuf>,
+    offset: Option<u64>,
+    holder: Option<u32>,
+    source: Option<io::Error>,
+}
+
+impl Error {
+    /// An error of `kind` with a message for people.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Error(Box::new(Inner {
+            kind,
+            message: message.into(),
+            file: None,
+            offset: None,
+            holder: None,
+            source: None,
+        }))
+    }
+
+    /// Bytes at `offset` of `file` are not what was written.
+    pub fn corruption(file: &Path, offset: u64, message: impl Into<String>) -> Self {
+        let mut error = Self::new(ErrorKind::Corruption, message);
+        error.0.file = Some(file.to_path_buf());
+        error.0.offset = Some(offset);
+        error
+    }
+
+    /// The call is wrong.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::InvalidArgument, message)
+    }
+
+    /// The answer needs the disk, or a lock that someone holds.
+    pub fn would_block() -> Self {
+        Self::new(ErrorKind::WouldBlock, "the answer is not in memory")
+    }
+
+    /// The directory is open elsewhere; `holder` is the process id if it is known.
+    pub fn locked(directory: &Path, holder: Option<u32>) -> Self {
+        let by = match holder {
+            Some(pid) if pid == std::process::id() => {
+                format!("another copy of flowdb in this process (process id {pid})")
+            }
+            Some(pid) => format!("process {pid}"),
+            None => "another process".to_owned(),
+        };
+        let mut error = Self::new(ErrorKind::Locked, format!("the database is open in {by}"));
+        error.0.file = Some(directory.to_path_buf());
+        error.0.holder = holder;
+        error
+    }
+
+    /// What an operating-system call on `file` reported.
+    pub fn io(file: &Path, action: &str, source: io::Error) -> Self {
+        let kind = match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                ErrorKind::NoSpace
+            }
+            io::ErrorKind::NotFound => ErrorKind::NotFound,
+            _ => ErrorKind::Io,
+        };
+        let mut error = Self::new(kind, format!("{action}: {source}"));
+        error.0.file = Some(file.to_path_buf());
+        error.0.source = Some(source);
+        error
+    }
+
+    /// What the caller can do about it.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The message without file and offset.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The file concerned.
+    pub fn file(&self) -> Option<&Path> {
+        self.0.file.as_deref()
+    }
+
+    /// The offset in the file, in bytes.
+    pub fn offset(&self) -> Option<u64> {
+        self.0.offset
+    }
+
+    /// Process id of the one that has the database open (kind [`ErrorKind::Locked`]).
+    pub fn holder(&self) -> Option<u32> {
+        self.0.holder
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        if let Some(file) = &self.0.file {
+            write!(f, " ({}", file.display())?;
+            if let Some(offset) = self.0.offset {
+                write!(f, " at byte {offset}")?;
+            }
+            f.write_str(")")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {self}", self.0.kind)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_ref().map(|source| source as _)
+    }
+}

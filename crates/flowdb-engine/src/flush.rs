@@ -1,0 +1,223 @@
+//! From a full memtable to a table on level 0.
+
+use crate::cache::BlockCache;
+use crate::commit::LogPosition;
+use crate::error::{Error, Result};
+use crate::fs::FileSystem;
+use crate::inner::Inner;
+use crate::iter::{CompactionIter, CompactionPolicy};
+use crate::key::Sequence;
+use crate::options::FilterKey;
+use crate::table::{Table, TableBuilder, TableOptions, TableSummary};
+use crate::tree::{Buffer, Garbage, Levels, LiveTable, Tree};
+use crate::version::{TableMeta, log_name, table_name};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+impl Inner {
+    /// Flushes the memtable that has waited longest in the tree with the most of them. False if none waits.
+    pub(crate) fn flush_one(&self) -> Result<bool> {
+        let waiting = |tree: &&Tree| tree.view().frozen.len();
+        let Some(tree) = self.trees.iter().max_by_key(waiting).filter(|tree| waiting(tree) > 0) else {
+            return Ok(false);
+        };
+        let view = tree.view();
+        let buffer = &view.frozen[0];
+        let table = self.write_memtable(tree, buffer, &view.levels)?;
+
+        self.sync_before_flush_counts()?;
+        let before = self.version.lock().state.oldest_log;
+        let oldest = self.oldest_segment_needed(Some(buffer)).max(before);
+        let flushed = buffer.memtable.largest_sequence();
+        let mut edit =
+            self.new_edit().flushed(tree.options.id, flushed).last_sequence(flushed).oldest_log(oldest);
+        if let Some(purged) = table.purged_at {
+            edit = self.note_purge(edit, purged);
+        }
+        if let Some(live) = &table.live {
+            edit = edit.add_table(live.meta.clone());
+        }
+        self.record(&edit)?;
+        tree.change(|view| {
+            view.frozen.remove(0);
+            let mut levels = Levels::clone(&view.levels);
+            levels.change(&[], table.live);
+            view.levels = Arc::new(levels);
+        });
+        self.drop_log_before(before, oldest);
+        Ok(true)
+    }
+
+    /// A table survives a power cut; the log of what it holds must too. Else a commit could be there in the flushed tree and missing in the
+    /// others, or there while an earlier one is missing.
+    fn sync_before_flush_counts(&self) -> Result<()> {
+        let Some(log) = self.log.read().clone() else {
+            return self.sync_replayed_segment();
+        };
+        self.sync(LogPosition { segment: log.segment(), offset: log.written() })
+    }
+
+    /// While the log is replayed, it may still be in the operating system's memory only.
+    fn sync_replayed_segment(&self) -> Result<()> {
+        let path = self.dir.join(log_name(self.segment.load(Ordering::Acquire)));
+        let sync = || self.fs.open_write(&path)?.sync();
+        sync().map_err(|error| Error::io(&path, "syncing the log", error))
+    }
+
+    fn write_memtable(&self, tree: &Tree, buffer: &Buffer, levels: &Arc<Levels>) -> Result<Flushed> {
+        let memtable = &buffer.memtable;
+        let range_deletes = memtable.range_deletes();
+        let bottom = Arc::clone(levels);
+        let bottom_range = Arc::clone(levels);
+        let policy = CompactionPolicy {
+            snapshots: self.snapshots.list(),
+            now: self.now(),
+            bottom: Box::new(move |key| bottom.candidates(key).next().is_none()),
+            bottom_range: Box::new(move |start, end| !bottom_range.touches(start, end)),
+        };
+        let mut entries =
+            CompactionIter::new(Box::new(memtable.cursor()), vec![Arc::clone(&range_deletes)], policy)?;
+        let mut output = None;
+        while entries.valid() {
+            let builder = self.builder(&mut output, tree, memtable.smallest_sequence())?;
+            builder.add(
+                entries.key(),
+                entries.sequence(),
+                entries.kind(),
+                entries.expiry(),
+                &entries.value(),
+            )?;
+            entries.next()?;
+        }
+        for (start, end, sequence) in entries.kept_range_deletes() {
+            self.builder(&mut output, tree, memtable.smallest_sequence())?
+                .add_range_delete(&start, &end, sequence);
+        }
+        let live = match output {
+            Some(output) => Some(self.finish_table(tree, 0, output)?),
+            None => None,
+        };
+        Ok(Flushed { live, purged_at: entries.purged_at() })
+    }
+
+    /// The table being written, begun if there is none.
+    pub(crate) fn builder<'a>(
+        &self,
+        output: &'a mut Option<NewTable>,
+        tree: &Tree,
+        base: Sequence,
+    ) -> Result<&'a mut TableBuilder> {
+        if output.is_none() {
+            *output = Some(self.new_table(tree, base)?);
+        }
+        Ok(&mut output.as_mut().expect("it was just put there").builder)
+    }
+
+    fn new_table(&self, tree: &Tree, base: Sequence) -> Result<NewTable> {
+        let id = self.next_file_id();
+        let path = self.dir.join(table_name(id));
+        let file = self.fs.create(&path).map_err(|error| Error::io(&path, "creating a table", error))?;
+        let options = &tree.options;
+        let unfinished = Unfinished { path: Some(path.clone()), garbage: Arc::clone(&self.garbage) };
+        let builder = TableBuilder::new(
+            file,
+            path,
+            TableOptions {
+                table_id: id,
+                database_id: self.database_id,
+                tree: options.id,
+                base,
+                block_bytes: options.block_bytes,
+                compression: options.compression,
+                filter_bits_per_key: options.filter_bits_per_key,
+                filter_key: options.filter_key,
+                block_property: options.block_property,
+            },
+        );
+        Ok(NewTable { id, builder, unfinished })
+    }
+
+    /// Completes a table, syncs it and its name, and opens it. The manifest does not name it yet.
+    pub(crate) fn finish_table(&self, tree: &Tree, level: u8, output: NewTable) -> Result<Arc<LiveTable>> {
+        let NewTable { id, builder, mut unfinished } = output;
+        let summary: TableSummary = builder.finish()?;
+        self.fs.sync_dir(&self.dir).map_err(|error| Error::io(&self.dir, "syncing the directory", error))?;
+        let meta = TableMeta {
+            id,
+            tree: tree.options.id,
+            level,
+            file_bytes: summary.file_bytes,
+            smallest: summary.smallest,
+            largest: summary.largest,
+            smallest_sequence: summary.smallest_sequence,
+            largest_sequence: summary.largest_sequence,
+            entries: summary.entries,
+            expiry_max: summary.expiry_max,
+        };
+        let live = self.open_table(tree.options.filter_key, meta)?;
+        unfinished.path = None;
+        Ok(live)
+    }
+
+    /// Opens a table's file.
+    pub(crate) fn open_table(&self, filter_key: FilterKey, meta: TableMeta) -> Result<Arc<LiveTable>> {
+        open_table(
+            self.fs.as_ref(),
+            &self.dir,
+            self.database_id,
+            filter_key,
+            meta,
+            &self.cache,
+            &self.garbage,
+        )
+    }
+}
+
+/// Opens the table that `meta` tells of.
+pub(crate) fn open_table(
+    fs: &dyn FileSystem,
+    dir: &Path,
+    database_id: u64,
+    filter_key: FilterKey,
+    meta: TableMeta,
+    cache: &Arc<BlockCache>,
+    garbage: &Arc<Garbage>,
+) -> Result<Arc<LiveTable>> {
+    let path = dir.join(table_name(meta.id));
+    let file = fs.open_read(&path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            Error::corruption(&path, 0, "a table that the manifest names is missing")
+        }
+        _ => Error::io(&path, "opening a table", error),
+    })?;
+    let table = Table::open(file, path.clone(), meta.id, database_id, filter_key, Arc::clone(cache))?;
+    Ok(LiveTable::new(meta, table, path, Arc::clone(garbage)))
+}
+
+/// A table being written.
+#[derive(Debug)]
+pub(crate) struct NewTable {
+    id: u64,
+    pub(crate) builder: TableBuilder,
+    unfinished: Unfinished,
+}
+
+/// Hands the file of a table that was given up to the garbage: on a full disk it would be in the way.
+#[derive(Debug)]
+struct Unfinished {
+    path: Option<PathBuf>,
+    garbage: Arc<Garbage>,
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        self.garbage.lock().extend(self.path.take());
+    }
+}
+
+struct Flushed {
+    /// `None` if nothing of the memtable was worth keeping.
+    live: Option<Arc<LiveTable>>,
+    purged_at: Option<i64>,
+}

@@ -1,0 +1,126 @@
+//! What the handles of an open database share.
+
+use crate::cache::BlockCache;
+use crate::commit::{CommitState, closed};
+use crate::error::{Error, ErrorKind, Result};
+use crate::fs::{FileLock, FileSystem};
+use crate::key::TreeId;
+use crate::maintenance::Workshop;
+use crate::options::Options;
+use crate::snapshot::Snapshots;
+use crate::tree::{Garbage, Tree};
+use crate::version::{Edit, Manifest, State};
+use crate::wal::LogFile;
+use parking_lot::{Mutex, RwLock};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+/// An open database.
+///
+/// Locks are taken in this order, and none is held over a call of the executor's user:
+/// `workshop` (maintenance: flush, compaction), `commit` (order of commits, log writer, active memtables), `version` (manifest).
+/// `workshop` and `version` are held over I/O and never taken by a reader or by `try_write`; `commit` is held over one small write, and
+/// over the start of a log segment, and `try_write` only tries it. Tables, views and snapshots are read without any of them.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) fs: Arc<dyn FileSystem>,
+    pub(crate) dir: PathBuf,
+    pub(crate) database_id: u64,
+    pub(crate) options: Options,
+    pub(crate) trees: Vec<Tree>,
+    pub(crate) cache: Arc<BlockCache>,
+    pub(crate) snapshots: Arc<Snapshots>,
+    pub(crate) garbage: Arc<Garbage>,
+    pub(crate) commit: Mutex<CommitState>,
+    /// The segment being written, for the sync lane, which must not wait for the commit lock. `None` until the log was replayed.
+    pub(crate) log: RwLock<Option<Arc<LogFile>>>,
+    /// Number of the segment being written, or replayed. Changes under the commit lock; an empty active memtable always has it as its first.
+    pub(crate) segment: AtomicU64,
+    pub(crate) version: Mutex<Version>,
+    pub(crate) workshop: Mutex<Workshop>,
+    /// Number of the next table. Moved past everything seen at open, so that none is used twice.
+    pub(crate) next_file_id: AtomicU64,
+    /// Highest `now` by which an expired entry was dropped, in microseconds: reads do not go back behind it.
+    pub(crate) purge_time: AtomicI64,
+    /// When the first commit after the last sync was made, in microseconds of the monotonic clock; 0 if there was none. Kept only in the mode
+    /// that syncs at intervals.
+    pub(crate) unsynced_since: AtomicU64,
+    pub(crate) closed: AtomicBool,
+    /// Set once a write or sync failed in a way that leaves its outcome unknown.
+    pub(crate) poison: OnceLock<String>,
+    /// Held while open.
+    pub(crate) lock: Mutex<Option<Box<dyn FileLock>>>,
+}
+
+/// The manifest and what it says.
+#[derive(Debug)]
+pub(crate) struct Version {
+    pub(crate) manifest: Manifest,
+    pub(crate) state: State,
+}
+
+/// A manifest is rewritten when it has grown beyond this many bytes and beyond four times its size when last rewritten.
+const MANIFEST_REWRITE_BYTES: u64 = 256 << 10;
+
+impl Inner {
+    pub(crate) fn tree(&self, id: TreeId) -> Result<&Tree> {
+        self.trees
+            .iter()
+            .find(|tree| tree.options.id == id)
+            .ok_or_else(|| Error::invalid(format!("tree {} was not declared at open", id.0)))
+    }
+
+    /// The segment being written.
+    pub(crate) fn current_log(&self) -> Result<Arc<LogFile>> {
+        self.log.read().clone().ok_or_else(closed)
+    }
+
+    /// Fails once closed.
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) { Err(closed()) } else { Ok(()) }
+    }
+
+    /// Fails once closed or poisoned.
+    pub(crate) fn check_usable(&self) -> Result<()> {
+        self.check_open()?;
+        match self.poison.get() {
+            None => Ok(()),
+            Some(cause) => Err(Error::new(
+                ErrorKind::Poisoned,
+                format!("no more writes until the database is reopened: {cause}"),
+            )),
+        }
+    }
+
+    /// Refuses writes from now on. Gives the error back that the caller reports.
+    pub(crate) fn poison(&self, what: &str, error: Error) -> Error {
+        tracing::error!(%error, "{what}; no more writes until the database is reopened");
+        // A second failure changes nothing: the first is the cause.
+        let _ = self.poison.set(format!("{what}: {error}"));
+        error
+    }
+
+    /// Time against which expiry is judged, microseconds since the epoch.
+    pub(crate) fn now(&self) -> i64 {
+        self.options.clock.now().max(self.purge_time.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn next_file_id(&self) -> u64 {
+        self.next_file_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Makes `edit` durable and part of the state. A failure poisons: whether the edit is on disk is unknown.
+    pub(crate) fn record(&self, edit: &Edit) -> Result<()> {
+        let mut version = self.version.lock();
+        let Version { manifest, state } = &mut *version;
+        state.apply(edit)?;
+        manifest.append(edit).map_err(|error| self.poison("the manifest could not be written", error))?;
+        if manifest.bytes() > MANIFEST_REWRITE_BYTES.max(4 * manifest.bytes_when_rewritten()) {
+            manifest
+                .rewrite(state)
+                .map_err(|error| self.poison("the manifest could not be written", error))?;
+        }
+        Ok(())
+    }
+}

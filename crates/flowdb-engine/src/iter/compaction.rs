@@ -1,0 +1,159 @@
+//! What is worth keeping of the entries that a flush or compaction reads.
+
+use super::{Cursor, RangeDeletes};
+use crate::error::Result;
+use crate::format::NEVER;
+use crate::key::{Kind, Sequence};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// A question about a key.
+type KeyTest = Box<dyn Fn(&[u8]) -> bool + Send>;
+/// A question about all keys between two.
+type RangeTest = Box<dyn Fn(&[u8], &[u8]) -> bool + Send>;
+
+/// What decides over an entry.
+pub(crate) struct CompactionPolicy {
+    /// The moments that have to stay readable, ascending, the present included.
+    pub(crate) snapshots: Vec<Sequence>,
+    /// Time against which expiry is judged, microseconds since the epoch.
+    pub(crate) now: i64,
+    /// True if no older run can hold the key.
+    pub(crate) bottom: KeyTest,
+    /// True if no older run can hold a key between the two, both included.
+    pub(crate) bottom_range: RangeTest,
+}
+
+/// Yields the entries to keep. Snapshots cut the numbers into stripes; all entries of a stripe look the same to every reader, except
+/// the newest of each key, which is kept. A delete, or what has expired, is kept as long as it may hide something.
+pub(crate) struct CompactionIter {
+    cursor: Box<dyn Cursor>,
+    range_deletes: Vec<Arc<RangeDeletes>>,
+    policy: CompactionPolicy,
+    /// Key and stripe of the last entry looked at.
+    last: Option<(Bytes, usize)>,
+    /// The entry is to be written as a delete, because it has expired.
+    is_buried: bool,
+    purged_at: Option<i64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Keep,
+    KeepAsDelete,
+    Drop,
+}
+
+impl CompactionIter {
+    /// At the first entry to keep. `range_deletes` are those of all inputs.
+    pub(crate) fn new(
+        cursor: Box<dyn Cursor>,
+        range_deletes: Vec<Arc<RangeDeletes>>,
+        policy: CompactionPolicy,
+    ) -> Result<Self> {
+        let mut iter =
+            CompactionIter { cursor, range_deletes, policy, last: None, is_buried: false, purged_at: None };
+        iter.cursor.seek_first()?;
+        iter.skip_dropped()?;
+        Ok(iter)
+    }
+
+    pub(crate) fn next(&mut self) -> Result<()> {
+        self.cursor.next()?;
+        self.skip_dropped()
+    }
+
+    pub(crate) fn valid(&self) -> bool {
+        self.cursor.valid()
+    }
+
+    pub(crate) fn key(&self) -> &[u8] {
+        self.cursor.key()
+    }
+
+    pub(crate) fn sequence(&self) -> Sequence {
+        self.cursor.sequence()
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        if self.is_buried { Kind::Delete } else { self.cursor.kind() }
+    }
+
+    pub(crate) fn expiry(&self) -> i64 {
+        if self.is_buried { NEVER } else { self.cursor.expiry() }
+    }
+
+    pub(crate) fn value(&self) -> Bytes {
+        if self.is_buried { Bytes::new() } else { self.cursor.value() }
+    }
+
+    /// The range deletes to keep: start, end, number.
+    pub(crate) fn kept_range_deletes(&self) -> Vec<(Bytes, Bytes, Sequence)> {
+        let all = self.range_deletes.iter().flat_map(|range_deletes| range_deletes.originals());
+        let superfluous = |start: &[u8], end: &[u8], sequence| {
+            self.stripe(sequence) == Some(0) && (self.policy.bottom_range)(start, end)
+        };
+        all.filter(|(start, end, sequence)| !superfluous(start, end, *sequence)).cloned().collect()
+    }
+
+    /// The time by which entries were dropped because they had expired, if any were so far.
+    pub(crate) fn purged_at(&self) -> Option<i64> {
+        self.purged_at
+    }
+
+    fn skip_dropped(&mut self) -> Result<()> {
+        while self.cursor.valid() {
+            let verdict = self.judge();
+            self.is_buried = verdict == Verdict::KeepAsDelete;
+            if verdict != Verdict::Drop {
+                return Ok(());
+            }
+            self.cursor.next()?;
+        }
+        Ok(())
+    }
+
+    fn judge(&mut self) -> Verdict {
+        let key = self.cursor.key();
+        let sequence = self.cursor.sequence();
+        let Some(stripe) = self.stripe(sequence) else {
+            // Newer than the present was when the work began: a reader may look at any of these.
+            return Verdict::Keep;
+        };
+        let is_same_key = self.last.as_ref().is_some_and(|(last, _)| last[..] == *key);
+        let is_shadowed = is_same_key && self.last.as_ref().is_some_and(|(_, last)| *last == stripe);
+        if is_shadowed {
+            return Verdict::Drop;
+        }
+        let is_deleted = self.is_deleted(key, sequence, self.policy.snapshots[stripe]);
+        // With no older stripe, all that is older in these inputs is dropped too.
+        let hides_nothing = stripe == 0 && (self.policy.bottom)(key);
+        let is_expired = self.cursor.expiry() <= self.policy.now;
+        let is_delete = self.cursor.kind() == Kind::Delete;
+        let key = if is_same_key { None } else { Some(Bytes::copy_from_slice(key)) };
+        match (key, &mut self.last) {
+            (None, Some((_, last))) => *last = stripe,
+            (key, last) => *last = Some((key.unwrap_or_default(), stripe)),
+        }
+        if is_deleted || (is_delete && hides_nothing) {
+            return Verdict::Drop;
+        }
+        if is_expired {
+            self.purged_at = Some(self.policy.now);
+            return if hides_nothing { Verdict::Drop } else { Verdict::KeepAsDelete };
+        }
+        Verdict::Keep
+    }
+
+    /// The snapshots' stripe that `sequence` falls into: the index of the oldest snapshot that sees it.
+    fn stripe(&self, sequence: Sequence) -> Option<usize> {
+        let index = self.policy.snapshots.partition_point(|snapshot| *snapshot < sequence);
+        (index < self.policy.snapshots.len()).then_some(index)
+    }
+
+    /// True if a range delete that is newer, and seen by the snapshot `seen_by`, covers the entry.
+    fn is_deleted(&self, key: &[u8], sequence: Sequence, seen_by: Sequence) -> bool {
+        let newest = |range_deletes: &Arc<RangeDeletes>| range_deletes.covering(key, seen_by);
+        self.range_deletes.iter().filter_map(newest).any(|deleted_at| deleted_at > sequence)
+    }
+}

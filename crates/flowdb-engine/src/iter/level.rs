@@ -1,0 +1,158 @@
+//! The tables of a level, which do not overlap, as one run.
+
+use super::Cursor;
+use crate::error::Result;
+use crate::key::{Kind, Sequence};
+use crate::options::ReadTier;
+use crate::table::{Table, TableCursor};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// Walks from table to table; only one is looked into at a time.
+pub(crate) struct LevelCursor {
+    tables: Vec<Arc<Table>>,
+    open: Option<(usize, TableCursor)>,
+    tier: ReadTier,
+    fill_cache: bool,
+    property: Option<(i64, i64)>,
+}
+
+impl LevelCursor {
+    /// `tables` in order of their keys.
+    pub(crate) fn new(
+        tables: Vec<Arc<Table>>,
+        tier: ReadTier,
+        fill_cache: bool,
+        property: Option<(i64, i64)>,
+    ) -> Self {
+        LevelCursor { tables, open: None, tier, fill_cache, property }
+    }
+
+    fn open(&mut self, index: usize) -> &mut TableCursor {
+        let is_open = self.open.as_ref().is_some_and(|(open, _)| *open == index);
+        if !is_open {
+            let cursor = self.tables[index].cursor(self.tier, self.fill_cache, self.property);
+            self.open = Some((index, cursor));
+        }
+        &mut self.open.as_mut().expect("it was just opened").1
+    }
+
+    /// On to the next tables until one has an entry.
+    fn skip_forward(&mut self) -> Result<()> {
+        while let Some((index, cursor)) = &self.open {
+            if cursor.valid() {
+                return Ok(());
+            }
+            let next = index + 1;
+            if next == self.tables.len() {
+                self.open = None;
+            } else {
+                self.open(next).seek_first()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn skip_backward(&mut self) -> Result<()> {
+        while let Some((index, cursor)) = &self.open {
+            if cursor.valid() {
+                return Ok(());
+            }
+            match index.checked_sub(1) {
+                Some(before) => self.open(before).seek_last()?,
+                None => self.open = None,
+            }
+        }
+        Ok(())
+    }
+
+    /// A cursor that failed is at no entry, and so is this one.
+    fn guard(&mut self, result: Result<()>) -> Result<()> {
+        if result.is_err() {
+            self.open = None;
+        }
+        result
+    }
+
+    fn cursor(&self) -> &TableCursor {
+        &self.open.as_ref().expect("only a valid cursor is asked").1
+    }
+}
+
+impl Cursor for LevelCursor {
+    fn seek_first(&mut self) -> Result<()> {
+        if self.tables.is_empty() {
+            return Ok(());
+        }
+        let result = self.open(0).seek_first().and_then(|()| self.skip_forward());
+        self.guard(result)
+    }
+
+    fn seek_last(&mut self) -> Result<()> {
+        let Some(last) = self.tables.len().checked_sub(1) else {
+            return Ok(());
+        };
+        let result = self.open(last).seek_last().and_then(|()| self.skip_backward());
+        self.guard(result)
+    }
+
+    fn seek(&mut self, key: &[u8], sequence: Sequence) -> Result<()> {
+        let index = self.tables.partition_point(|table| table.properties().largest[..] < *key);
+        if index == self.tables.len() {
+            self.open = None;
+            return Ok(());
+        }
+        let result = self.open(index).seek(key, sequence).and_then(|()| self.skip_forward());
+        self.guard(result)
+    }
+
+    fn seek_before(&mut self, key: &[u8], sequence: Sequence) -> Result<()> {
+        let count = self.tables.partition_point(|table| table.properties().smallest[..] <= *key);
+        let Some(index) = count.checked_sub(1) else {
+            self.open = None;
+            return Ok(());
+        };
+        let result = self.open(index).seek_before(key, sequence).and_then(|()| self.skip_backward());
+        self.guard(result)
+    }
+
+    fn next(&mut self) -> Result<()> {
+        let result = match &mut self.open {
+            Some((_, cursor)) => cursor.next().and_then(|()| self.skip_forward()),
+            None => Ok(()),
+        };
+        self.guard(result)
+    }
+
+    fn prev(&mut self) -> Result<()> {
+        let result = match &mut self.open {
+            Some((_, cursor)) => cursor.prev().and_then(|()| self.skip_backward()),
+            None => Ok(()),
+        };
+        self.guard(result)
+    }
+
+    fn valid(&self) -> bool {
+        self.open.as_ref().is_some_and(|(_, cursor)| cursor.valid())
+    }
+
+    fn key(&self) -> &[u8] {
+        self.cursor().key()
+    }
+
+    fn sequence(&self) -> Sequence {
+        self.cursor().sequence()
+    }
+
+    fn kind(&self) -> Kind {
+        self.cursor().kind()
+    }
+
+    fn expiry(&self) -> i64 {
+        self.cursor().expiry()
+    }
+
+    fn value(&self) -> Bytes {
+        self.cursor().value()
+    }
+}

@@ -1,0 +1,297 @@
+//! What a reader sees of a tree: the newest version of each key as of one moment.
+
+use super::{Cursor, RangeDeletes};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::NEVER;
+use crate::key::{Kind, Sequence};
+use bytes::Bytes;
+use std::any::Any;
+use std::ops::Bound;
+use std::sync::Arc;
+
+/// Steps over versions of one key before it is quicker to seek past them.
+const STEPS_BEFORE_SEEK: u32 = 8;
+
+/// Entries of one snapshot between two bounds, in order of their keys, in both directions. At no entry at first.
+///
+/// After an error it is at no entry; a seek places it anew. The error `WouldBlock` says that the next entry is not in memory.
+pub struct DbIterator {
+    cursor: Box<dyn Cursor>,
+    range_deletes: Vec<Arc<RangeDeletes>>,
+    view: View,
+    current: Option<Visible>,
+    /// Whether `cursor` is at the current entry (forward), or before all versions of its key (backward).
+    is_forward: bool,
+    /// Keeps the files, memtables and the snapshot that `cursor` reads.
+    _pins: Box<dyn Any + Send>,
+}
+
+/// Which entries count.
+#[derive(Debug)]
+struct View {
+    sequence: Sequence,
+    now: i64,
+    start: Bound<Bytes>,
+    end: Bound<Bytes>,
+}
+
+#[derive(Debug)]
+struct Visible {
+    key: Bytes,
+    value: Bytes,
+    expiry: i64,
+    sequence: Sequence,
+}
+
+/// A version of a key that may be visible.
+struct Candidate {
+    kind: Kind,
+    value: Bytes,
+    expiry: i64,
+    sequence: Sequence,
+}
+
+impl std::fmt::Debug for DbIterator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DbIterator")
+            .field("view", &self.view)
+            .field("current", &self.current)
+            .finish_non_exhaustive()
+    }
+}
+
+impl DbIterator {
+    /// `range_deletes` are those of all sources that `cursor` merges.
+    pub(crate) fn new(
+        cursor: Box<dyn Cursor>,
+        range_deletes: Vec<Arc<RangeDeletes>>,
+        sequence: Sequence,
+        now: i64,
+        (start, end): (Bound<Bytes>, Bound<Bytes>),
+        pins: Box<dyn Any + Send>,
+    ) -> Self {
+        let view = View { sequence, now, start, end };
+        DbIterator { cursor, range_deletes, view, current: None, is_forward: true, _pins: pins }
+    }
+
+    /// To the first entry within the bounds.
+    pub fn seek_first(&mut self) -> Result<()> {
+        self.move_to(|this| {
+            match &this.view.start {
+                Bound::Included(key) => this.cursor.seek(key, Sequence::MAX)?,
+                Bound::Excluded(key) => this.cursor.seek(key, 0)?,
+                Bound::Unbounded => this.cursor.seek_first()?,
+            }
+            this.find_forward()
+        })
+    }
+
+    /// To the last entry within the bounds.
+    pub fn seek_last(&mut self) -> Result<()> {
+        self.move_to(|this| {
+            match &this.view.end {
+                Bound::Included(key) => this.cursor.seek_before(key, 0)?,
+                Bound::Excluded(key) => this.cursor.seek_before(key, Sequence::MAX)?,
+                Bound::Unbounded => this.cursor.seek_last()?,
+            }
+            this.find_backward()
+        })
+    }
+
+    /// To the first entry within the bounds at or after `key`.
+    pub fn seek(&mut self, key: &[u8]) -> Result<()> {
+        if self.view.is_before_start(key) {
+            return self.seek_first();
+        }
+        self.move_to(|this| {
+            this.cursor.seek(key, Sequence::MAX)?;
+            this.find_forward()
+        })
+    }
+
+    /// To the last entry within the bounds at or before `key`.
+    pub fn seek_back(&mut self, key: &[u8]) -> Result<()> {
+        if self.view.is_behind_end(key) {
+            return self.seek_last();
+        }
+        self.move_to(|this| {
+            this.cursor.seek_before(key, 0)?;
+            this.find_backward()
+        })
+    }
+
+    /// To the next entry. At no entry, it stays there.
+    #[expect(clippy::should_implement_trait, reason = "it can fail and goes both ways: it is no `Iterator`")]
+    pub fn next(&mut self) -> Result<()> {
+        let Some(current) = self.current.take() else {
+            return Ok(());
+        };
+        self.move_to(|this| {
+            if this.is_forward {
+                this.skip_versions(&current.key)?;
+            } else {
+                this.cursor.seek(&current.key, 0)?;
+            }
+            this.find_forward()
+        })
+    }
+
+    /// To the entry before. At no entry, it stays there.
+    pub fn prev(&mut self) -> Result<()> {
+        let Some(current) = self.current.take() else {
+            return Ok(());
+        };
+        self.move_to(|this| {
+            if this.is_forward {
+                this.cursor.seek_before(&current.key, Sequence::MAX)?;
+            }
+            this.find_backward()
+        })
+    }
+
+    /// True if at an entry; the methods below may only be called then.
+    pub fn valid(&self) -> bool {
+        self.current.is_some()
+    }
+
+    /// Key of the entry.
+    pub fn key(&self) -> &Bytes {
+        &self.current().key
+    }
+
+    /// Value of the entry; shares the memory of the block or memtable.
+    pub fn value(&self) -> &Bytes {
+        &self.current().value
+    }
+
+    /// Expiry of the entry, microseconds since the epoch; [`NEVER`] if it has none.
+    pub fn expiry(&self) -> i64 {
+        self.current().expiry
+    }
+
+    /// Sequence number of the entry.
+    pub fn sequence(&self) -> Sequence {
+        self.current().sequence
+    }
+
+    fn current(&self) -> &Visible {
+        self.current.as_ref().expect("only an iterator at an entry is asked for it")
+    }
+
+    fn move_to(&mut self, find: impl FnOnce(&mut Self) -> Result<Option<Visible>>) -> Result<()> {
+        self.current = None;
+        self.current = find(self)?;
+        Ok(())
+    }
+
+    /// The first visible entry at or behind the cursor, which stays at it.
+    fn find_forward(&mut self) -> Result<Option<Visible>> {
+        self.is_forward = true;
+        while self.cursor.valid() {
+            let key = self.cursor.key();
+            if self.view.is_behind_end(key) {
+                return Ok(None);
+            }
+            if self.cursor.sequence() > self.view.sequence {
+                self.cursor.next()?;
+                continue;
+            }
+            let key = Bytes::copy_from_slice(key);
+            let candidate = self.candidate();
+            if let Some(visible) = self.judge(&key, candidate)? {
+                return Ok(Some(visible));
+            }
+            self.skip_versions(&key)?;
+        }
+        Ok(None)
+    }
+
+    /// The last visible entry at or before the cursor, which ends up before all versions of its key.
+    fn find_backward(&mut self) -> Result<Option<Visible>> {
+        self.is_forward = false;
+        while self.cursor.valid() {
+            let key = Bytes::copy_from_slice(self.cursor.key());
+            if self.view.is_before_start(&key) {
+                return Ok(None);
+            }
+            // The oldest version comes first; the last one that is not too new is the newest.
+            let mut newest = None;
+            while self.cursor.valid() && self.cursor.key() == &key[..] {
+                if self.cursor.sequence() <= self.view.sequence {
+                    newest = Some(self.candidate());
+                }
+                self.cursor.prev()?;
+            }
+            if let Some(candidate) = newest
+                && let Some(visible) = self.judge(&key, candidate)?
+            {
+                return Ok(Some(visible));
+            }
+        }
+        Ok(None)
+    }
+
+    fn candidate(&self) -> Candidate {
+        let cursor = &self.cursor;
+        Candidate {
+            kind: cursor.kind(),
+            value: cursor.value(),
+            expiry: cursor.expiry(),
+            sequence: cursor.sequence(),
+        }
+    }
+
+    /// Decides whether the newest version of a key is seen. What it hides stays hidden, seen or not.
+    fn judge(&self, key: &Bytes, candidate: Candidate) -> Result<Option<Visible>> {
+        let Candidate { kind, value, expiry, sequence } = candidate;
+        match kind {
+            Kind::Put => {}
+            Kind::Delete | Kind::DeleteRange => return Ok(None),
+            Kind::PutPointer => return Err(value_files_unsupported()),
+        }
+        let is_expired = expiry != NEVER && expiry <= self.view.now;
+        if is_expired || self.is_deleted(key, sequence) {
+            return Ok(None);
+        }
+        Ok(Some(Visible { key: key.clone(), value, expiry, sequence }))
+    }
+
+    fn is_deleted(&self, key: &[u8], sequence: Sequence) -> bool {
+        let newest = |range_deletes: &Arc<RangeDeletes>| range_deletes.covering(key, self.view.sequence);
+        self.range_deletes.iter().filter_map(newest).any(|deleted_at| deleted_at > sequence)
+    }
+
+    /// Moves the cursor past all versions of `key`.
+    fn skip_versions(&mut self, key: &[u8]) -> Result<()> {
+        for _ in 0..STEPS_BEFORE_SEEK {
+            if !self.cursor.valid() || self.cursor.key() != key {
+                return Ok(());
+            }
+            self.cursor.next()?;
+        }
+        if self.cursor.valid() && self.cursor.key() == key { self.cursor.seek(key, 0) } else { Ok(()) }
+    }
+}
+
+impl View {
+    fn is_before_start(&self, key: &[u8]) -> bool {
+        match &self.start {
+            Bound::Included(start) => key < &start[..],
+            Bound::Excluded(start) => key <= &start[..],
+            Bound::Unbounded => false,
+        }
+    }
+
+    fn is_behind_end(&self, key: &[u8]) -> bool {
+        match &self.end {
+            Bound::Included(end) => key > &end[..],
+            Bound::Excluded(end) => key >= &end[..],
+            Bound::Unbounded => false,
+        }
+    }
+}
+
+/// Value files are part of the format and not yet of this build.
+pub(crate) fn value_files_unsupported() -> Error {
+    Error::new(ErrorKind::Unsupported, "the value is in a value file, which this build does not read")
+}

@@ -1,0 +1,46 @@
+//! Ordered bytes on disk: the storage engine under flowdb.
+//!
+//! A database is a directory with one log, one manifest, one sequence of operations, and several *trees*: ordered maps from
+//! byte keys to byte values. A [`WriteBatch`] lands in all of its trees or in none. The engine knows no documents and no JavaScript,
+//! starts no threads ([`Executor`]) and touches files only through [`fs::FileSystem`].
+//! `docs/architecture.md` tells how it works, `docs/format.md` what it writes.
+
+mod batch;
+mod cache;
+mod clock;
+mod commit;
+mod compaction;
+mod db;
+mod error;
+mod executor;
+mod flush;
+pub mod format;
+pub mod fs;
+mod inner;
+mod iter;
+pub mod key;
+mod maintenance;
+mod memtable;
+mod options;
+mod recovery;
+mod snapshot;
+mod stats;
+mod table;
+mod tree;
+mod version;
+mod wal;
+
+pub use batch::{KEY_BYTES_MAX, Operation, VALUE_BYTES_MAX, WriteBatch};
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use commit::{Commit, LogPosition};
+pub use db::Db;
+pub use error::{Error, ErrorKind, Result};
+pub use executor::{Executor, Maintenance, NoExecutor, ThreadExecutor};
+pub use iter::{Cursor, DbIterator};
+pub use key::{Entry, Kind, Sequence, TreeId};
+pub use options::{
+    BlockProperty, Compression, Durability, FilterKey, Options, ReadOptions, ReadTier, SyncMode, TreeOptions,
+    WriteOptions,
+};
+pub use snapshot::Snapshot;
+pub use stats::{Stats, TreeStats};

@@ -1,0 +1,182 @@
+//! What happens behind the writers' backs, in slices: flush, new log segments, compaction, removal of files, the sync of an interval.
+
+use crate::commit::LogPosition;
+use crate::compaction::CompactionJob;
+use crate::error::Result;
+use crate::executor::Maintenance;
+use crate::inner::Inner;
+use crate::key::TreeId;
+use crate::options::SyncMode;
+use crate::tree::Buffer;
+use crate::version::{Edit, log_name};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// What maintenance remembers from slice to slice.
+#[derive(Debug, Default)]
+pub(crate) struct Workshop {
+    /// A compaction that is not finished.
+    pub(crate) job: Option<CompactionJob>,
+}
+
+/// How long to leave alone who finds another thread at work.
+const BUSY: Duration = Duration::from_millis(5);
+
+impl Inner {
+    /// See [`crate::Db::maintain`].
+    pub(crate) fn maintain(&self, budget: Duration) -> Result<Maintenance> {
+        match self.workshop.try_lock() {
+            Some(mut workshop) => self.work(&mut workshop, budget),
+            None => Ok(Maintenance::Later(BUSY)),
+        }
+    }
+
+    /// The same for a writer who cannot go on before something is done.
+    pub(crate) fn maintain_waiting(&self, budget: Duration) -> Result<Maintenance> {
+        self.work(&mut self.workshop.lock(), budget)
+    }
+
+    /// Writes all memtables to tables.
+    pub(crate) fn flush(&self) -> Result<()> {
+        let _workshop = self.workshop.lock();
+        self.check_usable()?;
+        self.freeze_where(&self.commit.lock(), |_| true);
+        while self.flush_one()? {}
+        self.collect_garbage();
+        Ok(())
+    }
+
+    /// See [`crate::Db::compact`].
+    pub(crate) fn compact(&self, id: TreeId) -> Result<()> {
+        self.flush()?;
+        let mut workshop = self.workshop.lock();
+        while self.compact_slice(&mut workshop, None)? {}
+        let tree = self.tree(id)?;
+        if let Some(job) = self.whole_tree_job(tree)? {
+            workshop.job = Some(job);
+            while self.compact_slice(&mut workshop, None)? {}
+        }
+        self.collect_garbage();
+        Ok(())
+    }
+
+    fn work(&self, workshop: &mut Workshop, budget: Duration) -> Result<Maintenance> {
+        let deadline = self.options.clock.monotonic().saturating_add(budget);
+        loop {
+            if self.check_usable().is_err() {
+                return Ok(Maintenance::Idle);
+            }
+            let more = self.step(workshop, deadline).inspect_err(|_| {
+                // What was begun and given up goes at once: on a full disk it would be in the way.
+                self.collect_garbage();
+            })?;
+            if !more {
+                return Ok(self.interval_sync_due().map_or(Maintenance::Idle, Maintenance::Later));
+            }
+            if self.options.clock.monotonic() >= deadline {
+                return Ok(Maintenance::More);
+            }
+        }
+    }
+
+    /// The most urgent thing. False if there is nothing.
+    fn step(&self, workshop: &mut Workshop, deadline: Duration) -> Result<bool> {
+        Ok(self.sync_interval()?
+            || self.flush_one()?
+            || self.rotate_log_if_due()?
+            || self.freeze_to_free_log()
+            || self.compact_slice(workshop, Some(deadline))?
+            || self.collect_garbage())
+    }
+
+    fn rotate_log_if_due(&self) -> Result<bool> {
+        let log = self.current_log()?;
+        if log.written() < self.options.log_segment_bytes {
+            return Ok(false);
+        }
+        // Most of the segment is synced before writers are kept out.
+        self.sync(LogPosition { segment: log.segment(), offset: log.written() })?;
+        self.rotate_log(&mut self.commit.lock())?;
+        Ok(true)
+    }
+
+    /// Freezes the memtables that keep the oldest segment, once the log is larger than it should be.
+    fn freeze_to_free_log(&self) -> bool {
+        let segment = self.segment.load(Ordering::Acquire);
+        let oldest = self.oldest_segment_needed(None);
+        let kept = (segment - oldest).saturating_mul(self.options.log_segment_bytes);
+        if kept < self.options.log_bytes_max {
+            return false;
+        }
+        let state = self.commit.lock();
+        self.freeze_where(&state, |tree| tree.view().active.first_segment <= oldest)
+    }
+
+    /// The oldest log segment that a memtable other than `flushed` needs; the current one if none does.
+    pub(crate) fn oldest_segment_needed(&self, flushed: Option<&Arc<Buffer>>) -> u64 {
+        // Read before the views: a commit that comes in between goes to this segment or a later one.
+        let current = self.segment.load(Ordering::Acquire);
+        let needed = self.trees.iter().filter_map(|tree| tree.view().oldest_segment(flushed));
+        needed.min().map_or(current, |oldest| oldest.min(current))
+    }
+
+    /// Lets go of the log segments before `oldest`, once the manifest no longer asks for them.
+    pub(crate) fn drop_log_before(&self, before: u64, oldest: u64) {
+        let mut garbage = self.garbage.lock();
+        garbage.extend((before..oldest).map(|segment| self.dir.join(log_name(segment))));
+    }
+
+    /// Removes files that nobody needs. A file that cannot be removed now is removed at the next open.
+    pub(crate) fn collect_garbage(&self) -> bool {
+        let files = std::mem::take(&mut *self.garbage.lock());
+        for file in &files {
+            if let Err(error) = self.fs.remove(file) {
+                tracing::warn!(file = %file.display(), %error, "a superfluous file could not be removed");
+            }
+        }
+        !files.is_empty()
+    }
+
+    /// How long until the log has to be synced; `None` if there is nothing to sync, or no interval.
+    fn interval_sync_due(&self) -> Option<Duration> {
+        let SyncMode::Interval(interval) = self.options.sync else {
+            return None;
+        };
+        let since = self.unsynced_since.load(Ordering::Acquire);
+        let waited = self.options.clock.monotonic().saturating_sub(Duration::from_micros(since));
+        (since > 0).then(|| interval.saturating_sub(waited))
+    }
+
+    fn sync_interval(&self) -> Result<bool> {
+        if self.interval_sync_due() != Some(Duration::ZERO) {
+            return Ok(false);
+        }
+        self.unsynced_since.store(0, Ordering::Release);
+        let log = self.current_log()?;
+        self.sync(LogPosition { segment: log.segment(), offset: log.written() })?;
+        Ok(true)
+    }
+
+    /// Called by a commit: in the mode that syncs at intervals, the first one since the last sync starts the interval.
+    pub(crate) fn note_unsynced(&self) {
+        if matches!(self.options.sync, SyncMode::Interval(_))
+            && self.unsynced_since.load(Ordering::Acquire) == 0
+        {
+            let now = u64::try_from(self.options.clock.monotonic().as_micros()).unwrap_or(u64::MAX).max(1);
+            self.unsynced_since.store(now, Ordering::Release);
+            self.options.executor.wake();
+        }
+    }
+
+    /// An edit that says which table numbers were used.
+    pub(crate) fn new_edit(&self) -> Edit {
+        Edit::new().next_file_id(self.next_file_id.load(Ordering::Relaxed))
+    }
+
+    /// Notes that entries were dropped because they had expired at `now`: from here on it is at least that late.
+    pub(crate) fn note_purge(&self, edit: Edit, now: i64) -> Edit {
+        self.purge_time.fetch_max(now, Ordering::AcqRel);
+        edit.purge_time(self.purge_time.load(Ordering::Acquire))
+    }
+}

@@ -1,0 +1,279 @@
+//! Opening: the lock, the manifest, the tables, then the log.
+
+use crate::batch::Operation;
+use crate::cache::BlockCache;
+use crate::commit::CommitState;
+use crate::error::{Error, ErrorKind, Result};
+use crate::flush::open_table;
+use crate::fs::{FileLock, FileSystem};
+use crate::inner::{Inner, Version};
+use crate::key::{Entry, Sequence, TreeId};
+use crate::maintenance::Workshop;
+use crate::options::Options;
+use crate::snapshot::Snapshots;
+use crate::tree::{Garbage, Levels, LiveTable, Tree};
+use crate::version::{LOCK, LOCK_HOLDER, MANIFEST, Manifest, NumberedFile, State, log_name, parse_name};
+use crate::wal::{self, Expected, LogWriter, Replay};
+use parking_lot::{Mutex, RwLock};
+use std::hash::{BuildHasher, Hasher};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+/// Opens the database in `dir`, or creates it.
+pub(crate) fn open(fs: Arc<dyn FileSystem>, dir: &Path, options: Options) -> Result<Inner> {
+    options.validate()?;
+    prepare_directory(fs.as_ref(), dir, &options)?;
+    let lock = take_lock(fs.as_ref(), dir)?;
+    let files = fs.list(dir).map_err(|error| Error::io(dir, "listing the directory", error))?;
+    let (manifest, state) = match Manifest::open(Arc::clone(&fs), dir)? {
+        Some(found) => found,
+        None if files.iter().any(|name| parse_name(name).is_some()) => {
+            // The manifest comes before all other files: it was there once.
+            return Err(Error::corruption(&dir.join(MANIFEST), 0, "the manifest is missing"));
+        }
+        None if options.create_if_missing => create(&fs, dir)?,
+        None => return Err(missing(dir)),
+    };
+    check_trees(&options, &state)?;
+    let next_file_id = files.iter().filter_map(|name| table_id(name)).max().unwrap_or(0) + 1;
+    let inner = assemble(fs, dir, options, manifest, state, next_file_id, lock)?;
+    let replay = inner.replay_log()?;
+    inner.begin_log(&replay)?;
+    inner.record_opening()?;
+    inner.remove_orphans(&files);
+    Ok(inner)
+}
+
+fn prepare_directory(fs: &dyn FileSystem, dir: &Path, options: &Options) -> Result<()> {
+    if options.create_if_missing {
+        return fs.create_dir_all(dir).map_err(|error| Error::io(dir, "creating the directory", error));
+    }
+    match fs.exists(dir) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(missing(dir)),
+        Err(error) => Err(Error::io(dir, "looking for the directory", error)),
+    }
+}
+
+fn table_id(name: &str) -> Option<u64> {
+    match parse_name(name) {
+        Some(NumberedFile::Table(id)) => Some(id),
+        _ => None,
+    }
+}
+
+fn missing(dir: &Path) -> Error {
+    Error::new(ErrorKind::NotFound, format!("there is no database in {}", dir.display()))
+}
+
+fn take_lock(fs: &dyn FileSystem, dir: &Path) -> Result<Box<dyn FileLock>> {
+    let path = dir.join(LOCK);
+    let holder_path = dir.join(LOCK_HOLDER);
+    match fs.lock(&path).map_err(|error| Error::io(&path, "locking the database", error))? {
+        Some(lock) => {
+            // Only for messages, so that a failure to write it is no reason not to open.
+            if let Err(error) = write_holder(fs, &holder_path) {
+                tracing::warn!(%error, "the process id could not be noted");
+            }
+            Ok(lock)
+        }
+        None => Err(Error::locked(dir, read_holder(fs, &holder_path))),
+    }
+}
+
+fn write_holder(fs: &dyn FileSystem, path: &Path) -> std::io::Result<()> {
+    fs.create(path)?.write_at(0, std::process::id().to_string().as_bytes())
+}
+
+fn read_holder(fs: &dyn FileSystem, path: &Path) -> Option<u32> {
+    let file = fs.open_read(path).ok()?;
+    let length = usize::try_from(file.len().ok()?).ok().filter(|length| *length <= 16)?;
+    let mut text = vec![0; length];
+    file.read_at(0, &mut text).ok()?;
+    std::str::from_utf8(&text).ok()?.parse().ok()
+}
+
+fn create(fs: &Arc<dyn FileSystem>, dir: &Path) -> Result<(Manifest, State)> {
+    let mut state = State::new(random_id());
+    // A database just created has no log, as one that was closed cleanly.
+    state.clean = true;
+    Ok((Manifest::create(Arc::clone(fs), dir, &state)?, state))
+}
+
+/// A number that no other database has, so that its files cannot be taken for ours.
+fn random_id() -> u64 {
+    // The hasher's keys come from the operating system's random numbers.
+    std::hash::RandomState::new().build_hasher().finish()
+}
+
+fn check_trees(options: &Options, state: &State) -> Result<()> {
+    for (id, name) in &state.trees {
+        let declared = options.trees.iter().find(|tree| tree.id == *id);
+        if declared.is_none_or(|tree| tree.name != *name) {
+            return Err(Error::invalid(format!("trees: the database has tree {} \"{name}\"", id.0)));
+        }
+    }
+    Ok(())
+}
+
+fn assemble(
+    fs: Arc<dyn FileSystem>,
+    dir: &Path,
+    options: Options,
+    manifest: Manifest,
+    state: State,
+    next_file_id: u64,
+    lock: Box<dyn FileLock>,
+) -> Result<Inner> {
+    let cache = Arc::new(BlockCache::new(options.block_cache_bytes));
+    let garbage = Arc::new(Garbage::default());
+    let mut trees = Vec::new();
+    for tree in &options.trees {
+        let tables = state.tables.values().filter(|meta| meta.tree == tree.id);
+        let live: Result<Vec<Arc<LiveTable>>> = tables
+            .map(|meta| {
+                let (fs, id) = (fs.as_ref(), state.database_id);
+                open_table(fs, dir, id, tree.filter_key, meta.clone(), &cache, &garbage)
+            })
+            .collect();
+        trees.push(Tree::new(tree.clone(), Levels::new(live?), state.oldest_log));
+    }
+    let snapshots = Arc::new(Snapshots::default());
+    snapshots.publish(state.last_sequence);
+    Ok(Inner {
+        dir: dir.to_path_buf(),
+        database_id: state.database_id,
+        trees,
+        cache,
+        snapshots,
+        garbage,
+        segment: AtomicU64::new(state.oldest_log),
+        commit: Mutex::new(CommitState { log: None, last: state.last_sequence }),
+        log: RwLock::new(None),
+        next_file_id: AtomicU64::new(next_file_id.max(state.next_file_id)),
+        purge_time: AtomicI64::new(state.purge_time),
+        version: Mutex::new(Version { manifest, state }),
+        workshop: Mutex::new(Workshop::default()),
+        unsynced_since: AtomicU64::new(0),
+        closed: AtomicBool::new(false),
+        poison: OnceLock::new(),
+        lock: Mutex::new(Some(lock)),
+        fs,
+        options,
+    })
+}
+
+impl Inner {
+    /// Brings what is in the log and not in tables into memtables; full ones are flushed on the way, so that memory stays bounded.
+    fn replay_log(&self) -> Result<Replay> {
+        let state = self.version.lock().state.clone();
+        let mut apply = |segment: u64, sequence: Sequence, operation: Operation| {
+            let known = state.flushed.get(&operation.tree).copied().unwrap_or(0);
+            if sequence > known { self.replay_operation(segment, sequence, operation) } else { Ok(()) }
+        };
+        let is_new = state.clean && state.last_sequence == 0;
+        let expected = Expected {
+            database_id: self.database_id,
+            oldest_segment: if is_new { 0 } else { state.oldest_log },
+            is_closed: state.clean && !is_new,
+        };
+        let replay = wal::replay(self.fs.as_ref(), &self.dir, &expected, &mut apply)?;
+        let last = replay.last_sequence.max(self.snapshots.visible());
+        self.commit.lock().last = last;
+        self.snapshots.publish(last);
+        Ok(replay)
+    }
+
+    fn replay_operation(&self, segment: u64, sequence: Sequence, operation: Operation) -> Result<()> {
+        let tree = self.tree(operation.tree).map_err(|_| self.unknown_tree(segment, operation.tree))?;
+        let mut view = tree.view();
+        if view.active.memtable.bytes() >= tree.options.write_buffer_bytes {
+            tree.freeze(segment);
+            // The log is not being written yet: what a flush drops of it is only what no tree needs.
+            self.snapshots.publish(sequence - 1);
+            while self.flush_one()? {}
+            view = tree.view();
+        } else if view.active.memtable.is_empty() {
+            tree.freeze(segment);
+            view = tree.view();
+        }
+        self.segment.store(segment, Ordering::Release);
+        let Operation { kind, expiry, key, value, .. } = operation;
+        view.active.memtable.insert(Entry { key, sequence, kind, expiry, value });
+        Ok(())
+    }
+
+    fn unknown_tree(&self, segment: u64, id: TreeId) -> Error {
+        let path = self.dir.join(log_name(segment));
+        Error::corruption(&path, 0, format!("an operation on tree {}, which does not exist", id.0))
+    }
+
+    /// Goes on in the last segment, or begins the first.
+    fn begin_log(&self, replay: &Replay) -> Result<()> {
+        let mut state = self.commit.lock();
+        let (fs, bytes) = (self.fs.as_ref(), self.options.log_segment_bytes);
+        let writer = match replay.segments.last() {
+            Some(last) => LogWriter::resume(fs, &self.dir, last, self.database_id, bytes)?,
+            None => self.create_log(FIRST_SEGMENT, 0, state.last)?,
+        };
+        self.use_log(&mut state, writer);
+        Ok(())
+    }
+
+    /// Says in the manifest that the database is open, and which trees it has.
+    fn record_opening(&self) -> Result<()> {
+        let State { trees: known, oldest_log, .. } = self.version.lock().state.clone();
+        let edit = self.new_edit().clean_close(false).oldest_log(oldest_log.max(FIRST_SEGMENT));
+        let new = self.options.trees.iter().filter(|tree| !known.contains_key(&tree.id));
+        self.record(&new.fold(edit, |edit, tree| edit.tree(tree.id, &tree.name)))
+    }
+
+    /// Removes tables and log segments that the manifest does not name: what a crash left behind. Only now, when all that it names has
+    /// been found.
+    fn remove_orphans(&self, files: &[String]) {
+        let version = self.version.lock();
+        let state = &version.state;
+        let is_live = |id: u64| state.tables.values().any(|meta| meta.id == id);
+        let orphans = files.iter().filter(|name| match parse_name(name) {
+            Some(NumberedFile::Table(id)) => !is_live(id),
+            Some(NumberedFile::Log(id)) => id < state.oldest_log,
+            None => false,
+        });
+        self.garbage.lock().extend(orphans.map(|name| self.dir.join(name)));
+        drop(version);
+        self.collect_garbage();
+    }
+
+    /// Closes, once: see [`crate::Db::close`].
+    pub(crate) fn close(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let memtables: usize = self.trees.iter().map(|tree| tree.view().memtable_bytes()).sum();
+        let healthy = self.poison.get().is_none();
+        if healthy && memtables >= FLUSH_AT_CLOSE_BYTES {
+            self.flush()?;
+        }
+        let _workshop = self.workshop.lock();
+        let mut state = self.commit.lock();
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let result = match state.log.take() {
+            Some(mut log) if healthy => log.close_mark().and_then(|()| {
+                let edit = self.new_edit().last_sequence(self.snapshots.visible()).clean_close(true);
+                self.record(&edit)
+            }),
+            _ => Ok(()),
+        };
+        self.lock.lock().take();
+        result
+    }
+}
+
+/// Number of a database's first log segment.
+const FIRST_SEGMENT: u64 = 1;
+
+/// A close leaves less than this in the log, for the next open to replay, instead of writing small tables each time. In bytes.
+const FLUSH_AT_CLOSE_BYTES: usize = 1 << 20;

@@ -1,0 +1,107 @@
+//! Moments that readers still look at.
+
+use crate::key::Sequence;
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The moments in use, and the newest visible operation.
+///
+/// Taking a snapshot and listing them happen under one lock: a compaction that has listed the snapshots and the visible number cannot
+/// be followed by a snapshot older than that number.
+#[derive(Debug, Default)]
+pub(crate) struct Snapshots {
+    visible: AtomicU64,
+    live: Mutex<BTreeMap<Sequence, usize>>,
+}
+
+impl Snapshots {
+    /// Number of the last visible operation.
+    pub(crate) fn visible(&self) -> Sequence {
+        // Pairs with `publish`: who sees the number sees the entries.
+        self.visible.load(Ordering::Acquire)
+    }
+
+    /// Makes everything up to `sequence` visible. Under the commit lock.
+    pub(crate) fn publish(&self, sequence: Sequence) {
+        self.visible.store(sequence, Ordering::Release);
+    }
+
+    /// Keeps the present alive.
+    pub(crate) fn take(self: &Arc<Self>) -> Snapshot {
+        let mut live = self.live.lock();
+        let sequence = self.visible();
+        *live.entry(sequence).or_default() += 1;
+        Snapshot { sequence, snapshots: Arc::clone(self) }
+    }
+
+    /// The moments that have to stay readable, ascending, the present included.
+    pub(crate) fn list(&self) -> Vec<Sequence> {
+        let live = self.live.lock();
+        let mut all: Vec<_> = live.keys().copied().collect();
+        let visible = self.visible();
+        if all.last() != Some(&visible) {
+            all.push(visible);
+        }
+        all
+    }
+
+    /// The oldest moment in use, if any is.
+    pub(crate) fn oldest(&self) -> Option<Sequence> {
+        self.live.lock().keys().next().copied()
+    }
+}
+
+/// Keeps what is visible at one moment alive, until dropped.
+#[derive(Debug)]
+pub struct Snapshot {
+    sequence: Sequence,
+    snapshots: Arc<Snapshots>,
+}
+
+impl Snapshot {
+    /// Everything up to this number is visible in it.
+    pub fn sequence(&self) -> Sequence {
+        self.sequence
+    }
+}
+
+impl Clone for Snapshot {
+    fn clone(&self) -> Self {
+        *self.snapshots.live.lock().entry(self.sequence).or_default() += 1;
+        Snapshot { sequence: self.sequence, snapshots: Arc::clone(&self.snapshots) }
+    }
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        let mut live = self.snapshots.live.lock();
+        if let Some(count) = live.get_mut(&self.sequence) {
+            *count -= 1;
+            if *count == 0 {
+                live.remove(&self.sequence);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_stays_until_its_last_snapshot_is_dropped() {
+        let snapshots = Arc::new(Snapshots::default());
+        snapshots.publish(5);
+        let first = snapshots.take();
+        let second = first.clone();
+        snapshots.publish(9);
+        assert_eq!(snapshots.list(), [5, 9]);
+        drop(first);
+        assert_eq!(snapshots.list(), [5, 9]);
+        drop(second);
+        assert_eq!(snapshots.list(), [9]);
+        assert_eq!(snapshots.oldest(), None);
+    }
+}

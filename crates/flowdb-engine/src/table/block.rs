@@ -1,0 +1,321 @@
+//! The contents of a data block: entries with prefix compression, and restart points to search by.
+
+use crate::format::{NEVER, Reader, put_varint};
+use crate::key::{Kind, Sequence, compare};
+use bytes::Bytes;
+use std::cmp::Ordering;
+
+/// Entries from one restart point to the next.
+const RESTART_INTERVAL: u32 = 16;
+
+/// Writes a data block.
+#[derive(Debug, Default)]
+pub(super) struct BlockBuilder {
+    contents: Vec<u8>,
+    restarts: Vec<u32>,
+    count: u32,
+    last_key: Vec<u8>,
+}
+
+impl BlockBuilder {
+    /// Appends an entry; `base` is the smallest number of the table.
+    pub(super) fn add(
+        &mut self,
+        base: Sequence,
+        key: &[u8],
+        sequence: Sequence,
+        kind: Kind,
+        expiry: i64,
+        value: &[u8],
+    ) {
+        let shared = if self.count.is_multiple_of(RESTART_INTERVAL) {
+            self.restarts.push(u32::try_from(self.contents.len()).unwrap_or(u32::MAX));
+            0
+        } else {
+            self.last_key.iter().zip(key).take_while(|(a, b)| a == b).count()
+        };
+        let out = &mut self.contents;
+        put_varint(out, shared as u64);
+        put_varint(out, (key.len() - shared) as u64);
+        out.push(kind.to_byte(expiry != NEVER));
+        put_varint(out, sequence - base);
+        if expiry != NEVER {
+            out.extend_from_slice(&expiry.to_le_bytes());
+        }
+        put_varint(out, value.len() as u64);
+        out.extend_from_slice(&key[shared..]);
+        out.extend_from_slice(value);
+        self.last_key.truncate(shared);
+        self.last_key.extend_from_slice(&key[shared..]);
+        self.count += 1;
+    }
+
+    /// Length of the contents so far.
+    pub(super) fn bytes(&self) -> usize {
+        self.contents.len() + 4 * self.restarts.len() + 4
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    pub(super) fn last_key(&self) -> &[u8] {
+        &self.last_key
+    }
+
+    /// Completes the contents, passes them to `write`, and begins anew.
+    pub(super) fn finish<T>(&mut self, write: impl FnOnce(&[u8]) -> T) -> T {
+        for restart in &self.restarts {
+            self.contents.extend_from_slice(&restart.to_le_bytes());
+        }
+        let count = u32::try_from(self.restarts.len()).unwrap_or(u32::MAX);
+        self.contents.extend_from_slice(&count.to_le_bytes());
+        let result = write(&self.contents);
+        self.contents.clear();
+        self.restarts.clear();
+        self.last_key.clear();
+        self.count = 0;
+        result
+    }
+}
+
+/// A data block in memory. Its checksum was right, but nothing else about it is taken for granted.
+#[derive(Debug)]
+pub(crate) struct Block {
+    contents: Bytes,
+    /// Where the entries end.
+    end: usize,
+    restarts: usize,
+    base: Sequence,
+}
+
+/// An entry was not where one should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Malformed;
+
+impl Block {
+    /// Takes the contents of a block apart.
+    pub(super) fn new(contents: Vec<u8>, base: Sequence) -> Result<Block, Malformed> {
+        let length = contents.len();
+        let count_at = length.checked_sub(4).ok_or(Malformed)?;
+        let restarts = Reader::new(&contents[count_at..]).u32().ok_or(Malformed)? as usize;
+        let end = restarts.checked_mul(4).and_then(|bytes| count_at.checked_sub(bytes)).ok_or(Malformed)?;
+        if restarts == 0 || end == 0 {
+            return Err(Malformed);
+        }
+        let block = Block { contents: contents.into(), end, restarts, base };
+        let in_order = (1..restarts).all(|index| block.restart(index - 1) < block.restart(index));
+        if block.restart(0) != 0 || !in_order || block.restart(restarts - 1) >= end {
+            return Err(Malformed);
+        }
+        Ok(block)
+    }
+
+    /// Memory it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.contents.len()
+    }
+
+    fn restart(&self, index: usize) -> usize {
+        let at = self.end + 4 * index;
+        let bytes = self.contents.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+        bytes.map_or(usize::MAX, |bytes| u32::from_le_bytes(bytes) as usize)
+    }
+}
+
+/// A place in a block.
+#[derive(Debug, Default)]
+pub(super) struct BlockCursor {
+    key: Vec<u8>,
+    sequence: Sequence,
+    kind: Option<Kind>,
+    expiry: i64,
+    value: std::ops::Range<usize>,
+    /// Where the entry begins.
+    start: usize,
+    /// Where the next one begins.
+    next: usize,
+}
+
+impl BlockCursor {
+    pub(super) fn valid(&self) -> bool {
+        self.kind.is_some()
+    }
+
+    pub(super) fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    pub(super) fn sequence(&self) -> Sequence {
+        self.sequence
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        self.kind.expect("only a valid cursor is asked")
+    }
+
+    pub(super) fn expiry(&self) -> i64 {
+        self.expiry
+    }
+
+    pub(super) fn value(&self, block: &Block) -> Bytes {
+        block.contents.slice(self.value.clone())
+    }
+
+    /// At no entry.
+    pub(super) fn clear(&mut self) {
+        self.kind = None;
+    }
+
+    pub(super) fn seek_first(&mut self, block: &Block) -> Result<(), Malformed> {
+        self.seek_restart(block, 0)
+    }
+
+    pub(super) fn seek_last(&mut self, block: &Block) -> Result<(), Malformed> {
+        self.seek_restart(block, block.restarts - 1)?;
+        while self.next < block.end {
+            self.parse(block, self.next)?;
+        }
+        Ok(())
+    }
+
+    /// To the first entry at or after (`key`, `sequence`); to none if all are before.
+    pub(super) fn seek(&mut self, block: &Block, key: &[u8], sequence: Sequence) -> Result<(), Malformed> {
+        self.seek_restart(block, self.restart_before(block, key, sequence)?)?;
+        while self.valid() && compare(&self.key, self.sequence, key, sequence) == Ordering::Less {
+            self.next(block)?;
+        }
+        Ok(())
+    }
+
+    /// To the last entry before (`key`, `sequence`); to none if all are at or after.
+    pub(super) fn seek_before(
+        &mut self,
+        block: &Block,
+        key: &[u8],
+        sequence: Sequence,
+    ) -> Result<(), Malformed> {
+        self.seek_restart(block, self.restart_before(block, key, sequence)?)?;
+        if compare(&self.key, self.sequence, key, sequence) != Ordering::Less {
+            self.clear();
+            return Ok(());
+        }
+        let mut last = self.start;
+        while self.next < block.end {
+            self.parse(block, self.next)?;
+            if compare(&self.key, self.sequence, key, sequence) != Ordering::Less {
+                return self.walk_to(block, last);
+            }
+            last = self.start;
+        }
+        Ok(())
+    }
+
+    pub(super) fn next(&mut self, block: &Block) -> Result<(), Malformed> {
+        if self.next >= block.end {
+            self.clear();
+            return Ok(());
+        }
+        self.parse(block, self.next)
+    }
+
+    pub(super) fn prev(&mut self, block: &Block) -> Result<(), Malformed> {
+        if self.start == 0 {
+            self.clear();
+            return Ok(());
+        }
+        let target = self.start;
+        self.seek_restart_at_or_before(block, target - 1)?;
+        while self.next < target {
+            self.parse(block, self.next)?;
+        }
+        if self.next == target { Ok(()) } else { self.fail() }
+    }
+
+    /// To the entry that begins at `target`, which was met before.
+    fn walk_to(&mut self, block: &Block, target: usize) -> Result<(), Malformed> {
+        self.seek_restart_at_or_before(block, target)?;
+        while self.start < target {
+            self.parse(block, self.next)?;
+        }
+        Ok(())
+    }
+
+    fn seek_restart_at_or_before(&mut self, block: &Block, offset: usize) -> Result<(), Malformed> {
+        let (mut low, mut high) = (0, block.restarts);
+        while high - low > 1 {
+            let middle = low.midpoint(high);
+            if block.restart(middle) <= offset { low = middle } else { high = middle }
+        }
+        self.seek_restart(block, low)
+    }
+
+    /// The last restart point whose entry is before (`key`, `sequence`), or the first.
+    fn restart_before(&self, block: &Block, key: &[u8], sequence: Sequence) -> Result<usize, Malformed> {
+        let (mut low, mut high) = (0, block.restarts);
+        while high - low > 1 {
+            let middle = low.midpoint(high);
+            let entry = RawEntry::parse(block, block.restart(middle)).ok_or(Malformed)?;
+            if entry.shared != 0 {
+                return Err(Malformed);
+            }
+            let is_before = compare(entry.suffix, entry.sequence, key, sequence) == Ordering::Less;
+            if is_before { low = middle } else { high = middle }
+        }
+        Ok(low)
+    }
+
+    fn seek_restart(&mut self, block: &Block, index: usize) -> Result<(), Malformed> {
+        self.key.clear();
+        self.parse(block, block.restart(index))
+    }
+
+    fn parse(&mut self, block: &Block, at: usize) -> Result<(), Malformed> {
+        let Some(entry) = RawEntry::parse(block, at).filter(|entry| entry.shared <= self.key.len()) else {
+            return self.fail();
+        };
+        self.key.truncate(entry.shared);
+        self.key.extend_from_slice(entry.suffix);
+        self.sequence = entry.sequence;
+        self.kind = Some(entry.kind);
+        self.expiry = entry.expiry;
+        self.value = entry.value;
+        self.start = at;
+        self.next = entry.end;
+        Ok(())
+    }
+
+    fn fail(&mut self) -> Result<(), Malformed> {
+        self.clear();
+        Err(Malformed)
+    }
+}
+
+/// An entry as it stands in the block.
+struct RawEntry<'a> {
+    shared: usize,
+    suffix: &'a [u8],
+    sequence: Sequence,
+    kind: Kind,
+    expiry: i64,
+    value: std::ops::Range<usize>,
+    end: usize,
+}
+
+impl<'a> RawEntry<'a> {
+    fn parse(block: &'a Block, at: usize) -> Option<RawEntry<'a>> {
+        let mut reader = Reader::new(block.contents.get(at..block.end)?);
+        let shared = usize::try_from(reader.varint()?).ok()?;
+        let unshared = usize::try_from(reader.varint()?).ok()?;
+        let (kind, has_expiry) = Kind::from_byte(reader.u8()?)?;
+        let sequence = block.base.checked_add(reader.varint()?)?;
+        let expiry = if has_expiry { reader.i64()? } else { NEVER };
+        let value_length = usize::try_from(reader.varint()?).ok()?;
+        let suffix = reader.take(unshared)?;
+        let value_start = at + reader.position();
+        reader.take(value_length)?;
+        let end = at + reader.position();
+        let is_point = kind != Kind::DeleteRange;
+        is_point.then_some(RawEntry { shared, suffix, sequence, kind, expiry, value: value_start..end, end })
+    }
+}

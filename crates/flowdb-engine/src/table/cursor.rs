@@ -1,0 +1,167 @@
+//! Walking through the data blocks of a table.
+
+use super::block::{Block, BlockCursor, Malformed};
+use super::reader::Table;
+use crate::error::Result;
+use crate::iter::Cursor;
+use crate::key::{Kind, Sequence};
+use crate::options::ReadTier;
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// A place in a table. Holds the block it is in.
+pub(crate) struct TableCursor {
+    table: Arc<Table>,
+    tier: ReadTier,
+    fill_cache: bool,
+    property: Option<(i64, i64)>,
+    /// Number of the block, and the block.
+    block: Option<(usize, Arc<Block>)>,
+    entry: BlockCursor,
+}
+
+impl TableCursor {
+    pub(super) fn new(
+        table: Arc<Table>,
+        tier: ReadTier,
+        fill_cache: bool,
+        property: Option<(i64, i64)>,
+    ) -> Self {
+        TableCursor { table, tier, fill_cache, property, block: None, entry: BlockCursor::default() }
+    }
+
+    /// Makes block `number` the current one and places the entry in it by `place`.
+    fn in_block(
+        &mut self,
+        number: usize,
+        place: impl FnOnce(&mut BlockCursor, &Block) -> std::result::Result<(), Malformed>,
+    ) -> Result<()> {
+        self.entry.clear();
+        let block = match &self.block {
+            Some((current, block)) if *current == number => Arc::clone(block),
+            _ => self.table.block(number, self.tier, self.fill_cache)?,
+        };
+        place(&mut self.entry, &block).map_err(|_| self.table.malformed(number))?;
+        self.block = Some((number, block));
+        Ok(())
+    }
+
+    /// The first block from `number` on that is wanted.
+    fn wanted_from(&self, number: usize) -> Option<usize> {
+        (number..self.table.index.len()).find(|number| self.is_wanted(*number))
+    }
+
+    /// The last block before `number` that is wanted.
+    fn wanted_before(&self, number: usize) -> Option<usize> {
+        (0..number).rev().find(|number| self.is_wanted(*number))
+    }
+
+    fn is_wanted(&self, number: usize) -> bool {
+        self.property.is_none_or(|wanted| !self.table.index.is_unwanted(number, wanted))
+    }
+
+    fn first_from(&mut self, number: usize) -> Result<()> {
+        match self.wanted_from(number) {
+            Some(number) => self.in_block(number, BlockCursor::seek_first),
+            None => self.nowhere(),
+        }
+    }
+
+    fn last_before(&mut self, number: usize) -> Result<()> {
+        match self.wanted_before(number) {
+            Some(number) => self.in_block(number, BlockCursor::seek_last),
+            None => self.nowhere(),
+        }
+    }
+
+    fn nowhere(&mut self) -> Result<()> {
+        self.entry.clear();
+        Ok(())
+    }
+
+    fn current(&self) -> &(usize, Arc<Block>) {
+        self.block.as_ref().expect("a valid cursor is in a block")
+    }
+}
+
+impl Cursor for TableCursor {
+    fn seek_first(&mut self) -> Result<()> {
+        self.first_from(0)
+    }
+
+    fn seek_last(&mut self) -> Result<()> {
+        self.last_before(self.table.index.len())
+    }
+
+    fn seek(&mut self, key: &[u8], sequence: Sequence) -> Result<()> {
+        let number = self.table.index.find(key);
+        if number == self.table.index.len() || !self.is_wanted(number) {
+            return self.first_from(number);
+        }
+        self.in_block(number, |entry, block| entry.seek(block, key, sequence))?;
+        // Versions of the key may go on in the next block.
+        let mut number = number;
+        while !self.entry.valid() {
+            let Some(next) = self.wanted_from(number + 1) else {
+                return Ok(());
+            };
+            self.in_block(next, |entry, block| entry.seek(block, key, sequence))?;
+            number = next;
+        }
+        Ok(())
+    }
+
+    fn seek_before(&mut self, key: &[u8], sequence: Sequence) -> Result<()> {
+        // The last block that can begin before the place is the first one whose last key is not before it, or a later one, if versions
+        // of the key span blocks.
+        let mut number = self.table.index.find(key).min(self.table.index.len().saturating_sub(1));
+        while number + 1 < self.table.index.len() && self.table.index.last_key(number) == key {
+            number += 1;
+        }
+        let mut candidate = self.wanted_before((number + 1).min(self.table.index.len()));
+        while let Some(number) = candidate {
+            self.in_block(number, |entry, block| entry.seek_before(block, key, sequence))?;
+            if self.entry.valid() {
+                return Ok(());
+            }
+            candidate = self.wanted_before(number);
+        }
+        self.nowhere()
+    }
+
+    fn next(&mut self) -> Result<()> {
+        let (number, block) = self.current().clone();
+        self.entry.next(&block).map_err(|_| self.table.malformed(number))?;
+        if self.entry.valid() { Ok(()) } else { self.first_from(number + 1) }
+    }
+
+    fn prev(&mut self) -> Result<()> {
+        let (number, block) = self.current().clone();
+        self.entry.prev(&block).map_err(|_| self.table.malformed(number))?;
+        if self.entry.valid() { Ok(()) } else { self.last_before(number) }
+    }
+
+    fn valid(&self) -> bool {
+        self.entry.valid()
+    }
+
+    fn key(&self) -> &[u8] {
+        self.entry.key()
+    }
+
+    fn sequence(&self) -> Sequence {
+        self.entry.sequence()
+    }
+
+    fn kind(&self) -> Kind {
+        self.entry.kind()
+    }
+
+    fn expiry(&self) -> i64 {
+        self.entry.expiry()
+    }
+
+    fn value(&self) -> Bytes {
+        self.entry.value(&self.current().1)
+    }
+}

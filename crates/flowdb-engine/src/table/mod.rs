@@ -1,0 +1,16 @@
+//! A sorted file: blocks, an index over them, a filter, range deletes, properties, a footer. See section 3 of `docs/format.md`.
+
+mod block;
+mod builder;
+mod cursor;
+mod filter;
+mod footer;
+mod index;
+mod properties;
+mod reader;
+mod stored;
+
+pub(crate) use block::Block;
+pub(crate) use builder::{TableBuilder, TableOptions, TableSummary};
+pub(crate) use cursor::TableCursor;
+pub(crate) use reader::Table;

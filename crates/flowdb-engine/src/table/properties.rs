@@ -1,0 +1,101 @@
+//! What a table says about itself.
+
+use super::index::Span;
+use crate::format::{Reader, put_bytes, put_varint};
+use crate::key::{Sequence, TreeId};
+use bytes::Bytes;
+
+/// Properties of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Properties {
+    pub(crate) tree: TreeId,
+    /// Entries, deletes included, range deletes not.
+    pub(crate) entries: u64,
+    pub(crate) deletes: u64,
+    pub(crate) range_deletes: u64,
+    /// Numbers in the table are stored as differences to this one.
+    pub(crate) base: Sequence,
+    pub(crate) smallest_sequence: Sequence,
+    pub(crate) largest_sequence: Sequence,
+    /// First user key; the start of a range delete counts as one.
+    pub(crate) smallest: Bytes,
+    /// Last user key; the end of a range delete counts as one.
+    pub(crate) largest: Bytes,
+    pub(super) span: Span,
+    pub(crate) key_bytes: u64,
+    pub(crate) value_bytes: u64,
+}
+
+impl Properties {
+    pub(super) fn new(tree: TreeId, base: Sequence) -> Self {
+        Properties {
+            tree,
+            entries: 0,
+            deletes: 0,
+            range_deletes: 0,
+            base,
+            smallest_sequence: Sequence::MAX,
+            largest_sequence: 0,
+            smallest: Bytes::new(),
+            largest: Bytes::new(),
+            span: Span::EMPTY,
+            key_bytes: 0,
+            value_bytes: 0,
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries == 0 && self.range_deletes == 0
+    }
+
+    pub(super) fn add_sequence(&mut self, sequence: Sequence) {
+        self.smallest_sequence = self.smallest_sequence.min(sequence);
+        self.largest_sequence = self.largest_sequence.max(sequence);
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut out = vec![self.tree.0];
+        for count in [self.entries, self.deletes, self.range_deletes] {
+            put_varint(&mut out, count);
+        }
+        for number in [self.base, self.smallest_sequence, self.largest_sequence] {
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+        put_bytes(&mut out, &self.smallest);
+        put_bytes(&mut out, &self.largest);
+        let Span { property, expiry_min, expiry_max } = self.span;
+        for number in [property.0, property.1, expiry_min, expiry_max] {
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+        put_varint(&mut out, self.key_bytes);
+        put_varint(&mut out, self.value_bytes);
+        out
+    }
+
+    pub(super) fn decode(contents: &[u8]) -> Option<Properties> {
+        let mut reader = Reader::new(contents);
+        let properties = Properties {
+            tree: TreeId(reader.u8()?),
+            entries: reader.varint()?,
+            deletes: reader.varint()?,
+            range_deletes: reader.varint()?,
+            base: reader.u64()?,
+            smallest_sequence: reader.u64()?,
+            largest_sequence: reader.u64()?,
+            smallest: Bytes::copy_from_slice(reader.bytes()?),
+            largest: Bytes::copy_from_slice(reader.bytes()?),
+            span: Span {
+                property: (reader.i64()?, reader.i64()?),
+                expiry_min: reader.i64()?,
+                expiry_max: reader.i64()?,
+            },
+            key_bytes: reader.varint()?,
+            value_bytes: reader.varint()?,
+        };
+        let is_plausible = reader.is_empty()
+            && properties.base <= properties.smallest_sequence
+            && properties.smallest_sequence <= properties.largest_sequence
+            && properties.smallest <= properties.largest;
+        is_plausible.then_some(properties)
+    }
+}

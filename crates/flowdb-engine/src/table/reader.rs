@@ -1,0 +1,176 @@
+//! An open table.
+
+use super::block::{Block, BlockCursor};
+use super::cursor::TableCursor;
+use super::filter::Filter;
+use super::footer::{FOOTER_BYTES, Footer};
+use super::index::Index;
+use super::properties::Properties;
+use super::stored::{Handle, Identity, read};
+use crate::cache::BlockCache;
+use crate::error::{Error, Result};
+use crate::format::Reader;
+use crate::fs::ReadableFile;
+use crate::iter::RangeDeletes;
+use crate::key::{Entry, Sequence};
+use crate::options::{FilterKey, ReadTier};
+use bytes::Bytes;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A table open for reading, by any number of threads. Index, filter and range deletes are in memory, data blocks in the cache.
+#[derive(Debug)]
+pub(crate) struct Table {
+    file: Arc<dyn ReadableFile>,
+    path: PathBuf,
+    file_bytes: u64,
+    identity: Identity,
+    cache: Arc<BlockCache>,
+    /// This table in the cache.
+    owner: u64,
+    filter_key: FilterKey,
+    filter: Filter,
+    pub(super) index: Index,
+    range_deletes: Arc<RangeDeletes>,
+    properties: Properties,
+}
+
+impl Table {
+    /// Reads and checks everything but the data blocks.
+    pub(crate) fn open(
+        file: Arc<dyn ReadableFile>,
+        path: PathBuf,
+        table_id: u64,
+        database_id: u64,
+        filter_key: FilterKey,
+        cache: Arc<BlockCache>,
+    ) -> Result<Arc<Table>> {
+        let identity = Identity { table_id, database_id };
+        let file_bytes = file.len().map_err(|error| Error::io(&path, "opening a table", error))?;
+        let Some(footer_at) = file_bytes.checked_sub(FOOTER_BYTES as u64) else {
+            return Err(Error::corruption(&path, 0, "the file is too short for a table"));
+        };
+        let mut bytes = [0; FOOTER_BYTES];
+        file.read_at(footer_at, &mut bytes).map_err(|error| Error::io(&path, "reading a table", error))?;
+        let footer = Footer::decode(&bytes, &path, footer_at, identity)?;
+
+        let block = |handle: Handle| read(file.as_ref(), &path, footer_at, handle, identity);
+        let corrupt = |handle: Handle, what: &str| {
+            Error::corruption(&path, handle.offset, format!("{what} is malformed"))
+        };
+        let properties = Properties::decode(&block(footer.properties)?)
+            .ok_or_else(|| corrupt(footer.properties, "the properties block"))?;
+        let filter =
+            Filter::new(block(footer.filter)?).ok_or_else(|| corrupt(footer.filter, "the filter"))?;
+        let index = Index::new(block(footer.index)?, footer.filter.offset)
+            .ok_or_else(|| corrupt(footer.index, "the index"))?;
+        let range_deletes = match footer.range_deletes.length {
+            0 => RangeDeletes::default(),
+            _ => decode_range_deletes(&block(footer.range_deletes)?, properties.base)
+                .ok_or_else(|| corrupt(footer.range_deletes, "the range-delete block"))?,
+        };
+        if range_deletes.originals().len() as u64 != properties.range_deletes {
+            return Err(corrupt(footer.range_deletes, "the range-delete block"));
+        }
+        Ok(Arc::new(Table {
+            owner: cache.new_owner(),
+            range_deletes: Arc::new(range_deletes),
+            file,
+            path,
+            file_bytes: footer_at,
+            identity,
+            cache,
+            filter_key,
+            filter,
+            index,
+            properties,
+        }))
+    }
+
+    /// The newest entry of `key` (range deletes aside) that is not above `max`.
+    pub(crate) fn get(
+        &self,
+        key: &[u8],
+        max: Sequence,
+        tier: ReadTier,
+        fill_cache: bool,
+    ) -> Result<Option<Entry>> {
+        if !self.filter.may_contain((self.filter_key)(key)) {
+            return Ok(None);
+        }
+        // Versions of a key may span blocks: the one asked for is in the first that is not wholly before it.
+        for number in self.index.find(key)..self.index.len() {
+            let block = self.block(number, tier, fill_cache)?;
+            let mut cursor = BlockCursor::default();
+            cursor.seek(&block, key, max).map_err(|_| self.malformed(number))?;
+            if cursor.valid() {
+                return Ok((cursor.key() == key).then(|| Entry {
+                    key: Bytes::copy_from_slice(key),
+                    sequence: cursor.sequence(),
+                    kind: cursor.kind(),
+                    expiry: cursor.expiry(),
+                    value: cursor.value(&block),
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A cursor over the data blocks. With `property`, blocks without an entry that lies in this interval may be left out.
+    pub(crate) fn cursor(
+        self: &Arc<Self>,
+        tier: ReadTier,
+        fill_cache: bool,
+        property: Option<(i64, i64)>,
+    ) -> TableCursor {
+        TableCursor::new(Arc::clone(self), tier, fill_cache, property)
+    }
+
+    pub(crate) fn range_deletes(&self) -> &Arc<RangeDeletes> {
+        &self.range_deletes
+    }
+
+    pub(crate) fn properties(&self) -> &Properties {
+        &self.properties
+    }
+
+    /// A data block, from the cache or (if `tier` allows it) from the file.
+    pub(super) fn block(&self, number: usize, tier: ReadTier, fill_cache: bool) -> Result<Arc<Block>> {
+        let handle = self.index.handle(number);
+        if let Some(block) = self.cache.get(self.owner, handle.offset) {
+            return Ok(block);
+        }
+        if tier == ReadTier::Memory {
+            return Err(Error::would_block());
+        }
+        let contents = read(self.file.as_ref(), &self.path, self.file_bytes, handle, self.identity)?;
+        let block = Block::new(contents, self.properties.base).map_err(|_| self.malformed(number))?;
+        let block = Arc::new(block);
+        if fill_cache {
+            self.cache.insert(self.owner, handle.offset, &block);
+        }
+        Ok(block)
+    }
+
+    /// The checksum of a block was right, and yet it is not what we write.
+    pub(super) fn malformed(&self, number: usize) -> Error {
+        Error::corruption(&self.path, self.index.handle(number).offset, "a data block is malformed")
+    }
+}
+
+fn decode_range_deletes(contents: &[u8], base: Sequence) -> Option<RangeDeletes> {
+    let mut reader = Reader::new(contents);
+    let count = reader.varint()?;
+    // Not allocated on the word of the count: each takes at least three bytes.
+    let mut all = Vec::new();
+    for _ in 0..count {
+        let start = Bytes::copy_from_slice(reader.bytes()?);
+        let end = Bytes::copy_from_slice(reader.bytes()?);
+        let sequence = base.checked_add(reader.varint()?)?;
+        if start >= end {
+            return None;
+        }
+        all.push((start, end, sequence));
+    }
+    reader.is_empty().then(|| RangeDeletes::from_tombstones(all))
+}

@@ -1,0 +1,146 @@
+//! A block as it stands in the file: contents, maybe compressed, and a trailer with their checksum.
+
+use crate::error::{Error, Result};
+use crate::format::{COMPRESSION_LZ4, COMPRESSION_NONE, Reader, checksum_parts};
+use crate::fs::ReadableFile;
+use crate::options::Compression;
+use std::path::Path;
+
+/// Length of a trailer.
+pub(super) const TRAILER_BYTES: usize = 16;
+/// Contents are never longer than this: the length of a value and a key, and what surrounds them.
+const CONTENTS_BYTES_MAX: usize = crate::batch::VALUE_BYTES_MAX + 2 * crate::batch::KEY_BYTES_MAX + (1 << 20);
+/// LZ4 makes at most this many bytes of one, so that a length that claims more is a lie.
+const LZ4_RATIO_MAX: usize = 256;
+
+/// Where a block is: offset, and length without the trailer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Handle {
+    pub(super) offset: u64,
+    pub(super) length: u32,
+}
+
+/// Ties checksums of a table's blocks to the table and the database.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Identity {
+    pub(super) table_id: u64,
+    pub(super) database_id: u64,
+}
+
+impl Identity {
+    fn seed(self, offset: u64) -> u64 {
+        self.table_id.rotate_left(32) ^ offset ^ self.database_id
+    }
+}
+
+/// Appends `contents` to `out` as the block at `offset`; the length it takes there, without the trailer.
+pub(super) fn encode(
+    out: &mut Vec<u8>,
+    offset: u64,
+    identity: Identity,
+    contents: &[u8],
+    compression: Compression,
+) -> Result<u32> {
+    let start = out.len();
+    let is_compressed = compression == Compression::Lz4 && compress(out, contents);
+    if !is_compressed {
+        out.extend_from_slice(contents);
+    }
+    let too_long = |_| Error::new(crate::error::ErrorKind::TooLarge, "a block of 4 GiB or more");
+    let length = u32::try_from(out.len() - start).map_err(too_long)?;
+    let raw_length = u32::try_from(contents.len()).map_err(too_long)?;
+    let mut trailer = [0; TRAILER_BYTES];
+    trailer[0] = if is_compressed { COMPRESSION_LZ4 } else { COMPRESSION_NONE };
+    trailer[4..8].copy_from_slice(&raw_length.to_le_bytes());
+    let sum = checksum_parts(identity.seed(offset), &[&out[start..], &trailer[..8]]);
+    trailer[8..].copy_from_slice(&sum.to_le_bytes());
+    out.extend_from_slice(&trailer);
+    Ok(length)
+}
+
+/// Appends compressed contents if that saves an eighth; else leaves `out` as it was.
+fn compress(out: &mut Vec<u8>, contents: &[u8]) -> bool {
+    let start = out.len();
+    out.resize(start + lz4_flex::block::get_maximum_output_size(contents.len()), 0);
+    let limit = contents.len() - contents.len() / 8;
+    match lz4_flex::block::compress_into(contents, &mut out[start..]) {
+        Ok(length) if length < limit => {
+            out.truncate(start + length);
+            true
+        }
+        _ => {
+            out.truncate(start);
+            false
+        }
+    }
+}
+
+/// Reads and checks the block at `handle`; its contents.
+pub(super) fn read(
+    file: &dyn ReadableFile,
+    path: &Path,
+    file_bytes: u64,
+    handle: Handle,
+    identity: Identity,
+) -> Result<Vec<u8>> {
+    let Handle { offset, length } = handle;
+    let total = length as usize + TRAILER_BYTES;
+    let end = offset.checked_add(total as u64);
+    if end.is_none_or(|end| end > file_bytes) {
+        return Err(Error::corruption(
+            path,
+            offset,
+            format!("a block of {length} bytes does not fit into the file"),
+        ));
+    }
+    if let Some(bytes) = file.mapped(offset, total) {
+        return decode(bytes, path, offset, identity).map(|stored| stored.into_contents(None));
+    }
+    let mut bytes = vec![0; total];
+    file.read_at(offset, &mut bytes).map_err(|error| Error::io(path, "reading a block", error))?;
+    match decode(&bytes, path, offset, identity)? {
+        Stored::Decompressed(contents) => Ok(contents),
+        Stored::Plain(_) => {
+            bytes.truncate(length as usize);
+            Ok(bytes)
+        }
+    }
+}
+
+enum Stored<'a> {
+    Plain(&'a [u8]),
+    Decompressed(Vec<u8>),
+}
+
+impl Stored<'_> {
+    fn into_contents(self, _: Option<()>) -> Vec<u8> {
+        match self {
+            Stored::Plain(bytes) => bytes.to_vec(),
+            Stored::Decompressed(bytes) => bytes,
+        }
+    }
+}
+
+fn decode<'a>(bytes: &'a [u8], path: &Path, offset: u64, identity: Identity) -> Result<Stored<'a>> {
+    let corrupt = |message: &str| Error::corruption(path, offset, message);
+    let (contents, trailer) = bytes.split_at(bytes.len() - TRAILER_BYTES);
+    let mut fields = Reader::new(&trailer[4..]);
+    let (raw_length, sum) = (fields.u32().unwrap_or(0) as usize, fields.u64().unwrap_or(0));
+    if checksum_parts(identity.seed(offset), &[contents, &trailer[..8]]) != sum {
+        return Err(corrupt("the checksum of a block does not match"));
+    }
+    match trailer[0] {
+        COMPRESSION_NONE if raw_length == contents.len() => Ok(Stored::Plain(contents)),
+        COMPRESSION_LZ4 => {
+            if raw_length > CONTENTS_BYTES_MAX || raw_length / LZ4_RATIO_MAX > contents.len() {
+                return Err(corrupt("a compressed block claims an impossible length"));
+            }
+            let decompressed = lz4_flex::block::decompress(contents, raw_length)
+                .ok()
+                .filter(|decompressed| decompressed.len() == raw_length)
+                .ok_or_else(|| corrupt("a block cannot be decompressed"))?;
+            Ok(Stored::Decompressed(decompressed))
+        }
+        _ => Err(corrupt("the trailer of a block is wrong")),
+    }
+}

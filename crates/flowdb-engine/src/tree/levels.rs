@@ -1,0 +1,87 @@
+//! The tables of a tree, by level. Level 0 holds flushed memtables, which may overlap; in each deeper level the tables do not,
+//! and all that a level holds for a key is newer than what deeper levels hold.
+
+use super::LiveTable;
+use std::sync::Arc;
+
+/// Number of levels.
+pub(crate) const LEVELS: usize = 7;
+
+/// Which tables are live. Immutable; changes make a new one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Levels {
+    /// Level 0 by age, oldest first; the others by key.
+    levels: [Vec<Arc<LiveTable>>; LEVELS],
+}
+
+impl Levels {
+    /// Sorts `tables` into their levels.
+    pub(crate) fn new(tables: impl IntoIterator<Item = Arc<LiveTable>>) -> Self {
+        let mut levels = Levels::default();
+        levels.change(&[], tables);
+        levels
+    }
+
+    /// Takes the tables with the ids `removed` out and puts `added` in.
+    pub(crate) fn change(&mut self, removed: &[u64], added: impl IntoIterator<Item = Arc<LiveTable>>) {
+        for level in &mut self.levels {
+            level.retain(|live| !removed.contains(&live.meta.id));
+        }
+        for live in added {
+            self.levels[usize::from(live.meta.level)].push(live);
+        }
+        self.levels[0].sort_by_key(|live| (live.meta.largest_sequence, live.meta.id));
+        for level in &mut self.levels[1..] {
+            level.sort_by(|a, b| a.meta.smallest.cmp(&b.meta.smallest));
+        }
+    }
+
+    /// The tables of one level.
+    pub(crate) fn level(&self, level: usize) -> &[Arc<LiveTable>] {
+        &self.levels[level]
+    }
+
+    /// All tables.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<LiveTable>> {
+        self.levels.iter().flatten()
+    }
+
+    /// Bytes of the files of a level.
+    pub(crate) fn bytes(&self, level: usize) -> u64 {
+        self.levels[level].iter().map(|live| live.meta.file_bytes).sum()
+    }
+
+    /// Tables that may hold `key`, those with newer versions first.
+    pub(crate) fn candidates(&self, key: &[u8]) -> impl Iterator<Item = &Arc<LiveTable>> {
+        let newest_first = self.levels[0].iter().rev().filter(move |live| contains(live, key));
+        newest_first.chain(self.levels[1..].iter().flat_map(move |level| overlapping(level, key, key)))
+    }
+
+    /// Tables of `level` (above 0) that touch the keys from `start` to `end`, both included.
+    pub(crate) fn overlapping(&self, level: usize, start: &[u8], end: &[u8]) -> &[Arc<LiveTable>] {
+        overlapping(&self.levels[level], start, end)
+    }
+
+    /// True if any table may hold something for the keys from `start` to `end`, both included.
+    pub(crate) fn touches(&self, start: &[u8], end: &[u8]) -> bool {
+        let in_level_0 =
+            |live: &Arc<LiveTable>| live.meta.smallest[..] <= *end && *start <= live.meta.largest[..];
+        self.levels[0].iter().any(in_level_0) || self.has_beneath(0, start, end)
+    }
+
+    /// True if a level deeper than `level` may hold something for the keys from `start` to `end`, both included.
+    pub(crate) fn has_beneath(&self, level: usize, start: &[u8], end: &[u8]) -> bool {
+        (level + 1..LEVELS).any(|deeper| !overlapping(&self.levels[deeper], start, end).is_empty())
+    }
+}
+
+fn contains(live: &LiveTable, key: &[u8]) -> bool {
+    live.meta.smallest[..] <= *key && *key <= live.meta.largest[..]
+}
+
+/// Neighbours may share one key at the border (the end of a range delete, which it does not cover), so both are taken.
+fn overlapping<'a>(tables: &'a [Arc<LiveTable>], start: &[u8], end: &[u8]) -> &'a [Arc<LiveTable>] {
+    let from = tables.partition_point(|live| live.meta.largest[..] < *start);
+    let count = tables[from..].partition_point(|live| live.meta.smallest[..] <= *end);
+    &tables[from..from + count]
+}

@@ -1,0 +1,41 @@
+//! A table that the manifest names, and what happens to its file when it no longer does.
+
+use crate::table::Table;
+use crate::version::TableMeta;
+use parking_lot::Mutex;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Files that nobody reads any more; maintenance removes them.
+pub(crate) type Garbage = Mutex<Vec<PathBuf>>;
+
+/// A live table. Views share it; once it is marked obsolete, the last one to let go hands its file to the garbage, so that no
+/// reader ever finds its file gone.
+#[derive(Debug)]
+pub(crate) struct LiveTable {
+    pub(crate) meta: TableMeta,
+    pub(crate) table: Arc<Table>,
+    path: PathBuf,
+    garbage: Arc<Garbage>,
+    obsolete: AtomicBool,
+}
+
+impl LiveTable {
+    pub(crate) fn new(meta: TableMeta, table: Arc<Table>, path: PathBuf, garbage: Arc<Garbage>) -> Arc<Self> {
+        Arc::new(LiveTable { meta, table, path, garbage, obsolete: AtomicBool::new(false) })
+    }
+
+    /// The manifest no longer names it.
+    pub(crate) fn mark_obsolete(&self) {
+        self.obsolete.store(true, Ordering::Release);
+    }
+}
+
+impl Drop for LiveTable {
+    fn drop(&mut self) {
+        if *self.obsolete.get_mut() {
+            self.garbage.lock().push(std::mem::take(&mut self.path));
+        }
+    }
+}

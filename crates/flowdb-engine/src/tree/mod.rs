@@ -1,0 +1,184 @@
+//! One key space: its memtables, its tables by level, and what readers see of them.
+
+mod levels;
+mod live_table;
+
+pub(crate) use levels::{LEVELS, Levels};
+pub(crate) use live_table::{Garbage, LiveTable};
+
+use crate::error::Result;
+use crate::iter::{Cursor, LevelCursor, RangeDeletes};
+use crate::key::{Entry, Sequence};
+use crate::memtable::Memtable;
+use crate::options::{ReadTier, TreeOptions};
+use parking_lot::RwLock;
+use std::sync::Arc;
+
+/// One key space of an open database.
+///
+/// Readers clone the current [`View`] and work on it without any lock. Views change under the database's commit lock (a memtable is
+/// frozen) or maintenance lock (tables come and go); `view`'s own lock is held only to read or swap the pointer.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    pub(crate) options: TreeOptions,
+    view: RwLock<Arc<View>>,
+}
+
+/// What a tree consists of at one moment. Immutable, but for entries that the active memtable still gains.
+#[derive(Debug, Clone)]
+pub(crate) struct View {
+    /// Where commits go.
+    pub(crate) active: Arc<Buffer>,
+    /// Full memtables that wait for their flush, oldest first.
+    pub(crate) frozen: Vec<Arc<Buffer>>,
+    /// The tables.
+    pub(crate) levels: Arc<Levels>,
+}
+
+/// A memtable and the log segment that holds its first entry.
+#[derive(Debug)]
+pub(crate) struct Buffer {
+    pub(crate) memtable: Arc<Memtable>,
+    /// No entry of the memtable is in an older segment.
+    pub(crate) first_segment: u64,
+}
+
+impl Buffer {
+    pub(crate) fn new(first_segment: u64) -> Arc<Self> {
+        Arc::new(Buffer { memtable: Arc::new(Memtable::new()), first_segment })
+    }
+}
+
+impl Tree {
+    pub(crate) fn new(options: TreeOptions, levels: Levels, segment: u64) -> Self {
+        let view = View { active: Buffer::new(segment), frozen: Vec::new(), levels: Arc::new(levels) };
+        Tree { options, view: RwLock::new(Arc::new(view)) }
+    }
+
+    /// The tree as it is now.
+    pub(crate) fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view.read())
+    }
+
+    /// Replaces the view by what `change` makes of it.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut View)) {
+        let mut guard = self.view.write();
+        let mut view = View::clone(&guard);
+        change(&mut view);
+        *guard = Arc::new(view);
+    }
+
+    /// Puts the active memtable among the frozen ones, unless it is empty. Under the commit lock; `segment` is the one that takes the
+    /// next commit.
+    pub(crate) fn freeze(&self, segment: u64) -> bool {
+        if self.view().active.memtable.is_empty() {
+            self.change(|view| view.active = Buffer::new(segment));
+            return false;
+        }
+        self.change(|view| {
+            let full = std::mem::replace(&mut view.active, Buffer::new(segment));
+            view.frozen.push(full);
+        });
+        true
+    }
+}
+
+impl View {
+    /// Newest version of `key` not above `sequence`, whatever its kind; `None` too when a range delete hides it.
+    ///
+    /// Sources are asked from the newest to the oldest. What an older one holds for the key is older than anything, range deletes
+    /// included, that a newer one holds for it; so the first that knows of the key decides.
+    pub(crate) fn get(&self, key: &[u8], sequence: Sequence, read: SourceOptions) -> Result<Option<Entry>> {
+        for buffer in self.buffers_newest_first() {
+            let deleted_at = covering(&buffer.memtable.range_deletes(), key, sequence);
+            let entry = buffer.memtable.get(key, sequence);
+            if entry.is_some() || deleted_at.is_some() {
+                return Ok(entry.filter(|entry| Some(entry.sequence) > deleted_at));
+            }
+        }
+        for live in self.levels.candidates(key) {
+            let deleted_at = covering(live.table.range_deletes(), key, sequence);
+            let entry = live.table.get(key, sequence, read.tier, !read.bypass_cache)?;
+            if entry.is_some() || deleted_at.is_some() {
+                return Ok(entry.filter(|entry| Some(entry.sequence) > deleted_at));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Cursors over all memtables and tables, and their range deletes.
+    pub(crate) fn sources(&self, read: SourceOptions) -> Sources {
+        let mut sources = Sources::default();
+        for buffer in self.buffers_newest_first() {
+            sources.cursors.push(Box::new(buffer.memtable.cursor()));
+            sources.add_range_deletes(&buffer.memtable.range_deletes());
+        }
+        for table in self.levels.level(0).iter().rev() {
+            sources.cursors.push(Box::new(table.table.cursor(read.tier, !read.bypass_cache, read.property)));
+            sources.add_range_deletes(table.table.range_deletes());
+        }
+        for level in 1..LEVELS {
+            let tables = self.levels.level(level);
+            if tables.is_empty() {
+                continue;
+            }
+            let open = tables.iter().map(|live| Arc::clone(&live.table)).collect();
+            sources.cursors.push(Box::new(LevelCursor::new(
+                open,
+                read.tier,
+                !read.bypass_cache,
+                read.property,
+            )));
+            for table in tables {
+                sources.add_range_deletes(table.table.range_deletes());
+            }
+        }
+        sources
+    }
+
+    /// Bytes in memtables, about.
+    pub(crate) fn memtable_bytes(&self) -> usize {
+        self.buffers_newest_first().map(|buffer| buffer.memtable.bytes()).sum()
+    }
+
+    /// The oldest log segment that a memtable other than `flushed` still needs; `None` if all is in tables.
+    pub(crate) fn oldest_segment(&self, flushed: Option<&Arc<Buffer>>) -> Option<u64> {
+        self.buffers_newest_first()
+            .filter(|buffer| {
+                !buffer.memtable.is_empty() && !flushed.is_some_and(|flushed| Arc::ptr_eq(flushed, buffer))
+            })
+            .map(|buffer| buffer.first_segment)
+            .min()
+    }
+
+    fn buffers_newest_first(&self) -> impl Iterator<Item = &Arc<Buffer>> {
+        std::iter::once(&self.active).chain(self.frozen.iter().rev())
+    }
+}
+
+/// How a view's sources are read.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct SourceOptions {
+    pub(crate) tier: ReadTier,
+    pub(crate) bypass_cache: bool,
+    pub(crate) property: Option<(i64, i64)>,
+}
+
+/// What is merged for a scan.
+#[derive(Default)]
+pub(crate) struct Sources {
+    pub(crate) cursors: Vec<Box<dyn Cursor>>,
+    pub(crate) range_deletes: Vec<Arc<RangeDeletes>>,
+}
+
+impl Sources {
+    pub(crate) fn add_range_deletes(&mut self, range_deletes: &Arc<RangeDeletes>) {
+        if !range_deletes.is_empty() {
+            self.range_deletes.push(Arc::clone(range_deletes));
+        }
+    }
+}
+
+fn covering(range_deletes: &RangeDeletes, key: &[u8], sequence: Sequence) -> Option<Sequence> {
+    if range_deletes.is_empty() { None } else { range_deletes.covering(key, sequence) }
+}

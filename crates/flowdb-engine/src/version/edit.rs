@@ -1,0 +1,289 @@
+//! One change of what is live: fields that are applied together or not at all.
+
+use crate::format::{Reader, put_bytes};
+use crate::key::{Sequence, TreeId};
+use bytes::Bytes;
+
+const TAG_TREE: u8 = 1;
+const TAG_NEXT_FILE_ID: u8 = 2;
+const TAG_OLDEST_LOG: u8 = 3;
+const TAG_FLUSHED: u8 = 4;
+const TAG_LAST_SEQUENCE: u8 = 5;
+const TAG_ADD_TABLE: u8 = 6;
+const TAG_REMOVE_TABLE: u8 = 7;
+const TAG_PURGE_TIME: u8 = 8;
+const TAG_CLEAN_CLOSE: u8 = 9;
+
+/// What the manifest knows about a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TableMeta {
+    /// Number in its file name.
+    pub(crate) id: u64,
+    /// The tree it belongs to.
+    pub(crate) tree: TreeId,
+    /// Its level in the tree.
+    pub(crate) level: u8,
+    /// Length of the file.
+    pub(crate) file_bytes: u64,
+    /// First user key, range deletes included.
+    pub(crate) smallest: Bytes,
+    /// Last user key; the end of a range delete counts as one.
+    pub(crate) largest: Bytes,
+    /// Smallest sequence number of an entry.
+    pub(crate) smallest_sequence: Sequence,
+    /// Largest sequence number of an entry.
+    pub(crate) largest_sequence: Sequence,
+    /// Number of entries.
+    pub(crate) entries: u64,
+    /// When the last entry expires; [`crate::format::NEVER`] if one never does.
+    pub(crate) expiry_max: i64,
+}
+
+/// One part of an [`Edit`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Field {
+    Tree(TreeId, String),
+    NextFileId(u64),
+    OldestLog(u64),
+    Flushed(TreeId, Sequence),
+    LastSequence(Sequence),
+    AddTable(TableMeta),
+    RemoveTable(TreeId, u64),
+    PurgeTime(i64),
+    CleanClose(bool),
+}
+
+/// A change of what is live. Fields are applied in the order in which they were added.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Edit {
+    pub(super) fields: Vec<Field>,
+}
+
+impl Edit {
+    /// An edit that changes nothing.
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// Declares a tree.
+    pub(crate) fn tree(self, tree: TreeId, name: &str) -> Self {
+        self.with(Field::Tree(tree, name.to_owned()))
+    }
+
+    /// No file has this number or a larger one.
+    pub(crate) fn next_file_id(self, id: u64) -> Self {
+        self.with(Field::NextFileId(id))
+    }
+
+    /// Log segments before this one are not needed any more.
+    pub(crate) fn oldest_log(self, segment: u64) -> Self {
+        self.with(Field::OldestLog(segment))
+    }
+
+    /// All of `tree` up to this number is in tables.
+    pub(crate) fn flushed(self, tree: TreeId, sequence: Sequence) -> Self {
+        self.with(Field::Flushed(tree, sequence))
+    }
+
+    /// No number in the tables is larger.
+    pub(crate) fn last_sequence(self, sequence: Sequence) -> Self {
+        self.with(Field::LastSequence(sequence))
+    }
+
+    /// The table is live. To move one to another level, remove and add it in one edit.
+    pub(crate) fn add_table(self, table: TableMeta) -> Self {
+        self.with(Field::AddTable(table))
+    }
+
+    /// The table is live no more.
+    pub(crate) fn remove_table(self, tree: TreeId, id: u64) -> Self {
+        self.with(Field::RemoveTable(tree, id))
+    }
+
+    /// Entries that expired up to this time may have been dropped.
+    pub(crate) fn purge_time(self, now: i64) -> Self {
+        self.with(Field::PurgeTime(now))
+    }
+
+    /// The database was closed in order, or is open again.
+    pub(crate) fn clean_close(self, is_clean: bool) -> Self {
+        self.with(Field::CleanClose(is_clean))
+    }
+
+    fn with(mut self, field: Field) -> Self {
+        self.fields.push(field);
+        self
+    }
+
+    /// Appends the body of the edit, as the manifest holds it.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        for field in &self.fields {
+            field.encode(out);
+        }
+    }
+
+    /// The edit that has this body; `None` if it is no body of an edit.
+    pub(crate) fn decode(body: &[u8]) -> Option<Edit> {
+        let mut reader = Reader::new(body);
+        let mut edit = Edit::new();
+        while !reader.is_empty() {
+            edit.fields.push(Field::decode(&mut reader)?);
+        }
+        Some(edit)
+    }
+}
+
+impl Field {
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Field::Tree(tree, name) => {
+                out.extend_from_slice(&[TAG_TREE, tree.0]);
+                put_bytes(out, name.as_bytes());
+            }
+            Field::NextFileId(id) => put_tagged(out, TAG_NEXT_FILE_ID, *id),
+            Field::OldestLog(segment) => put_tagged(out, TAG_OLDEST_LOG, *segment),
+            Field::Flushed(tree, sequence) => {
+                out.extend_from_slice(&[TAG_FLUSHED, tree.0]);
+                out.extend_from_slice(&sequence.to_le_bytes());
+            }
+            Field::LastSequence(sequence) => put_tagged(out, TAG_LAST_SEQUENCE, *sequence),
+            Field::AddTable(table) => {
+                out.push(TAG_ADD_TABLE);
+                table.encode(out);
+            }
+            Field::RemoveTable(tree, id) => {
+                out.extend_from_slice(&[TAG_REMOVE_TABLE, tree.0]);
+                out.extend_from_slice(&id.to_le_bytes());
+            }
+            Field::PurgeTime(now) => {
+                out.push(TAG_PURGE_TIME);
+                out.extend_from_slice(&now.to_le_bytes());
+            }
+            Field::CleanClose(is_clean) => out.extend_from_slice(&[TAG_CLEAN_CLOSE, u8::from(*is_clean)]),
+        }
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Option<Field> {
+        Some(match reader.u8()? {
+            TAG_TREE => {
+                let tree = TreeId(reader.u8()?);
+                Field::Tree(tree, std::str::from_utf8(reader.bytes()?).ok()?.to_owned())
+            }
+            TAG_NEXT_FILE_ID => Field::NextFileId(reader.u64()?),
+            TAG_OLDEST_LOG => Field::OldestLog(reader.u64()?),
+            TAG_FLUSHED => Field::Flushed(TreeId(reader.u8()?), reader.u64()?),
+            TAG_LAST_SEQUENCE => Field::LastSequence(reader.u64()?),
+            TAG_ADD_TABLE => Field::AddTable(TableMeta::decode(reader)?),
+            TAG_REMOVE_TABLE => Field::RemoveTable(TreeId(reader.u8()?), reader.u64()?),
+            TAG_PURGE_TIME => Field::PurgeTime(reader.i64()?),
+            TAG_CLEAN_CLOSE => Field::CleanClose(match reader.u8()? {
+                0 => false,
+                1 => true,
+                _ => return None,
+            }),
+            _ => return None,
+        })
+    }
+}
+
+fn put_tagged(out: &mut Vec<u8>, tag: u8, value: u64) {
+    out.push(tag);
+    out.extend_from_slice(&value.to_le_bytes());
+}
+
+impl TableMeta {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&[self.tree.0, self.level]);
+        out.extend_from_slice(&self.id.to_le_bytes());
+        out.extend_from_slice(&self.file_bytes.to_le_bytes());
+        put_bytes(out, &self.smallest);
+        put_bytes(out, &self.largest);
+        for number in [self.smallest_sequence, self.largest_sequence, self.entries] {
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+        out.extend_from_slice(&self.expiry_max.to_le_bytes());
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Option<TableMeta> {
+        Some(TableMeta {
+            tree: TreeId(reader.u8()?),
+            level: reader.u8()?,
+            id: reader.u64()?,
+            file_bytes: reader.u64()?,
+            // Copied, so that two keys do not keep the whole manifest in memory.
+            smallest: Bytes::copy_from_slice(reader.bytes()?),
+            largest: Bytes::copy_from_slice(reader.bytes()?),
+            smallest_sequence: reader.u64()?,
+            largest_sequence: reader.u64()?,
+            entries: reader.u64()?,
+            expiry_max: reader.i64()?,
+        })
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::format::{NEVER, put_varint};
+
+    pub(in crate::version) fn table(tree: u8, id: u64) -> TableMeta {
+        TableMeta {
+            id,
+            tree: TreeId(tree),
+            level: 0,
+            file_bytes: 1000 + id,
+            smallest: Bytes::from_static(b"a"),
+            largest: Bytes::from_static(b"zz"),
+            smallest_sequence: id * 10,
+            largest_sequence: id * 10 + 9,
+            entries: 10,
+            expiry_max: NEVER,
+        }
+    }
+
+    fn every_field() -> Edit {
+        Edit::new()
+            .tree(TreeId(1), "kv")
+            .next_file_id(9)
+            .oldest_log(4)
+            .flushed(TreeId(1), 70)
+            .last_sequence(80)
+            .add_table(table(1, 7))
+            .remove_table(TreeId(1), 6)
+            .purge_time(-5)
+            .clean_close(true)
+    }
+
+    #[test]
+    fn edits_round_trip() {
+        let edit = every_field();
+        let mut body = Vec::new();
+        edit.encode(&mut body);
+        assert_eq!(Edit::decode(&body), Some(edit));
+        assert_eq!(Edit::decode(&[]), Some(Edit::new()));
+        assert!(Edit::new().fields.is_empty());
+    }
+
+    #[test]
+    fn a_cut_body_is_refused_or_has_fewer_fields() {
+        let edit = every_field();
+        let mut body = Vec::new();
+        edit.encode(&mut body);
+        for length in 0..body.len() {
+            if let Some(shorter) = Edit::decode(&body[..length]) {
+                assert!(edit.fields.starts_with(&shorter.fields) && shorter != edit, "cut at {length}");
+            }
+        }
+    }
+
+    #[test]
+    fn unknown_tags_and_hostile_lengths_are_refused() {
+        assert_eq!(Edit::decode(&[0]), None);
+        assert_eq!(Edit::decode(&[10]), None);
+        assert_eq!(Edit::decode(&[TAG_CLEAN_CLOSE, 2]), None);
+        assert_eq!(Edit::decode(&[TAG_TREE, 1, 1, 0xff]), None, "a name is UTF-8");
+        let mut body = vec![TAG_TREE, 1];
+        put_varint(&mut body, u64::MAX);
+        assert_eq!(Edit::decode(&body), None);
+    }
+}

@@ -1,0 +1,381 @@
+//! The file that names the live files: a header, and edits behind it.
+
+use super::edit::Edit;
+use super::file_name::{MANIFEST, MANIFEST_NEW};
+use super::state::State;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{
+    COMPRESSION_NONE, ENCRYPTION_NONE, FORMAT_VERSION, Reader, check_version, checksum, checksum_parts,
+};
+use crate::fs::{FileSystem, WritableFile};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+const MAGIC: &[u8; 8] = b"FLOWDBMF";
+const HEADER_BYTES: usize = 32;
+const EDIT_HEADER_BYTES: usize = 16;
+
+/// The open manifest. One writer at a time.
+#[derive(Debug)]
+pub(crate) struct Manifest {
+    fs: Arc<dyn FileSystem>,
+    dir: PathBuf,
+    database_id: u64,
+    file: Arc<dyn WritableFile>,
+    bytes: u64,
+    /// An append failed: what the file holds behind `bytes` is not known.
+    is_broken: bool,
+    /// Length after the last rewrite.
+    rewritten_bytes: u64,
+}
+
+impl Manifest {
+    /// Writes the first manifest of a database. The files that `state` names must be durable.
+    pub(crate) fn create(fs: Arc<dyn FileSystem>, dir: &Path, state: &State) -> Result<Manifest> {
+        let (file, bytes) = write_new(&*fs, dir, state)?;
+        let database_id = state.database_id;
+        let dir = dir.to_path_buf();
+        Ok(Manifest { fs, dir, database_id, file, bytes, is_broken: false, rewritten_bytes: bytes })
+    }
+
+    /// Reads the manifest in `dir` and rewrites it; `None` if there is none.
+    ///
+    /// The rewritten one says what the old one said, `clean` included: that the database is open again is to be appended once the
+    /// log was replayed, or a log that contradicts a clean close would be refused only once.
+    pub(crate) fn open(fs: Arc<dyn FileSystem>, dir: &Path) -> Result<Option<(Manifest, State)>> {
+        remove_leftover(&*fs, &dir.join(MANIFEST_NEW))?;
+        let path = dir.join(MANIFEST);
+        let Some(bytes) = read_whole(&*fs, &path)? else {
+            return Ok(None);
+        };
+        let state = parse(&path, &bytes)?;
+        let manifest = Manifest::create(fs, dir, &state)?;
+        Ok(Some((manifest, state)))
+    }
+
+    /// Length of the file.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Length of the file after it was last rewritten.
+    pub(crate) fn bytes_when_rewritten(&self) -> u64 {
+        self.rewritten_bytes
+    }
+
+    /// Makes `edit` durable. After a failure it is not known whether the edit counts: further appends are refused (kind
+    /// `Poisoned`), until a [`Manifest::rewrite`] succeeds.
+    pub(crate) fn append(&mut self, edit: &Edit) -> Result<()> {
+        if self.is_broken {
+            return Err(Error::new(ErrorKind::Poisoned, "an earlier write of the manifest failed"));
+        }
+        let encoded = encode_edit(edit, self.bytes, self.database_id)?;
+        let path = self.dir.join(MANIFEST);
+        self.is_broken = true;
+        self.file
+            .write_at(self.bytes, &encoded)
+            .map_err(|error| Error::io(&path, "writing an edit", error))?;
+        self.file.sync().map_err(|error| Error::io(&path, "syncing an edit", error))?;
+        self.is_broken = false;
+        self.bytes += encoded.len() as u64;
+        Ok(())
+    }
+
+    /// Replaces the manifest by one that holds `state` in a single edit. After a failure the old one goes on counting,
+    /// or the new one does; further appends are refused until a rewrite succeeds.
+    pub(crate) fn rewrite(&mut self, state: &State) -> Result<()> {
+        self.is_broken = true;
+        (self.file, self.bytes) = write_new(&*self.fs, &self.dir, state)?;
+        self.rewritten_bytes = self.bytes;
+        self.is_broken = false;
+        Ok(())
+    }
+}
+
+/// Writes `state` to `MANIFEST.new`, makes it durable, and puts it in the place of `MANIFEST`.
+fn write_new(fs: &dyn FileSystem, dir: &Path, state: &State) -> Result<(Arc<dyn WritableFile>, u64)> {
+    let mut bytes = encode_header(state.database_id);
+    let edit = encode_edit(&state.snapshot_edit(), bytes.len() as u64, state.database_id)?;
+    bytes.extend_from_slice(&edit);
+    let path = dir.join(MANIFEST_NEW);
+    let write = || -> io::Result<_> {
+        let file = fs.create(&path)?;
+        file.write_at(0, &bytes)?;
+        file.sync()?;
+        fs.rename(&path, &dir.join(MANIFEST))?;
+        fs.sync_dir(dir)?;
+        Ok(file)
+    };
+    let file = write().map_err(|error| Error::io(&path, "rewriting the manifest", error))?;
+    Ok((file, bytes.len() as u64))
+}
+
+fn remove_leftover(fs: &dyn FileSystem, path: &Path) -> Result<()> {
+    let result = fs.exists(path).and_then(|exists| if exists { fs.remove(path) } else { Ok(()) });
+    result.map_err(|error| Error::io(path, "removing an unfinished manifest", error))
+}
+
+fn read_whole(fs: &dyn FileSystem, path: &Path) -> Result<Option<Vec<u8>>> {
+    let read = || -> io::Result<Vec<u8>> {
+        let file = fs.open_read(path)?;
+        let length = usize::try_from(file.len()?).map_err(|_| io::ErrorKind::FileTooLarge)?;
+        let mut bytes = vec![0; length];
+        file.read_at(0, &mut bytes)?;
+        Ok(bytes)
+    };
+    match read() {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io(path, "reading the manifest", error)),
+    }
+}
+
+fn encode_header(database_id: u64) -> Vec<u8> {
+    let mut header = Vec::with_capacity(HEADER_BYTES);
+    header.extend_from_slice(MAGIC);
+    header.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+    header.extend_from_slice(&[COMPRESSION_NONE, ENCRYPTION_NONE]);
+    header.extend_from_slice(&[0; 4]);
+    header.extend_from_slice(&database_id.to_le_bytes());
+    header.extend_from_slice(&checksum(0, &header).to_le_bytes());
+    header
+}
+
+/// The database id of a manifest's header.
+fn decode_header(path: &Path, bytes: &[u8]) -> Result<u64> {
+    let damaged = || Error::corruption(path, 0, "the header of the manifest is damaged");
+    let header = bytes.get(..HEADER_BYTES).ok_or_else(damaged)?;
+    let mut reader = Reader::new(header);
+    let magic = reader.take(MAGIC.len()).ok_or_else(damaged)?;
+    let version = reader.u16().ok_or_else(damaged)?;
+    let (compression, encryption) = (reader.u8().ok_or_else(damaged)?, reader.u8().ok_or_else(damaged)?);
+    let zero = reader.u32().ok_or_else(damaged)?;
+    let (database_id, stored) = (reader.u64().ok_or_else(damaged)?, reader.u64().ok_or_else(damaged)?);
+    if magic != MAGIC {
+        return Err(damaged());
+    }
+    // Before the checksum: a newer version may keep it elsewhere.
+    check_version(path, version, compression, encryption)?;
+    if zero != 0 || stored != checksum(0, &header[..HEADER_BYTES - 8]) {
+        return Err(damaged());
+    }
+    Ok(database_id)
+}
+
+fn encode_edit(edit: &Edit, offset: u64, database_id: u64) -> Result<Vec<u8>> {
+    let mut bytes = vec![0; EDIT_HEADER_BYTES];
+    edit.encode(&mut bytes);
+    let body_length = u32::try_from(bytes.len() - EDIT_HEADER_BYTES)
+        .map_err(|_| Error::new(ErrorKind::TooLarge, "an edit of the manifest is longer than 4 GiB"))?;
+    bytes[..4].copy_from_slice(&body_length.to_le_bytes());
+    let sum = checksum_parts(offset ^ database_id, &[&bytes[..4], &bytes[EDIT_HEADER_BYTES..]]);
+    bytes[8..16].copy_from_slice(&sum.to_le_bytes());
+    Ok(bytes)
+}
+
+/// The body of the edit at `offset`; `None` if none validates there.
+fn edit_body(bytes: &[u8], offset: usize, database_id: u64) -> Option<&[u8]> {
+    let mut reader = Reader::new(bytes.get(offset..)?);
+    let length_bytes = reader.take(4)?;
+    let length = u32::from_le_bytes(length_bytes.try_into().ok()?);
+    let (zero, stored) = (reader.u32()?, reader.u64()?);
+    let body = reader.take(usize::try_from(length).ok()?)?;
+    let is_valid = zero == 0 && stored == checksum_parts(offset as u64 ^ database_id, &[length_bytes, body]);
+    is_valid.then_some(body)
+}
+
+fn parse(path: &Path, bytes: &[u8]) -> Result<State> {
+    let mut state = State::new(decode_header(path, bytes)?);
+    let mut offset = HEADER_BYTES;
+    while let Some(body) = edit_body(bytes, offset, state.database_id) {
+        let at = offset as u64;
+        let edit =
+            Edit::decode(body).ok_or_else(|| Error::corruption(path, at, "an edit has unknown fields"))?;
+        state.apply(&edit).map_err(|error| Error::corruption(path, at, error.message()))?;
+        offset += EDIT_HEADER_BYTES + body.len();
+    }
+    if offset == HEADER_BYTES {
+        // The first edit is written and synced before the file gets its name.
+        return Err(Error::corruption(path, offset as u64, "the first edit of the manifest is damaged"));
+    }
+    // Each edit is synced before the next is written: only the last can be torn.
+    if let Some(next) =
+        (offset + 1..bytes.len()).find(|at| edit_body(bytes, *at, state.database_id).is_some())
+    {
+        let message = format!("an edit is damaged, and another follows at byte {next}");
+        return Err(Error::corruption(path, offset as u64, message));
+    }
+    Ok(state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::edit::tests::table;
+    use super::*;
+    use crate::fs::{CrashOptions, Fault, FaultyFileSystem, MemoryFileSystem, Names, Unsynced};
+    use crate::key::TreeId;
+
+    const DIR: &str = "/db";
+
+    fn crashable() -> MemoryFileSystem {
+        let fs = MemoryFileSystem::crashable();
+        fs.create_dir_all(Path::new(DIR)).unwrap();
+        fs
+    }
+
+    fn first_state() -> State {
+        let mut state = State::new(0x1234_5678_9abc_def0);
+        state.apply(&Edit::new().tree(TreeId(1), "kv").oldest_log(1)).unwrap();
+        state
+    }
+
+    fn edits() -> Vec<Edit> {
+        vec![
+            Edit::new().add_table(table(1, 2)).flushed(TreeId(1), 29),
+            Edit::new().add_table(table(1, 3)).remove_table(TreeId(1), 2).oldest_log(4),
+            Edit::new().clean_close(true),
+        ]
+    }
+
+    fn open(fs: &MemoryFileSystem) -> Result<Option<(Manifest, State)>> {
+        Manifest::open(Arc::new(fs.clone()), Path::new(DIR))
+    }
+
+    /// A manifest of a state and the edits, its bytes, and the state after each edit with the offset where it ends.
+    fn sample() -> (Vec<u8>, Vec<(usize, State)>) {
+        let fs = crashable();
+        let mut state = first_state();
+        let mut manifest = Manifest::create(Arc::new(fs.clone()), Path::new(DIR), &state).unwrap();
+        let end = |manifest: &Manifest| usize::try_from(manifest.bytes()).unwrap();
+        let mut states = vec![(end(&manifest), state.clone())];
+        for edit in edits() {
+            manifest.append(&edit).unwrap();
+            state.apply(&edit).unwrap();
+            states.push((end(&manifest), state.clone()));
+        }
+        let bytes = read_whole(&fs, &Path::new(DIR).join(MANIFEST)).unwrap().unwrap();
+        assert_eq!(bytes.len(), end(&manifest));
+        (bytes, states)
+    }
+
+    fn with_manifest(bytes: &[u8]) -> MemoryFileSystem {
+        let fs = crashable();
+        fs.create(&Path::new(DIR).join(MANIFEST)).unwrap().write_at(0, bytes).unwrap();
+        fs
+    }
+
+    #[test]
+    fn edits_come_back_and_the_file_is_rewritten() {
+        let (bytes, states) = sample();
+        let fs = with_manifest(&bytes);
+        fs.create(&Path::new(DIR).join(MANIFEST_NEW)).unwrap();
+        let (manifest, state) = open(&fs).unwrap().unwrap();
+        assert!(state.clean && manifest.bytes() < bytes.len() as u64);
+        assert_eq!(state, states.last().unwrap().1);
+        assert_eq!(fs.list(Path::new(DIR)).unwrap(), [MANIFEST]);
+        let (mut manifest, again) = open(&fs.crash(&CrashOptions::default())).unwrap().unwrap();
+        assert_eq!(again, state);
+        manifest.append(&Edit::new().clean_close(false)).unwrap();
+    }
+
+    #[test]
+    fn without_a_manifest_there_is_none() {
+        assert!(open(&crashable()).unwrap().is_none());
+        assert!(open(&MemoryFileSystem::new()).unwrap().is_none());
+    }
+
+    #[test]
+    fn every_truncation_is_an_earlier_state_or_corruption() {
+        let (bytes, states) = sample();
+        for length in 0..bytes.len() {
+            let result = parse(Path::new(MANIFEST), &bytes[..length]);
+            match states.iter().rev().find(|(end, _)| *end <= length) {
+                Some((_, state)) => assert_eq!(result.unwrap(), *state, "cut at {length}"),
+                None => assert_eq!(result.unwrap_err().kind(), ErrorKind::Corruption, "cut at {length}"),
+            }
+        }
+    }
+
+    #[test]
+    fn every_flipped_byte_is_found_before_the_last_edit() {
+        let (bytes, states) = sample();
+        let last_edit = states[states.len() - 2].0;
+        for position in 0..bytes.len() {
+            for flip in [0x01, 0x80, 0xff] {
+                let mut damaged = bytes.clone();
+                damaged[position] ^= flip;
+                let result = parse(Path::new(MANIFEST), &damaged);
+                if position < last_edit {
+                    let kind = result.unwrap_err().kind();
+                    let is_version = (8..12).contains(&position) && kind == ErrorKind::Unsupported;
+                    assert!(kind == ErrorKind::Corruption || is_version, "byte {position}: {kind:?}");
+                } else {
+                    assert_eq!(result.unwrap(), states[states.len() - 2].1, "byte {position}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_newer_version_is_refused_untouched() {
+        let (mut bytes, _) = sample();
+        bytes[8] = 2;
+        let fs = with_manifest(&bytes);
+        assert_eq!(open(&fs).unwrap_err().kind(), ErrorKind::Unsupported);
+        assert_eq!(read_whole(&fs, &Path::new(DIR).join(MANIFEST)).unwrap().unwrap(), bytes);
+    }
+
+    #[test]
+    fn a_valid_edit_that_contradicts_is_corruption() {
+        let (mut bytes, states) = sample();
+        let edit = encode_edit(&edits()[1], bytes.len() as u64, states[0].1.database_id).unwrap();
+        bytes.extend_from_slice(&edit);
+        assert_eq!(parse(Path::new(MANIFEST), &bytes).unwrap_err().kind(), ErrorKind::Corruption);
+    }
+
+    #[test]
+    fn after_a_failed_append_only_a_rewrite_helps() {
+        for call in 1..=2 {
+            let memory = crashable();
+            let fs = FaultyFileSystem::new(Arc::new(memory.clone()));
+            let mut state = first_state();
+            let mut manifest = Manifest::create(Arc::new(fs.clone()), Path::new(DIR), &state).unwrap();
+            fs.fail_at(call, Fault::ShortWrite);
+            assert_eq!(manifest.append(&edits()[0]).unwrap_err().kind(), ErrorKind::NoSpace);
+            assert_eq!(manifest.append(&edits()[0]).unwrap_err().kind(), ErrorKind::Poisoned);
+            manifest.rewrite(&state).unwrap();
+            manifest.append(&edits()[0]).unwrap();
+            state.apply(&edits()[0]).unwrap();
+            assert_eq!(open(&memory.crash(&CrashOptions::default())).unwrap().unwrap().1, state);
+        }
+    }
+
+    #[test]
+    fn a_crash_at_any_call_leaves_the_state_before_or_after() {
+        let (after_create, after_append) = {
+            let mut appended = first_state();
+            appended.apply(&edits()[0]).unwrap();
+            (first_state(), appended)
+        };
+        for call in 1..=14 {
+            for seed in 0..20 {
+                let memory = crashable();
+                let fs = FaultyFileSystem::new(Arc::new(memory.clone()));
+                let mut manifest =
+                    Manifest::create(Arc::new(fs.clone()), Path::new(DIR), &after_create).unwrap();
+                fs.fail_from(call, Fault::Eio);
+                let appended = manifest.append(&edits()[0]).is_ok();
+                let rewritten = appended && manifest.rewrite(&after_append).is_ok();
+                let unsynced = if seed % 2 == 0 { Unsynced::RandomPrefix } else { Unsynced::RandomSectors };
+                let crashed = memory.crash(&CrashOptions { seed, unsynced, names: Names::Random });
+                let state = open(&crashed).unwrap().unwrap().1;
+                assert!(
+                    state == after_append || (!appended && state == after_create),
+                    "call {call}, seed {seed}"
+                );
+                assert_eq!(rewritten, call > 7);
+            }
+        }
+    }
+}

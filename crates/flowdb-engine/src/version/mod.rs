@@ -1,0 +1,11 @@
+//! Which files are live: the edits of the manifest, the state they add up to, and the file that holds them.
+
+mod edit;
+mod file_name;
+mod manifest;
+mod state;
+
+pub(crate) use edit::{Edit, TableMeta};
+pub(crate) use file_name::{LOCK, LOCK_HOLDER, MANIFEST, NumberedFile, log_name, parse_name, table_name};
+pub(crate) use manifest::Manifest;
+pub(crate) use state::State;

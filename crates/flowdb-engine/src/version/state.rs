@@ -1,0 +1,211 @@
+//! What all edits of a manifest add up to.
+
+use super::edit::{Edit, Field, TableMeta};
+use crate::error::{Error, ErrorKind, Result};
+use crate::key::{Sequence, TreeId};
+use std::collections::BTreeMap;
+
+/// What is live. Numbers in it never go back: an edit that names a smaller one leaves it as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct State {
+    /// Random number of the database, mixed into the checksums of its files.
+    pub(crate) database_id: u64,
+    /// Declared trees and their names.
+    pub(crate) trees: BTreeMap<TreeId, String>,
+    /// Number for the next file; above the number of every table and of the oldest log segment.
+    pub(crate) next_file_id: u64,
+    /// Oldest log segment needed; 0 if none is.
+    pub(crate) oldest_log: u64,
+    /// All of a tree up to this number is in tables.
+    pub(crate) flushed: BTreeMap<TreeId, Sequence>,
+    /// At least as large as any number in the tables.
+    pub(crate) last_sequence: Sequence,
+    /// Live tables, by tree and number.
+    pub(crate) tables: BTreeMap<(TreeId, u64), TableMeta>,
+    /// The highest time by which an expired entry was dropped.
+    pub(crate) purge_time: i64,
+    /// True while the database is closed, and was closed in order; also in one just created.
+    pub(crate) clean: bool,
+}
+
+impl State {
+    /// The state of a new database.
+    pub(crate) fn new(database_id: u64) -> Self {
+        State { database_id, next_file_id: 1, purge_time: i64::MIN, ..State::default() }
+    }
+
+    /// Applies all of `edit`, or nothing of it if it contradicts the state (kind `Corruption`).
+    pub(crate) fn apply(&mut self, edit: &Edit) -> Result<()> {
+        self.check(edit)?;
+        for field in &edit.fields {
+            self.apply_field(field);
+        }
+        Ok(())
+    }
+
+    /// The edit that makes this state out of a new one.
+    pub(crate) fn snapshot_edit(&self) -> Edit {
+        let mut edit = Edit::new().next_file_id(self.next_file_id).oldest_log(self.oldest_log);
+        for (tree, name) in &self.trees {
+            edit = edit.tree(*tree, name);
+        }
+        for (tree, sequence) in &self.flushed {
+            edit = edit.flushed(*tree, *sequence);
+        }
+        for table in self.tables.values() {
+            edit = edit.add_table(table.clone());
+        }
+        edit.last_sequence(self.last_sequence).purge_time(self.purge_time).clean_close(self.clean)
+    }
+
+    fn check(&self, edit: &Edit) -> Result<()> {
+        // What earlier fields of the same edit did, without a copy of the state.
+        let mut trees = BTreeMap::new();
+        let mut live = BTreeMap::new();
+        let is_live =
+            |live: &BTreeMap<_, bool>, key| live.get(&key).copied().unwrap_or(self.tables.contains_key(&key));
+        for field in &edit.fields {
+            match field {
+                Field::Tree(tree, name) => {
+                    let known = trees.get(tree).copied().or(self.trees.get(tree));
+                    if known.is_some_and(|known| known != name) {
+                        return Err(contradiction(format!("tree {} is named again, as {name}", tree.0)));
+                    }
+                    trees.insert(*tree, name);
+                }
+                Field::AddTable(table) => {
+                    check_table(table)?;
+                    if !trees.contains_key(&table.tree) && !self.trees.contains_key(&table.tree) {
+                        return Err(contradiction(format!(
+                            "table {} is of the unknown tree {}",
+                            table.id, table.tree.0
+                        )));
+                    }
+                    if is_live(&live, (table.tree, table.id)) {
+                        return Err(contradiction(format!("table {} is added again", table.id)));
+                    }
+                    live.insert((table.tree, table.id), true);
+                }
+                Field::RemoveTable(tree, id) => {
+                    if !is_live(&live, (*tree, *id)) {
+                        return Err(contradiction(format!("table {id} is removed, but is not live")));
+                    }
+                    live.insert((*tree, *id), false);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn apply_field(&mut self, field: &Field) {
+        match field {
+            Field::Tree(tree, name) => {
+                self.trees.insert(*tree, name.clone());
+            }
+            Field::NextFileId(id) => raise(&mut self.next_file_id, *id),
+            Field::OldestLog(segment) => {
+                raise(&mut self.oldest_log, *segment);
+                raise(&mut self.next_file_id, segment.saturating_add(1));
+            }
+            Field::Flushed(tree, sequence) => raise(self.flushed.entry(*tree).or_default(), *sequence),
+            Field::LastSequence(sequence) => raise(&mut self.last_sequence, *sequence),
+            Field::AddTable(table) => {
+                raise(&mut self.next_file_id, table.id.saturating_add(1));
+                raise(&mut self.last_sequence, table.largest_sequence);
+                self.tables.insert((table.tree, table.id), table.clone());
+            }
+            Field::RemoveTable(tree, id) => {
+                self.tables.remove(&(*tree, *id));
+            }
+            Field::PurgeTime(now) => raise(&mut self.purge_time, *now),
+            Field::CleanClose(is_clean) => self.clean = *is_clean,
+        }
+    }
+}
+
+fn raise<T: Ord>(number: &mut T, to: T) {
+    if *number < to {
+        *number = to;
+    }
+}
+
+fn check_table(table: &TableMeta) -> Result<()> {
+    if table.smallest > table.largest || table.smallest_sequence > table.largest_sequence {
+        return Err(contradiction(format!("table {} ends before it begins", table.id)));
+    }
+    Ok(())
+}
+
+fn contradiction(message: String) -> Error {
+    Error::new(ErrorKind::Corruption, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::edit::tests::table;
+    use super::*;
+
+    fn state() -> State {
+        let mut state = State::new(77);
+        state.apply(&Edit::new().tree(TreeId(1), "kv").add_table(table(1, 5))).unwrap();
+        state
+    }
+
+    fn refused(state: &State, edit: &Edit) {
+        let mut changed = state.clone();
+        assert_eq!(changed.apply(edit).unwrap_err().kind(), ErrorKind::Corruption, "{edit:?}");
+        assert_eq!(changed, *state, "a refused edit changes nothing");
+    }
+
+    #[test]
+    fn contradictions_are_refused_whole() {
+        let state = state();
+        let begin = || Edit::new().last_sequence(999);
+        refused(&state, &begin().add_table(table(1, 5)));
+        refused(&state, &begin().add_table(table(1, 6)).add_table(table(1, 6)));
+        refused(&state, &begin().add_table(table(2, 6)));
+        refused(&state, &begin().remove_table(TreeId(1), 6));
+        refused(&state, &begin().remove_table(TreeId(1), 5).remove_table(TreeId(1), 5));
+        refused(&state, &begin().tree(TreeId(1), "other"));
+        refused(&state, &begin().tree(TreeId(2), "a").tree(TreeId(2), "b"));
+        let mut inverted = table(1, 6);
+        std::mem::swap(&mut inverted.smallest, &mut inverted.largest);
+        refused(&state, &begin().add_table(inverted));
+    }
+
+    #[test]
+    fn a_table_moves_by_removal_and_addition_in_one_edit() {
+        let mut state = state();
+        let moved = TableMeta { level: 1, ..table(1, 5) };
+        state.apply(&Edit::new().remove_table(TreeId(1), 5).add_table(moved)).unwrap();
+        assert_eq!(state.tables[&(TreeId(1), 5)].level, 1);
+        state.apply(&Edit::new().tree(TreeId(2), "x").add_table(table(2, 6))).unwrap();
+        assert_eq!(state.tables.len(), 2);
+    }
+
+    #[test]
+    fn numbers_only_grow_and_tables_use_up_theirs() {
+        let mut state = state();
+        assert_eq!((state.next_file_id, state.last_sequence), (6, 59));
+        state
+            .apply(&Edit::new().next_file_id(3).last_sequence(1).flushed(TreeId(1), 50).purge_time(-9))
+            .unwrap();
+        state
+            .apply(&Edit::new().flushed(TreeId(1), 40).purge_time(-10).oldest_log(8).clean_close(true))
+            .unwrap();
+        assert_eq!((state.next_file_id, state.last_sequence, state.oldest_log), (9, 59, 8));
+        assert_eq!((state.flushed[&TreeId(1)], state.purge_time, state.clean), (50, -9, true));
+    }
+
+    #[test]
+    fn the_snapshot_edit_makes_the_same_state() {
+        let mut state = state();
+        state
+            .apply(&Edit::new().flushed(TreeId(1), 50).purge_time(5).oldest_log(3).clean_close(true))
+            .unwrap();
+        let mut copy = State::new(77);
+        copy.apply(&state.snapshot_edit()).unwrap();
+        assert_eq!(copy, state);
+    }
+}

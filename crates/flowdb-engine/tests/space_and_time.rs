@@ -1,0 +1,167 @@
+//! Goal: deleted, overwritten and expired data gives its space back, snapshots keep what they see, and a clock that is set back brings
+//! nothing back. Method: small databases with an injected clock, measured through the statistics.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::cast_possible_truncation,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use flowdb_engine::fs::{FileSystem, MemoryFileSystem};
+use flowdb_engine::{
+    Db, ErrorKind, Maintenance, ManualClock, ReadOptions, ReadTier, WriteBatch, WriteOptions,
+};
+use std::sync::Arc;
+use std::time::Duration;
+use support::*;
+
+fn new(clock: &Arc<ManualClock>) -> (Arc<dyn FileSystem>, Db) {
+    let fs: Arc<dyn FileSystem> = Arc::new(MemoryFileSystem::new());
+    let db = open(&fs, clock).unwrap();
+    (fs, db)
+}
+
+fn key(index: u32) -> [u8; 4] {
+    index.to_be_bytes()
+}
+
+fn fill(db: &Db, keys: std::ops::Range<u32>, expiry: i64) {
+    let mut random = Random::new(u64::from(keys.start) + 1);
+    for index in keys {
+        let mut batch = WriteBatch::new();
+        let value: Vec<u8> = (0..200).map(|_| random.next() as u8).collect();
+        batch.put(TREES[0], &key(index), &value, expiry).unwrap();
+        db.write(batch, WriteOptions::default()).unwrap();
+    }
+}
+
+fn settle(db: &Db) {
+    while db.maintain(Duration::ZERO).unwrap() == Maintenance::More {}
+}
+
+fn table_bytes(db: &Db) -> u64 {
+    db.stats().trees[0].table_bytes
+}
+
+#[test]
+fn a_range_delete_gives_its_space_back() {
+    let (_fs, db) = new(&Arc::default());
+    fill(&db, 0..3_000, i64::MAX);
+    db.compact(TREES[0]).unwrap();
+    let full = table_bytes(&db);
+    let mut batch = WriteBatch::new();
+    batch.delete_range(TREES[0], &key(0), &key(2_700)).unwrap();
+    db.write(batch, WriteOptions::default()).unwrap();
+    db.compact(TREES[0]).unwrap();
+    assert!(table_bytes(&db) * 10 < full * 13 / 10, "{} of {full} bytes left", table_bytes(&db));
+    assert_eq!(
+        collect_forward(&mut db.iter(TREES[0], EVERYTHING, ReadOptions::default()).unwrap()).unwrap().len(),
+        300
+    );
+}
+
+#[test]
+fn overwrites_are_dropped_unless_a_snapshot_sees_them() {
+    let (_fs, db) = new(&Arc::default());
+    fill(&db, 0..500, i64::MAX);
+    let snapshot = db.snapshot();
+    let before =
+        collect_forward(&mut db.iter(TREES[0], EVERYTHING, ReadOptions::default()).unwrap()).unwrap();
+    for _ in 0..3 {
+        fill(&db, 0..500, 1 << 60);
+    }
+    db.compact(TREES[0]).unwrap();
+    assert_eq!(db.stats().trees[0].table_entries, 1_000, "the newest, and what the snapshot sees");
+    let at = ReadOptions { sequence: Some(snapshot.sequence()), ..ReadOptions::default() };
+    assert_eq!(collect_forward(&mut db.iter(TREES[0], EVERYTHING, at).unwrap()).unwrap(), before);
+    drop(snapshot);
+    db.compact(TREES[0]).unwrap();
+    assert_eq!(db.stats().trees[0].table_entries, 500);
+}
+
+#[test]
+fn expired_tables_go_without_being_read_or_written() {
+    let clock = Arc::new(ManualClock::new(0));
+    let (_fs, db) = new(&clock);
+    fill(&db, 0..2_000, 1_000);
+    db.compact(TREES[0]).unwrap();
+    assert!(table_bytes(&db) > 0);
+    clock.set(1_000);
+    settle(&db);
+    assert_eq!(table_bytes(&db), 0);
+}
+
+#[test]
+fn a_clock_set_back_brings_nothing_back() {
+    let clock = Arc::new(ManualClock::new(500));
+    let (fs, db) = new(&clock);
+    fill(&db, 0..1, 1_000);
+    fill(&db, 1..2, 2_000);
+    clock.set(1_500);
+    db.compact(TREES[0]).unwrap();
+    clock.set(0);
+    let count = |db: &Db| {
+        collect_forward(&mut db.iter(TREES[0], EVERYTHING, ReadOptions::default()).unwrap()).unwrap().len()
+    };
+    assert_eq!(count(&db), 1);
+    // Written with an expiry that the set-back clock would call the future: dead, as everything before the purge.
+    fill(&db, 2..3, 1_200);
+    assert_eq!(count(&db), 1);
+    db.close().unwrap();
+    drop(db);
+    let db = open(&fs, &clock).unwrap();
+    assert_eq!(count(&db), 1, "also after reopening");
+}
+
+#[test]
+fn an_expired_version_hides_older_ones() {
+    let clock = Arc::new(ManualClock::new(0));
+    let (_fs, db) = new(&clock);
+    fill(&db, 0..1, i64::MAX);
+    db.flush().unwrap();
+    fill(&db, 0..1, 10);
+    clock.set(10);
+    for _ in 0..2 {
+        assert!(db.get(TREES[0], &key(0), ReadOptions::default()).unwrap().is_none());
+        db.flush().unwrap();
+    }
+    db.compact(TREES[0]).unwrap();
+    assert!(db.get(TREES[0], &key(0), ReadOptions::default()).unwrap().is_none());
+}
+
+#[test]
+fn the_memory_tier_never_reads_files() {
+    let (fs, db) = new(&Arc::default());
+    fill(&db, 0..2_000, i64::MAX);
+    let memory = ReadOptions { tier: ReadTier::Memory, ..ReadOptions::default() };
+    assert!(db.get(TREES[0], &key(1_999), memory).unwrap().is_some(), "a memtable has it");
+    db.flush().unwrap();
+    db.close().unwrap();
+    drop(db);
+    let db = open(&fs, &Arc::default()).unwrap();
+    assert_eq!(db.get(TREES[0], &key(7), memory).unwrap_err().kind(), ErrorKind::WouldBlock);
+    let mut iter = db.iter(TREES[0], EVERYTHING, memory).unwrap();
+    assert_eq!(iter.seek_first().unwrap_err().kind(), ErrorKind::WouldBlock);
+    assert!(db.get(TREES[0], &key(7), ReadOptions::default()).unwrap().is_some());
+    assert!(db.get(TREES[0], &key(7), memory).unwrap().is_some(), "the cache has the block now");
+    assert!(db.get(TREES[0], b"no such key", memory).unwrap().is_none(), "the filter knows");
+}
+
+#[test]
+fn the_log_does_not_grow_beyond_its_limit() {
+    let (_fs, db) = new(&Arc::default());
+    // One small entry in the second tree keeps the first segment, until its memtable is frozen for that.
+    let mut batch = WriteBatch::new();
+    batch.put(TREES[1], b"old", b"", i64::MAX).unwrap();
+    db.write(batch, WriteOptions::default()).unwrap();
+    for round in 0..20 {
+        fill(&db, round * 300..(round + 1) * 300, i64::MAX);
+        settle(&db);
+    }
+    assert!(db.stats().log_segments <= 6, "{} segments", db.stats().log_segments);
+    assert!(db.get(TREES[1], b"old", ReadOptions::default()).unwrap().is_some());
+}

@@ -1,0 +1,1 @@
+//! What flowdb stores, on top of the engine: records, time series, documents.
