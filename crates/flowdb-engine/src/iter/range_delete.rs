@@ -84,3 +84,49 @@ fn fragment(originals: &[RangeDelete]) -> Vec<Fragment> {
     }
     fragments
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs::Random;
+
+    fn key(number: u64) -> Bytes {
+        Bytes::copy_from_slice(&number.to_be_bytes())
+    }
+
+    #[test]
+    fn fragments_answer_like_the_originals() {
+        for seed in 1..200 {
+            let mut random = Random::new(seed);
+            let originals: Vec<RangeDelete> = (1..=random.below(12) as u64)
+                .map(|sequence| {
+                    let start = random.below(20) as u64;
+                    (key(start), key(start + 1 + random.below(8) as u64), sequence)
+                })
+                .collect();
+            let range_deletes = RangeDeletes::from_tombstones(originals.clone());
+            for number in 0..30 {
+                for max in 0..13 {
+                    let covers = |(start, end, sequence): &&RangeDelete| {
+                        *start <= key(number) && key(number) < *end && *sequence <= max
+                    };
+                    let expected = originals.iter().filter(covers).map(|(.., sequence)| *sequence).max();
+                    assert_eq!(
+                        range_deletes.covering(&key(number), max),
+                        expected,
+                        "seed {seed}, key {number}, up to {max}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn fragments_do_not_overlap_and_neighbours_meet() {
+        let originals = vec![(key(0), key(9), 1), (key(3), key(5), 2), (key(5), key(7), 3)];
+        let range_deletes = RangeDeletes::from_tombstones(originals);
+        let pieces: Vec<_> =
+            range_deletes.fragments.iter().map(|f| (f.start[7], f.end[7], f.sequences.clone())).collect();
+        assert_eq!(pieces, [(0, 3, vec![1]), (3, 5, vec![2, 1]), (5, 7, vec![3, 1]), (7, 9, vec![1])]);
+    }
+}

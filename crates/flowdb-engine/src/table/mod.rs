@@ -14,3 +14,6 @@ pub(crate) use block::Block;
 pub(crate) use builder::{TableBuilder, TableOptions, TableSummary};
 pub(crate) use cursor::TableCursor;
 pub(crate) use reader::Table;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,225 @@
+//! Tables against a sorted list.
+
+use super::builder::{TableBuilder, TableOptions};
+use super::reader::Table;
+use crate::cache::BlockCache;
+use crate::error::ErrorKind;
+use crate::format::NEVER;
+use crate::fs::{FileSystem, MemoryFileSystem, Random};
+use crate::iter::Cursor;
+use crate::key::{Kind, Sequence, TreeId, compare};
+use crate::options::{Compression, ReadTier};
+use bytes::Bytes;
+use std::path::Path;
+use std::sync::Arc;
+
+const PATH: &str = "/table";
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Row {
+    key: Vec<u8>,
+    sequence: Sequence,
+    kind: Kind,
+    expiry: i64,
+    value: Vec<u8>,
+}
+
+/// Rows in order: many versions of few keys, so that versions span blocks.
+fn random_rows(random: &mut Random, count: usize) -> Vec<Row> {
+    let mut rows: Vec<Row> = (0..count)
+        .map(|sequence| Row {
+            key: format!("key{:03}", random.below(count / 4 + 1) * 2).into_bytes(),
+            sequence: sequence as u64 + 100,
+            kind: if random.below(5) == 0 { Kind::Delete } else { Kind::Put },
+            expiry: NEVER,
+            value: vec![b'v'; random.below(60)],
+        })
+        .collect();
+    for row in &mut rows {
+        if row.kind == Kind::Delete {
+            row.value.clear();
+        } else if row.sequence % 7 == 0 {
+            row.expiry = 1_000;
+        }
+    }
+    rows.sort_by(|a, b| compare(&a.key, a.sequence, &b.key, b.sequence));
+    rows
+}
+
+fn options() -> TableOptions {
+    TableOptions {
+        table_id: 3,
+        database_id: 77,
+        tree: TreeId(1),
+        base: 100,
+        block_bytes: 256,
+        compression: Compression::Lz4,
+        filter_bits_per_key: 10,
+        filter_key: |key| key,
+        block_property: |key| std::str::from_utf8(&key[3..]).ok()?.parse().ok(),
+    }
+}
+
+fn build(fs: &MemoryFileSystem, rows: &[Row], range_deletes: &[(&str, &str, Sequence)]) -> Arc<Table> {
+    let mut builder = TableBuilder::new(fs.create(Path::new(PATH)).unwrap(), PATH.into(), options());
+    for row in rows {
+        builder.add(&row.key, row.sequence, row.kind, row.expiry, &row.value).unwrap();
+    }
+    for (start, end, sequence) in range_deletes {
+        let bytes = |text: &str| Bytes::copy_from_slice(text.as_bytes());
+        builder.add_range_delete(&bytes(start), &bytes(end), *sequence);
+    }
+    let summary = builder.finish().unwrap();
+    assert_eq!(summary.entries, rows.len() as u64);
+    assert_eq!(summary.file_bytes, fs.open_read(Path::new(PATH)).unwrap().len().unwrap());
+    open(fs)
+}
+
+fn open(fs: &MemoryFileSystem) -> Arc<Table> {
+    let file = fs.open_read(Path::new(PATH)).unwrap();
+    Table::open(file, PATH.into(), 3, 77, |key| key, Arc::new(BlockCache::new(1 << 20))).unwrap()
+}
+
+fn row(cursor: &dyn Cursor) -> Option<Row> {
+    cursor.valid().then(|| Row {
+        key: cursor.key().to_vec(),
+        sequence: cursor.sequence(),
+        kind: cursor.kind(),
+        expiry: cursor.expiry(),
+        value: cursor.value().to_vec(),
+    })
+}
+
+#[test]
+fn a_cursor_moves_like_an_index_into_the_rows() {
+    for seed in 1..40 {
+        let mut random = Random::new(seed);
+        let count = 1 + random.below(300);
+        let rows = random_rows(&mut random, count);
+        let table = build(&MemoryFileSystem::new(), &rows, &[]);
+        let mut cursor = table.cursor(ReadTier::Disk, true, None);
+        let mut at: Option<usize> = None;
+        for _ in 0..400 {
+            let key = format!("key{:03}", random.below(count / 2 + 2)).into_bytes();
+            let sequence = [0, 100 + random.below(count) as u64, Sequence::MAX][random.below(3)];
+            let is_before = |row: &Row| compare(&row.key, row.sequence, &key, sequence).is_lt();
+            match (random.below(6), at) {
+                (0 | 1, Some(index)) => {
+                    cursor.next().unwrap();
+                    at = Some(index + 1).filter(|index| *index < rows.len());
+                }
+                (2 | 3, Some(index)) => {
+                    cursor.prev().unwrap();
+                    at = index.checked_sub(1);
+                }
+                (4, _) => {
+                    cursor.seek_before(&key, sequence).unwrap();
+                    at = rows.partition_point(is_before).checked_sub(1);
+                }
+                (5, None) => {
+                    cursor.seek_last().unwrap();
+                    at = rows.len().checked_sub(1);
+                }
+                _ => {
+                    cursor.seek(&key, sequence).unwrap();
+                    at = Some(rows.partition_point(is_before)).filter(|index| *index < rows.len());
+                }
+            }
+            assert_eq!(row(&cursor), at.map(|index| rows[index].clone()), "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn get_finds_the_newest_version_that_is_not_too_new() {
+    for seed in 1..20 {
+        let mut random = Random::new(seed);
+        let rows = random_rows(&mut random, 200);
+        let table = build(&MemoryFileSystem::new(), &rows, &[]);
+        for number in 0..110 {
+            let key = format!("key{number:03}").into_bytes();
+            for max in [0, 150, 220, Sequence::MAX] {
+                let expected = rows.iter().find(|row| row.key == key && row.sequence <= max);
+                let found = table.get(&key, max, ReadTier::Disk, true).unwrap();
+                assert_eq!(
+                    found.map(|entry| (entry.sequence, entry.kind)),
+                    expected.map(|row| (row.sequence, row.kind))
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_memory_tier_reads_cached_blocks_only() {
+    let fs = MemoryFileSystem::new();
+    let rows = random_rows(&mut Random::new(1), 100);
+    let table = build(&fs, &rows, &[]);
+    let key = rows[50].key.clone();
+    let get = |tier, fill| table.get(&key, Sequence::MAX, tier, fill);
+    assert_eq!(get(ReadTier::Memory, true).unwrap_err().kind(), ErrorKind::WouldBlock);
+    get(ReadTier::Disk, false).unwrap();
+    assert_eq!(
+        get(ReadTier::Memory, true).unwrap_err().kind(),
+        ErrorKind::WouldBlock,
+        "the cache was not to be filled"
+    );
+    get(ReadTier::Disk, true).unwrap();
+    assert!(get(ReadTier::Memory, true).unwrap().is_some());
+}
+
+#[test]
+fn unwanted_blocks_are_left_out() {
+    let rows: Vec<Row> = (0..400)
+        .map(|number| Row {
+            key: format!("key{number:03}").into_bytes(),
+            sequence: number + 100,
+            kind: Kind::Put,
+            expiry: NEVER,
+            value: vec![0; 20],
+        })
+        .collect();
+    let table = build(&MemoryFileSystem::new(), &rows, &[]);
+    let mut cursor = table.cursor(ReadTier::Disk, true, Some((200, 210)));
+    let mut seen = Vec::new();
+    cursor.seek_first().unwrap();
+    while cursor.valid() {
+        seen.push(cursor.sequence() - 100);
+        cursor.next().unwrap();
+    }
+    assert!((200..=210).all(|number| seen.contains(&number)));
+    assert!(seen.len() < 60, "{} of 400 entries read", seen.len());
+    cursor.seek_last().unwrap();
+    assert_eq!(cursor.sequence() - 100, *seen.last().unwrap());
+}
+
+#[test]
+fn range_deletes_widen_the_key_range_and_come_back() {
+    let rows = random_rows(&mut Random::new(2), 20);
+    let fs = MemoryFileSystem::new();
+    let table = build(&fs, &rows, &[("a", "c", 105), ("b", "zzz", 110)]);
+    assert_eq!(&table.properties().smallest[..], b"a");
+    assert_eq!(&table.properties().largest[..], b"zzz");
+    assert_eq!(table.range_deletes().covering(b"bb", Sequence::MAX), Some(110));
+    assert_eq!(table.range_deletes().covering(b"bb", 109), Some(105));
+    let alone = build(&fs, &[], &[("m", "n", 104)]);
+    assert!(alone.get(b"m", Sequence::MAX, ReadTier::Disk, true).unwrap().is_none());
+    let mut cursor = alone.cursor(ReadTier::Disk, true, None);
+    cursor.seek_last().unwrap();
+    assert!(!cursor.valid());
+    cursor.seek_before(b"x", 0).unwrap();
+    assert!(!cursor.valid());
+}
+
+#[test]
+fn a_table_in_the_place_of_another_is_refused() {
+    let fs = MemoryFileSystem::new();
+    build(&fs, &random_rows(&mut Random::new(3), 20), &[]);
+    let open = |table_id, database_id| {
+        let file = fs.open_read(Path::new(PATH)).unwrap();
+        Table::open(file, PATH.into(), table_id, database_id, |key| key, Arc::new(BlockCache::new(0)))
+    };
+    open(3, 77).unwrap();
+    assert_eq!(open(4, 77).unwrap_err().kind(), ErrorKind::Corruption);
+    assert_eq!(open(3, 78).unwrap_err().kind(), ErrorKind::Corruption);
+}
