@@ -1,1 +1,6 @@
-//! What flowdb stores, on top of the engine: records, time series, documents.
+//! What flowdb stores, on top of the engine: cache entries, time series, documents.
+
+pub mod document;
+pub mod keyspace;
+pub mod series;
+pub mod value;

@@ -1,0 +1,264 @@
+//! Reading: get, get all, count, and the steps of cursors.
+
+use super::failure::Outcome;
+use super::key::encoded_length;
+use super::protocol::{Direction, KeyRange, Move, Parts, Response, Source, is_key};
+use super::transaction::Transaction;
+use super::walk::{Pair, Walk};
+use crate::keyspace::{KeySpan, after_prefix};
+use bytes::Bytes;
+
+/// A record of a store or index.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) key: Bytes,
+    pub(super) primary_key: Bytes,
+    /// The stored record: flags and value. An index has it elsewhere.
+    stored: Option<Bytes>,
+}
+
+/// Records of a source, one after the other.
+#[derive(Debug)]
+pub(super) struct Rows {
+    source: Source,
+    prefix: Vec<u8>,
+    direction: Direction,
+    walk: Walk,
+}
+
+impl Transaction {
+    /// <https://w3c.github.io/IndexedDB/#retrieve-a-value-from-an-object-store> and its siblings: the first record in the range.
+    pub(super) fn get(&mut self, source: Source, range: KeyRange<'_>, key_only: bool) -> Outcome<Response> {
+        let row = match (source.index, range.single()) {
+            (0, Some(key)) => self.get_single(source, key)?,
+            _ => {
+                let mut rows = self.rows(source, range, Direction::Next, Move::START)?;
+                let row = rows.next(self)?;
+                self.keep(rows.walk);
+                row
+            }
+        };
+        let mut response = Response::ok();
+        response.u8(row.is_some().into());
+        if let Some(row) = row {
+            response.bytes(&row.primary_key);
+            if !key_only {
+                self.put_value(&mut response, source, &row)?;
+            }
+        }
+        Ok(response)
+    }
+
+    /// A record by its key: filters make this cheaper than a walk.
+    fn get_single(&self, source: Source, key: &[u8]) -> Outcome<Option<Row>> {
+        let prefix = self.source_prefix(source)?;
+        let stored = self.read(&[&prefix, key].concat())?;
+        let key = Bytes::copy_from_slice(key);
+        Ok(stored.map(|stored| Row { primary_key: key.clone(), key, stored: Some(stored) }))
+    }
+
+    pub(super) fn get_all(
+        &mut self,
+        source: Source,
+        range: KeyRange<'_>,
+        direction: Direction,
+        limit: u32,
+        parts: Parts,
+    ) -> Outcome<Response> {
+        let mut rows = self.rows(source, range, direction, Move::START)?;
+        let mut response = Response::ok();
+        let count_position = response.count_later();
+        let mut count = 0;
+        while limit == 0 || count < limit {
+            let Some(row) = rows.next(self)? else { break };
+            if parts.key {
+                response.bytes(&row.key);
+            }
+            if parts.primary_key {
+                response.bytes(&row.primary_key);
+            }
+            if parts.value {
+                self.put_value(&mut response, source, &row)?;
+            }
+            count += 1;
+        }
+        response.set_count(count_position, count);
+        Ok(response)
+    }
+
+    pub(super) fn count(&mut self, source: Source, range: KeyRange<'_>) -> Outcome<Response> {
+        let prefix = self.source_prefix(source)?;
+        let span = range.span(&prefix);
+        let mut walk = self.new_walk(span.clone(), span.start)?;
+        let mut count = 0;
+        while walk.next(&self.overlay)?.is_some() {
+            count += 1;
+        }
+        let mut response = Response::ok();
+        response.u64(count);
+        Ok(response)
+    }
+
+    /// <https://w3c.github.io/IndexedDB/#iterate-a-cursor>
+    pub(super) fn iterate(
+        &mut self,
+        source: Source,
+        range: KeyRange<'_>,
+        direction: Direction,
+        key_only: bool,
+        to: Move<'_>,
+    ) -> Outcome<Response> {
+        let mut rows = self.rows(source, range, direction, to)?;
+        let mut found = None;
+        for _ in 0..to.count {
+            found = rows.next(self)?;
+            if found.is_none() {
+                break;
+            }
+        }
+        let mut response = Response::ok();
+        response.u8(found.is_some().into());
+        if let Some(row) = found {
+            response.bytes(&row.key);
+            response.bytes(&row.primary_key);
+            if !key_only {
+                self.put_value(&mut response, source, &row)?;
+            }
+        }
+        self.keep(rows.walk);
+        Ok(response)
+    }
+
+    /// The records of a source in a range, from where a cursor that makes this move looks for them.
+    fn rows(
+        &mut self,
+        source: Source,
+        range: KeyRange<'_>,
+        direction: Direction,
+        to: Move<'_>,
+    ) -> Outcome<Rows> {
+        let prefix = self.source_prefix(source)?;
+        // The keys of a store are unique anyway.
+        let direction = match direction {
+            Direction::NextUnique if source.index == 0 => Direction::Next,
+            Direction::PrevUnique if source.index == 0 => Direction::Prev,
+            other => other,
+        };
+        let span = range.span(&prefix);
+        let at = starting_place(&prefix, source, &span, direction, to);
+        let walk = self.walk(span, at)?;
+        Ok(Rows { source, prefix, direction, walk })
+    }
+
+    /// Record flags and value.
+    fn put_value(&self, response: &mut Response, source: Source, row: &Row) -> Outcome<()> {
+        let stored = match &row.stored {
+            Some(stored) => stored.clone(),
+            None => self.referenced(source, row)?,
+        };
+        let Some((&flags, value)) = stored.split_first() else {
+            return Err(self.corrupt(source, &row.primary_key, "the record is empty").into());
+        };
+        response.u8(flags);
+        response.bytes(value);
+        Ok(())
+    }
+
+    /// The record that an index entry points to.
+    fn referenced(&self, source: Source, row: &Row) -> Outcome<Bytes> {
+        let key = [&self.prefix(source.store, 0), &row.primary_key[..]].concat();
+        match self.read(&key)? {
+            Some(stored) => Ok(stored),
+            None => Err(self.corrupt(source, &row.key, "the index entry has no record").into()),
+        }
+    }
+}
+
+impl Rows {
+    /// The next record in the direction.
+    pub(super) fn next(&mut self, transaction: &Transaction) -> Outcome<Option<Row>> {
+        match self.direction {
+            Direction::Next => self.forward(transaction),
+            Direction::Prev => self.backward(transaction),
+            Direction::NextUnique => {
+                let row = self.forward(transaction)?;
+                if let Some(row) = &row {
+                    self.walk.place(after_prefix(&self.of_key(&row.key)));
+                }
+                Ok(row)
+            }
+            Direction::PrevUnique => {
+                let Some(last) = self.backward(transaction)? else { return Ok(None) };
+                let start = self.of_key(&last.key);
+                self.walk.place(start.clone());
+                let first = self.forward(transaction)?;
+                self.walk.place(start);
+                Ok(first)
+            }
+        }
+    }
+
+    fn forward(&mut self, transaction: &Transaction) -> Outcome<Option<Row>> {
+        let pair = self.walk.next(&transaction.overlay)?;
+        self.row(transaction, pair)
+    }
+
+    fn backward(&mut self, transaction: &Transaction) -> Outcome<Option<Row>> {
+        let pair = self.walk.prev(&transaction.overlay)?;
+        self.row(transaction, pair)
+    }
+
+    fn of_key(&self, key: &[u8]) -> Vec<u8> {
+        [&self.prefix, key].concat()
+    }
+
+    fn row(&self, transaction: &Transaction, pair: Option<Pair>) -> Outcome<Option<Row>> {
+        let Some((stored_key, value)) = pair else { return Ok(None) };
+        let own = stored_key.slice(self.prefix.len()..);
+        let row = split(self.source, &own, value);
+        row.map(Some).ok_or_else(|| transaction.corrupt(self.source, &own, "the key does not decode").into())
+    }
+}
+
+/// Where a cursor goes on: beyond its position, and not before its target.
+fn starting_place(
+    prefix: &[u8],
+    source: Source,
+    span: &KeySpan,
+    direction: Direction,
+    to: Move<'_>,
+) -> Vec<u8> {
+    let of_key = |key: &[u8]| [prefix, key].concat();
+    let of_position = |key: &[u8], primary_key: &[u8]| match source.index {
+        0 => of_key(key),
+        _ => [prefix, key, primary_key].concat(),
+    };
+    let target = to.target.map(|key| [prefix, key, to.target_primary.unwrap_or_default()].concat());
+    match direction {
+        Direction::Next | Direction::NextUnique => {
+            let beyond = to.position.map(|(key, primary_key)| match direction {
+                Direction::Next => [&of_position(key, primary_key)[..], &[0]].concat(),
+                _ => after_prefix(&of_key(key)),
+            });
+            target.max(beyond).unwrap_or_else(|| span.start.clone())
+        }
+        Direction::Prev | Direction::PrevUnique => {
+            let beyond = to.position.map(|(key, primary_key)| match direction {
+                Direction::Prev => of_position(key, primary_key),
+                _ => of_key(key),
+            });
+            let target = target.map(|at| after_prefix(&at));
+            target.into_iter().chain(beyond).min().unwrap_or_else(|| span.end.clone())
+        }
+    }
+}
+
+/// Reads a stored key, without its prefix.
+fn split(source: Source, own: &Bytes, value: Bytes) -> Option<Row> {
+    if source.index == 0 {
+        return is_key(own).then(|| Row { key: own.clone(), primary_key: own.clone(), stored: Some(value) });
+    }
+    let length = encoded_length(own).ok()?;
+    let (key, primary_key) = (own.slice(..length), own.slice(length..));
+    is_key(&primary_key).then_some(Row { key, primary_key, stored: None })
+}

@@ -1,0 +1,217 @@
+//! What a transaction has written and not committed: puts and deletes by key, and ranges that were cleared before them.
+
+use crate::keyspace::{DOCUMENTS, KeySpan};
+use bytes::Bytes;
+use flowdb_engine::format::NEVER;
+use flowdb_engine::{Result, WriteBatch};
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+/// Estimate of what an entry costs in a batch besides its key and value, in bytes.
+const ENTRY_BYTES: usize = 16;
+
+/// Uncommitted writes. What is in `entries` was written after everything in `cleared`: clearing a range drops the entries within.
+#[derive(Debug, Default)]
+pub(crate) struct Overlay {
+    /// `None`: deleted.
+    entries: BTreeMap<Bytes, Option<Bytes>>,
+    /// Disjoint ranges, start to end, in which nothing of the snapshot is left.
+    cleared: BTreeMap<Vec<u8>, Vec<u8>>,
+    bytes: usize,
+}
+
+/// What the overlay knows about a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Known<'a> {
+    /// Nothing: the snapshot has the answer.
+    Nothing,
+    /// It has this value.
+    Put(&'a Bytes),
+    /// It was deleted.
+    Deleted,
+    /// It lies in this cleared range.
+    Cleared { start: &'a [u8], end: &'a [u8] },
+}
+
+impl Overlay {
+    /// True if there is nothing to commit.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.cleared.is_empty()
+    }
+
+    /// About the size of the batch that [`Overlay::to_batch`] makes, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) fn put(&mut self, key: impl Into<Bytes>, value: impl Into<Bytes>) {
+        self.set(key.into(), Some(value.into()));
+    }
+
+    pub(crate) fn delete(&mut self, key: impl Into<Bytes>) {
+        self.set(key.into(), None);
+    }
+
+    fn set(&mut self, key: Bytes, value: Option<Bytes>) {
+        let key_bytes = key.len();
+        self.bytes += cost(key_bytes, value.as_ref());
+        if let Some(before) = self.entries.insert(key, value) {
+            self.bytes -= cost(key_bytes, before.as_ref());
+        }
+    }
+
+    /// Leaves nothing in `span`, neither of the snapshot nor of earlier writes.
+    pub(crate) fn clear(&mut self, span: KeySpan) {
+        if span.is_empty() {
+            return;
+        }
+        self.forget(&span);
+        let KeySpan { mut start, mut end } = span;
+        // Merge with the ranges it touches, so that ranges stay disjoint.
+        while let Some((other_start, other_end)) = self.cleared.range(..=end.clone()).next_back() {
+            if *other_end < start {
+                break;
+            }
+            let (other_start, other_end) = (other_start.clone(), other_end.clone());
+            self.cleared.remove(&other_start);
+            self.bytes -= other_start.len() + other_end.len() + ENTRY_BYTES;
+            start = start.min(other_start);
+            end = end.max(other_end);
+        }
+        self.bytes += start.len() + end.len() + ENTRY_BYTES;
+        self.cleared.insert(start, end);
+    }
+
+    /// Drops the puts and deletes in `span`, as if they had not been made.
+    pub(crate) fn forget(&mut self, span: &KeySpan) {
+        let keys: Vec<Bytes> = self.entries_in(&span.start, &span.end).map(|(key, _)| key.clone()).collect();
+        for key in keys {
+            if let Some(value) = self.entries.remove(&key) {
+                self.bytes -= cost(key.len(), value.as_ref());
+            }
+        }
+    }
+
+    /// What is known about `key`.
+    pub(crate) fn get(&self, key: &[u8]) -> Known<'_> {
+        match self.entries.get(key) {
+            Some(Some(value)) => return Known::Put(value),
+            Some(None) => return Known::Deleted,
+            None => {}
+        }
+        match self.cleared.range::<[u8], _>((Bound::Unbounded, Bound::Included(key))).next_back() {
+            Some((start, end)) if key < &end[..] => Known::Cleared { start, end },
+            _ => Known::Nothing,
+        }
+    }
+
+    /// First put from `start` up to, and without, `end`.
+    pub(crate) fn first_put(&self, start: &[u8], end: &[u8]) -> Option<(&Bytes, &Bytes)> {
+        self.entries_in(start, end).find_map(|(key, value)| value.as_ref().map(|value| (key, value)))
+    }
+
+    /// Last put from `start` up to, and without, `end`.
+    pub(crate) fn last_put(&self, start: &[u8], end: &[u8]) -> Option<(&Bytes, &Bytes)> {
+        self.entries_in(start, end).rev().find_map(|(key, value)| value.as_ref().map(|value| (key, value)))
+    }
+
+    fn entries_in(
+        &self,
+        start: &[u8],
+        end: &[u8],
+    ) -> impl DoubleEndedIterator<Item = (&Bytes, &Option<Bytes>)> {
+        // BTreeMap::range panics on an inverted range.
+        let end = end.max(start);
+        self.entries.range::<[u8], _>((Bound::Included(start), Bound::Excluded(end)))
+    }
+
+    /// The writes as one batch: range deletes first, so that what was put into a cleared range stays.
+    pub(crate) fn to_batch(&self) -> Result<WriteBatch> {
+        let mut batch = WriteBatch::new();
+        for (start, end) in &self.cleared {
+            batch.delete_range(DOCUMENTS, start, end)?;
+        }
+        for (key, value) in &self.entries {
+            match value {
+                Some(value) => batch.put(DOCUMENTS, key, value, NEVER)?,
+                None => batch.delete(DOCUMENTS, key)?,
+            }
+        }
+        Ok(batch)
+    }
+}
+
+fn cost(key_bytes: usize, value: Option<&Bytes>) -> usize {
+    ENTRY_BYTES + key_bytes + value.map_or(0, Bytes::len)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn span(start: &str, end: &str) -> KeySpan {
+        KeySpan { start: start.into(), end: end.into() }
+    }
+
+    fn put(overlay: &mut Overlay, key: &'static str, value: &'static str) {
+        overlay.put(key.as_bytes(), value.as_bytes());
+    }
+
+    #[test]
+    fn later_writes_win() {
+        let mut overlay = Overlay::default();
+        put(&mut overlay, "b", "1");
+        assert_eq!(overlay.get(b"b"), Known::Put(&Bytes::from_static(b"1")));
+        overlay.delete(&b"b"[..]);
+        assert_eq!(overlay.get(b"b"), Known::Deleted);
+        assert_eq!(overlay.get(b"c"), Known::Nothing);
+        overlay.clear(span("a", "d"));
+        assert_eq!(overlay.get(b"b"), Known::Cleared { start: b"a", end: b"d" });
+        assert_eq!(overlay.get(b"d"), Known::Nothing);
+        put(&mut overlay, "c", "2");
+        assert_eq!(overlay.first_put(b"a", b"z").unwrap().0, "c");
+        let operations = overlay.to_batch().unwrap().len();
+        assert_eq!(operations, 2, "a range delete and a put");
+    }
+
+    #[test]
+    fn cleared_ranges_are_merged() {
+        let mut overlay = Overlay::default();
+        overlay.clear(span("c", "e"));
+        overlay.clear(span("g", "i"));
+        overlay.clear(span("k", "m"));
+        overlay.clear(span("e", "h"));
+        overlay.clear(span("x", "x"));
+        overlay.clear(span("d", "d1"));
+        assert_eq!(overlay.get(b"f"), Known::Cleared { start: b"c", end: b"i" });
+        assert_eq!(overlay.get(b"j"), Known::Nothing);
+        assert_eq!(overlay.cleared.len(), 2);
+        overlay.clear(span("a", "z"));
+        assert_eq!(overlay.cleared.len(), 1);
+        assert_eq!(overlay.bytes(), 2 + ENTRY_BYTES);
+    }
+
+    #[test]
+    fn first_and_last_put_skip_deletes() {
+        let mut overlay = Overlay::default();
+        overlay.delete(&b"a"[..]);
+        put(&mut overlay, "b", "");
+        put(&mut overlay, "c", "");
+        overlay.delete(&b"d"[..]);
+        assert_eq!(overlay.first_put(b"a", b"z").unwrap().0, "b");
+        assert_eq!(overlay.last_put(b"a", b"z").unwrap().0, "c");
+        assert_eq!(overlay.last_put(b"a", b"c").unwrap().0, "b");
+        assert!(overlay.first_put(b"z", b"a").is_none());
+    }
+
+    #[test]
+    fn forgotten_writes_cost_nothing() {
+        let mut overlay = Overlay::default();
+        put(&mut overlay, "b", "value");
+        put(&mut overlay, "b", "longer value");
+        overlay.delete(&b"c"[..]);
+        overlay.forget(&span("a", "z"));
+        assert!(overlay.is_empty());
+        assert_eq!(overlay.bytes(), 0);
+    }
+}

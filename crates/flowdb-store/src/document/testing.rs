@@ -1,0 +1,208 @@
+//! What the tests of this module share.
+
+use super::protocol::is_key;
+use super::{ClientId, CommitOutcome, ConnectionId, Event, Mode, TransactionId, World};
+use crate::keyspace::DOCUMENTS;
+use flowdb_engine::format::Reader;
+use flowdb_engine::fs::{FileSystem, MemoryFileSystem};
+use flowdb_engine::{Db, Options, ReadTier, TreeOptions};
+use std::path::Path;
+use std::sync::Arc;
+
+/// A small random generator; the tests print its seed.
+#[derive(Debug)]
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    /// A number below `limit`.
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 33) as usize % limit
+    }
+}
+
+/// Bytes of the protocol being put together.
+#[derive(Debug)]
+pub(crate) struct Bytes(Vec<u8>);
+
+impl Bytes {
+    pub(crate) fn new(start: &[u8]) -> Self {
+        Bytes(start.to_vec())
+    }
+
+    pub(crate) fn raw(mut self, bytes: &[u8]) -> Self {
+        self.0.extend_from_slice(bytes);
+        self
+    }
+
+    pub(crate) fn u8(self, value: u8) -> Self {
+        self.raw(&[value])
+    }
+
+    pub(crate) fn u32(self, value: u32) -> Self {
+        self.raw(&value.to_le_bytes())
+    }
+
+    pub(crate) fn bytes(self, bytes: &[u8]) -> Self {
+        self.u32(u32::try_from(bytes.len()).unwrap()).raw(bytes)
+    }
+
+    pub(crate) fn name(self, name: &str) -> Self {
+        let bytes: Vec<u8> = units(name).iter().flat_map(|unit| unit.to_le_bytes()).collect();
+        self.u32(u32::try_from(bytes.len() / 2).unwrap()).raw(&bytes)
+    }
+
+    pub(crate) fn finish(self) -> Vec<u8> {
+        self.0
+    }
+}
+
+/// The encoded key of a number that is not negative.
+pub(crate) fn number_key(number: f64) -> Vec<u8> {
+    let bits = number.to_bits() | 1 << 63;
+    let key = [&[0x10][..], &bits.to_be_bytes()].concat();
+    assert!(is_key(&key));
+    key
+}
+
+/// A database in memory with a world on it, and a first client.
+pub(crate) struct Fixture {
+    pub(crate) db: Db,
+    pub(crate) world: Arc<World>,
+    pub(crate) client: ClientId,
+}
+
+impl Fixture {
+    pub(crate) fn new() -> Self {
+        Self::on(Arc::new(MemoryFileSystem::new()))
+    }
+
+    pub(crate) fn on(files: Arc<dyn FileSystem>) -> Self {
+        let options = Options::new(vec![TreeOptions::new(DOCUMENTS, "documents")]);
+        let db = Db::open(files, Path::new("/db"), options).unwrap();
+        let world = World::open(db.clone()).unwrap();
+        let client = world.register(Arc::new(|| {}));
+        Fixture { db, world, client }
+    }
+
+    /// A fixture with a connection to the database "d", which has store 1 without key path.
+    pub(crate) fn with_store(auto_increment: bool) -> (Self, ConnectionId) {
+        let fixture = Fixture::new();
+        let (connection, transaction) = fixture.upgrade(1);
+        fixture.request(transaction, create_store(1, auto_increment, None)).unwrap();
+        fixture.commit(transaction);
+        (fixture, connection)
+    }
+
+    /// Begins an upgrade of "d" that nothing stands against.
+    pub(crate) fn upgrade(&self, version: u64) -> (ConnectionId, TransactionId) {
+        self.world.open_database(self.client, &units("d"), Some(version)).unwrap();
+        match self.world.drain(self.client).pop() {
+            Some(Event::Upgrade { connection, transaction, .. }) => (connection, transaction),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Begins a transaction over store 1 that nothing stands against.
+    pub(crate) fn begin(&self, connection: ConnectionId, mode: Mode) -> TransactionId {
+        let transaction = self.world.begin_transaction(self.client, connection, &[1], mode).unwrap();
+        assert_eq!(self.world.drain(self.client), [Event::Started { transaction }]);
+        transaction
+    }
+
+    /// Sends a request, first in memory. Answers what follows the status, or number and message of the error.
+    pub(crate) fn request(
+        &self,
+        transaction: TransactionId,
+        request: Bytes,
+    ) -> Result<Vec<u8>, (u8, String)> {
+        send(&self.world, self.client, transaction, &request.finish())
+    }
+
+    pub(crate) fn commit(&self, transaction: TransactionId) {
+        commit(&self.world, self.client, transaction);
+        self.world.drain(self.client);
+    }
+
+    /// Puts `value` under the number `key` of store 1.
+    pub(crate) fn put(
+        &self,
+        transaction: TransactionId,
+        key: f64,
+        value: &[u8],
+    ) -> Result<Vec<u8>, (u8, String)> {
+        self.request(transaction, put(1, Some(&number_key(key)), value))
+    }
+
+    /// The values in store 1.
+    pub(crate) fn values(&self, transaction: TransactionId) -> Vec<Vec<u8>> {
+        let request = Bytes::new(&[3]).u32(1).u32(0).u8(0).u8(0).u32(0).u8(4);
+        let response = self.request(transaction, request).unwrap();
+        let mut reader = Reader::new(&response);
+        let count = reader.u32().unwrap();
+        let mut value = || {
+            assert_eq!(reader.u8(), Some(0));
+            let length = reader.u32().unwrap() as usize;
+            reader.take(length).unwrap().to_vec()
+        };
+        (0..count).map(|_| value()).collect()
+    }
+}
+
+pub(crate) fn units(text: &str) -> Vec<u16> {
+    text.encode_utf16().collect()
+}
+
+/// In memory, and on the disk tier if that does not suffice.
+pub(crate) fn send(
+    world: &World,
+    client: ClientId,
+    transaction: TransactionId,
+    request: &[u8],
+) -> Result<Vec<u8>, (u8, String)> {
+    let response = match world.execute(client, transaction, request, ReadTier::Memory).unwrap() {
+        Some(response) => response,
+        None => world.execute(client, transaction, request, ReadTier::Disk).unwrap().unwrap(),
+    };
+    match response[0] {
+        0 => Ok(response[1..].to_vec()),
+        _ => Err((response[1], String::from_utf8(response[2..].to_vec()).unwrap())),
+    }
+}
+
+/// As the binding commits.
+pub(crate) fn commit(world: &World, client: ClientId, transaction: TransactionId) {
+    match world.commit(client, transaction, false).unwrap() {
+        CommitOutcome::Committed => {}
+        CommitOutcome::NeedsWorker => world.commit_blocking(transaction, false),
+        CommitOutcome::Failed => panic!("the commit failed: {:?}", world.drain(client)),
+    }
+}
+
+/// Value-format bytes of a number from 0 to 63.
+pub(crate) fn small_value(number: u8) -> Vec<u8> {
+    vec![1, 6, number << 1]
+}
+
+pub(crate) fn put(store: u32, key: Option<&[u8]>, value: &[u8]) -> Bytes {
+    let mut request = Bytes::new(&[1]).u32(store).u8(if key.is_some() { 2 } else { 0 });
+    if let Some(key) = key {
+        request = request.bytes(key);
+    }
+    request.raw(value)
+}
+
+/// A request to create a store, with a string for its key path if there is one.
+pub(crate) fn create_store(id: u32, auto_increment: bool, key_path: Option<&str>) -> Bytes {
+    let request = Bytes::new(&[8]).u32(id).u8(auto_increment.into()).name(&format!("store {id}"));
+    match key_path {
+        Some(path) => request.u8(1).name(path),
+        None => request.u8(0),
+    }
+}

@@ -1,0 +1,206 @@
+//! A running transaction: a snapshot, what was written over it, and the requests it executes.
+
+use super::failure::{ErrorName, Failure, Outcome, corruption, invalid_state, name_of, not_found};
+use super::overlay::{Known, Overlay};
+use super::protocol::{Request, Response, Source};
+use super::scheduler::Mode;
+use super::schema::{Database, Index, Store};
+use super::walk::Walk;
+use crate::keyspace::{DOCUMENTS, KeySpan, data_prefix, hex};
+use bytes::Bytes;
+use flowdb_engine::{Db, Error, ErrorKind, ReadOptions, ReadTier, Result, Snapshot};
+use std::sync::Arc;
+
+#[cfg(test)]
+mod tests;
+
+/// A transaction that has started. Used by one thread at a time; [`World`](super::World) sees to that.
+#[derive(Debug)]
+pub(crate) struct Transaction {
+    db: Db,
+    snapshot: Snapshot,
+    mode: Mode,
+    /// Ids of the stores in scope, ascending. A version change has all in scope.
+    scope: Vec<u32>,
+    /// The schema; a version change works on its own copy.
+    pub(super) database: Arc<Database>,
+    pub(super) overlay: Overlay,
+    /// How far the request being executed may go.
+    tier: ReadTier,
+    /// The walk of the last request that had one, for a cursor that goes on from there.
+    cached: Option<Walk>,
+    /// The walk of the last unique check.
+    probe: Option<Walk>,
+}
+
+impl Transaction {
+    /// Begins to see what is committed now.
+    pub(crate) fn begin(db: Db, mode: Mode, scope: Vec<u32>, database: Arc<Database>) -> Self {
+        let snapshot = db.snapshot();
+        let (overlay, tier) = (Overlay::default(), ReadTier::Memory);
+        Transaction { db, snapshot, mode, scope, database, overlay, tier, cached: None, probe: None }
+    }
+
+    /// Executes a request and answers the response; `None` if the answer is not in memory, and then nothing has changed.
+    /// `InvalidArgument` if the bytes are no request.
+    pub(crate) fn execute(&mut self, request: &[u8], tier: ReadTier) -> Result<Option<Vec<u8>>> {
+        let request = Request::decode(request)?;
+        self.tier = tier;
+        match self.perform(request) {
+            Ok(response) => Ok(Some(response.finish())),
+            Err(Failure::Named(name, message)) => Ok(Some(Response::error(name, &message))),
+            Err(Failure::Engine(error)) => match error.kind() {
+                ErrorKind::WouldBlock => Ok(None),
+                ErrorKind::InvalidArgument => Err(error),
+                _ => Ok(Some(Response::error(name_of(&error), &error.to_string()))),
+            },
+        }
+    }
+
+    fn perform(&mut self, request: Request<'_>) -> Outcome<Response> {
+        match request {
+            Request::Put { store, no_overwrite, key, value } => self.put(store, no_overwrite, key, value),
+            Request::Get { source, range, key_only } => self.get(source, range, key_only),
+            Request::GetAll { source, range, direction, limit, parts } => {
+                self.get_all(source, range, direction, limit, parts)
+            }
+            Request::Count { source, range } => self.count(source, range),
+            Request::Delete { store, range } => self.delete(store, range),
+            Request::Clear { store } => self.clear(store),
+            Request::Iterate { source, range, direction, key_only, to } => {
+                self.iterate(source, range, direction, key_only, to)
+            }
+            other => {
+                if !self.may_change_schema() {
+                    return Err(invalid_state("the schema can change in a version change transaction only"));
+                }
+                self.change_schema(other)?;
+                Ok(Response::ok())
+            }
+        }
+    }
+
+    pub(super) fn may_change_schema(&self) -> bool {
+        self.mode == Mode::VersionChange
+    }
+
+    fn change_schema(&mut self, request: Request<'_>) -> Outcome<()> {
+        match request {
+            Request::CreateStore { id, auto_increment, name, key_path } => {
+                self.create_store(id, auto_increment, name, key_path)
+            }
+            Request::DeleteStore { id } => self.delete_store(id),
+            Request::RenameStore { id, name } => self.rename_store(id, name),
+            Request::CreateIndex { store, id, index } => self.create_index(store, id, index),
+            Request::DeleteIndex { store, id } => self.delete_index(store, id),
+            Request::RenameIndex { store, id, name } => self.rename_index(store, id, name),
+            Request::BuildIndex { store, id } => self.build_index(store, id),
+            _ => Err(Failure::Named(ErrorName::Unknown, "not a change of the schema".to_owned())),
+        }
+    }
+
+    /// A store in scope.
+    pub(super) fn store(&self, id: u32) -> Outcome<&Store> {
+        let in_scope = self.mode == Mode::VersionChange || self.scope.binary_search(&id).is_ok();
+        let store = self.database.stores.get(&id).filter(|_| in_scope);
+        store.ok_or_else(|| {
+            let name = self.database.display_name();
+            not_found(format!("database {name:?} has no object store {id} in the scope of this transaction"))
+        })
+    }
+
+    /// A store in scope, to be written to.
+    pub(super) fn writable_store(&self, id: u32) -> Outcome<&Store> {
+        if self.mode == Mode::ReadOnly {
+            return Err(invalid_state("the transaction is read-only"));
+        }
+        self.store(id)
+    }
+
+    /// An index of a store in scope.
+    pub(super) fn index(&self, store: u32, id: u32) -> Outcome<&Index> {
+        self.store(store)?.indexes.get(&id).ok_or_else(|| {
+            let name = self.database.display_name();
+            not_found(format!("object store {store} of database {name:?} has no index {id}"))
+        })
+    }
+
+    /// Checks a source and answers the prefix of its keys.
+    pub(super) fn source_prefix(&self, source: Source) -> Outcome<Vec<u8>> {
+        match source.index {
+            0 => self.store(source.store).map(drop)?,
+            index => self.index(source.store, index).map(drop)?,
+        }
+        Ok(self.prefix(source.store, source.index))
+    }
+
+    pub(super) fn prefix(&self, store: u32, index: u32) -> Vec<u8> {
+        data_prefix(self.database.id, store, index)
+    }
+
+    /// The value of a key, as this transaction sees it.
+    pub(super) fn read(&self, key: &[u8]) -> Result<Option<Bytes>> {
+        match self.overlay.get(key) {
+            Known::Put(value) => Ok(Some(value.clone())),
+            Known::Deleted | Known::Cleared { .. } => Ok(None),
+            Known::Nothing => {
+                let sequence = Some(self.snapshot.sequence());
+                let options = ReadOptions { sequence, tier: self.tier, ..ReadOptions::default() };
+                Ok(self.db.get(DOCUMENTS, key, options)?.map(|entry| entry.value))
+            }
+        }
+    }
+
+    /// A walk in `span` that stands at `at`. To be given back with [`Transaction::keep`] if it may be gone on with.
+    pub(super) fn walk(&mut self, span: KeySpan, at: Vec<u8>) -> Result<Walk> {
+        match self.cached.take() {
+            Some(mut walk) if walk.fits(self.tier, &span) => {
+                walk.place(at);
+                Ok(walk)
+            }
+            _ => self.new_walk(span, at),
+        }
+    }
+
+    /// A walk of its own, for use besides another.
+    pub(super) fn new_walk(&self, span: KeySpan, at: Vec<u8>) -> Result<Walk> {
+        Walk::new(&self.db, self.snapshot.sequence(), self.tier, span, at)
+    }
+
+    pub(super) fn keep(&mut self, walk: Walk) {
+        self.cached = Some(walk);
+    }
+
+    /// True if an index has an entry with this key for another record than `own`.
+    pub(super) fn has_other(&mut self, source: Source, key: &[u8], own: &[u8]) -> Result<bool> {
+        let prefix = self.prefix(source.store, source.index);
+        let wanted = [&prefix, key].concat();
+        let span = KeySpan::prefixed(prefix);
+        // One walk serves all checks of an index: it spans the whole of it.
+        let mut probe = match self.probe.take() {
+            Some(probe) if probe.fits(self.tier, &span) => probe,
+            _ => self.new_walk(span, wanted.clone())?,
+        };
+        probe.place(wanted.clone());
+        let mut other = false;
+        while let Some((found, _)) = probe.next(&self.overlay)? {
+            let Some(primary_key) = found.strip_prefix(&wanted[..]) else { break };
+            other = primary_key != own;
+            if other {
+                break;
+            }
+        }
+        self.probe = Some(probe);
+        Ok(other)
+    }
+
+    /// A corruption error that says where.
+    pub(super) fn corrupt(&self, source: Source, key: &[u8], what: &str) -> Error {
+        let name = self.database.display_name();
+        let Source { store, index } = source;
+        corruption(format!(
+            "database {name:?}, object store {store}, index {index}, key {}: {what}",
+            hex(key)
+        ))
+    }
+}

@@ -1,0 +1,151 @@
+//! A place between records: of snapshot and overlay merged, movable both ways.
+
+use super::overlay::{Known, Overlay};
+use crate::keyspace::{DOCUMENTS, KeySpan};
+use bytes::Bytes;
+use flowdb_engine::{Db, DbIterator, ReadOptions, ReadTier, Result};
+use std::ops::Bound;
+
+/// A key and its value.
+pub(crate) type Pair = (Bytes, Bytes);
+
+/// A gap between the keys of a span. What is written to the overlay between two steps is seen by the next one.
+#[derive(Debug)]
+pub(crate) struct Walk {
+    tier: ReadTier,
+    span: KeySpan,
+    /// The next key forward is the first at or after this; the next backward the last before this.
+    at: Vec<u8>,
+    entries: DbIterator,
+    placed: Placed,
+}
+
+/// Where the engine's iterator stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Placed {
+    Nowhere,
+    /// No visible entry lies between `at` and its place, or it is at the entry before `at` that was just answered. That one is
+    /// left at the next step only: what follows it may not be in memory, and may not be asked for.
+    Forward,
+    /// The same, backward.
+    Backward,
+}
+
+impl Walk {
+    /// At `at` in `span`, over what the snapshot number `sequence` sees.
+    pub(crate) fn new(db: &Db, sequence: u64, tier: ReadTier, span: KeySpan, at: Vec<u8>) -> Result<Self> {
+        let bounds = (
+            Bound::Included(Bytes::copy_from_slice(&span.start)),
+            Bound::Excluded(Bytes::copy_from_slice(&span.end)),
+        );
+        let options = ReadOptions { sequence: Some(sequence), tier, ..ReadOptions::default() };
+        let entries = db.iter(DOCUMENTS, bounds, options)?;
+        let mut walk = Walk { tier, span, at: Vec::new(), entries, placed: Placed::Nowhere };
+        walk.place(at);
+        Ok(walk)
+    }
+
+    /// True if this can walk in `span` too.
+    pub(crate) fn fits(&self, tier: ReadTier, span: &KeySpan) -> bool {
+        self.tier == tier && self.span == *span
+    }
+
+    /// Goes to the gap before `at`.
+    pub(crate) fn place(&mut self, at: Vec<u8>) {
+        let at = at.clamp(self.span.start.clone(), self.span.end.clone());
+        if at != self.at {
+            self.at = at;
+            self.placed = Placed::Nowhere;
+        }
+    }
+
+    /// Steps over the next record.
+    pub(crate) fn next(&mut self, overlay: &Overlay) -> Result<Option<Pair>> {
+        let found = self.find_next(overlay);
+        match &found {
+            Ok(Some((key, _))) => {
+                self.at.clear();
+                self.at.extend_from_slice(key);
+                // The smallest bytes above the key.
+                self.at.push(0);
+            }
+            Ok(None) => {}
+            Err(_) => self.placed = Placed::Nowhere,
+        }
+        found
+    }
+
+    /// Steps back over the record before.
+    pub(crate) fn prev(&mut self, overlay: &Overlay) -> Result<Option<Pair>> {
+        let found = self.find_prev(overlay);
+        match &found {
+            Ok(Some((key, _))) => {
+                self.at.clear();
+                self.at.extend_from_slice(key);
+            }
+            Ok(None) => {}
+            Err(_) => self.placed = Placed::Nowhere,
+        }
+        found
+    }
+
+    fn find_next(&mut self, overlay: &Overlay) -> Result<Option<Pair>> {
+        if self.placed != Placed::Forward {
+            self.entries.seek(&self.at)?;
+            self.placed = Placed::Forward;
+        }
+        self.skip_forward(overlay)?;
+        let entry = self.entry();
+        let end = entry.as_ref().map_or(&self.span.end[..], |(key, _)| &key[..]);
+        Ok(overlay.first_put(&self.at, end).map(|(key, value)| (key.clone(), value.clone())).or(entry))
+    }
+
+    fn find_prev(&mut self, overlay: &Overlay) -> Result<Option<Pair>> {
+        if self.placed != Placed::Backward {
+            self.entries.seek_back(&self.at)?;
+            self.placed = Placed::Backward;
+        }
+        self.skip_backward(overlay)?;
+        let entry = self.entry();
+        let start = entry.as_ref().map_or(&self.span.start[..], |(key, _)| &key[..]);
+        Ok(overlay.last_put(start, &self.at).map(|(key, value)| (key.clone(), value.clone())).or(entry))
+    }
+
+    fn entry(&self) -> Option<Pair> {
+        self.entries.valid().then(|| (self.entries.key().clone(), self.entries.value().clone()))
+    }
+
+    /// Past the entries before `at` and those that the overlay hides.
+    fn skip_forward(&mut self, overlay: &Overlay) -> Result<()> {
+        while self.entries.valid() {
+            let key = self.entries.key();
+            if key[..] < self.at[..] {
+                self.entries.next()?;
+                continue;
+            }
+            match overlay.get(key) {
+                Known::Nothing => return Ok(()),
+                Known::Put(_) | Known::Deleted => self.entries.next()?,
+                Known::Cleared { end, .. } => self.entries.seek(end)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn skip_backward(&mut self, overlay: &Overlay) -> Result<()> {
+        while self.entries.valid() {
+            let key = self.entries.key();
+            if key[..] >= self.at[..] {
+                self.entries.prev()?;
+                continue;
+            }
+            match overlay.get(key) {
+                Known::Nothing => return Ok(()),
+                // The range's own start may be an entry: that one is stepped over.
+                Known::Cleared { start, .. } if key[..] > *start => self.entries.seek_back(start)?,
+                Known::Put(_) | Known::Deleted | Known::Cleared { .. } => self.entries.prev()?,
+            }
+        }
+        Ok(())
+    }
+}

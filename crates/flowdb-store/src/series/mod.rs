@@ -1,0 +1,3 @@
+//! Time series: records under a key and a timestamp.
+
+pub mod key;
