@@ -6,6 +6,11 @@ mod merge;
 mod range_delete;
 mod visible;
 
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
 pub(crate) use compaction::{CompactionIter, CompactionPolicy};
 pub(crate) use level::LevelCursor;
 pub(crate) use merge::MergeCursor;

@@ -94,21 +94,16 @@ impl Cursor for TableCursor {
     }
 
     fn seek(&mut self, key: &[u8], sequence: Sequence) -> Result<()> {
-        let number = self.table.index.find(key);
-        if number == self.table.index.len() || !self.is_wanted(number) {
-            return self.first_from(number);
-        }
-        self.in_block(number, |entry, block| entry.seek(block, key, sequence))?;
-        // Versions of the key may go on in the next block.
-        let mut number = number;
-        while !self.entry.valid() {
-            let Some(next) = self.wanted_from(number + 1) else {
+        // Versions of the key may go on in the blocks behind: also there, the first entry need not be the one sought.
+        let mut candidate = self.wanted_from(self.table.index.find(key));
+        while let Some(number) = candidate {
+            self.in_block(number, |entry, block| entry.seek(block, key, sequence))?;
+            if self.entry.valid() {
                 return Ok(());
-            };
-            self.in_block(next, |entry, block| entry.seek(block, key, sequence))?;
-            number = next;
+            }
+            candidate = self.wanted_from(number + 1);
         }
-        Ok(())
+        self.nowhere()
     }
 
     fn seek_before(&mut self, key: &[u8], sequence: Sequence) -> Result<()> {

@@ -1,6 +1,6 @@
 //! Writing records: put, add, delete, clear, and the key generator.
 
-use super::failure::{Failure, Outcome, constraint, data};
+use super::failure::{Outcome, constraint, data};
 use super::index::{FLAG_KEY_INJECTED, IndexEntry, Record};
 use super::key::{KEY_BYTES_MAX, Key, put_number};
 use super::protocol::{KeyRange, Response, Source};
@@ -34,7 +34,7 @@ struct IndexChanges {
 
 impl Transaction {
     /// <https://w3c.github.io/IndexedDB/#store-a-record-into-an-object-store>. All that can fail comes before the first
-    /// write, so that a failed request leaves nothing behind; only the generator's advance stays, as the standard says.
+    /// write: a failed request leaves nothing behind, the generator's advance included.
     pub(super) fn put(
         &mut self,
         store_id: u32,
@@ -48,11 +48,8 @@ impl Transaction {
         check_value(value)?;
         let chosen = self.choose_key(store_id, store, key, value)?;
         let record = Record { key: &chosen.key, flags: chosen.flags, value };
-        let changes = self.index_changes(store_id, store, record, no_overwrite);
-        if !matches!(changes, Err(Failure::Engine(_))) {
-            self.advance_generator(store_id, chosen.generator);
-        }
-        let IndexChanges { removed, added } = changes?;
+        let IndexChanges { removed, added } = self.index_changes(store_id, store, record, no_overwrite)?;
+        self.advance_generator(store_id, chosen.generator);
         for entry in removed {
             self.overlay.delete(entry);
         }

@@ -125,16 +125,16 @@ pub(crate) const DATA: u8 = 2;
 impl Store {
     pub(crate) fn put(&mut self, add: bool, key: Option<Scalar>, value: &Value) -> Result<Vec<u8>, u8> {
         let given = if self.in_line { value.id } else { key };
-        let (primary_key, injected) = match given {
+        let (primary_key, injected, generator) = match given {
             Some(scalar) => {
-                if let (true, Scalar::Int(number)) = (self.auto_increment, scalar) {
-                    self.generator = self.generator.max(number + 1);
-                }
-                (scalar.key(), false)
+                let generator = match scalar {
+                    Scalar::Int(number) if self.auto_increment => self.generator.max(number + 1),
+                    _ => self.generator,
+                };
+                (scalar.key(), false, generator)
             }
             None if self.auto_increment => {
-                self.generator += 1;
-                (Scalar::Int(self.generator - 1).key(), self.in_line)
+                (Scalar::Int(self.generator).key(), self.in_line, self.generator + 1)
             }
             None => return Err(DATA),
         };
@@ -150,6 +150,8 @@ impl Store {
             }
         }
         self.records.insert(primary_key.clone(), record);
+        // A failed request takes the generator's advance back.
+        self.generator = generator;
         Ok(primary_key)
     }
 

@@ -1,0 +1,318 @@
+//! What iterators and compactions show, against what the history of all operations says by definition.
+
+use super::testing::{History, KEYS, RangeDelete, Rng, TIMES, VecCursor};
+use super::*;
+use crate::cache::BlockCache;
+use crate::error::ErrorKind;
+use crate::format::NEVER;
+use crate::fs::{FileSystem, MemoryFileSystem};
+use crate::key::TreeId;
+use crate::key::{Entry, compare};
+use crate::key::{Kind, Sequence};
+use crate::memtable::Memtable;
+use crate::options::Compression;
+use crate::options::ReadTier;
+use crate::table::{Table, TableBuilder, TableOptions};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::path::Path;
+use std::sync::Arc;
+
+type Visible = BTreeMap<Vec<u8>, Entry>;
+
+fn sorted(mut points: Vec<Entry>) -> Vec<Entry> {
+    points.sort_by(|a, b| compare(&a.key, a.sequence, &b.key, b.sequence));
+    points
+}
+
+fn memtable(history: &History) -> Arc<Memtable> {
+    let memtable = Memtable::new();
+    history.points.iter().for_each(|point| memtable.insert(point.clone()));
+    for range in &history.ranges {
+        let (key, value) = (range.start.clone(), range.end.clone());
+        let (sequence, kind) = (range.sequence, Kind::DeleteRange);
+        memtable.insert(Entry { key, sequence, kind, expiry: NEVER, value });
+    }
+    Arc::new(memtable)
+}
+
+/// Tables that do not overlap, each with all versions of its keys.
+fn level(rng: &mut Rng, history: &History) -> LevelCursor {
+    let cache = Arc::new(BlockCache::new(1 << 16));
+    let mut tables = Vec::new();
+    let mut rest = &sorted(history.points.clone())[..];
+    while !rest.is_empty() {
+        let last = &rest[rng.index(rest.len())].key;
+        let (table, behind) = rest.split_at(rest.partition_point(|entry| entry.key <= last));
+        tables.push(table_of(table, Arc::clone(&cache)));
+        rest = behind;
+    }
+    LevelCursor::new(tables, ReadTier::Disk, true, None)
+}
+
+/// A run of any kind with these operations.
+fn source(rng: &mut Rng, history: &History) -> (Box<dyn Cursor>, Arc<RangeDeletes>) {
+    let ranges =
+        Arc::new(RangeDeletes::from_tombstones(history.ranges.iter().cloned().map(Into::into).collect()));
+    match rng.below(3) {
+        0 => {
+            let memtable = memtable(history);
+            (Box::new(memtable.cursor()), memtable.range_deletes())
+        }
+        1 => (Box::new(level(rng, history)), ranges),
+        _ => (Box::new(VecCursor::new(history.points.clone())), ranges),
+    }
+}
+
+fn merged(rng: &mut Rng, history: &History) -> (Box<dyn Cursor>, Vec<Arc<RangeDeletes>>) {
+    let count = 1 + rng.index(4);
+    let (cursors, ranges) = history.split(rng, count).iter().map(|part| source(rng, part)).unzip();
+    (Box::new(MergeCursor::new(cursors)), ranges)
+}
+
+fn bound(rng: &mut Rng) -> Bound<Bytes> {
+    let key = Bytes::from(vec![rng.byte(KEYS + 2)]);
+    match rng.below(3) {
+        0 => Bound::Included(key),
+        1 => Bound::Excluded(key),
+        _ => Bound::Unbounded,
+    }
+}
+
+fn within(visible: Visible, (lower, upper): &(Bound<Bytes>, Bound<Bytes>)) -> Visible {
+    let above = |key: &[u8]| match lower {
+        Bound::Included(lower) => key >= lower,
+        Bound::Excluded(lower) => key > lower,
+        Bound::Unbounded => true,
+    };
+    let below = |key: &[u8]| match upper {
+        Bound::Included(upper) => key <= upper,
+        Bound::Excluded(upper) => key < upper,
+        Bound::Unbounded => true,
+    };
+    visible.into_iter().filter(|(key, _)| above(key) && below(key)).collect()
+}
+
+fn shown(iterator: &DbIterator) -> Option<Entry> {
+    iterator.valid().then(|| Entry {
+        key: iterator.key().clone(),
+        sequence: iterator.sequence(),
+        kind: Kind::Put,
+        expiry: iterator.expiry(),
+        value: iterator.value().clone(),
+    })
+}
+
+/// Moves iterator and model alike.
+fn step(rng: &mut Rng, iterator: &mut DbIterator, model: &Visible, at: Option<Entry>) -> Option<Entry> {
+    let key = vec![rng.byte(KEYS + 2)];
+    let first = |mut range: std::collections::btree_map::Range<'_, Vec<u8>, Entry>| {
+        range.next().map(|(_, e)| e.clone())
+    };
+    let last = |mut range: std::collections::btree_map::Range<'_, Vec<u8>, Entry>| {
+        range.next_back().map(|(_, e)| e.clone())
+    };
+    match (rng.below(16), at) {
+        (0, _) => {
+            iterator.seek_first().unwrap();
+            first(model.range::<Vec<u8>, _>(..))
+        }
+        (1, _) => {
+            iterator.seek_last().unwrap();
+            last(model.range::<Vec<u8>, _>(..))
+        }
+        (2, _) => {
+            iterator.seek(&key).unwrap();
+            first(model.range(key..))
+        }
+        (3, _) => {
+            iterator.seek_back(&key).unwrap();
+            last(model.range(..=key))
+        }
+        (4..10, Some(at)) => {
+            iterator.next().unwrap();
+            first(model.range::<[u8], _>((Bound::Excluded(&at.key[..]), Bound::Unbounded)))
+        }
+        (_, Some(at)) => {
+            iterator.prev().unwrap();
+            last(model.range::<[u8], _>((Bound::Unbounded, Bound::Excluded(&at.key[..]))))
+        }
+        (_, None) => None,
+    }
+}
+
+#[test]
+fn random_walks_show_what_the_history_says() {
+    for seed in 1..1500 {
+        let mut rng = Rng::new(seed);
+        let operations = rng.below(120);
+        let history = History::random(&mut rng, operations);
+        let (snapshot, now) = (rng.below(operations + 2), rng.below(TIMES) as i64);
+        let bounds = (bound(&mut rng), bound(&mut rng));
+        let model = within(history.visible(snapshot, now), &bounds);
+        let (cursor, ranges) = merged(&mut rng, &history);
+        let mut iterator = DbIterator::new(cursor, ranges, snapshot, now, bounds, Box::new(()));
+        let mut expected = None;
+        for _ in 0..60 {
+            expected = step(&mut rng, &mut iterator, &model, expected);
+            assert_eq!(shown(&iterator), expected, "seed {seed}");
+        }
+    }
+}
+
+fn put(key: Vec<u8>, sequence: Sequence) -> Entry {
+    Entry { key: Bytes::from(key), sequence, kind: Kind::Put, expiry: NEVER, value: Bytes::new() }
+}
+#[test]
+fn a_value_pointer_is_unsupported() {
+    let pointer = Entry { kind: Kind::PutPointer, ..put(vec![1], 1) };
+    let bounds = (Bound::Unbounded, Bound::Unbounded);
+    let cursor = Box::new(VecCursor::new(vec![pointer]));
+    let mut iterator = DbIterator::new(cursor, Vec::new(), 9, 0, bounds, Box::new(()));
+    assert_eq!(iterator.seek_first().unwrap_err().kind(), ErrorKind::Unsupported);
+    assert!(!iterator.valid());
+}
+
+/// Runs a compaction over what a merge of all parts of `history` holds.
+fn compact(
+    rng: &mut Rng,
+    history: &History,
+    snapshots: &[Sequence],
+    now: i64,
+    bottom: u8,
+) -> (History, Option<i64>) {
+    let (cursor, ranges) = merged(rng, history);
+    let mut all = snapshots.to_vec();
+    all.push(Sequence::MAX - 1);
+    let policy = CompactionPolicy {
+        snapshots: all,
+        now,
+        bottom: Box::new(move |key| key[0] < bottom),
+        bottom_range: Box::new(move |_, end| end[0] <= bottom),
+    };
+    let mut iterator = CompactionIter::new(cursor, ranges.clone(), policy).unwrap();
+    let mut kept = History::default();
+    while iterator.valid() {
+        kept.points.push(Entry {
+            key: Bytes::copy_from_slice(iterator.key()),
+            sequence: iterator.sequence(),
+            kind: iterator.kind(),
+            expiry: iterator.expiry(),
+            value: iterator.value(),
+        });
+        iterator.next().unwrap();
+    }
+    kept.ranges = iterator
+        .kept_range_deletes()
+        .into_iter()
+        .map(|(start, end, sequence)| RangeDelete { start, end, sequence })
+        .collect();
+    (kept, iterator.purged_at())
+}
+
+#[test]
+fn compaction_changes_nothing_that_a_snapshot_shows() {
+    for seed in 1..3000 {
+        let mut rng = Rng::new(seed);
+        let operations = 1 + rng.below(100);
+        let history = History::random(&mut rng, operations);
+        // Beneath the inputs there are older operations, though not for keys below `bottom`.
+        let beneath_until = rng.below(operations);
+        let bottom = if rng.below(4) == 0 { KEYS + 8 } else { rng.byte(KEYS + 1) };
+        let is_beneath = |key: u8, sequence| key >= bottom && sequence <= beneath_until;
+        let (mut beneath, mut inputs) = (History::default(), History::default());
+        for point in &history.points {
+            let part = if is_beneath(point.key[0], point.sequence) { &mut beneath } else { &mut inputs };
+            part.points.push(point.clone());
+        }
+        for range in &history.ranges {
+            let part = if is_beneath(range.start[0], range.sequence) { &mut beneath } else { &mut inputs };
+            part.ranges.push(range.clone());
+        }
+        let mut snapshots: Vec<_> = (0..rng.below(4)).map(|_| rng.below(operations + 1)).collect();
+        snapshots.sort_unstable();
+        let now = rng.below(TIMES) as i64;
+        let (mut after, purged) = compact(&mut rng, &inputs, &snapshots, now, bottom);
+        assert!(purged.is_none_or(|purged| purged == now));
+        assert!(after.points.is_sorted_by(|a, b| compare(&a.key, a.sequence, &b.key, b.sequence).is_lt()));
+        let kept = after.points.len();
+        after.points.extend(beneath.points);
+        after.ranges.extend(beneath.ranges);
+        for snapshot in snapshots.iter().copied().chain([operations, operations + 5]) {
+            for now in now..TIMES as i64 {
+                let (before, after) = (history.visible(snapshot, now), after.visible(snapshot, now));
+                assert_eq!(before, after, "seed {seed}, snapshot {snapshot}, now {now}");
+            }
+        }
+        if snapshots.is_empty() && bottom > KEYS {
+            assert_eq!(kept, history.visible(operations, now).len(), "seed {seed}: garbage was kept");
+        }
+    }
+}
+
+#[test]
+fn expired_puts_become_deletes_until_they_reach_the_bottom() {
+    let expired = Entry { expiry: 5, ..put(vec![1], 3) };
+    let history = History { points: vec![expired], ranges: Vec::new() };
+    let rng = &mut Rng::new(1);
+    let (kept, purged) = compact(rng, &history, &[], 4, 0);
+    assert_eq!((kept.points.len(), purged), (1, None), "not yet");
+    assert_eq!(kept.points[0].kind, Kind::Put);
+    let (kept, purged) = compact(rng, &history, &[], 5, 0);
+    assert_eq!((kept.points[0].kind, kept.points[0].sequence, purged), (Kind::Delete, 3, Some(5)));
+    let (kept, _) = compact(rng, &history, &[2], 5, 9);
+    assert_eq!(kept.points.len(), 1, "a snapshot is older");
+    let (kept, purged) = compact(rng, &history, &[3], 5, 9);
+    assert_eq!((kept.points.len(), purged), (0, Some(5)));
+}
+
+fn table_of(entries: &[Entry], cache: Arc<BlockCache>) -> Arc<Table> {
+    table_with(entries, cache, |_| None)
+}
+fn table_with(
+    entries: &[Entry],
+    cache: Arc<BlockCache>,
+    block_property: crate::options::BlockProperty,
+) -> Arc<Table> {
+    let fs = MemoryFileSystem::default();
+    let path = Path::new("/t");
+    let options = TableOptions {
+        table_id: 3,
+        database_id: 7,
+        tree: TreeId(1),
+        base: 1,
+        block_bytes: 128,
+        compression: Compression::None,
+        filter_bits_per_key: 10,
+        filter_key: |k| k,
+        block_property,
+    };
+    let mut builder = TableBuilder::new(fs.create(path).unwrap(), path.into(), options);
+    for e in entries {
+        builder.add(&e.key, e.sequence, e.kind, e.expiry, &e.value).unwrap();
+    }
+    builder.finish().unwrap();
+    Table::open(fs.open_read(path).unwrap(), path.into(), 3, 7, |k| k, cache).unwrap()
+}
+
+#[test]
+fn property_walk_ends() {
+    // Key 1 is unwanted, has many versions over several blocks; key 2 is wanted and shares a block with the last of them.
+    for versions in 20..60u64 {
+        let mut entries: Vec<_> = (1..=versions).rev().map(|s| put(vec![1; 8], s)).collect();
+        entries.push(put(vec![2; 8], 100));
+        let table = table_with(&entries, Arc::new(BlockCache::new(1 << 16)), |key| Some(key[0].into()));
+        let cursor = Box::new(table.cursor(ReadTier::Disk, true, Some((2, 2))));
+        let mut iterator =
+            DbIterator::new(cursor, Vec::new(), 1000, 0, (Bound::Unbounded, Bound::Unbounded), Box::new(()));
+        let mut steps = 0;
+        iterator.seek_first().unwrap();
+        while iterator.valid() {
+            steps += 1;
+            assert!(steps < 10, "versions {versions}: {:?}", iterator);
+            iterator.next().unwrap();
+        }
+        assert!(steps > 0);
+    }
+}

@@ -1,0 +1,247 @@
+//! One engine with its three trees, and what is kept in them.
+
+use crate::document::World;
+use crate::keyspace::{DOCUMENTS, KV, SERIES};
+use crate::registry::{self, StoreHandle};
+use crate::series;
+use flowdb_engine::fs::{FileSystem, MemoryFileSystem};
+use flowdb_engine::{
+    Clock, Db, Error, Executor, Options, Result, SyncMode, SystemClock, TreeId, TreeOptions,
+};
+use parking_lot::Mutex;
+use std::fmt::Debug;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+
+/// Is told that a store has work for [`Db::maintain`].
+pub trait Waker: Send + Sync + Debug {
+    /// Called from any thread, also when told before; must return at once and must not call the store.
+    fn wake(&self, store: &Weak<Store>);
+}
+
+/// Settings of a store. `None` stands for the default, or for what the store was opened with if it is open already.
+#[derive(Debug, Clone)]
+pub struct StoreOptions {
+    /// Create the directory if there is none.
+    pub create_if_missing: bool,
+    /// When a commit counts as done. Default [`SyncMode::Os`].
+    pub sync: Option<SyncMode>,
+    /// Decompressed blocks kept in memory, in bytes. Default 32 MiB.
+    pub cache_bytes: Option<u64>,
+    /// Memtable size of each tree at which it is flushed, in bytes. Default 16 MiB, in memory 1 MiB.
+    pub write_buffer_bytes: Option<usize>,
+    /// Where the time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Whom to tell that there is maintenance to do; `None` if the caller looks after it by itself.
+    pub waker: Option<Arc<dyn Waker>>,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        StoreOptions {
+            create_if_missing: true,
+            sync: None,
+            cache_bytes: None,
+            write_buffer_bytes: None,
+            clock: Arc::new(SystemClock::default()),
+            waker: None,
+        }
+    }
+}
+
+/// The settings that everyone who has the directory open shares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Settings {
+    sync: SyncMode,
+    cache_bytes: u64,
+    write_buffer_bytes: usize,
+}
+
+/// Writers of a memory store have no disk to wait for; what they leave behind is worth compacting early.
+const MEMORY_WRITE_BUFFER_BYTES: usize = 1 << 20;
+const MEMORY_LOG_SEGMENT_BYTES: u64 = 1 << 20;
+const MEMORY_LOG_BYTES_MAX: u64 = 4 << 20;
+
+impl Settings {
+    fn new(options: &StoreOptions, defaults: &Options) -> Self {
+        Settings {
+            sync: options.sync.unwrap_or(defaults.sync),
+            cache_bytes: options.cache_bytes.unwrap_or(defaults.block_cache_bytes),
+            write_buffer_bytes: options.write_buffer_bytes.unwrap_or(defaults.trees[0].write_buffer_bytes),
+        }
+    }
+
+    /// Refuses options that ask for something else, naming the first.
+    fn check(&self, options: &StoreOptions) -> Result<()> {
+        let differs = [
+            ("sync", options.sync.is_some_and(|sync| sync != self.sync)),
+            ("cacheBytes", options.cache_bytes.is_some_and(|bytes| bytes != self.cache_bytes)),
+            (
+                "writeBufferBytes",
+                options.write_buffer_bytes.is_some_and(|bytes| bytes != self.write_buffer_bytes),
+            ),
+        ];
+        match differs.iter().find(|(_, differs)| *differs) {
+            None => Ok(()),
+            Some((name, _)) => Err(Error::invalid(format!(
+                "{name}: the directory is open in this process with another value ({self:?})"
+            ))),
+        }
+    }
+}
+
+/// One engine for one data directory and process. Shared by all who have it open, through [`StoreHandle`]s.
+#[derive(Debug)]
+pub struct Store {
+    db: Db,
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    /// Loaded when someone asks for documents. The lock is held while the catalog is read.
+    documents: Mutex<Option<Arc<World>>>,
+    /// The last timestamp that [`Store::timestamp`] gave out.
+    last_timestamp: AtomicI64,
+}
+
+impl Store {
+    /// Opens the store in `dir`; the same one for all who name the same directory in this process.
+    pub fn open(dir: &Path, options: &StoreOptions) -> Result<StoreHandle> {
+        registry::open(dir, options)
+    }
+
+    /// A new, empty store in memory. It is gone when its handle is.
+    pub fn memory(options: &StoreOptions) -> Result<StoreHandle> {
+        let mut engine = engine_options();
+        engine.trees.iter_mut().for_each(|tree| tree.write_buffer_bytes = MEMORY_WRITE_BUFFER_BYTES);
+        engine.log_segment_bytes = MEMORY_LOG_SEGMENT_BYTES;
+        engine.log_bytes_max = MEMORY_LOG_BYTES_MAX;
+        let fs = Arc::new(MemoryFileSystem::default());
+        let store = Self::start(fs, Path::new("memory"), engine, options)?;
+        Ok(StoreHandle::alone(store))
+    }
+
+    /// The engine on `dir`, without regard to others who may have it open.
+    pub(crate) fn open_engine(
+        fs: Arc<dyn FileSystem>,
+        dir: &Path,
+        options: &StoreOptions,
+    ) -> Result<Arc<Self>> {
+        Self::start(fs, dir, engine_options(), options)
+    }
+
+    fn start(
+        fs: Arc<dyn FileSystem>,
+        dir: &Path,
+        mut engine: Options,
+        options: &StoreOptions,
+    ) -> Result<Arc<Self>> {
+        let settings = Settings::new(options, &engine);
+        let executor = Arc::new(Forward { waker: options.waker.clone(), ..Forward::default() });
+        engine.create_if_missing = options.create_if_missing;
+        engine.sync = settings.sync;
+        engine.block_cache_bytes = settings.cache_bytes;
+        engine.trees.iter_mut().for_each(|tree| tree.write_buffer_bytes = settings.write_buffer_bytes);
+        engine.clock = Arc::clone(&options.clock);
+        engine.executor = Arc::clone(&executor) as Arc<dyn Executor>;
+        let store = Arc::new(Store {
+            db: Db::open(fs, dir, engine)?,
+            settings,
+            clock: Arc::clone(&options.clock),
+            documents: Mutex::default(),
+            last_timestamp: AtomicI64::new(i64::MIN),
+        });
+        executor.attach(&store);
+        Ok(store)
+    }
+
+    /// Refuses options that differ from those of this store.
+    pub(crate) fn check_options(&self, options: &StoreOptions) -> Result<()> {
+        self.settings.check(options)
+    }
+
+    /// The engine.
+    pub fn db(&self) -> &Db {
+        &self.db
+    }
+
+    /// The IndexedDB side of the store, shared by all its clients. The first call reads the catalog from the disk.
+    pub fn documents(&self) -> Result<Arc<World>> {
+        let mut documents = self.documents.lock();
+        if let Some(world) = documents.as_ref() {
+            return Ok(Arc::clone(world));
+        }
+        let world = World::open(self.db.clone())?;
+        *documents = Some(Arc::clone(&world));
+        Ok(world)
+    }
+
+    /// Microseconds since the epoch.
+    pub fn now(&self) -> i64 {
+        self.clock.now()
+    }
+
+    /// A timestamp for a reading that brings none: now, or one microsecond after the last one given out, so that two
+    /// readings never fall together.
+    pub fn timestamp(&self) -> i64 {
+        let now = self.clock.now();
+        let next = |last: i64| Some(now.max(last.saturating_add(1)));
+        // Only uniqueness matters, nothing is published with it.
+        match self.last_timestamp.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next) {
+            Ok(last) | Err(last) => now.max(last.saturating_add(1)),
+        }
+    }
+
+    /// Closes the engine. Called once, by the last handle.
+    pub(crate) fn shut_down(&self) -> Result<()> {
+        self.db.close()
+    }
+}
+
+fn engine_options() -> Options {
+    let points =
+        TreeOptions { filter_key: series::filter_key, block_property: series::timestamp, ..named(SERIES) };
+    Options::new(vec![named(KV), points, named(DOCUMENTS)])
+}
+
+fn named(tree: TreeId) -> TreeOptions {
+    TreeOptions::new(tree, tree_name(tree))
+}
+
+/// The name of a tree of ours; empty for others.
+pub fn tree_name(tree: TreeId) -> &'static str {
+    match tree {
+        KV => "kv",
+        SERIES => "series",
+        DOCUMENTS => "documents",
+        _ => "",
+    }
+}
+
+/// Tells the waker which store it is that has work. The engine has its executor before there is a store to name.
+#[derive(Debug, Default)]
+struct Forward {
+    waker: Option<Arc<dyn Waker>>,
+    store: OnceLock<Weak<Store>>,
+    /// Woken before the store was there.
+    early: AtomicBool,
+}
+
+impl Forward {
+    fn attach(&self, store: &Arc<Store>) {
+        let _ = self.store.set(Arc::downgrade(store));
+        if self.early.load(Ordering::SeqCst) {
+            self.wake();
+        }
+    }
+}
+
+impl Executor for Forward {
+    fn wake(&self) {
+        // The flag is raised first: whoever attaches the store either sees it or has attached the store before it is
+        // looked for here.
+        self.early.store(true, Ordering::SeqCst);
+        if let (Some(waker), Some(store)) = (&self.waker, self.store.get()) {
+            waker.wake(store);
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! A walk through one snapshot of a tree, page by page, that begins in memory and goes to the disk when it has to.
+
+use bytes::Bytes;
+use flowdb_engine::{Db, DbIterator, Error, ErrorKind, ReadOptions, ReadTier, Result, Snapshot, TreeId};
+use std::ops::Bound;
+
+/// In which order entries come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Smallest first.
+    Forward,
+    /// Largest first.
+    Backward,
+}
+
+/// How large a page may grow. A page that is not the last has at least one entry, however large that is.
+#[derive(Debug, Clone, Copy)]
+pub struct PageLimits {
+    /// Entries, at least 1.
+    pub count: usize,
+    /// Bytes of keys and values, as the sink counts them.
+    pub bytes: usize,
+}
+
+/// Whether there is more after a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PageEnd {
+    /// There may be more.
+    More,
+    /// That was all.
+    Done,
+}
+
+/// A place in a snapshot. The place outlives the iterator that found it, so that a walk that met a block that is not
+/// in memory goes on where it was with an iterator that may read files.
+#[derive(Debug)]
+pub(crate) struct Walk {
+    db: Db,
+    tree: TreeId,
+    bounds: (Bound<Bytes>, Bound<Bytes>),
+    direction: Direction,
+    property: Option<(i64, i64)>,
+    snapshot: Snapshot,
+    now: i64,
+    /// Key of the entry that was passed last.
+    passed: Option<Bytes>,
+    iterator: Option<DbIterator>,
+    /// Farthest tier used so far. It never goes back: an iterator with files under it must not be moved where
+    /// blocking is forbidden.
+    tier: ReadTier,
+}
+
+impl Walk {
+    pub(crate) fn new(
+        db: &Db,
+        tree: TreeId,
+        bounds: (Bound<Bytes>, Bound<Bytes>),
+        direction: Direction,
+        property: Option<(i64, i64)>,
+        now: i64,
+    ) -> Self {
+        Walk {
+            db: db.clone(),
+            tree,
+            bounds,
+            direction,
+            property,
+            snapshot: db.snapshot(),
+            now,
+            passed: None,
+            iterator: None,
+            tier: ReadTier::Memory,
+        }
+    }
+
+    pub(crate) fn direction(&self) -> Direction {
+        self.direction
+    }
+
+    /// Makes sure that the walk may be moved in `tier`, and stands at the next entry that was not passed yet.
+    pub(crate) fn resume(&mut self, tier: ReadTier) -> Result<()> {
+        if self.tier == ReadTier::Disk && tier == ReadTier::Memory {
+            return Err(Error::would_block());
+        }
+        if tier != self.tier {
+            self.tier = tier;
+            self.iterator = None;
+        }
+        if self.iterator.is_some() {
+            return Ok(());
+        }
+        let mut iterator = self.open_iterator()?;
+        place(&mut iterator, self.direction, self.passed.as_deref())?;
+        self.iterator = Some(iterator);
+        Ok(())
+    }
+
+    /// The entry the walk stands at, if it is at one.
+    pub(crate) fn current(&self) -> Option<(&Bytes, &Bytes)> {
+        let iterator = self.iterator.as_ref().filter(|iterator| iterator.valid())?;
+        Some((iterator.key(), iterator.value()))
+    }
+
+    /// Goes past the current entry, which was taken.
+    pub(crate) fn pass(&mut self) -> Result<()> {
+        let direction = self.direction;
+        let passed = self.current().map(|(key, _)| key.clone());
+        self.passed = passed;
+        self.advance(|iterator| match direction {
+            Direction::Forward => iterator.next(),
+            Direction::Backward => iterator.prev(),
+        })
+    }
+
+    /// Jumps ahead: to the first entry at or after `key`, or backward to the last at or before it.
+    pub(crate) fn jump(&mut self, key: &[u8]) -> Result<()> {
+        let direction = self.direction;
+        self.advance(|iterator| match direction {
+            Direction::Forward => iterator.seek(key),
+            Direction::Backward => iterator.seek_back(key),
+        })
+    }
+
+    /// An iterator that failed stands nowhere; the next [`Walk::resume`] places a new one behind the entry passed last.
+    fn advance(&mut self, movement: impl FnOnce(&mut DbIterator) -> Result<()>) -> Result<()> {
+        let Some(iterator) = self.iterator.as_mut() else {
+            return Ok(());
+        };
+        let result = movement(iterator);
+        if result.is_err() {
+            self.iterator = None;
+        }
+        result
+    }
+
+    fn open_iterator(&self) -> Result<DbIterator> {
+        let options = ReadOptions {
+            sequence: Some(self.snapshot.sequence()),
+            tier: self.tier,
+            now: Some(self.now),
+            property: self.property,
+            ..ReadOptions::default()
+        };
+        self.db.iter(self.tree, self.bounds.clone(), options)
+    }
+}
+
+/// To the first entry in this direction, or to the first one behind `passed`.
+fn place(iterator: &mut DbIterator, direction: Direction, passed: Option<&[u8]>) -> Result<()> {
+    match (direction, passed) {
+        (Direction::Forward, None) => return iterator.seek_first(),
+        (Direction::Backward, None) => return iterator.seek_last(),
+        (Direction::Forward, Some(key)) => iterator.seek(key)?,
+        (Direction::Backward, Some(key)) => iterator.seek_back(key)?,
+    }
+    if !iterator.valid() || Some(&iterator.key()[..]) != passed {
+        return Ok(());
+    }
+    match direction {
+        Direction::Forward => iterator.next(),
+        Direction::Backward => iterator.prev(),
+    }
+}
+
+/// Fills a page by calling `step` until it finds nothing more, a limit is reached, or the disk would be needed.
+///
+/// `step` gives the bytes that one entry took, or `None` at the end.
+pub(crate) fn fill_page(
+    limits: PageLimits,
+    mut step: impl FnMut() -> Result<Option<usize>>,
+) -> Result<PageEnd> {
+    let (mut count, mut bytes) = (0, 0);
+    loop {
+        match step() {
+            Ok(None) => return Ok(PageEnd::Done),
+            Ok(Some(taken)) => {
+                count += 1;
+                bytes += taken;
+                if count >= limits.count || bytes >= limits.bytes {
+                    return Ok(PageEnd::More);
+                }
+            }
+            // What is on the page already is good; the next call says that it would block.
+            Err(error) if error.kind() == ErrorKind::WouldBlock && count > 0 => return Ok(PageEnd::More),
+            Err(error) => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! All who open a directory in one process share one store, until the last of them has let go of it.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
+use flowdb_engine::{ErrorKind, SyncMode, WriteBatch, WriteOptions};
+use flowdb_store::{Form, Record, Store, StoreHandle, StoreOptions, kv};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A directory of a test, removed when it is over.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new(test: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("flowdb-{test}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        Directory(path)
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn open(path: &Path) -> StoreHandle {
+    Store::open(path, &StoreOptions::default()).unwrap()
+}
+
+fn put(store: &Store, key: &[u8]) {
+    let mut batch = WriteBatch::new();
+    kv::put(&mut batch, key, Record::new(Form::Text, b"x").as_bytes(), i64::MAX).unwrap();
+    store.db().write(batch, WriteOptions::default()).unwrap();
+}
+
+#[test]
+fn whatever_path_leads_to_it() {
+    let dir = Directory::new("paths");
+    let first = open(&dir.0);
+    let second = open(&dir.0.join("..").join(dir.0.file_name().unwrap()));
+    assert!(Arc::ptr_eq(first.store(), second.store()));
+    first.close().unwrap();
+    first.close().unwrap();
+    put(&second, b"still open");
+    second.close().unwrap();
+    let error = second.db().get(flowdb_store::keyspace::KV, b"k", Default::default()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Closed);
+}
+
+#[test]
+fn other_options_are_refused_by_name() {
+    let dir = Directory::new("options");
+    let first =
+        Store::open(&dir.0, &StoreOptions { cache_bytes: Some(1 << 20), ..StoreOptions::default() }).unwrap();
+    let other = |options: StoreOptions| Store::open(&dir.0, &options).unwrap_err();
+    let error = other(StoreOptions { cache_bytes: Some(2 << 20), ..StoreOptions::default() });
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    assert!(error.message().starts_with("cacheBytes"), "{error}");
+    let error = other(StoreOptions { sync: Some(SyncMode::Always), ..StoreOptions::default() });
+    assert!(error.message().starts_with("sync"), "{error}");
+    let error = other(StoreOptions { write_buffer_bytes: Some(1 << 20), ..StoreOptions::default() });
+    assert!(error.message().starts_with("writeBufferBytes"), "{error}");
+    open(&dir.0).close().unwrap();
+    first.close().unwrap();
+    Store::open(&dir.0, &StoreOptions { sync: Some(SyncMode::Always), ..StoreOptions::default() })
+        .unwrap()
+        .close()
+        .unwrap();
+}
+
+#[test]
+fn a_forgotten_handle_is_closed_in_the_background() {
+    let dir = Directory::new("forgotten");
+    drop(open(&dir.0));
+    let other = StoreOptions { cache_bytes: Some(1 << 20), ..StoreOptions::default() };
+    let closed = (0..500).any(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        Store::open(&dir.0, &other).is_ok()
+    });
+    assert!(closed, "the handle was never closed");
+}
+
+#[test]
+fn many_threads_open_write_and_close() {
+    let dir = Directory::new("threads");
+    std::thread::scope(|scope| {
+        for thread in 0..4u8 {
+            let path = &dir.0;
+            scope.spawn(move || {
+                for round in 0..20 {
+                    let store = open(path);
+                    put(&store, &[thread, round]);
+                    store.close().unwrap();
+                }
+            });
+        }
+    });
+    let store = open(&dir.0);
+    for (thread, round) in (0..4u8).flat_map(|thread| (0..20u8).map(move |round| (thread, round))) {
+        let record = kv::get(store.db(), &[thread, round], flowdb_engine::ReadTier::Disk).unwrap();
+        assert!(record.is_some(), "thread {thread}, round {round}");
+    }
+    store.close().unwrap();
+}
+
+#[test]
+fn timestamps_given_out_are_unique() {
+    let store = Store::memory(&StoreOptions::default()).unwrap();
+    let given: Vec<i64> = (0..1000).map(|_| store.timestamp()).collect();
+    assert!(given.is_sorted_by(|a, b| a < b));
+    store.close().unwrap();
+}
