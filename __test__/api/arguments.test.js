@@ -1,0 +1,96 @@
+'use strict';
+
+const assert = require('node:assert/strict');
+const { test } = require('node:test');
+const { Database, FlowDBError, open } = require('../../index.js');
+const { database, directory } = require('../fixture.js');
+
+/** @param {string} name */
+function naming(name) {
+  return (error) => {
+    assert.ok(error instanceof FlowDBError, `${error}`);
+    assert.equal(error.code, 'FLOWDB_INVALID_ARGUMENT');
+    assert.ok(error.message.startsWith(name), `${error.message} does not name ${name}`);
+    return true;
+  };
+}
+
+test('open says which option is wrong', async () => {
+  const cases = [
+    ['path', undefined], ['path', ''], ['path', 7], ['path', 'a\0b'], ['memory', 1], ['createIfMissing', 'yes'], ['sync', 'now'],
+    ['sync', {}], ['sync.intervalMs', { intervalMs: 0 }], ['sync.intervalMs', { intervalMs: 1.5 }],
+    ['cacheBytes', -1], ['cacheBytes', '1'], ['writeBufferBytes', 1], ['valueEncoding', 'xml'], ['keyEncoding', 'hex'], ['chache', 1],
+  ];
+  for (const [name, value] of cases) {
+    const option = name.split('.')[0];
+    const options = option === 'path' ? { path: value } : { memory: true, [option]: value };
+    await assert.rejects(open(options), naming(name));
+  }
+  await assert.rejects(open(null), naming('options'));
+  await assert.rejects(open(5), naming('options'));
+  await assert.rejects(open({ memory: true, path: 'x' }), naming('path'));
+  assert.throws(() => new Database(), naming('Database'));
+});
+
+test('kv says which argument is wrong', async (t) => {
+  const db = await database(t);
+  for (const key of [undefined, null, 1, {}, '\ud800', new Uint16Array(1), new ArrayBuffer(1)]) {
+    await assert.rejects(db.put(key, 'x'), naming('key'));
+    await assert.rejects(db.get(key), naming('key'));
+    await assert.rejects(db.delete(key), naming('key'));
+    assert.throws(() => db.getSync(key), naming('key'));
+  }
+  for (const [name, value] of [['ttl', 0], ['ttl', -1], ['ttl', NaN], ['ttl', '1'], ['ttl', Infinity], ['expiresAt', new Date(NaN)], ['sync', 1], ['tll', 1]]) {
+    await assert.rejects(db.kv.put('k', 'x', { [name]: value }), naming(name));
+  }
+  await assert.rejects(db.put('k', 'x', { ttl: 1, expiresAt: 1 }), naming('expiresAt'));
+  await assert.rejects(db.kv.put('k', 'x', { ts: 1 }), naming('ts'), 'kv has no timestamps');
+  await assert.rejects(db.put('k', 'x', 5), naming('options'));
+});
+
+test('scans say which option is wrong, at once', async (t) => {
+  const db = await database(t);
+  const cases = [
+    ['gt', { gt: 'a', gte: 'a' }], ['lt', { lt: 'a', lte: 'a' }], ['gt', { gt: 'a', prefix: 'a' }], ['prefix', { prefix: 5 }],
+    ['limit', { limit: -1 }], ['limit', { limit: 1.5 }], ['reverse', { reverse: 1 }], ['keys', { keys: 0 }], ['start', { start: 'a' }],
+  ];
+  for (const [name, options] of cases) assert.throws(() => db.kv.scan(options), naming(name));
+  assert.throws(() => db.series.scan({ from: 'now' }), naming('from'));
+  assert.throws(() => db.series.scan({ to: 1.5 }), naming('to'));
+  assert.throws(() => db.series.scan({ key: 'a', prefix: 'a' }), naming('key'));
+  assert.throws(() => db.series.scan({ key: 'a', lt: 'b' }), naming('lt'));
+});
+
+test('series say which argument is wrong', async (t) => {
+  const db = await database(t);
+  for (const ts of [null, '1', 1.5, 2 ** 53, 2n ** 63n, NaN, new Date(NaN), {}]) {
+    await assert.rejects(db.series.put('k', 'x', { ts }), naming('ts'));
+    await assert.rejects(db.series.get('k', { ts }), naming('ts'));
+  }
+  await assert.rejects(db.series.get('k'), naming('ts'));
+});
+
+test('batches say which operation is wrong', async (t) => {
+  const db = await database(t);
+  for (const operation of [null, 5, {}, { type: 'upsert' }, { type: 'put', key: 'k' }, { type: 'delete', key: 'k', ttl: 1 }]) {
+    await assert.rejects(db.batch([{ type: 'delete', key: 'k' }, operation]), naming('operations[1]'));
+  }
+  await assert.rejects(db.batch({}), naming('operations'));
+  await assert.rejects(db.batch([], { snyc: true }), naming('snyc'));
+});
+
+test('keys and values have limits', async (t) => {
+  const db = await database(t);
+  const key = 'k'.repeat(512 * 1024);
+  await db.put(key, 'x');
+  assert.equal(await db.get(key), 'x');
+  await db.series.put(Buffer.alloc(512 * 1024), 'zeros take the most room', { ts: 1 });
+  assert.equal((await db.series.scan().all())[0].value, 'zeros take the most room');
+  await assert.rejects(db.put(`${key}k`, 'x'), { code: 'FLOWDB_TOO_LARGE' });
+});
+
+test('what is not there is not created unless it may be', async (t) => {
+  const path = directory(t);
+  await assert.rejects(open({ path: `${path}/missing`, createIfMissing: false }), { code: 'FLOWDB_NOT_FOUND' });
+  await assert.rejects(open({ path, createIfMissing: false }), { code: 'FLOWDB_NOT_FOUND' });
+});

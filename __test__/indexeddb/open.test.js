@@ -1,0 +1,183 @@
+'use strict';
+
+// Opening, upgrading and deleting databases: https://w3c.github.io/IndexedDB/#opening
+
+const assert = require('node:assert/strict');
+const { spawnSync } = require('node:child_process');
+const { test } = require('node:test');
+const { IDBFactory } = require('../../index.js');
+const { domException, finished, openDatabase, result } = require('./support.js');
+
+test('a new database gets version 1 and an upgradeneeded event with versions 0 and 1', async () => {
+  const seen = [];
+  const db = await openDatabase((_, transaction, event) => seen.push(event.oldVersion, event.newVersion, transaction.mode));
+  assert.deepEqual(seen, [0, 1, 'versionchange']);
+  assert.equal(db.version, 1);
+});
+
+test('opening without a version takes the current one and does not upgrade', async () => {
+  const factory = new IDBFactory();
+  (await openDatabase(undefined, { factory, version: 7 })).close();
+  const db = await openDatabase(() => assert.fail('upgraded'), { factory });
+  assert.equal(db.version, 7);
+});
+
+test('a lower version is a VersionError', async () => {
+  const factory = new IDBFactory();
+  await openDatabase(undefined, { factory, version: 2 });
+  await assert.rejects(openDatabase(undefined, { factory, version: 1 }), domException('VersionError'));
+});
+
+test('version 0, negative and fractional below 1 are a TypeError', () => {
+  const factory = new IDBFactory();
+  for (const version of [0, -1, 0.5, NaN, Infinity, 2 ** 53]) assert.throws(() => factory.open('d', version), TypeError);
+});
+
+test('versionchange comes before blocked, and the upgrade after the old connection is closed', async () => {
+  const factory = new IDBFactory();
+  const db = await openDatabase(undefined, { factory, version: 1 });
+  const order = [];
+  db.onversionchange = (event) => order.push(`versionchange ${event.oldVersion} ${event.newVersion}`);
+  const request = factory.open('database', 2);
+  request.onblocked = (event) => {
+    order.push(`blocked ${event.oldVersion} ${event.newVersion}`);
+    db.close();
+  };
+  request.onupgradeneeded = () => order.push('upgradeneeded');
+  await result(request);
+  assert.deepEqual(order, ['versionchange 1 2', 'blocked 1 2', 'upgradeneeded']);
+});
+
+test('a connection closed in versionchange does not block', async () => {
+  const factory = new IDBFactory();
+  const db = await openDatabase(undefined, { factory });
+  db.onversionchange = () => db.close();
+  const request = factory.deleteDatabase('database');
+  request.onblocked = () => assert.fail('blocked');
+  const event = await new Promise((resolve) => {
+    request.onsuccess = resolve;
+  });
+  assert.equal(event.oldVersion, 1);
+  assert.equal(event.newVersion, null);
+  assert.equal(request.result, undefined);
+  assert.deepEqual(await factory.databases(), []);
+});
+
+test('open and delete requests of a database are served in order', async () => {
+  const factory = new IDBFactory();
+  const order = [];
+  const log = (name, request) => request.addEventListener('success', () => order.push(name));
+  const first = factory.open('d', 1);
+  log('open 1', first);
+  first.addEventListener('success', () => first.result.close());
+  log('delete', factory.deleteDatabase('d'));
+  const second = factory.open('d', 3);
+  log('open 3', second);
+  const db = await result(second);
+  assert.deepEqual(order, ['open 1', 'delete', 'open 3']);
+  assert.equal(db.version, 3);
+});
+
+test('the request has a result and a transaction during upgradeneeded, and no transaction afterwards', async () => {
+  const factory = new IDBFactory();
+  const request = factory.open('d');
+  assert.throws(() => request.result, domException('InvalidStateError'));
+  assert.equal(request.readyState, 'pending');
+  request.onupgradeneeded = () => {
+    assert.equal(request.readyState, 'done');
+    assert.equal(request.transaction.db, request.result);
+  };
+  await result(request);
+  assert.equal(request.transaction, null);
+  assert.equal(request.source, null);
+});
+
+test('an aborted upgrade fails the open request and leaves no database', async () => {
+  const factory = new IDBFactory();
+  const opening = openDatabase((_, transaction) => transaction.abort(), { factory });
+  await assert.rejects(opening, domException('AbortError'));
+  assert.deepEqual(await factory.databases(), []);
+});
+
+test('a connection closed during its upgrade fails the open request, but the upgrade stays', async () => {
+  const factory = new IDBFactory();
+  await assert.rejects(openDatabase((db) => db.close(), { factory }), domException('AbortError'));
+  assert.deepEqual(await factory.databases(), [{ name: 'database', version: 1 }]);
+});
+
+test('events of the next request come after the last event of an aborted upgrade', async () => {
+  const factory = new IDBFactory();
+  const order = [];
+  const request = factory.open('d');
+  request.onupgradeneeded = () => request.transaction.abort();
+  request.onerror = () => order.push('open error');
+  const deletion = factory.deleteDatabase('d');
+  deletion.onsuccess = () => order.push('deleted');
+  await result(deletion);
+  assert.deepEqual(order, ['open error', 'deleted']);
+});
+
+test('the process ends although the next request was answered during an upgrade', () => {
+  const script = `
+const factory = new (require(${JSON.stringify(require.resolve('../../index.js'))}).IDBFactory)();
+factory.open('d').onsuccess = ({ target }) => target.result.close();
+factory.deleteDatabase('d').onsuccess = () => console.log('deleted');`;
+  const { stdout, status } = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8', timeout: 10_000 });
+  assert.equal(stdout, 'deleted\n');
+  assert.equal(status, 0);
+});
+
+test('two factories are two worlds', async () => {
+  const first = new IDBFactory();
+  await openDatabase(undefined, { factory: first });
+  assert.equal((await first.databases()).length, 1);
+  assert.equal((await new IDBFactory().databases()).length, 0);
+});
+
+test('names may hold lone surrogates', async () => {
+  const factory = new IDBFactory();
+  await openDatabase((db) => db.createObjectStore('\udc00'), { factory, name: '\ud800' });
+  assert.deepEqual(await factory.databases(), [{ name: '\ud800', version: 1 }]);
+  const db = await openDatabase(undefined, { factory, name: '\ud800' });
+  assert.equal(db.objectStoreNames[0], '\udc00');
+});
+
+test('databases() called on something else is a rejected promise', async () => {
+  await assert.rejects(IDBFactory.prototype.databases.call({}), TypeError);
+});
+
+test('a directory that cannot be opened fails each request with an UnknownError that tells the code', async (t) => {
+  const fs = require('node:fs');
+  const path = require('node:path');
+  const directory = fs.mkdtempSync(path.join(require('node:os').tmpdir(), 'flowdb-open-'));
+  t.after(() => fs.rmSync(directory, { recursive: true }));
+  const file = path.join(directory, 'bad');
+  fs.writeFileSync(file, 'a file, not a directory');
+  const factory = new IDBFactory({ path: file });
+  const requests = [factory.open('d'), factory.deleteDatabase('d')].map(result);
+  for (const { reason } of await Promise.allSettled(requests)) {
+    assert.ok(domException('UnknownError')(reason));
+    assert.match(reason.message, /FLOWDB_/);
+  }
+});
+
+test('close() of a factory also waits for transactions of connections that were closed before', async () => {
+  const factory = new IDBFactory();
+  const db = await openDatabase((upgraded) => upgraded.createObjectStore('s'), { factory });
+  const transaction = db.transaction('s', 'readwrite');
+  transaction.objectStore('s').put(1, 1);
+  const complete = finished(transaction);
+  db.close();
+  await factory.close();
+  assert.equal(await complete, 'complete');
+});
+
+test('close() of a factory waits for transactions, then nothing can be opened', async () => {
+  const factory = new IDBFactory();
+  const db = await openDatabase((created) => created.createObjectStore('s'), { factory });
+  const put = result(db.transaction('s', 'readwrite').objectStore('s').put(1, 1));
+  await factory.close();
+  assert.equal(await put, 1);
+  assert.throws(() => db.transaction('s'), domException('InvalidStateError'));
+  await assert.rejects(openDatabase(undefined, { factory }), domException('UnknownError'));
+});

@@ -1,0 +1,94 @@
+'use strict';
+
+const assert = require('node:assert/strict');
+const { test } = require('node:test');
+const { open } = require('../../index.js');
+const { directory } = require('../fixture.js');
+
+const CLOSED = { name: 'FlowDBError', code: 'FLOWDB_CLOSED' };
+
+test('every call after close says so', async () => {
+  const db = await open({ memory: true });
+  const scan = db.scan();
+  await db.close();
+  const calls = {
+    put: () => db.put('k', 'x'), get: () => db.get('k'), has: () => db.kv.has('k'), delete: () => db.delete('k'),
+    batch: () => db.batch([]), latest: () => db.series.latest('k'), flush: () => db.flush(), stats: () => db.stats(), all: () => scan.all(),
+  };
+  for (const [name, call] of Object.entries(calls)) await assert.rejects(call, CLOSED, name);
+  assert.throws(() => db.getSync('k'), CLOSED);
+  assert.throws(() => db.scan(), CLOSED);
+});
+
+test('closing again is the same closing', async () => {
+  const db = await open({ memory: true });
+  const first = db.close();
+  assert.equal(db.close(), first);
+  await first;
+  await db.close();
+});
+
+test('close waits for the calls before it', async (t) => {
+  const path = directory(t);
+  const db = await open(path);
+  const calls = [
+    db.put('small', 'x'), db.put('synced', 'x', { sync: true }), db.put('large', Buffer.alloc(1_000_000)), db.get('small'), db.flush(),
+    db.scan().all(),
+  ];
+  await db.close();
+  const outcomes = await Promise.race([Promise.allSettled(calls), new Promise((resolve) => { setImmediate(resolve, 'pending'); })]);
+  assert.notEqual(outcomes, 'pending', 'calls were still pending after close');
+  assert.deepEqual(outcomes.map(({ status, reason }) => reason ?? status), calls.map(() => 'fulfilled'));
+  const again = await open(path);
+  assert.deepEqual(await again.scan({ values: false }).all(), ['large', 'small', 'synced']);
+  await again.close();
+});
+
+test('a scan that is open when its database closes ends with an error', async () => {
+  const db = await open({ memory: true });
+  for (let index = 0; index < 1000; index += 1) db.put(`k${index}`, 'x');
+  const iterator = db.scan()[Symbol.asyncIterator]();
+  await iterator.next();
+  await db.close();
+  await assert.rejects(async () => { while (!(await iterator.next()).done); }, CLOSED);
+});
+
+test('handles of one directory are closed one by one', async (t) => {
+  const path = directory(t);
+  const [first, second] = await Promise.all([open(path), open(`${path}/../${require('node:path').basename(path)}`)]);
+  await first.put('k', 'x');
+  await first.close();
+  assert.equal(await second.get('k'), 'x');
+  await second.put('k', 'y');
+  const third = await open(path);
+  assert.equal(await third.get('k'), 'y');
+  await Promise.all([second.close(), third.close()]);
+});
+
+test('handles of one directory have one set of options', async (t) => {
+  const path = directory(t);
+  const db = await open({ path, cacheBytes: 1 << 20, sync: { intervalMs: 50 } });
+  const same = await open(path);
+  await assert.rejects(open({ path, cacheBytes: 2 << 20 }), { code: 'FLOWDB_INVALID_ARGUMENT', message: /^cacheBytes/ });
+  await assert.rejects(open({ path, sync: 'always' }), { code: 'FLOWDB_INVALID_ARGUMENT', message: /^sync/ });
+  await Promise.all([db.close(), same.close()]);
+  await (await open({ path, sync: 'always' })).close();
+});
+
+test('a directory that is just being closed can be opened', async (t) => {
+  const path = directory(t);
+  for (let round = 0; round < 20; round += 1) {
+    const db = await open(path);
+    await db.put(`k${round}`, 'x');
+    const closing = db.close();
+    const next = await open(path);
+    assert.equal((await next.scan().all()).length, round + 1);
+    await Promise.all([closing, next.close()]);
+  }
+});
+
+test('await using closes', { skip: typeof Symbol.asyncDispose !== 'symbol' }, async () => {
+  const db = await open({ memory: true });
+  await db[Symbol.asyncDispose]();
+  await assert.rejects(db.get('k'), CLOSED);
+});

@@ -1,0 +1,49 @@
+'use strict';
+
+const assert = require('node:assert/strict');
+const { copyFileSync, readdirSync } = require('node:fs');
+const path = require('node:path');
+const { test } = require('node:test');
+const { open } = require('../../index.js');
+const { ROOT, database, directory, run } = require('../fixture.js');
+
+const TRY = `
+  open(process.argv[1]).then(async (db) => { console.log(JSON.stringify({ value: await db.get('k') })); await db.close(); })
+    .catch((error) => console.log(JSON.stringify({ code: error.code, holder: error.holder, message: error.message })));
+`;
+
+test('a second process is told who has the directory', async (t) => {
+  const dir = directory(t);
+  const db = await open(dir);
+  await db.put('k', 'x');
+  const refused = JSON.parse((await run(TRY, { args: [dir] })).output);
+  assert.equal(refused.code, 'FLOWDB_LOCKED');
+  assert.equal(refused.holder, process.pid);
+  assert.match(refused.message, new RegExp(`${process.pid}`));
+  await db.close();
+  assert.deepEqual(JSON.parse((await run(TRY, { args: [dir] })).output), { value: 'x' });
+});
+
+test('a killed process leaves nothing locked and nothing lost', async (t) => {
+  const dir = directory(t);
+  const child = await run(`
+    open(process.argv[1]).then(async (db) => {
+      await db.put('k', 'x');
+      await db.put('large', 'x'.repeat(500_000));
+      process.kill(process.pid, 'SIGKILL');
+    });
+  `, { args: [dir] });
+  assert.equal(child.signal, 'SIGKILL');
+  const db = await database(t, { path: dir });
+  assert.equal(await db.get('k'), 'x');
+  assert.equal((await db.get('large')).length, 500_000);
+});
+
+test('another copy of the library in this process is told so', async (t) => {
+  const dir = directory(t);
+  const library = readdirSync(ROOT).find((name) => /^flowdb\..*\.node$/.test(name));
+  const copy = path.join(directory(t), library);
+  copyFileSync(path.join(ROOT, library), copy);
+  await database(t, { path: dir });
+  await assert.rejects(require(copy).RecordStore.open({ path: dir }, () => {}), { code: 'FLOWDB_LOCKED', holder: process.pid, message: /another copy/ });
+});

@@ -1,0 +1,88 @@
+'use strict';
+
+// The declarations, compiled under strict rules in the projects of users: with lib.dom, whose IndexedDB types then hold,
+// and without it.
+
+const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const path = require('node:path');
+const ts = require('typescript');
+const { after, before, test } = require('node:test');
+const { ROOT, installed } = require('./installation.js');
+
+const COMMON = `
+import { Database, FlowDBError, IDBFactory, IDBKeyRange, indexedDB, open } from 'flowdb';
+import FDBFactory from 'flowdb/lib/FDBFactory';
+import 'flowdb/auto';
+
+export async function records(): Promise<number> {
+  const db: Database = await open({ path: 'data', sync: 'always' });
+  await db.kv.put('key', { n: 1 }, { ttl: 1000 });
+  await db.batch([{ type: 'put', key: 'sensor', value: 1, ts: 5n }, { type: 'delete', key: new Uint8Array(1) }], { sync: true });
+  let sum = 0;
+  for await (const { ts, value } of db.series.scan<number>({ prefix: 'sensor', from: new Date(0), to: 9 })) sum += value + Number(ts);
+  // @ts-expect-error there is no such option
+  await db.kv.put('key', 1, { expires: 1000 });
+  // @ts-expect-error a number is not a key
+  await db.kv.get(1);
+  await db.close();
+  return sum;
+}
+
+export function holder(error: unknown): number | undefined {
+  return error instanceof FlowDBError && error.code === 'FLOWDB_LOCKED' ? error.holder : undefined;
+}
+
+// @ts-expect-error a path is a string
+export const factories = [indexedDB, new IDBFactory(), new IDBFactory({ path: 'data' }), new IDBFactory({ path: 1 })];
+export const alias: IDBFactory = new FDBFactory();
+export const range = IDBKeyRange.bound(1, 2);
+`;
+
+// What is written for the browser's types goes on to compile.
+const WITH_DOM = `${COMMON}
+export const standard: globalThis.IDBFactory = new IDBFactory({ path: 'data' });
+const request: IDBOpenDBRequest = indexedDB.open('name', 1);
+request.onupgradeneeded = (event) => {
+  const store: IDBObjectStore = request.result.createObjectStore('store', { keyPath: 'id' });
+  store.createIndex('index', ['a', 'b'], { unique: true });
+  // @ts-expect-error a typing error is found
+  store.createIndexes('index');
+  console.log(event.oldVersion);
+};
+`;
+
+/** @type {import('./installation.js').Installation} */
+let installation;
+before(async () => { installation = await installed(); });
+after(() => installation?.remove());
+
+/**
+ * @param {string} name
+ * @param {string} text
+ * @param {import('typescript').CompilerOptions} options
+ * @returns {string[]} the compiler's complaints
+ */
+function compile(name, text, options) {
+  const file = path.join(installation.project, name);
+  fs.writeFileSync(file, text);
+  const program = ts.createProgram([file], {
+    strict: true, noEmit: true, skipLibCheck: false, esModuleInterop: true, noUncheckedSideEffectImports: true, exactOptionalPropertyTypes: true, target: ts.ScriptTarget.ES2022,
+    types: ['node'], typeRoots: [path.join(ROOT, 'node_modules', '@types')], ...options,
+  });
+  return ts.getPreEmitDiagnostics(program).map(({ file: where, messageText }) => (
+    `${where?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`));
+}
+
+const NODENEXT = { module: ts.ModuleKind.NodeNext, moduleResolution: ts.ModuleResolutionKind.NodeNext };
+const BUNDLER = { module: ts.ModuleKind.ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler };
+const DOM = ['lib.es2022.d.ts', 'lib.esnext.disposable.d.ts', 'lib.dom.d.ts'];
+const NO_DOM = ['lib.es2022.d.ts', 'lib.esnext.disposable.d.ts'];
+
+test('without lib.dom', () => assert.deepEqual(compile('plain.mts', COMMON, { lib: NO_DOM, ...NODENEXT }), []));
+test('without lib.dom, as CommonJS', () => assert.deepEqual(compile('plain.cts', COMMON, { lib: NO_DOM, ...NODENEXT }), []));
+test('with lib.dom', () => assert.deepEqual(compile('dom.mts', WITH_DOM, { lib: DOM, ...NODENEXT }), []));
+test('with lib.dom and a bundler', () => assert.deepEqual(compile('dom.ts', WITH_DOM, { lib: DOM, ...BUNDLER }), []));
+test('the test can fail', () => {
+  assert.notDeepEqual(compile('wrong.mts', `import { nothing } from 'flowdb'; nothing();`, { lib: NO_DOM, ...NODENEXT }), []);
+});

@@ -1,0 +1,2 @@
+// Imported for its effect: it defines the IndexedDB globals.
+export {};

@@ -1,0 +1,74 @@
+'use strict';
+
+/**
+ * Loads the native library: the one built in this directory, else the one of the platform's package.
+ */
+
+const { isMainThread } = require('node:worker_threads');
+
+/** Names of the C library in the names of the packages. */
+const LIBC_GLIBC = 'gnu';
+const LIBC_MUSL = 'musl';
+const LIBC_WINDOWS = 'msvc';
+
+/** @returns {string} the C library of this process as the packages name it; empty where there is only one */
+function libc() {
+  if (process.platform === 'win32') return LIBC_WINDOWS;
+  if (process.platform !== 'linux') return '';
+  // The report lists network interfaces unless told not to, which can take seconds.
+  const report = /** @type {any} */ (process.report);
+  // Some test runners hand out a process object without it.
+  if (typeof report?.getReport !== 'function') return LIBC_GLIBC;
+  const before = report.excludeNetwork;
+  report.excludeNetwork = true;
+  const { header } = report.getReport();
+  report.excludeNetwork = before;
+  return header.glibcVersionRuntime ? LIBC_GLIBC : LIBC_MUSL;
+}
+
+/**
+ * @param {string} library
+ * @param {string} packageName
+ * @param {unknown[]} causes what loading each of the candidates failed with
+ */
+function missing(library, packageName, causes) {
+  const { platform, arch } = process;
+  const words = [
+    `flowdb has no native library for ${platform} ${arch}${libc() && ` (${libc()})`}:`,
+    `neither ${library} beside it nor the package ${packageName} could be loaded.`,
+    'If your lock file was made on another platform, remove it and node_modules and install again:',
+    'npm sometimes leaves out optional dependencies (https://github.com/npm/cli/issues/4828).',
+    ...causes.map((cause) => `\n- ${cause instanceof Error ? cause.message.split('\n')[0] : cause}`),
+  ];
+  return Object.assign(new Error(words.join(' ')), {
+    code: 'FLOWDB_NO_BINARY', platform, arch, libc: libc(), package: packageName, cause: causes[0],
+  });
+}
+
+function load() {
+  const triple = [process.platform, process.arch, libc()].filter(Boolean).join('-');
+  const library = `./flowdb.${triple}.node`;
+  const packageName = `@flowdb/binding-${triple}`;
+  const causes = [];
+  for (const candidate of [library, packageName]) {
+    try {
+      return require(candidate);
+    } catch (error) {
+      causes.push(error);
+    }
+  }
+  throw missing(library, packageName, causes);
+}
+
+const native = load();
+
+// `process.exit()` waits for the native work that is queued: from here on there is to be no more maintenance. Worker
+// threads end without the process ending. Several copies of this file may be loaded (test runners do that); one
+// listener is enough.
+const EXIT_LISTENER = Symbol.for('flowdb.exit');
+if (isMainThread && !(/** @type {any} */ (process)[EXIT_LISTENER])) {
+  Object.defineProperty(process, EXIT_LISTENER, { value: true });
+  process.on('exit', () => native.stopMaintenance());
+}
+
+module.exports = native;

@@ -1,0 +1,29 @@
+'use strict';
+
+// Each name is assigned by itself: that is how ES modules come to see it.
+
+const { Database, open } = require('./records/database.js');
+const { FlowDBError } = require('./records/errors.js');
+const facade = require('./indexeddb/index.js');
+
+module.exports.open = open;
+module.exports.Database = Database;
+module.exports.FlowDBError = FlowDBError;
+
+module.exports.indexedDB = facade.indexedDB;
+module.exports.IDBCursor = facade.IDBCursor;
+module.exports.IDBCursorWithValue = facade.IDBCursorWithValue;
+module.exports.IDBDatabase = facade.IDBDatabase;
+module.exports.IDBFactory = facade.IDBFactory;
+module.exports.IDBIndex = facade.IDBIndex;
+module.exports.IDBKeyRange = facade.IDBKeyRange;
+module.exports.IDBObjectStore = facade.IDBObjectStore;
+module.exports.IDBOpenDBRequest = facade.IDBOpenDBRequest;
+module.exports.IDBRecord = facade.IDBRecord;
+module.exports.IDBRequest = facade.IDBRequest;
+module.exports.IDBTransaction = facade.IDBTransaction;
+module.exports.IDBVersionChangeEvent = facade.IDBVersionChangeEvent;
+module.exports.forceCloseDatabase = facade.forceCloseDatabase;
+
+// As in fake-indexeddb, whose users write `require('fake-indexeddb').default`.
+module.exports.default = facade.indexedDB;

@@ -1,0 +1,103 @@
+'use strict';
+
+const { unknownError } = require('./internal/exceptions.js');
+const { compareKeys, keyFromValue } = require('./internal/keys.js');
+const { OpenRequest, failed } = require('./internal/open_database.js');
+const {
+  INTERNAL,
+  defineInterface,
+  requireArguments,
+  toDictionary,
+  toDOMString,
+  toEnforcedUnsignedLongLong,
+} = require('./internal/webidl.js');
+const { World } = require('./internal/world.js');
+const { IDBOpenDBRequest } = require('./open_db_request.js');
+
+/**
+ * https://w3c.github.io/IndexedDB/#idbfactory
+ *
+ * DEVIATION: it can be constructed, see docs/indexeddb.md. Without options a factory is a fresh, empty world in memory; with
+ * `path` it is a directory, created if there is none.
+ */
+class IDBFactory {
+  #world;
+
+  /** @param {{ path?: string }} [options] */
+  constructor(options = undefined) {
+    const { path } = toDictionary(options, 'IDBFactory');
+    if (path !== undefined && typeof path !== 'string') throw new TypeError('path: expected a string');
+    this.#world = new World(path ?? null);
+  }
+
+  /**
+   * @param {string} name
+   * @param {number} [version]
+   */
+  open(name, version = undefined) {
+    const world = this.#world;
+    requireArguments(arguments, 1, 'IDBFactory.open');
+    const text = toDOMString(name);
+    const number = version === undefined ? 0 : toEnforcedUnsignedLongLong(version, 'version');
+    if (number === 0 && version !== undefined) throw new TypeError('version: expected at least 1');
+    return openRequest(world, text, (request) => world.openDatabase(request, text, number));
+  }
+
+  /** @param {string} name */
+  deleteDatabase(name) {
+    const world = this.#world;
+    requireArguments(arguments, 1, 'IDBFactory.deleteDatabase');
+    const text = toDOMString(name);
+    return openRequest(world, text, (request) => world.deleteDatabase(request, text));
+  }
+
+  /** @returns {Promise<{ name: string, version: number }[]>} */
+  async databases() {
+    return this.#world.databases();
+  }
+
+  /**
+   * @param {unknown} first
+   * @param {unknown} second
+   */
+  cmp(first, second) {
+    void this.#world;
+    requireArguments(arguments, 2, 'IDBFactory.cmp');
+    const firstKey = keyFromValue(first);
+    const secondKey = keyFromValue(second);
+    return compareKeys(firstKey, secondKey);
+  }
+
+  /**
+   * Closes every connection of this factory and lets its native side go, once running transactions have finished. An
+   * extension of the standard.
+   * @returns {Promise<void>}
+   */
+  async close() {
+    await this.#world.close();
+  }
+}
+
+/**
+ * @param {World} world
+ * @param {string} name
+ * @param {(request: OpenRequest) => void} send
+ */
+function openRequest(world, name, send) {
+  const request = new OpenRequest(name);
+  const object = new IDBOpenDBRequest(INTERNAL, request);
+  request.object = object;
+  const fail = (/** @type {unknown} */ error) => failed(request, unknownError(error));
+  world.whenReady(() => {
+    try {
+      send(request);
+    } catch (error) {
+      fail(error);
+    }
+  }, fail);
+  return object;
+}
+
+defineInterface(IDBFactory, 'IDBFactory');
+
+module.exports = { IDBFactory };

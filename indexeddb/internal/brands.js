@@ -1,0 +1,172 @@
+'use strict';
+
+// What an object is, by its internal slots and not by its prototype: objects of other realms (vm contexts, jsdom,
+// Jest) and objects with a changed prototype are told apart correctly. Everything is captured at import, so that user
+// code that patches a prototype later does not change what we see.
+
+const { types } = require('util');
+const buffer = require('buffer');
+const { uncurry, getterOf, requiredGetterOf, succeeds } = require('./slots');
+
+const objectPrototype = Object.prototype;
+const toStringTag = Symbol.toStringTag;
+
+const objectToString = uncurry(objectPrototype.toString);
+const weakRefDeref = uncurry(WeakRef.prototype.deref);
+const registryUnregister = uncurry(FinalizationRegistry.prototype.unregister);
+
+/** Constructors of the language: their instances are recognised by slot, their prototypes mean nothing. */
+const languageNames = new Set([
+  'Object', 'Function', 'Array', 'Boolean', 'Number', 'BigInt', 'String', 'Symbol', 'Date', 'RegExp', 'Map', 'Set',
+  'WeakMap', 'WeakSet', 'WeakRef', 'FinalizationRegistry', 'Promise', 'ArrayBuffer', 'SharedArrayBuffer', 'DataView',
+  'Iterator', 'Error', 'EvalError', 'RangeError', 'ReferenceError', 'SyntaxError', 'TypeError', 'URIError',
+  'AggregateError', 'SuppressedError', 'Int8Array', 'Uint8Array', 'Uint8ClampedArray', 'Int16Array', 'Uint16Array',
+  'Int32Array', 'Uint32Array', 'Float16Array', 'Float32Array', 'Float64Array', 'BigInt64Array', 'BigUint64Array',
+]);
+
+/** Prototypes of interfaces that are not properties of the global object. */
+const platformPrototypes = new WeakSet();
+
+/**
+ * Makes instances of `constructor` platform objects, which cannot be cloned. The facade calls it for its interfaces.
+ * @param {Function} constructor
+ */
+function registerPlatformInterface(constructor) {
+  platformPrototypes.add(constructor.prototype);
+}
+
+/**
+ * The own data property `name` if it is a string or function, without running a getter.
+ * @param {object} object
+ * @param {PropertyKey} name
+ */
+function ownData(object, name) {
+  return Object.getOwnPropertyDescriptor(object, name)?.value;
+}
+
+/**
+ * True if `prototype` belongs to an interface of the host: one that the global object offers without listing it, as
+ * WebIDL demands. Classes that a user hangs on the global object are enumerable there.
+ * @param {object} prototype
+ */
+function isInterfacePrototype(prototype) {
+  if (platformPrototypes.has(prototype)) return true;
+  const constructor = ownData(prototype, 'constructor');
+  const name = typeof constructor === 'function' ? ownData(constructor, 'name') : undefined;
+  if (typeof name !== 'string' || languageNames.has(name)) return false;
+  const descriptor = Object.getOwnPropertyDescriptor(globalThis, name);
+  if (descriptor === undefined || descriptor.enumerable) return false;
+  const found = 'value' in descriptor ? descriptor.value : /** @type {any} */ (globalThis)[name];
+  return found === constructor;
+}
+
+/**
+ * Objects of the language that have slots, cannot be cloned, and have no test of their own in `util.types`.
+ * @param {object} prototype
+ */
+function isPrototypeWithSlots(prototype) {
+  const tag = ownData(prototype, toStringTag);
+  if (typeof tag !== 'string') return false;
+  return tag.startsWith('Intl.') || tag.startsWith('WebAssembly.') || tag.startsWith('Temporal.') || tag.endsWith(' Iterator');
+}
+
+/**
+ * jsdom marks its wrappers, whatever window they come from.
+ * @param {object} value
+ */
+function isJsdomWrapper(value) {
+  return Object.getOwnPropertySymbols(value).some((symbol) => symbol.description === '[webidl2js] impl');
+}
+
+/**
+ * The object's classes, as far as they are of the host. `value` must not be a Proxy.
+ * @param {object} value
+ */
+function hasPlatformPrototype(value) {
+  for (let p = Object.getPrototypeOf(value); p !== null && p !== objectPrototype; p = Object.getPrototypeOf(p)) {
+    // A Proxy as prototype would run user code, and no host object has one.
+    if (types.isProxy(p)) return false;
+    if (isInterfacePrototype(p) || isPrototypeWithSlots(p)) return true;
+  }
+  return false;
+}
+
+/**
+ * Objects with internal slots that cannot be cloned, and platform objects that are not serializable.
+ * `value` is not a Proxy, a function, or any of the objects that can be cloned.
+ * @param {object} value
+ */
+function isUncloneable(value) {
+  return value === globalThis || types.isPromise(value) || types.isWeakMap(value) || types.isWeakSet(value) ||
+    types.isSymbolObject(value) || types.isGeneratorObject(value) || types.isMapIterator(value) ||
+    types.isSetIterator(value) || types.isArgumentsObject(value) || types.isExternal(value) ||
+    types.isModuleNamespaceObject(value) || isWeakRefOrRegistry(value) || isJsdomWrapper(value) ||
+    hasPlatformPrototype(value);
+}
+
+/**
+ * Asking is slow when the answer is no (an exception), so only objects that look like one are asked.
+ * @param {object} value
+ */
+function isWeakRefOrRegistry(value) {
+  return ('deref' in value && succeeds(() => weakRefDeref(value))) ||
+    ('unregister' in value && succeeds(() => registryUnregister(value, value)));
+}
+
+/**
+ * True for nearly every object literal and JSON object, in a few nanoseconds. False says nothing. An object with slots
+ * of its own, whose prototype was replaced by Object.prototype and that was given enumerable properties, passes for
+ * plain; without such properties it is looked at closely. `value` must not be a Proxy or an array.
+ * @param {object} value
+ * @param {string[]} keys its own enumerable keys
+ */
+function isSurelyPlain(value, keys) {
+  const prototype = Object.getPrototypeOf(value);
+  return (prototype === objectPrototype || prototype === null) && keys.length !== 0 && !(toStringTag in value) &&
+    objectToString(value) === '[object Object]' && value !== globalThis;
+}
+
+const BlobConstructor = buffer.Blob;
+const FileConstructor = /** @type {any} */ (buffer).File ?? globalThis.File;
+const blobSize = requiredGetterOf(BlobConstructor.prototype, 'size');
+const fileLastModified = FileConstructor && getterOf(FileConstructor.prototype, 'lastModified');
+
+/**
+ * The nearest interface name on the prototype chain of an object that looks like a Blob of another implementation.
+ * @param {any} value
+ */
+function lookalikeTag(value) {
+  for (let p = Object.getPrototypeOf(value); p !== null && !types.isProxy(p); p = Object.getPrototypeOf(p)) {
+    const tag = ownData(p, toStringTag);
+    if (tag === 'Blob' || tag === 'File') {
+      return typeof value.size === 'number' && typeof value.slice === 'function' && typeof value.type === 'string' ? tag : null;
+    }
+  }
+  return null;
+}
+
+/**
+ * 'Blob' or 'File' if it is one, else `null`. Blobs of jsdom and the like, which have no slot that we could ask, are
+ * recognised by their interface name and their members.
+ * @param {object} value
+ * @returns {'Blob' | 'File' | null}
+ */
+function blobBrand(value) {
+  if (!('size' in value)) return null;
+  if (succeeds(() => blobSize(value))) {
+    return fileLastModified !== undefined && succeeds(() => fileLastModified(value)) ? 'File' : 'Blob';
+  }
+  return lookalikeTag(value);
+}
+
+const domExceptionCode = requiredGetterOf(DOMException.prototype, 'code');
+
+/**
+ * True for a DOMException.
+ * @param {object} value
+ */
+function isDOMException(value) {
+  return 'code' in value && value !== DOMException.prototype && succeeds(() => domExceptionCode(value));
+}
+
+module.exports = { registerPlatformInterface, isUncloneable, isSurelyPlain, blobBrand, isDOMException };

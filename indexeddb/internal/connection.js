@@ -1,0 +1,83 @@
+'use strict';
+
+const { EventTargetState } = require('./event_target.js');
+const { closeEvent } = require('./event.js');
+const { exception } = require('./exceptions.js');
+const { fire } = require('./fire.js');
+const { queueTask } = require('./task_queue.js');
+const { abortTransaction } = require('./transaction_lifecycle.js');
+
+/** @typedef {import('./world.js').World} World */
+/** @typedef {import('./transaction_lifecycle.js').Transaction} Transaction */
+
+/** https://w3c.github.io/IndexedDB/#connection */
+class Connection extends EventTargetState {
+  world;
+  id;
+  name;
+  version;
+  schema;
+  closePending = false;
+  /** @type {Transaction | null} the live upgrade transaction */
+  upgradeTransaction = null;
+  /** @type {Set<Transaction>} those that are not finished */
+  transactions = new Set();
+  /** @type {(() => void)[]} */
+  #whenIdle = [];
+
+  /**
+   * @param {World} world
+   * @param {number} id of the native side
+   * @param {string} name
+   * @param {number} version
+   * @param {import('./schema.js').Schema} schema
+   */
+  constructor(world, id, name, version, schema) {
+    super();
+    this.world = world;
+    this.id = id;
+    this.name = name;
+    this.version = version;
+    this.schema = schema;
+  }
+
+  /** @param {Transaction} transaction whose last event has been fired */
+  transactionFinished(transaction) {
+    this.transactions.delete(transaction);
+    if (this.transactions.size > 0) return;
+    for (const callback of this.#whenIdle.splice(0)) callback();
+  }
+
+  /** @param {() => void} callback called once no transaction is left */
+  whenIdle(callback) {
+    if (this.transactions.size === 0) callback();
+    else this.#whenIdle.push(callback);
+  }
+}
+
+/**
+ * https://w3c.github.io/IndexedDB/#close-a-database-connection
+ * @param {Connection} connection
+ */
+function closeConnection(connection) {
+  if (connection.closePending) return;
+  connection.closePending = true; // step 1
+  connection.world.closeConnection(connection); // step 3
+}
+
+/**
+ * The same with the forced flag.
+ * @param {Connection} connection
+ */
+function forceCloseConnection(connection) {
+  if (connection.closePending && connection.transactions.size === 0) return;
+  connection.closePending = true; // step 1
+  for (const transaction of connection.transactions) {
+    if (transaction.commitSent) continue; // it can no longer be stopped
+    abortTransaction(transaction, exception('AbortError', 'The connection was closed')); // step 2
+  }
+  connection.world.closeConnection(connection); // step 3
+  connection.whenIdle(() => queueTask(() => fire(connection, closeEvent))); // step 4
+}
+
+module.exports = { Connection, closeConnection, forceCloseConnection };

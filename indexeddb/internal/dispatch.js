@@ -1,0 +1,191 @@
+'use strict';
+
+// Dispatching an event: https://dom.spec.whatwg.org/#concept-event-dispatch
+
+const { reportException } = require('./report.js');
+
+/**
+ * @typedef {{
+ *   type: string, callback: object, capture: boolean, once: boolean, passive: boolean,
+ *   handler: boolean, removed: boolean,
+ * }} Listener
+ *
+ * @typedef {import('./event_target.js').EventTargetState} EventTargetState
+ */
+
+/** Events of our own keep their dispatch here. @type {(event: Event, dispatch: Dispatch) => boolean} */
+let attachTo = () => false;
+
+/** @param {(event: Event, dispatch: Dispatch) => boolean} attach answers whether the event is one of ours */
+function setAttach(attach) {
+  attachTo = attach;
+}
+
+/** One dispatch, a listener at a time, so that whoever runs it can perform a checkpoint in between. */
+class Dispatch {
+  event;
+  /** @type {readonly EventTargetState[]} the target, then its parents */
+  path;
+  target;
+  /** @type {EventTarget | null} */
+  currentTarget = null;
+  /** @type {0 | 1 | 2 | 3} */
+  eventPhase = 0;
+  /** legacyOutputDidListenersThrowFlag */
+  didThrow = false;
+  stoppedImmediately = false;
+  inPassiveListener = false;
+  #type;
+  #bubbles;
+  #visit = 0;
+  /** @type {readonly Listener[]} */
+  #listeners = [];
+  #next = 0;
+  #capture = true;
+  #onFinish;
+
+  /**
+   * @param {EventTargetState} target
+   * @param {Event} event
+   * @param {(dispatch: Dispatch) => void} [onFinish]
+   */
+  constructor(target, event, onFinish) {
+    this.event = event;
+    this.path = pathOf(target);
+    this.target = target.object;
+    this.#type = event.type;
+    this.#bubbles = event.bubbles;
+    this.#onFinish = onFinish;
+    if (!attachTo(event, this)) overrideMembers(event, this);
+  }
+
+  /** Calls the next listener. Answers false when there is none left. */
+  step() {
+    for (;;) {
+      const listener = this.#nextListener();
+      if (listener !== undefined) {
+        this.#call(listener);
+        return true;
+      }
+      if (!this.#nextTarget()) return false;
+    }
+  }
+
+  finish() {
+    this.eventPhase = 0;
+    this.currentTarget = null;
+    this.path = [];
+    this.#listeners = [];
+    this.#onFinish?.(this);
+  }
+
+  #nextListener() {
+    while (this.#next < this.#listeners.length && !this.stoppedImmediately) {
+      const listener = this.#listeners[this.#next];
+      this.#next += 1;
+      if (listener.type === this.#type && listener.capture === this.#capture && !listener.removed) return listener;
+    }
+    return undefined;
+  }
+
+  /** From the outermost parent to the target for those that capture, then back. */
+  #nextTarget() {
+    const { length } = this.path;
+    while (this.#visit < 2 * length && !this.event.cancelBubble && !this.stoppedImmediately) {
+      const visit = this.#visit;
+      this.#visit += 1;
+      this.#capture = visit < length;
+      const index = this.#capture ? length - 1 - visit : visit - length;
+      if (index > 0 && !this.#capture && !this.#bubbles) return false;
+      const state = this.path[index];
+      if (state.listeners.length === 0) continue;
+      this.currentTarget = state.object;
+      this.eventPhase = index === 0 ? 2 : this.#capture ? 1 : 3;
+      this.#listeners = state.listeners;
+      this.#next = 0;
+      return true;
+    }
+    return false;
+  }
+
+  /** @param {Listener} listener */
+  #call(listener) {
+    const { event, currentTarget } = this;
+    if (listener.once) this.#ownerOf(listener)?.remove(listener);
+    this.inPassiveListener = listener.passive;
+    try {
+      callListener(listener, /** @type {EventTarget} */ (currentTarget), event);
+    } catch (error) {
+      this.didThrow = true;
+      reportException(error);
+    }
+    this.inPassiveListener = false;
+  }
+
+  /** @param {Listener} listener */
+  #ownerOf(listener) {
+    return this.path.find((state) => state.listeners.includes(listener));
+  }
+}
+
+/** @param {EventTargetState} target */
+function pathOf(target) {
+  const path = [];
+  for (let state = /** @type {EventTargetState | null} */ (target); state !== null; state = state.getParent()) {
+    path.push(state);
+  }
+  return path;
+}
+
+/**
+ * @param {Listener} listener
+ * @param {EventTarget} currentTarget
+ * @param {Event} event
+ */
+function callListener(listener, currentTarget, event) {
+  const { callback } = listener;
+  if (listener.handler) {
+    // https://html.spec.whatwg.org/#the-event-handler-processing-algorithm
+    if (typeof callback === 'function' && callback.call(currentTarget, event) === false) event.preventDefault();
+  } else if (typeof callback === 'function') {
+    callback.call(currentTarget, event);
+  } else {
+    const { handleEvent } = /** @type {EventListenerObject} */ (callback);
+    if (typeof handleEvent !== 'function') throw new TypeError('The listener has no handleEvent method');
+    handleEvent.call(callback, event);
+  }
+}
+
+/**
+ * An event that a script made: what native code keeps to itself is put over it.
+ * @param {Event} event
+ * @param {Dispatch} dispatch
+ */
+function overrideMembers(event, dispatch) {
+  const members = {
+    get target() {
+      return dispatch.target;
+    },
+    get srcElement() {
+      return dispatch.target;
+    },
+    get currentTarget() {
+      return dispatch.currentTarget;
+    },
+    get eventPhase() {
+      return dispatch.eventPhase;
+    },
+    composedPath() {
+      return dispatch.path.map((state) => state.object);
+    },
+    stopImmediatePropagation() {
+      dispatch.stoppedImmediately = true;
+      event.stopPropagation();
+    },
+  };
+  const descriptors = Object.getOwnPropertyDescriptors(members);
+  for (const descriptor of Object.values(descriptors)) descriptor.configurable = true;
+  Object.defineProperties(event, descriptors);
+}
+
+module.exports = { Dispatch, setAttach };

@@ -1,0 +1,199 @@
+'use strict';
+
+// Listeners and event handlers of an event target: https://dom.spec.whatwg.org/#interface-eventtarget and
+// https://html.spec.whatwg.org/#event-handler-attributes. The interfaces extend the native EventTarget for their place in the
+// prototype chain only: its lists cannot be walked by our dispatch, which needs parents and checkpoints.
+
+const { exception } = require('./exceptions.js');
+const { requireArguments, toDOMString } = require('./webidl.js');
+const { Dispatch } = require('./dispatch.js');
+
+/** @typedef {import('./dispatch.js').Listener} Listener */
+
+/** @type {readonly Listener[]} */
+const NO_LISTENERS = [];
+
+/** The state behind an object that events are fired at. */
+class EventTargetState {
+  /**
+   * Replaced at each change, never changed: a dispatch walks the list as it was.
+   * @type {readonly Listener[]}
+   */
+  listeners = NO_LISTENERS;
+
+  /** @type {EventTarget | null} what scripts see; null before it has been made */
+  object = null;
+
+  /**
+   * https://dom.spec.whatwg.org/#get-the-parent
+   * @returns {EventTargetState | null}
+   */
+  getParent() {
+    return null;
+  }
+
+  /** @param {Listener} listener */
+  append(listener) {
+    this.listeners = [...this.listeners, listener];
+  }
+
+  /** @param {Listener} listener */
+  remove(listener) {
+    listener.removed = true;
+    this.listeners = this.listeners.filter((each) => each !== listener);
+  }
+
+  /** @param {string} type */
+  handler(type) {
+    return this.listeners.find((each) => each.handler && each.type === type);
+  }
+}
+
+/**
+ * @param {unknown} options
+ * @returns {{ capture: boolean, once: boolean, passive: boolean, signal: AbortSignal | undefined }}
+ */
+function flattenOptions(options) {
+  if (options === null || (typeof options !== 'object' && typeof options !== 'function')) {
+    return { capture: Boolean(options), once: false, passive: false, signal: undefined };
+  }
+  const { capture, once, passive, signal } = /** @type {AddEventListenerOptions} */ (options);
+  if (signal !== undefined && typeof (/** @type {any} */ (signal)?.aborted) !== 'boolean') {
+    throw new TypeError('signal: expected an AbortSignal');
+  }
+  return { capture: Boolean(capture), once: Boolean(once), passive: Boolean(passive), signal };
+}
+
+/**
+ * https://dom.spec.whatwg.org/#add-an-event-listener
+ * @param {EventTargetState} state
+ * @param {string} type
+ * @param {unknown} callback
+ * @param {unknown} options
+ */
+function addListener(state, type, callback, options) {
+  const { capture, once, passive, signal } = flattenOptions(options);
+  assertCallback(callback);
+  if (callback === null || callback === undefined || signal?.aborted) return;
+  if (findListener(state, type, callback, capture) !== undefined) return;
+  /** @type {Listener} */
+  const listener = { type, callback: /** @type {object} */ (callback), capture, once, passive, handler: false, removed: false };
+  state.append(listener);
+  signal?.addEventListener('abort', () => state.remove(listener), { once: true });
+}
+
+/** @param {unknown} callback */
+function assertCallback(callback) {
+  if (callback === null || callback === undefined) return;
+  if (typeof callback !== 'function' && typeof callback !== 'object') {
+    throw new TypeError('The listener must be a function or an object');
+  }
+}
+
+/**
+ * @param {EventTargetState} state
+ * @param {string} type
+ * @param {unknown} callback
+ * @param {boolean} capture
+ */
+function findListener(state, type, callback, capture) {
+  return state.listeners.find(
+    (each) => !each.handler && each.type === type && each.callback === callback && each.capture === capture,
+  );
+}
+
+/**
+ * Gives an interface its own addEventListener, removeEventListener and dispatchEvent.
+ * @param {Function} constructor
+ * @param {(object: any) => EventTargetState} stateOf throws TypeError for a wrong object
+ */
+function defineEventTarget(constructor, stateOf) {
+  const methods = {
+    /**
+     * @param {unknown} type
+     * @param {unknown} callback
+     */
+    addEventListener(type, callback) {
+      const state = stateOf(this);
+      requireArguments(arguments, 2, 'addEventListener');
+      addListener(state, toDOMString(type), callback, arguments[2]);
+    },
+    /**
+     * @param {unknown} type
+     * @param {unknown} callback
+     */
+    removeEventListener(type, callback) {
+      const state = stateOf(this);
+      requireArguments(arguments, 2, 'removeEventListener');
+      const text = toDOMString(type);
+      assertCallback(callback);
+      const { capture } = flattenOptions(arguments[2]);
+      const found = findListener(state, text, callback, capture);
+      if (found !== undefined) state.remove(found);
+    },
+    /** @param {unknown} event */
+    dispatchEvent(event) {
+      const state = stateOf(this);
+      requireArguments(arguments, 1, 'dispatchEvent');
+      if (!(event instanceof Event)) throw new TypeError('dispatchEvent: expected an Event');
+      if (event.eventPhase !== Event.NONE) throw exception('InvalidStateError', 'The event is being dispatched');
+      return dispatchNow(state, event);
+    },
+  };
+  Object.defineProperties(constructor.prototype, Object.getOwnPropertyDescriptors(methods));
+}
+
+/**
+ * A script dispatches an event of its own: listeners are called within that call.
+ * @param {EventTargetState} state
+ * @param {Event} event
+ */
+function dispatchNow(state, event) {
+  const dispatch = new Dispatch(state, event);
+  while (dispatch.step());
+  dispatch.finish();
+  return !event.defaultPrevented;
+}
+
+/**
+ * Event handler IDL attributes.
+ * @param {Function} constructor
+ * @param {(object: any) => EventTargetState} stateOf throws TypeError for a wrong object
+ * @param {string[]} types
+ */
+function defineEventHandlers(constructor, stateOf, types) {
+  for (const type of types) {
+    const name = `on${type}`;
+    const accessors = {
+      /** @returns {object | null} */
+      get [name]() {
+        return stateOf(this).handler(type)?.callback ?? null;
+      },
+      /** @param {any} value */
+      set [name](value) {
+        setHandler(stateOf(this), type, value);
+      },
+    };
+    Object.defineProperties(constructor.prototype, Object.getOwnPropertyDescriptors(accessors));
+  }
+}
+
+/**
+ * A handler keeps its place among the listeners while it is set.
+ * @param {EventTargetState} state
+ * @param {string} type
+ * @param {unknown} value
+ */
+function setHandler(state, type, value) {
+  const callback = typeof value === 'function' || typeof value === 'object' ? value : null;
+  const existing = state.handler(type);
+  if (callback === null) {
+    if (existing !== undefined) state.remove(existing);
+  } else if (existing !== undefined) {
+    existing.callback = callback;
+  } else {
+    state.append({ type, callback, capture: false, once: false, passive: false, handler: true, removed: false });
+  }
+}
+
+module.exports = { EventTargetState, defineEventTarget, defineEventHandlers };

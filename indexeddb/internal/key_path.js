@@ -1,0 +1,78 @@
+'use strict';
+
+// https://w3c.github.io/IndexedDB/#key-path-construct
+
+/** `IdentifierName` of the language; escapes are not resolved in key paths. */
+const IDENTIFIER = /^[$_\p{ID_Start}][$_\u200c\u200d\p{ID_Continue}]*$/u;
+
+const KIND_NONE = 0;
+const KIND_STRING = 1;
+const KIND_ARRAY = 2;
+
+/**
+ * The identifiers of a key path string.
+ * @param {string} keyPath
+ */
+function splitKeyPath(keyPath) {
+  return keyPath.split('.');
+}
+
+/** @param {unknown} keyPath */
+function isValidString(keyPath) {
+  if (typeof keyPath !== 'string') return false;
+  return keyPath === '' || splitKeyPath(keyPath).every((identifier) => IDENTIFIER.test(identifier));
+}
+
+/**
+ * True for a valid key path: a string, or a non-empty array of strings, of identifiers joined by periods.
+ * https://w3c.github.io/IndexedDB/#valid-key-path
+ * @param {unknown} keyPath after conversion by WebIDL: a string or an array of strings
+ */
+function isValidKeyPath(keyPath) {
+  return Array.isArray(keyPath) ? keyPath.length > 0 && keyPath.every(isValidString) : isValidString(keyPath);
+}
+
+/**
+ * The bytes of docs/format.md section 7.2.
+ * @param {string | readonly string[] | null} keyPath
+ * @returns {Uint8Array}
+ */
+function encodeKeyPath(keyPath) {
+  if (keyPath === null) return Uint8Array.of(KIND_NONE);
+  const strings = typeof keyPath === 'string' ? [keyPath] : keyPath;
+  const headSize = typeof keyPath === 'string' ? 1 : 5;
+  const bytes = Buffer.alloc(strings.reduce((size, string) => size + 4 + string.length * 2, headSize));
+  bytes[0] = typeof keyPath === 'string' ? KIND_STRING : KIND_ARRAY;
+  if (headSize === 5) bytes.writeUInt32LE(strings.length, 1);
+  let position = headSize;
+  for (const string of strings) {
+    position = bytes.writeUInt32LE(string.length, position);
+    position += bytes.write(string, position, 'utf16le');
+  }
+  return bytes;
+}
+
+/**
+ * Reads a key path from the catalog.
+ * @param {Uint8Array} bytes
+ * @param {number} [offset]
+ * @returns {{ keyPath: string | string[] | null, end: number }} and where it ends
+ */
+function decodeKeyPath(bytes, offset = 0) {
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const kind = view.readUInt8(offset);
+  if (kind === KIND_NONE) return { keyPath: null, end: offset + 1 };
+  const isArray = kind === KIND_ARRAY;
+  const count = isArray ? view.readUInt32LE(offset + 1) : 1;
+  let end = offset + (isArray ? 5 : 1);
+  const strings = [];
+  for (let i = 0; i < count; i++) {
+    const start = end + 4;
+    end = start + view.readUInt32LE(end) * 2;
+    if (end > view.length) throw new RangeError('a key path ends too early');
+    strings.push(view.toString('utf16le', start, end));
+  }
+  return { keyPath: isArray ? strings : strings[0], end };
+}
+
+module.exports = { isValidKeyPath, encodeKeyPath, decodeKeyPath, splitKeyPath };

@@ -1,0 +1,334 @@
+'use strict';
+
+// Keys of IndexedDB, encoded so that the order of the bytes is the order of the keys (docs/format.md section 7.1).
+
+const { types } = require('util');
+const { append, uncurry, viewBounds, isDetached } = require('./slots');
+
+const TAG_NUMBER = 0x10;
+const TAG_DATE = 0x20;
+const TAG_STRING = 0x30;
+const TAG_BINARY = 0x40;
+const TAG_ARRAY = 0x50;
+const STRING_END = 0x01;
+
+/** Above these a key is not valid: what is compared in every step of a search stays small. */
+const KEY_SIZE_MAX = 1 << 20;
+const DEPTH_MAX = 64;
+
+/** Code units below TWO_BYTES take one byte, below THREE_BYTES two. */
+const TWO_BYTES = 0x7e;
+const THREE_BYTES = 0x407e;
+
+const dateValue = uncurry(Date.prototype.getTime);
+const hasOwn = Object.hasOwn;
+const SIZE_AT_FIRST = 256;
+const float = new DataView(new ArrayBuffer(8));
+
+/** Bytes of one key while it is built. Getters run in the middle, so each conversion has its own. */
+class KeyWriter {
+  bytes = new Uint8Array(SIZE_AT_FIRST);
+  length = 0;
+
+  /**
+   * Makes room; false if the key becomes too large.
+   * @param {number} count
+   */
+  reserve(count) {
+    const needed = this.length + count;
+    if (needed <= this.bytes.length) return true;
+    if (needed > KEY_SIZE_MAX * 3) return false;
+    const larger = new Uint8Array(Math.max(needed, this.bytes.length * 2));
+    larger.set(this.bytes);
+    this.bytes = larger;
+    return true;
+  }
+
+  /** @param {number} byte */
+  u8(byte) {
+    if (this.length === this.bytes.length) this.reserve(1);
+    this.bytes[this.length++] = byte;
+  }
+
+  /**
+   * @param {number} tag
+   * @param {number} value
+   */
+  float(tag, value) {
+    if (value !== value) return false;
+    this.reserve(9);
+    const { bytes } = this;
+    // Adding zero makes -0 the same key as 0.
+    float.setFloat64(0, value + 0);
+    const flip = float.getUint8(0) >= 0x80 ? 0xff : 0x00;
+    bytes[this.length++] = tag;
+    bytes[this.length++] = float.getUint8(0) ^ (flip === 0 ? 0x80 : 0xff);
+    for (let i = 1; i < 8; i++) bytes[this.length++] = float.getUint8(i) ^ flip;
+    return true;
+  }
+
+  /** @param {string} value */
+  string(value) {
+    if (value.length > KEY_SIZE_MAX || !this.reserve(2 + value.length * 3)) return false;
+    const { bytes } = this;
+    let { length } = this;
+    bytes[length++] = TAG_STRING;
+    for (let i = 0; i < value.length; i++) {
+      const unit = value.charCodeAt(i);
+      if (unit < TWO_BYTES) {
+        bytes[length++] = unit + 2;
+      } else if (unit < THREE_BYTES) {
+        bytes[length++] = 0x80 + ((unit - TWO_BYTES) >> 8);
+        bytes[length++] = unit - TWO_BYTES;
+      } else {
+        bytes[length++] = 0xc0;
+        bytes[length++] = (unit - THREE_BYTES) >> 8;
+        bytes[length++] = unit - THREE_BYTES;
+      }
+    }
+    bytes[length++] = STRING_END;
+    this.length = length;
+    return true;
+  }
+
+  /** @param {Uint8Array} value */
+  binary(value) {
+    if (value.length > KEY_SIZE_MAX || !this.reserve(3 + value.length * 2)) return false;
+    const { bytes } = this;
+    bytes[this.length++] = TAG_BINARY;
+    for (let i = 0; i < value.length; i++) {
+      bytes[this.length++] = value[i];
+      if (value[i] === 0) bytes[this.length++] = 0xff;
+    }
+    bytes[this.length++] = 0;
+    bytes[this.length++] = 0;
+    return true;
+  }
+}
+
+/**
+ * The bytes of a buffer source, or `null` if there are none to copy.
+ * @param {any} value
+ */
+function bufferSourceBytes(value) {
+  if (!ArrayBuffer.isView(value)) return isDetached(value) ? null : new Uint8Array(value);
+  const bounds = viewBounds(value);
+  if (bounds === null || types.isSharedArrayBuffer(bounds.buffer)) return null;
+  return new Uint8Array(bounds.buffer, bounds.offset, bounds.size);
+}
+
+/**
+ * https://w3c.github.io/IndexedDB/#convert-a-value-to-a-key
+ * @param {any} input
+ * @param {KeyWriter} out
+ * @param {object[]} seen the arrays that `input` is in
+ * @returns {boolean} false: invalid
+ */
+function writeKey(input, out, seen) {
+  if (typeof input === 'number') return out.float(TAG_NUMBER, input);
+  if (typeof input === 'string') return out.string(input);
+  if (typeof input !== 'object' || input === null || types.isProxy(input)) return false;
+  if (types.isDate(input)) return out.float(TAG_DATE, dateValue(input));
+  if (Array.isArray(input)) return writeArray(input, out, seen);
+  if (!ArrayBuffer.isView(input) && !types.isArrayBuffer(input)) return false;
+  const bytes = bufferSourceBytes(input);
+  return bytes !== null && out.binary(bytes);
+}
+
+/**
+ * @param {any[]} input
+ * @param {KeyWriter} out
+ * @param {object[]} seen
+ */
+function writeArray(input, out, seen) {
+  // DEVIATION: the standard's set of arrays seen is never emptied, so that an array found twice, one beside the other, is
+  // invalid there. Browsers refuse cycles only, and so do we. See docs/indexeddb.md.
+  if (seen.includes(input) || seen.length === DEPTH_MAX) return false;
+  append(seen, input);
+  out.u8(TAG_ARRAY);
+  const { length } = input;
+  for (let index = 0; index < length; index++) {
+    if (!hasOwn(input, index) || !writeKey(input[index], out, seen) || out.length > KEY_SIZE_MAX) return false;
+  }
+  out.u8(0);
+  seen.pop();
+  return true;
+}
+
+/**
+ * The encoded key for a value. Getters of arrays run; what they throw passes through.
+ * https://w3c.github.io/IndexedDB/#convert-a-value-to-a-key
+ * @param {unknown} input
+ * @returns {Uint8Array | null} `null`: invalid
+ */
+function encodeKey(input) {
+  const out = new KeyWriter();
+  return writeKey(input, out, []) && out.length <= KEY_SIZE_MAX ? out.bytes.slice(0, out.length) : null;
+}
+
+/**
+ * The encoded key for an argument of the API.
+ * @param {unknown} input
+ * @returns {Uint8Array}
+ * @throws {DOMException} DataError: not a valid key
+ */
+function keyFromValue(input) {
+  const key = encodeKey(input);
+  if (key === null) throw new DOMException('The parameter is not a valid key.', 'DataError');
+  return key;
+}
+
+/**
+ * The encoded keys of a value in a multiEntry index: those of its elements that are valid, each once, or its own.
+ * https://w3c.github.io/IndexedDB/#convert-a-value-to-a-multientry-key
+ * @param {unknown} input
+ * @returns {Uint8Array[] | null} `null`: invalid
+ */
+function encodeMultiEntryKeys(input) {
+  if (!Array.isArray(input) || types.isProxy(input)) {
+    const key = encodeKey(input);
+    return key === null ? null : [key];
+  }
+  const keys = new Map();
+  const { length } = input;
+  for (let index = 0; index < length; index++) {
+    const key = encodeElement(input, index);
+    if (key !== null) keys.set(Buffer.from(key).toString('latin1'), key);
+  }
+  return [...keys.values()];
+}
+
+/**
+ * What getters throw counts as invalid here.
+ * @param {any[]} input
+ * @param {number} index
+ */
+function encodeElement(input, index) {
+  try {
+    const out = new KeyWriter();
+    return writeKey(input[index], out, [input]) && out.length <= KEY_SIZE_MAX ? out.bytes.slice(0, out.length) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** @param {string} message */
+function corruption(message) {
+  return Object.assign(new Error(`damaged key: ${message}`), { code: 'FLOWDB_CORRUPTION' });
+}
+
+/** Reads encoded keys; bytes beyond the end count as damage. */
+class KeyReader {
+  /**
+   * @param {Uint8Array} bytes
+   * @param {number} position
+   */
+  constructor(bytes, position) {
+    this.bytes = bytes;
+    this.position = position;
+  }
+
+  u8() {
+    if (this.position >= this.bytes.length) throw corruption('it ends too early');
+    return this.bytes[this.position++];
+  }
+
+  /**
+   * @param {number} depth
+   * @returns {any}
+   */
+  key(depth) {
+    const tag = this.u8();
+    switch (tag) {
+      case TAG_NUMBER: return this.float();
+      case TAG_DATE: return new Date(this.float());
+      case TAG_STRING: return this.string();
+      case TAG_BINARY: return this.binary();
+      case TAG_ARRAY: return this.array(depth);
+      default: throw corruption(`unknown tag ${tag}`);
+    }
+  }
+
+  float() {
+    const first = this.u8();
+    const flip = first >= 0x80 ? 0x00 : 0xff;
+    float.setUint8(0, flip === 0 ? first ^ 0x80 : first ^ 0xff);
+    for (let i = 1; i < 8; i++) float.setUint8(i, this.u8() ^ flip);
+    const value = float.getFloat64(0);
+    if (value !== value || Object.is(value, -0)) throw corruption('a number that no key can be');
+    return value;
+  }
+
+  string() {
+    let string = '';
+    for (;;) {
+      const first = this.u8();
+      if (first === STRING_END) return string;
+      if (first === 0 || first > 0xc0) throw corruption('a byte that no string has');
+      string += String.fromCharCode(this.unit(first));
+    }
+  }
+
+  /** @param {number} first */
+  unit(first) {
+    if (first < 0x80) return first - 2;
+    if (first < 0xc0) return ((first - 0x80) << 8) + this.u8() + TWO_BYTES;
+    const unit = (this.u8() << 8) + this.u8() + THREE_BYTES;
+    if (unit > 0xffff) throw corruption('a code unit out of range');
+    return unit;
+  }
+
+  binary() {
+    /** @type {number[]} */
+    const found = [];
+    for (;;) {
+      const byte = this.u8();
+      if (byte !== 0) {
+        append(found, byte);
+        continue;
+      }
+      const mark = this.u8();
+      if (mark === 0) return Uint8Array.from(found).buffer;
+      if (mark !== 0xff) throw corruption('a mark that no binary key has');
+      append(found, 0);
+    }
+  }
+
+  /** @param {number} depth */
+  array(depth) {
+    if (depth === DEPTH_MAX) throw corruption('arrays are nested too deep');
+    /** @type {any[]} */
+    const elements = [];
+    while (this.bytes[this.position] !== 0) {
+      append(elements, this.key(depth + 1));
+    }
+    this.position++;
+    return elements;
+  }
+}
+
+/**
+ * The value for an encoded key.
+ * https://w3c.github.io/IndexedDB/#convert-a-key-to-a-value
+ * @param {Uint8Array} bytes
+ * @returns {any}
+ * @throws {Error} code FLOWDB_CORRUPTION
+ */
+function decodeKey(bytes) {
+  const reader = new KeyReader(bytes, 0);
+  const value = reader.key(0);
+  if (reader.position !== bytes.length) throw corruption('bytes follow its end');
+  return value;
+}
+
+/**
+ * https://w3c.github.io/IndexedDB/#compare-two-keys
+ * @param {Uint8Array} a
+ * @param {Uint8Array} b
+ * @returns {number} -1, 0 or 1
+ */
+function compareKeys(a, b) {
+  return Buffer.compare(a, b);
+}
+
+module.exports = { encodeKey, keyFromValue, encodeMultiEntryKeys, decodeKey, compareKeys };

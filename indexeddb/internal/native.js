@@ -1,0 +1,44 @@
+'use strict';
+
+/**
+ * The native side as the facade sees it, and the only place that loads it.
+ *
+ * @typedef {{
+ *   databases(): { name: string, version: number }[],
+ *   openDatabase(name: string, version: number): number,
+ *   deleteDatabase(name: string): number,
+ *   versionChangeDelivered(request: number, connection: number): void,
+ *   closeConnection(connection: number): void,
+ *   beginTransaction(connection: number, stores: Uint32Array, readwrite: boolean): number,
+ *   execute(transaction: number, request: Uint8Array): Uint8Array | null,
+ *   executeAsync(transaction: number, request: Uint8Array): Promise<Uint8Array>,
+ *   commit(transaction: number, strict: boolean): boolean,
+ *   abort(transaction: number): void,
+ *   drain(): NativeEvent[],
+ *   hold(yes: boolean): void,
+ *   dispose(): Promise<void>,
+ * }} DocumentClient
+ *
+ * @typedef {{ type: 'started', transaction: number }
+ *   | { type: 'committed', transaction: number }
+ *   | { type: 'commitFailed', transaction: number, name: string, message: string }
+ *   | { type: 'versionchange', request: number, connection: number, oldVersion: number, newVersion: number }
+ *   | { type: 'blocked', request: number, oldVersion: number, newVersion: number }
+ *   | { type: 'upgrade', request: number, connection: number, transaction: number, oldVersion: number,
+ *       newVersion: number, schema: Uint8Array }
+ *   | { type: 'opened', request: number, connection: number, version: number, schema: Uint8Array }
+ *   | { type: 'deleted', request: number, oldVersion: number }
+ *   | { type: 'failed', request: number, name: string, message: string }} NativeEvent
+ *
+ * @typedef {{
+ *   DocumentClient: {
+ *     openMemory(wake: () => void): DocumentClient,
+ *     open(path: string, wake: () => void): Promise<DocumentClient>,
+ *   },
+ *   extractKey(value: Uint8Array, keyPath: Uint8Array, multiEntry: boolean): Uint8Array,
+ *   canInjectKey(value: Uint8Array, keyPath: Uint8Array): boolean,
+ * }} NativeModule
+ */
+
+/** @type {NativeModule} */
+module.exports = require(process.env.FLOWDB_NATIVE ?? '../../binding.js');

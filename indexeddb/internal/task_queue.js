@@ -1,0 +1,103 @@
+'use strict';
+
+// The database access task source (https://w3c.github.io/IndexedDB/#database-access-task-source): one queue of
+// tasks per environment, run from setImmediate. A turn of the event loop costs more than most tasks, so one turn
+// runs many of them, with a microtask checkpoint in between; the limits keep timers and sockets alive.
+
+const timers = require('node:timers');
+const { performance } = require('node:perf_hooks');
+const { checkpointFunction } = require('./checkpoint.js');
+const { Queue } = require('./queue.js');
+const { reportException } = require('./report.js');
+
+// Captured at import: fake timers that are installed later must not stop the database.
+const { setImmediate } = timers;
+const now = performance.now.bind(performance);
+
+const TASKS_PER_TURN = 1000;
+const MILLISECONDS_PER_TURN = 4;
+/** The clock is read once for so many tasks. */
+const TASKS_PER_CLOCK_READING = 16;
+
+/**
+ * Something done in several steps, with a checkpoint after each: the listeners of an event.
+ * @typedef {{ step(): boolean, finish(): void }} Steps
+ */
+
+/** @type {Queue<() => void>} */
+const tasks = new Queue();
+let scheduled = false;
+/** @type {Steps | null} the event whose listeners are being called */
+let steps = null;
+
+/** @param {() => void} task called from a macrotask of its own, as far as its microtasks can tell */
+function queueTask(task) {
+  tasks.push(task);
+  schedule();
+}
+
+function schedule() {
+  if (scheduled) return;
+  scheduled = true;
+  setImmediate(turn);
+}
+
+/**
+ * Runs steps to their end before the next task. The task that calls this must do nothing after it.
+ * @param {Steps} next
+ */
+function runSteps(next) {
+  steps = next;
+}
+
+function turn() {
+  scheduled = false;
+  const checkpoint = checkpointFunction();
+  try {
+    if (checkpoint === null) runOne();
+    else runMany(checkpoint);
+  } finally {
+    if (steps !== null || tasks.length > 0) schedule();
+  }
+}
+
+/** Without checkpoints: one listener in each macrotask. */
+function runOne() {
+  if (steps === null) tasks.shift()?.();
+  else if (!steps.step()) finishSteps();
+}
+
+/** @param {() => void} checkpoint */
+function runMany(checkpoint) {
+  const end = now() + MILLISECONDS_PER_TURN;
+  for (let count = 1; count <= TASKS_PER_TURN; count += 1) {
+    const task = tasks.shift();
+    if (task === undefined) return;
+    guarded(task);
+    while (steps !== null) {
+      if (steps.step()) guarded(checkpoint);
+      else finishSteps();
+    }
+    if (count % TASKS_PER_CLOCK_READING === 0 && now() > end) return;
+  }
+}
+
+function finishSteps() {
+  const finished = steps;
+  steps = null;
+  if (finished !== null) guarded(() => finished.finish());
+}
+
+/**
+ * A checkpoint throws what a process.nextTick callback threw; the other tasks must still be run.
+ * @param {() => void} callback
+ */
+function guarded(callback) {
+  try {
+    callback();
+  } catch (error) {
+    reportException(error);
+  }
+}
+
+module.exports = { queueTask, runSteps };

@@ -1,0 +1,212 @@
+'use strict';
+
+// Life of a transaction: https://w3c.github.io/IndexedDB/#transaction-lifecycle
+
+const { EventTargetState } = require('./event_target.js');
+const { abortEvent, completeEvent, errorEvent } = require('./event.js');
+const { exception, unknownError } = require('./exceptions.js');
+const { fire } = require('./fire.js');
+const { Queue } = require('./queue.js');
+const { queueTask } = require('./task_queue.js');
+
+/** @typedef {import('./connection.js').Connection} Connection */
+/** @typedef {import('./request_queue.js').Operation} Operation */
+/** @typedef {import('./request_queue.js').Request} Request */
+/** @typedef {import('./schema.js').ObjectStore} ObjectStore */
+
+// Captured at import: fake timers that are installed later must not stop the database.
+const { queueMicrotask } = globalThis;
+const { nextTick } = process;
+
+/**
+ * What a version change transaction knows beyond others.
+ * @typedef {{
+ *   request: Request,
+ *   oldVersion: number,
+ *   restoreSchema: () => void,
+ *   finished: (committed: boolean) => void,
+ * }} Upgrade
+ */
+
+/** https://w3c.github.io/IndexedDB/#transaction-construct */
+class Transaction extends EventTargetState {
+  connection;
+  mode;
+  durability;
+  scope;
+  upgrade;
+  /** of the native side; 0 before it has been asked */
+  id = 0;
+  /** @type {'active' | 'inactive' | 'committing' | 'finished'} */
+  state = 'active';
+  /** @type {DOMException | null} */
+  error = null;
+  /** The request list, and the schema changes between them. @type {Queue<Operation>} */
+  operations = new Queue();
+  /** Locks have been granted: operations may be executed. */
+  started = false;
+  /** An operation is being executed, or a task will take the next one. */
+  running = false;
+  commitSent = false;
+  /** Object store handles by store. @type {Map<ObjectStore, import('../object_store.js').IDBObjectStore>} */
+  handles = new Map();
+  /** The task that executes the next operation; made once. */
+  runNext = () => {};
+
+  /**
+   * @param {Connection} connection
+   * @param {IDBTransactionMode} mode
+   * @param {IDBTransactionDurability} durability
+   * @param {Map<string, ObjectStore> | null} scope null: all of the connection's, as they come and go
+   * @param {Upgrade | null} upgrade
+   */
+  constructor(connection, mode, durability, scope, upgrade) {
+    super();
+    this.connection = connection;
+    this.mode = mode;
+    this.durability = durability;
+    this.scope = scope;
+    this.upgrade = upgrade;
+    connection.transactions.add(this);
+  }
+
+  getParent() {
+    return this.connection;
+  }
+
+  get finished() {
+    return this.state === 'finished';
+  }
+}
+
+/**
+ * "Cleanup Indexed Database transactions": a transaction made by a script is active until that script, and the microtasks
+ * after it, have ended. nextTick callbacks run when the microtasks have drained, before anything else of the event loop.
+ * @param {Transaction} transaction
+ */
+function deactivateAfterMicrotasks(transaction) {
+  queueMicrotask(() =>
+    nextTick(() => {
+      if (transaction.state !== 'active') return;
+      transaction.state = 'inactive';
+      settleTransaction(transaction);
+    }),
+  );
+}
+
+/**
+ * Commits when nothing is left to do: the auto-commit, or what commit() waits for.
+ * @param {Transaction} transaction
+ */
+function settleTransaction(transaction) {
+  if (!transaction.started || transaction.running || transaction.operations.length > 0) return;
+  if (transaction.state === 'inactive') transaction.state = 'committing';
+  if (transaction.state === 'committing' && !transaction.commitSent) writeCommit(transaction);
+}
+
+/**
+ * https://w3c.github.io/IndexedDB/#commit-a-transaction
+ * @param {Transaction} transaction
+ */
+function commitTransaction(transaction) {
+  transaction.state = 'committing'; // step 1
+  settleTransaction(transaction);
+}
+
+/** @param {Transaction} transaction */
+function writeCommit(transaction) {
+  transaction.commitSent = true;
+  const strict = transaction.upgrade !== null || transaction.durability === 'strict';
+  try {
+    transaction.connection.world.commit(transaction, strict);
+  } catch (error) {
+    commitFailed(transaction, unknownError(error));
+  }
+}
+
+/**
+ * The native side has committed.
+ * @param {Transaction} transaction
+ */
+function committed(transaction) {
+  queueTask(() => {
+    const { connection, upgrade } = transaction;
+    if (upgrade !== null) connection.upgradeTransaction = null; // step 5.1
+    transaction.state = 'finished'; // step 5.2
+    fire(transaction, completeEvent, () => {
+      if (upgrade !== null) upgrade.request.transaction = null; // step 5.4
+      connection.transactionFinished(transaction);
+      upgrade?.finished(true);
+    });
+  });
+}
+
+/**
+ * The native side could not commit; it has discarded the changes.
+ * @param {Transaction} transaction
+ * @param {DOMException} error
+ */
+function commitFailed(transaction, error) {
+  abortTransaction(transaction, error);
+}
+
+/**
+ * https://w3c.github.io/IndexedDB/#abort-a-transaction
+ * @param {Transaction} transaction
+ * @param {DOMException | null} error
+ */
+function abortTransaction(transaction, error) {
+  if (transaction.finished) return;
+  const { connection, upgrade } = transaction;
+  connection.world.abort(transaction); // step 1
+  if (upgrade !== null) abortUpgrade(transaction, upgrade); // step 2
+  transaction.state = 'finished'; // step 3
+  if (error !== null) transaction.error = error; // step 4
+  for (const { request } of transaction.operations.takeAll()) {
+    if (request !== null) queueTask(() => failAborted(request)); // step 5
+  }
+  queueTask(() => fireAbort(transaction)); // step 6
+}
+
+/** @param {Request} request of a transaction that has been aborted */
+function failAborted(request) {
+  request.fail(exception('AbortError', 'The transaction was aborted'));
+  fire(request, errorEvent);
+}
+
+/** @param {Transaction} transaction */
+function fireAbort(transaction) {
+  const { connection, upgrade } = transaction;
+  if (upgrade !== null) connection.upgradeTransaction = null; // step 6.1
+  fire(transaction, abortEvent, () => {
+    if (upgrade !== null) resetOpenRequest(upgrade.request); // step 6.3
+    connection.transactionFinished(transaction);
+    upgrade?.finished(false);
+  });
+}
+
+/** @param {Request} request pending again, until the open fails */
+function resetOpenRequest(request) {
+  request.reset();
+  request.transaction = null;
+}
+
+/**
+ * https://w3c.github.io/IndexedDB/#abort-an-upgrade-transaction
+ * @param {Transaction} transaction
+ * @param {Upgrade} upgrade
+ */
+function abortUpgrade({ connection }, upgrade) {
+  connection.version = upgrade.oldVersion; // step 3
+  upgrade.restoreSchema(); // steps 4 to 6
+}
+
+module.exports = {
+  Transaction,
+  deactivateAfterMicrotasks,
+  settleTransaction,
+  commitTransaction,
+  committed,
+  commitFailed,
+  abortTransaction,
+};

@@ -1,0 +1,374 @@
+'use strict';
+
+// What a factory stands on: one native client, and the JavaScript side of what is going on there.
+
+const { exception, unknownError } = require('./exceptions.js');
+const native = require('./native.js');
+const openDatabase = require('./open_database.js');
+const { transactionStarted } = require('./request_queue.js');
+const { queueTask } = require('./task_queue.js');
+const { commitFailed, committed } = require('./transaction_lifecycle.js');
+
+/** @typedef {import('./native.js').DocumentClient} DocumentClient */
+/** @typedef {import('./native.js').NativeEvent} NativeEvent */
+/** @typedef {import('./connection.js').Connection} Connection */
+/** @typedef {import('./transaction_lifecycle.js').Transaction} Transaction */
+/** @typedef {import('./open_database.js').OpenRequest} OpenRequest */
+
+/**
+ * Worlds that wait for the native side. Nothing else holds a world but its factory and what was made from it: the
+ * native side has a weak reference only, or an unreachable world in memory could not be freed.
+ * @type {Set<World>}
+ */
+const waitingWorlds = new Set();
+
+class World {
+  #path;
+  /** @type {DocumentClient | null} */
+  #client = null;
+  /** Those that wait for the directory to be opened; null when nobody is opening it.
+   * @type {{ ready: () => void, failed: (error: unknown) => void }[] | null} */
+  #opening = null;
+  /** @type {Promise<void> | null} */
+  #closed = null;
+  #drainQueued = false;
+  #held = false;
+  /** How many answers of the native side are outstanding. */
+  #waiting = 0;
+  /** @type {Map<number, OpenRequest>} */
+  #requests = new Map();
+  /** @type {Map<number, Connection>} */
+  #connections = new Map();
+  /** Those that are not finished. @type {Map<number, Transaction>} */
+  #transactions = new Map();
+  /**
+   * Databases with an open request in its version change, and what the native side has said about them since: the next in
+   * their connection queue must not be heard of before that request has had its last event.
+   * @type {Map<string, NativeEvent[]>}
+   */
+  #upgrading = new Map();
+
+  /** @param {string | null} path null: in memory */
+  constructor(path) {
+    this.#path = path;
+  }
+
+  /**
+   * Calls `ready` once the native client is there, at once if possible.
+   * @param {() => void} ready
+   * @param {(error: unknown) => void} failed
+   */
+  whenReady(ready, failed) {
+    if (this.#client !== null) {
+      ready();
+    } else if (this.#closed !== null) {
+      failed(exception('InvalidStateError', 'The factory is closed'));
+    } else if (this.#path === null) {
+      this.#openMemory(ready, failed);
+    } else {
+      (this.#opening ?? this.#open(this.#path)).push({ ready, failed });
+    }
+  }
+
+  /**
+   * @param {() => void} ready
+   * @param {(error: unknown) => void} failed
+   */
+  #openMemory(ready, failed) {
+    try {
+      this.#client = native.DocumentClient.openMemory(wakeOf(this));
+    } catch (error) {
+      failed(error);
+      return;
+    }
+    ready();
+  }
+
+  /** @param {string} path */
+  #open(path) {
+    /** @type {{ ready: () => void, failed: (error: unknown) => void }[]} */
+    const callers = [];
+    this.#opening = callers;
+    native.DocumentClient.open(path, wakeOf(this)).then(
+      (client) => {
+        this.#opening = null;
+        this.#client = client;
+        for (const { ready } of callers) ready();
+      },
+      (error) => {
+        this.#opening = null; // the next request tries again
+        for (const { failed } of callers) failed(error);
+      },
+    );
+    return callers;
+  }
+
+  /** The client, for those who got something from it before. */
+  get client() {
+    if (this.#client === null) throw exception('InvalidStateError', 'The factory is closed');
+    return this.#client;
+  }
+
+  /**
+   * @param {OpenRequest} request
+   * @param {string} name
+   * @param {number} version 0: not given
+   */
+  openDatabase(request, name, version) {
+    this.#requests.set(this.client.openDatabase(name, version), request);
+    this.#expect();
+  }
+
+  /**
+   * @param {OpenRequest} request
+   * @param {string} name
+   */
+  deleteDatabase(request, name) {
+    this.#requests.set(this.client.deleteDatabase(name), request);
+    this.#expect();
+  }
+
+  /**
+   * Names and versions of what is committed.
+   * @returns {Promise<{ name: string, version: number }[]>}
+   */
+  databases() {
+    return new Promise((resolve, reject) => {
+      this.whenReady(
+        () => {
+          const databases = this.client.databases();
+          queueTask(() => resolve(databases));
+        },
+        (error) => reject(unknownError(error)),
+      );
+    });
+  }
+
+  /** @param {Transaction} transaction */
+  begin(transaction) {
+    const { connection, scope, mode } = transaction;
+    const stores = Uint32Array.from(scope?.values() ?? [], (store) => store.id);
+    transaction.id = this.client.beginTransaction(connection.id, stores, mode === 'readwrite');
+    this.#transactions.set(transaction.id, transaction);
+    this.#expect();
+  }
+
+  /**
+   * @param {Transaction} transaction
+   * @param {Uint8Array} request
+   */
+  execute(transaction, request) {
+    return this.client.execute(transaction.id, request);
+  }
+
+  /**
+   * @param {Transaction} transaction
+   * @param {Uint8Array} request
+   */
+  executeAsync(transaction, request) {
+    return this.client.executeAsync(transaction.id, request);
+  }
+
+  /**
+   * @param {Transaction} transaction
+   * @param {boolean} strict
+   */
+  commit(transaction, strict) {
+    const done = this.client.commit(transaction.id, strict);
+    if (done) {
+      this.#transactions.delete(transaction.id);
+      committed(transaction);
+      this.#queueDrain();
+    } else {
+      this.#expect();
+    }
+  }
+
+  /** @param {Transaction} transaction */
+  abort(transaction) {
+    if (!this.#transactions.delete(transaction.id)) return;
+    if (!transaction.started) this.#waiting -= 1; // its 'started' will not come, or be ignored
+    this.client.abort(transaction.id);
+    this.#queueDrain();
+  }
+
+  /** @param {Connection} connection */
+  closeConnection(connection) {
+    this.#connections.delete(connection.id);
+    this.#client?.closeConnection(connection.id);
+    this.#queueDrain();
+  }
+
+  /** @param {Connection} connection that the native side has closed by itself */
+  forgetConnection(connection) {
+    this.#connections.delete(connection.id);
+  }
+
+  /** Something was asked for that an event answers. */
+  #expect() {
+    this.#waiting += 1;
+    this.#queueDrain();
+  }
+
+  /** Events that our own call caused are fetched from a macrotask, once for all calls of a turn. */
+  #queueDrain() {
+    if (this.#drainQueued) return;
+    this.#drainQueued = true;
+    queueTask(() => this.drain());
+  }
+
+  drain() {
+    this.#drainQueued = false;
+    for (const event of this.#client?.drain() ?? []) this.#handle(event);
+    this.#holdWhileWaiting();
+  }
+
+  /** An open handle keeps the process alive only while an answer is outstanding. */
+  #holdWhileWaiting() {
+    const hold = this.#waiting > 0;
+    if (hold === this.#held || this.#client === null) return;
+    this.#held = hold;
+    this.#client.hold(hold);
+    if (hold) waitingWorlds.add(this);
+    else waitingWorlds.delete(this);
+  }
+
+  /** @param {NativeEvent} event */
+  #handle(event) {
+    switch (event.type) {
+      case 'started':
+      case 'committed':
+      case 'commitFailed':
+        this.#handleTransaction(event);
+        break;
+      case 'versionchange':
+        this.#handleVersionChange(event);
+        break;
+      default:
+        this.#handleRequest(event);
+    }
+  }
+
+  /** @param {Extract<NativeEvent, { type: 'started' | 'committed' | 'commitFailed' }>} event */
+  #handleTransaction(event) {
+    const transaction = this.#transactions.get(event.transaction);
+    if (transaction === undefined) return;
+    this.#waiting -= 1;
+    if (event.type === 'started') {
+      transactionStarted(transaction);
+      return;
+    }
+    this.#transactions.delete(event.transaction);
+    if (event.type === 'commitFailed') commitFailed(transaction, exception(event.name, event.message));
+    else committed(transaction);
+  }
+
+  /**
+   * @param {string | undefined} name
+   * @param {NativeEvent} event
+   */
+  #postpone(name, event) {
+    const postponed = name === undefined ? undefined : this.#upgrading.get(name);
+    postponed?.push(event);
+    return postponed !== undefined;
+  }
+
+  /** @param {string} name of a database whose open request is about to have its last event */
+  upgradeFinished(name) {
+    const postponed = this.#upgrading.get(name) ?? [];
+    this.#upgrading.delete(name);
+    for (const event of postponed) this.#handle(event);
+    this.#holdWhileWaiting();
+  }
+
+  /** @param {Extract<NativeEvent, { type: 'versionchange' }>} event */
+  #handleVersionChange(event) {
+    const connection = this.#connections.get(event.connection);
+    if (this.#postpone(connection?.name, event)) return;
+    openDatabase.versionChange(connection, event, () => {
+      this.#client?.versionChangeDelivered(event.request, event.connection);
+      this.#queueDrain();
+    });
+  }
+
+  /** @param {Extract<NativeEvent, { type: 'blocked' | 'upgrade' | 'opened' | 'deleted' | 'failed' }>} event */
+  #handleRequest(event) {
+    const request = this.#requests.get(event.request);
+    if (request === undefined || this.#postpone(request.databaseName, event)) return;
+    if (event.type === 'blocked') {
+      openDatabase.blocked(request, event);
+      return;
+    }
+    this.#waiting -= 1;
+    this.#requests.delete(event.request);
+    switch (event.type) {
+      case 'upgrade': {
+        this.#upgrading.set(request.databaseName, []);
+        const transaction = openDatabase.upgrade(this, request, event);
+        this.#connections.set(event.connection, transaction.connection);
+        this.#transactions.set(event.transaction, transaction);
+        break;
+      }
+      case 'opened':
+        this.#connections.set(event.connection, openDatabase.opened(this, request, event));
+        break;
+      case 'deleted':
+        openDatabase.deleted(request, event);
+        break;
+      case 'failed':
+        openDatabase.failed(request, exception(event.name, event.message));
+        break;
+    }
+  }
+
+  /**
+   * Closes all connections, waits for their transactions and gives the native client up. Requests that are still in
+   * the connection queue fail.
+   */
+  close() {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close() {
+    await this.#opened();
+    for (const request of this.#requests.values()) {
+      openDatabase.failed(request, exception('AbortError', 'The factory was closed'));
+    }
+    this.#waiting -= this.#requests.size;
+    this.#requests.clear();
+    // A connection that was closed before may still have transactions to finish.
+    const transactions = [...this.#transactions.values()];
+    const connections = new Set([...this.#connections.values(), ...transactions.map(({ connection }) => connection)]);
+    const idle = [...connections].map((connection) => {
+      openDatabase.closeConnection(connection);
+      return new Promise((resolve) => connection.whenIdle(() => resolve(undefined)));
+    });
+    await Promise.all(idle);
+    const client = this.#client;
+    this.#client = null;
+    waitingWorlds.delete(this);
+    await client?.dispose();
+  }
+
+  /** @returns {Promise<void>} until a directory that is being opened is open, or has failed */
+  #opened() {
+    return new Promise((resolve) => {
+      if (this.#opening === null) resolve();
+      else this.#opening.push({ ready: resolve, failed: () => resolve() });
+    });
+  }
+}
+
+/**
+ * What the native side calls, from the event loop, when another thread has caused an event.
+ * @param {World} world
+ */
+function wakeOf(world) {
+  const weak = new WeakRef(world);
+  return () => {
+    queueTask(() => weak.deref()?.drain());
+  };
+}
+
+module.exports = { World };

@@ -1,0 +1,3 @@
+import { IDBCursor } from '../index.js';
+
+export = IDBCursor;

@@ -1,0 +1,3 @@
+import { IDBCursorWithValue } from '../index.js';
+
+export = IDBCursorWithValue;

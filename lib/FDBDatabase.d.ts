@@ -1,0 +1,3 @@
+import { IDBDatabase } from '../index.js';
+
+export = IDBDatabase;

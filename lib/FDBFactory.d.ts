@@ -1,0 +1,3 @@
+import { IDBFactory } from '../index.js';
+
+export = IDBFactory;

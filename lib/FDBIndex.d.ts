@@ -1,0 +1,3 @@
+import { IDBIndex } from '../index.js';
+
+export = IDBIndex;

@@ -1,0 +1,3 @@
+import { IDBKeyRange } from '../index.js';
+
+export = IDBKeyRange;

@@ -1,0 +1,3 @@
+import { IDBObjectStore } from '../index.js';
+
+export = IDBObjectStore;

@@ -1,0 +1,3 @@
+import { IDBOpenDBRequest } from '../index.js';
+
+export = IDBOpenDBRequest;

@@ -1,0 +1,3 @@
+import { IDBRequest } from '../index.js';
+
+export = IDBRequest;

@@ -1,0 +1,3 @@
+import { IDBTransaction } from '../index.js';
+
+export = IDBTransaction;

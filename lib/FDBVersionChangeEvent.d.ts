@@ -1,0 +1,3 @@
+import { IDBVersionChangeEvent } from '../index.js';
+
+export = IDBVersionChangeEvent;

@@ -1,0 +1,3 @@
+import { indexedDB } from '../index.js';
+
+export = indexedDB;

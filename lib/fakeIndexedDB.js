@@ -1,0 +1,3 @@
+'use strict';
+
+module.exports = require('../indexeddb/index.js').indexedDB;

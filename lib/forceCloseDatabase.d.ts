@@ -1,0 +1,3 @@
+import { forceCloseDatabase } from '../index.js';
+
+export = forceCloseDatabase;

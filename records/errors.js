@@ -1,0 +1,73 @@
+'use strict';
+
+/**
+ * The error of the record API. `code` is stable; the message is for people.
+ */
+class FlowDBError extends Error {
+  /**
+   * @param {string} code
+   * @param {string} message
+   * @param {{ file?: string, offset?: number, holder?: number, cause?: unknown }} [details]
+   */
+  constructor(code, message, details = {}) {
+    super(message, 'cause' in details ? { cause: details.cause } : undefined);
+    /** What went wrong, as a stable `FLOWDB_...` name. */
+    this.code = code;
+    if (details.file !== undefined) this.file = details.file;
+    if (details.offset !== undefined) this.offset = details.offset;
+    if (details.holder !== undefined) this.holder = details.holder;
+  }
+}
+Object.defineProperty(FlowDBError.prototype, 'name', { value: 'FlowDBError', writable: true, configurable: true });
+
+/**
+ * @param {string} argument
+ * @param {string} problem
+ */
+function invalid(argument, problem) {
+  return new FlowDBError('FLOWDB_INVALID_ARGUMENT', `${argument}: ${problem}`);
+}
+
+/** @param {string} [what] */
+function closed(what = 'the database is closed') {
+  return new FlowDBError('FLOWDB_CLOSED', what);
+}
+
+/**
+ * What the native side threw, as an error of ours. Anything else is a bug and stays as it is.
+ *
+ * @param {any} error
+ */
+function fromNative(error) {
+  if (error instanceof FlowDBError || typeof error?.code !== 'string' || !error.code.startsWith('FLOWDB_')) return error;
+  return new FlowDBError(error.code, error.message, detailsOf(error));
+}
+
+/** @param {any} error */
+function detailsOf({ file, offset, holder }) {
+  return { file, offset, holder };
+}
+
+/**
+ * @template T
+ * @param {() => T} call a call of the native side
+ * @returns {T}
+ */
+function guarded(call) {
+  try {
+    return call();
+  } catch (error) {
+    throw fromNative(error);
+  }
+}
+
+/**
+ * @template T
+ * @param {Promise<T>} promise of the native side
+ * @returns {Promise<T>}
+ */
+function guardedLater(promise) {
+  return promise.catch((error) => { throw fromNative(error); });
+}
+
+module.exports = { FlowDBError, invalid, closed, fromNative, guarded, guardedLater };

@@ -1,0 +1,198 @@
+'use strict';
+
+/** Checks of arguments: each says which one is wrong and what was expected. */
+
+const { types } = require('node:util');
+const { invalid } = require('./errors.js');
+
+const INT64_MIN = -(2n ** 63n);
+const INT64_MAX = 2n ** 63n - 1n;
+const VALUE_ENCODINGS = ['any', 'utf8', 'buffer', 'json'];
+const KEY_ENCODINGS = ['utf8', 'buffer'];
+
+/** Sync modes as the native side knows them. */
+const SYNC_OS = -1;
+const SYNC_ALWAYS = 0;
+const SYNC_INTERVAL_MS_MAX = 3_600_000;
+
+/** @param {unknown} value */
+function describe(value) {
+  if (value === null) return 'null';
+  if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}...` : value);
+  if (typeof value === 'object') return `an object of type ${Object.prototype.toString.call(value).slice(8, -1)}`;
+  if (typeof value === 'function') return 'a function';
+  return String(value);
+}
+
+/**
+ * @param {string} name
+ * @param {unknown} value
+ * @param {string} wanted
+ */
+function expected(name, value, wanted) {
+  return invalid(name, `expected ${wanted}, got ${describe(value)}`);
+}
+
+/**
+ * Refuses names that are not options: a misspelt one would be ignored otherwise.
+ *
+ * @param {any} options
+ * @param {readonly string[]} names
+ * @returns {any} the options, or an empty object if there are none
+ */
+function checkOptions(options, names) {
+  if (options === undefined) return {};
+  if (options === null || typeof options !== 'object') throw expected('options', options, 'an object');
+  for (const name of Object.keys(options)) {
+    if (!names.includes(name)) throw invalid(name, `no such option; there are ${names.join(', ')}`);
+  }
+  return options;
+}
+
+/**
+ * @param {string} name
+ * @param {unknown} value
+ * @returns {boolean} false if it is not given
+ */
+function checkBoolean(name, value) {
+  if (value !== undefined && typeof value !== 'boolean') throw expected(name, value, 'true or false');
+  return value === true;
+}
+
+/**
+ * @param {string} name
+ * @param {any} value
+ * @param {number} min
+ * @param {number} max
+ * @returns {number | undefined}
+ */
+function checkInteger(name, value, min, max) {
+  if (value === undefined) return undefined;
+  if (!Number.isSafeInteger(value) || value < min || value > max) {
+    throw expected(name, value, `an integer from ${min} to ${max}`);
+  }
+  return value;
+}
+
+/**
+ * @template {string} T
+ * @param {string} name
+ * @param {any} value
+ * @param {readonly T[]} allowed
+ * @param {T} otherwise
+ * @returns {T}
+ */
+function checkChoice(name, value, allowed, otherwise) {
+  if (value === undefined) return otherwise;
+  if (!allowed.includes(value)) throw expected(name, value, allowed.map((one) => `'${one}'`).join(' or '));
+  return value;
+}
+
+/**
+ * @param {string} name
+ * @param {any} value microseconds since the epoch, or a Date
+ * @returns {number | bigint | undefined} microseconds since the epoch
+ */
+function checkTimestamp(name, value) {
+  if (value === undefined || Number.isSafeInteger(value)) return value;
+  if (typeof value === 'bigint' && value >= INT64_MIN && value <= INT64_MAX) return value;
+  if (types.isDate(value)) {
+    const microseconds = Date.prototype.getTime.call(value) * 1000;
+    if (Number.isSafeInteger(microseconds)) return microseconds;
+    if (!Number.isNaN(microseconds)) return BigInt(microseconds);
+  }
+  throw expected(name, value, 'microseconds since the epoch as a safe integer or BigInt, or a valid Date');
+}
+
+/**
+ * @param {any} options with `ttl` or `expiresAt`
+ * @returns {{ ttl: number } | { expiry: number } | undefined} microseconds from the start, or since the epoch
+ */
+function checkExpiry({ ttl, expiresAt }) {
+  if (ttl !== undefined && expiresAt !== undefined) throw invalid('expiresAt', 'cannot be combined with ttl');
+  if (ttl !== undefined) return { ttl: checkMilliseconds('ttl', ttl, 'a positive number of milliseconds') };
+  if (expiresAt === undefined) return undefined;
+  const time = types.isDate(expiresAt) ? Date.prototype.getTime.call(expiresAt) : expiresAt;
+  return { expiry: checkMilliseconds('expiresAt', time, 'milliseconds since the epoch, or a valid Date') };
+}
+
+/**
+ * @param {string} name
+ * @param {any} value milliseconds
+ * @param {string} wanted
+ * @returns {number} microseconds
+ */
+function checkMilliseconds(name, value, wanted) {
+  const microseconds = typeof value === 'number' ? Math.round(value * 1000) : NaN;
+  if (!(microseconds > 0) || !Number.isSafeInteger(microseconds)) throw expected(name, value, wanted);
+  return microseconds;
+}
+
+/**
+ * @param {any} sync
+ * @returns {number | undefined} as the native side wants it
+ */
+function checkSync(sync) {
+  if (sync === undefined) return undefined;
+  if (sync === 'os') return SYNC_OS;
+  if (sync === 'always') return SYNC_ALWAYS;
+  if (sync === null || typeof sync !== 'object') throw expected('sync', sync, "'os', 'always' or { intervalMs }");
+  const { intervalMs } = checkOptions(sync, ['intervalMs']);
+  if (intervalMs === undefined) throw expected('sync', sync, "'os', 'always' or { intervalMs }");
+  return checkInteger('sync.intervalMs', intervalMs, 1, SYNC_INTERVAL_MS_MAX);
+}
+
+const OPEN_OPTIONS = [
+  'path', 'memory', 'createIfMissing', 'sync', 'cacheBytes', 'writeBufferBytes', 'valueEncoding', 'keyEncoding',
+];
+
+/** @param {any} options */
+function checkPlace({ path, memory }) {
+  if (checkBoolean('memory', memory)) {
+    if (path !== undefined) throw invalid('path', 'a database in memory has none');
+    return undefined;
+  }
+  if (typeof path !== 'string' || path === '' || path.includes('\0')) {
+    throw expected('path', path, 'the path of a directory, or memory: true');
+  }
+  return path;
+}
+
+/**
+ * @param {any} target path, or options
+ */
+function checkOpen(target) {
+  const options = checkOptions(typeof target === 'string' ? { path: target } : target, OPEN_OPTIONS);
+  const { createIfMissing, sync, cacheBytes, writeBufferBytes, valueEncoding, keyEncoding } = options;
+  return {
+    native: {
+      path: checkPlace(options),
+      createIfMissing: createIfMissing === undefined ? true : checkBoolean('createIfMissing', createIfMissing),
+      syncIntervalMs: checkSync(sync),
+      cacheBytes: checkInteger('cacheBytes', cacheBytes, 0, 2 ** 40),
+      writeBufferBytes: checkInteger('writeBufferBytes', writeBufferBytes, 64 * 1024, 2 ** 30),
+    },
+    valueEncoding: checkValueEncoding(valueEncoding, 'any'),
+    keyEncoding: checkKeyEncoding(keyEncoding, 'utf8'),
+  };
+}
+
+/**
+ * @param {any} value
+ * @param {string} otherwise
+ */
+function checkValueEncoding(value, otherwise) {
+  return checkChoice('valueEncoding', value, VALUE_ENCODINGS, otherwise);
+}
+
+/**
+ * @param {any} value
+ * @param {string} otherwise
+ */
+function checkKeyEncoding(value, otherwise) {
+  return checkChoice('keyEncoding', value, KEY_ENCODINGS, otherwise);
+}
+
+module.exports = {
+  checkBoolean, checkExpiry, checkInteger, checkKeyEncoding, checkOpen, checkOptions, checkTimestamp, checkValueEncoding, expected,
+};

@@ -1,0 +1,148 @@
+'use strict';
+
+/** Point reads, packed as src/operations.rs says. */
+
+const { fromNative, guarded } = require('./errors.js');
+const { writeInt64 } = require('./numbers.js');
+const { afterTurn } = require('./turn.js');
+
+const READ = { get: 1, getAt: 2, getLatest: 3 };
+
+const HEADER_BYTES = 9;
+const LENGTH_BYTES = 4;
+
+/** What native `get` answers with where it has no length. */
+const ABSENT = -1;
+const WOULD_BLOCK = -2;
+/** The length that stands for "nothing is there" in packed answers. */
+const ABSENT_LENGTH = 0xffff_ffff;
+
+/**
+ * Requests and answers cross in here. One for each environment: it is emptied before any code of the caller runs again.
+ */
+const scratch = Buffer.allocUnsafeSlow(64 * 1024);
+
+/**
+ * @param {number} operation
+ * @param {Uint8Array} key
+ * @param {number | bigint} ts
+ * @param {Buffer} buffer
+ * @param {number} offset
+ */
+function packRead(operation, key, ts, buffer, offset) {
+  buffer[offset] = operation;
+  writeInt64(buffer, ts, offset + 1);
+  buffer.set(key, offset + HEADER_BYTES);
+}
+
+/** @typedef {{ request: Buffer, resolve: (answer: Buffer | undefined) => void, reject: (reason: unknown) => void }} Miss */
+
+/**
+ * Answers from memory at once. What memory cannot answer is asked of a worker, all such reads of a turn together.
+ */
+class Reader {
+  #native;
+  /** @type {Miss[]} */
+  #misses = [];
+
+  /** @param {any} native */
+  constructor(native) {
+    this.#native = native;
+  }
+
+  /**
+   * @param {number} operation
+   * @param {Uint8Array} key
+   * @param {number | bigint} ts
+   * @returns {Buffer | undefined | Promise<Buffer | undefined>} valid until any code of the caller runs
+   */
+  read(operation, key, ts) {
+    const answer = this.#ask(operation, key, ts, false);
+    return answer === WOULD_BLOCK ? this.#readLater(operation, key, ts) : answer;
+  }
+
+  /**
+   * The same, waiting for the disk if need be.
+   *
+   * @param {number} operation
+   * @param {Uint8Array} key
+   * @param {number | bigint} ts
+   * @returns {Buffer | undefined} valid until any code of the caller runs
+   */
+  readSync(operation, key, ts) {
+    return /** @type {Buffer | undefined} */ (this.#ask(operation, key, ts, true));
+  }
+
+  /**
+   * @param {number} operation
+   * @param {Uint8Array} key
+   * @param {number | bigint} ts
+   * @param {boolean} mayBlock
+   * @returns {Buffer | undefined | typeof WOULD_BLOCK}
+   */
+  #ask(operation, key, ts, mayBlock) {
+    const length = HEADER_BYTES + key.length;
+    const buffer = length <= scratch.length ? scratch : Buffer.allocUnsafeSlow(length);
+    packRead(operation, key, ts, buffer, 0);
+    const answer = guarded(() => this.#native.get(buffer, length, mayBlock));
+    if (typeof answer !== 'number') return answer;
+    if (answer >= 0) return buffer.subarray(0, answer);
+    return answer === ABSENT ? undefined : WOULD_BLOCK;
+  }
+
+  /**
+   * @param {number} operation
+   * @param {Uint8Array} key
+   * @param {number | bigint} ts
+   * @returns {Promise<Buffer | undefined>}
+   */
+  #readLater(operation, key, ts) {
+    const request = Buffer.allocUnsafe(LENGTH_BYTES + HEADER_BYTES + key.length);
+    request.writeUInt32LE(HEADER_BYTES + key.length, 0);
+    packRead(operation, key, ts, request, LENGTH_BYTES);
+    return new Promise((resolve, reject) => {
+      this.#misses.push({ request, resolve, reject });
+      if (this.#misses.length === 1) afterTurn(() => this.#askWorker());
+    });
+  }
+
+  #askWorker() {
+    const misses = this.#misses;
+    this.#misses = [];
+    this.#answer(misses);
+  }
+
+  /**
+   * @param {Miss[]} misses
+   */
+  async #answer(misses) {
+    try {
+      const answers = await this.#native.getLater(Buffer.concat(misses.map(({ request }) => request)));
+      unpack(answers, misses);
+    } catch (error) {
+      // One read's error is not the others': they are asked for one by one.
+      if (misses.length > 1) for (const miss of misses) this.#answer([miss]);
+      else misses[0].reject(fromNative(error));
+    }
+  }
+}
+
+/**
+ * @param {Buffer} answers
+ * @param {Miss[]} misses
+ */
+function unpack(answers, misses) {
+  let offset = 0;
+  for (const { resolve } of misses) {
+    const length = answers.readUInt32LE(offset);
+    offset += LENGTH_BYTES;
+    if (length === ABSENT_LENGTH) {
+      resolve(undefined);
+    } else {
+      resolve(answers.subarray(offset, offset + length));
+      offset += length;
+    }
+  }
+}
+
+module.exports = { READ, Reader };

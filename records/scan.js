@@ -1,0 +1,135 @@
+'use strict';
+
+const { decodeKey } = require('./keys.js');
+const { readInt64 } = require('./numbers.js');
+const { isOverdue, nextTurn } = require('./turn.js');
+const { decodeValue } = require('./values.js');
+
+/** The first page is a single entry, for those who want no more; then pages grow up to these bounds. */
+const FIRST_COUNT = 1;
+const GROWTH = 8;
+const COUNT_MAX = 512;
+const BYTES_MAX = 64 * 1024;
+const INT64_BYTES = 8;
+const HEADER_BYTES = 8;
+
+/**
+ * What entries are to look like.
+ *
+ * @typedef {{
+ *   keyEncoding: string,
+ *   valueEncoding: string,
+ *   hasTimestamps: boolean,
+ *   keys: boolean,
+ *   values: boolean,
+ * }} Shape
+ */
+
+/**
+ * Entries in order. Nothing is read before the first step; from then on it sees the database as it was at that
+ * moment. Each iteration is a new scan.
+ */
+class Scan {
+  #session;
+  #request;
+  #limit;
+  #shape;
+
+  /**
+   * @param {import('./session.js').Session} session
+   * @param {Buffer | undefined} request undefined: nothing can be found
+   * @param {number} limit
+   * @param {Shape} shape
+   */
+  constructor(session, request, limit, shape) {
+    this.#session = session;
+    this.#request = request;
+    this.#limit = limit;
+    this.#shape = shape;
+  }
+
+  /** Entries, one after the other. */
+  async* [Symbol.asyncIterator]() {
+    for await (const batch of this.batches()) yield* batch;
+  }
+
+  /** Entries in arrays, each as many as are read at a time; the first has one. */
+  async* batches() {
+    this.#session.checkOpen();
+    yield* this.#read((step) => this.#session.run(step));
+  }
+
+  /** All entries, in one array. */
+  async all() {
+    // One call from beginning to end: a `close()` in between waits for it.
+    return this.#session.run(async () => {
+      const all = [];
+      for await (const batch of this.#read((step) => step())) {
+        for (const entry of batch) all.push(entry);
+      }
+      return all;
+    });
+  }
+
+  /**
+   * @param {<T>(step: () => T | Promise<T>) => T | Promise<T>} take how each step is taken
+   * @returns {AsyncGenerator<any[], void, void>}
+   */
+  async* #read(take) {
+    const request = this.#request;
+    if (this.#limit === 0 || request === undefined) return;
+    const native = await take(() => this.#session.openScan(request));
+    try {
+      let left = this.#limit;
+      for (let count = FIRST_COUNT, isLast = false; !isLast && left > 0; count = Math.min(count * GROWTH, COUNT_MAX)) {
+        const wanted = Math.min(count, left);
+        const page = await take(() => native.next(wanted, BYTES_MAX) ?? native.nextLater(wanted, BYTES_MAX));
+        isLast = page[0] === 1;
+        const batch = unpackPage(page, this.#shape);
+        left -= batch.length;
+        if (isOverdue()) await nextTurn();
+        if (batch.length > 0) yield batch;
+      }
+    } finally {
+      native.close();
+    }
+  }
+}
+
+/**
+ * @param {Buffer} page
+ * @param {Shape} shape
+ */
+function unpackPage(page, shape) {
+  const batch = [];
+  for (let offset = 1; offset < page.length;) {
+    const keyLength = page.readUInt32LE(offset);
+    const recordLength = page.readUInt32LE(offset + 4);
+    offset += HEADER_BYTES;
+    const ts = shape.hasTimestamps ? readInt64(page, offset) : undefined;
+    if (shape.hasTimestamps) offset += INT64_BYTES;
+    const key = page.subarray(offset, offset + keyLength);
+    offset += keyLength;
+    const record = page.subarray(offset, offset + recordLength);
+    offset += recordLength;
+    batch.push(toEntry(key, ts, record, shape));
+  }
+  return batch;
+}
+
+/**
+ * @param {Buffer} keyBytes
+ * @param {number | bigint | undefined} ts
+ * @param {Buffer} record
+ * @param {Shape} shape
+ * @returns {any}
+ */
+function toEntry(keyBytes, ts, record, { keyEncoding, valueEncoding, keys, values }) {
+  const value = values ? decodeValue(record, valueEncoding) : undefined;
+  if (!keys) return value;
+  const key = decodeKey(keyBytes, keyEncoding);
+  if (ts !== undefined) return values ? { key, ts, value } : { key, ts };
+  return values ? { key, value } : key;
+}
+
+module.exports = { Scan };

@@ -1,0 +1,129 @@
+'use strict';
+
+/** Values: bytes and text as they are given, everything else in the value format that IndexedDB's values have too. */
+
+const { types } = require('node:util');
+const { decode } = require('../indexeddb/internal/decode.js');
+const { encode } = require('../indexeddb/internal/clone.js');
+const { FlowDBError, invalid } = require('./errors.js');
+const { isWellFormed } = require('./keys.js');
+const { expected } = require('./options.js');
+
+/** What the first byte of a record says about the rest (docs/format.md, section 5.1). */
+const FORM_BYTES = 0;
+const FORM_TEXT = 1;
+const FORM_VALUE = 2;
+
+/** Largest value, in bytes as it is stored. */
+const VALUE_BYTES_MAX = 512 * 1024 * 1024;
+
+/**
+ * A value as it will be stored. `bytes` may be the caller's own: copy it before any of the caller's code runs again.
+ *
+ * @typedef {{ form: number, bytes: Uint8Array }} StoredValue
+ */
+
+/**
+ * @param {any} value
+ * @param {string} encoding
+ * @returns {StoredValue}
+ */
+function encodeValue(value, encoding) {
+  const stored = ENCODERS[/** @type {keyof ENCODERS} */ (encoding)](value);
+  if (stored.bytes.length > VALUE_BYTES_MAX) {
+    throw new FlowDBError('FLOWDB_TOO_LARGE', `value of ${stored.bytes.length} bytes; the limit is ${VALUE_BYTES_MAX}`);
+  }
+  return stored;
+}
+
+const ENCODERS = {
+  /** @param {any} value */
+  any(value) {
+    if (value === undefined) throw invalid('value', 'undefined stands for "nothing is there" and cannot be stored');
+    if (types.isUint8Array(value)) return { form: FORM_BYTES, bytes: value };
+    if (typeof value === 'string' && isWellFormed(value)) return text(value);
+    return { form: FORM_VALUE, bytes: encodeStructured(value) };
+  },
+  /** @param {any} value */
+  utf8(value) {
+    if (typeof value !== 'string') throw expected('value', value, 'a string');
+    if (!isWellFormed(value)) throw invalid('value', 'the string has a lone surrogate, which UTF-8 cannot hold');
+    return text(value);
+  },
+  /** @param {any} value */
+  buffer(value) {
+    if (!types.isUint8Array(value)) throw expected('value', value, 'a Uint8Array');
+    return { form: FORM_BYTES, bytes: value };
+  },
+  /** @param {any} value */
+  json(value) {
+    const json = JSON.stringify(value);
+    if (json === undefined) throw expected('value', value, 'something that JSON can hold');
+    return text(json);
+  },
+};
+
+/**
+ * @param {string} value
+ * @returns {StoredValue}
+ */
+function text(value) {
+  return { form: FORM_TEXT, bytes: Buffer.from(value, 'utf8') };
+}
+
+/**
+ * @param {any} value
+ * @returns {Uint8Array}
+ */
+function encodeStructured(value) {
+  const { bytes, blobs } = cloned(value);
+  if (blobs) throw invalid('value', 'a Blob or File has to be read first; IndexedDB stores them');
+  return bytes;
+}
+
+/** @param {any} value */
+function cloned(value) {
+  try {
+    return encode(value);
+  } catch (error) {
+    throw notCloneable(error);
+  }
+}
+
+/**
+ * What a getter of the caller's threw is the caller's.
+ *
+ * @param {any} error
+ */
+function notCloneable(error) {
+  if (error?.name !== 'DataCloneError') return error;
+  return new FlowDBError('FLOWDB_INVALID_ARGUMENT', `value: ${error.message}`, { cause: error });
+}
+
+/**
+ * @param {Buffer} record form byte and contents, shared with others; the result is not
+ * @param {string} encoding
+ * @returns {any}
+ */
+function decodeValue(record, encoding) {
+  const form = record[0];
+  const contents = record.subarray(1);
+  if (form === FORM_VALUE) {
+    if (encoding === 'any') return decode(contents);
+    throw invalid('valueEncoding', `the record holds a structured value, which '${encoding}' cannot express`);
+  }
+  if (encoding === 'buffer' || (encoding === 'any' && form === FORM_BYTES)) return Buffer.from(contents);
+  const string = contents.toString('utf8');
+  return encoding === 'json' ? parse(string) : string;
+}
+
+/** @param {string} json */
+function parse(json) {
+  try {
+    return JSON.parse(json);
+  } catch (error) {
+    throw new FlowDBError('FLOWDB_INVALID_ARGUMENT', 'valueEncoding: the record does not hold JSON', { cause: error });
+  }
+}
+
+module.exports = { VALUE_BYTES_MAX, decodeValue, encodeValue };

@@ -1,0 +1,193 @@
+'use strict';
+
+const { FlowDBError, fromNative } = require('./errors.js');
+const { afterTurn } = require('./turn.js');
+const { WriteGroup, packedBytes } = require('./write_group.js');
+
+/** A group is closed at this size. What fits is written on this thread, larger ones by a worker. */
+const GROUP_BYTES = 64 * 1024;
+
+/** Bytes of writes that may wait for their outcome. */
+const OUTSTANDING_BYTES_MAX = 64 * 1024 * 1024;
+
+/** `write` answers with this; with a positive number where a sync is under way, with a negative one where it would have to wait. */
+const DONE = 0;
+
+/**
+ * Queues with syncs under way. The native side only holds them weakly, and someone waits for the outcome.
+ *
+ * @type {Set<WriteQueue>}
+ */
+const syncing = new Set();
+
+/**
+ * All writes of one handle, in order. Those of one turn of the event loop become one commit, up to GROUP_BYTES. A
+ * group is written at once, unless that would wait for something or others wait already: then a worker takes one
+ * group after the other. Outcomes are told in the order of the writes.
+ */
+class WriteQueue {
+  #native;
+  /** @type {WriteGroup | undefined} the group that writes of this turn join */
+  #open;
+  /** @type {WriteGroup[]} groups whose outcome was not told yet, in order */
+  #untold = [];
+  /** @type {WriteGroup[]} closed groups that wait for the worker */
+  #waiting = [];
+  #workerIsBusy = false;
+  /** @type {Map<number, WriteGroup>} */
+  #syncs = new Map();
+  #outstandingBytes = 0;
+  /** @type {{ isDue: () => boolean, resolve: (value: void) => void }[]} */
+  #observers = [];
+
+  /** @param {any} native */
+  constructor(native) {
+    this.#native = native;
+  }
+
+  /** True while writes are on their way that a read on this thread would not see. */
+  get isBehind() {
+    return this.#workerIsBusy || this.#waiting.length > 0;
+  }
+
+  /**
+   * @param {import('./write_group.js').Write[]} writes that land whole or not at all
+   * @param {boolean} sync
+   * @returns {Promise<void>}
+   */
+  add(writes, sync) {
+    const bytes = writes.reduce((sum, write) => sum + packedBytes(write), 0);
+    this.#checkRoom(bytes);
+    const group = this.#open ?? this.#openGroup();
+    const promise = group.add(writes, bytes);
+    group.sync ||= sync;
+    this.#outstandingBytes += bytes;
+    if (group.length >= GROUP_BYTES) this.submit();
+    return promise;
+  }
+
+  /** Writes what was added in this turn so far. */
+  submit() {
+    const group = this.#open;
+    if (!group) return;
+    this.#open = undefined;
+    if (this.isBehind) this.#waiting.push(group);
+    else this.#write(group);
+  }
+
+  /** @returns {Promise<void>} settled once reads on this thread see all that was added */
+  caughtUp() {
+    this.submit();
+    return this.#when(() => !this.isBehind);
+  }
+
+  /** @returns {Promise<void>} settled once all outcomes were told */
+  settled() {
+    this.submit();
+    return this.#when(() => this.#untold.length === 0);
+  }
+
+  /** Takes the outcomes of syncs. */
+  takeSynced() {
+    for (const { number, error } of this.#native.takeSynced()) {
+      const group = this.#syncs.get(number);
+      this.#syncs.delete(number);
+      if (group) this.#finish(group, error);
+    }
+    if (this.#syncs.size === 0) syncing.delete(this);
+  }
+
+  #openGroup() {
+    const group = new WriteGroup();
+    this.#open = group;
+    this.#untold.push(group);
+    afterTurn(() => { if (this.#open === group) this.submit(); });
+    return group;
+  }
+
+  /** @param {number} bytes */
+  #checkRoom(bytes) {
+    if (this.#outstandingBytes === 0 || this.#outstandingBytes + bytes <= OUTSTANDING_BYTES_MAX) return;
+    throw new FlowDBError(
+      'FLOWDB_OVERLOADED',
+      `${this.#outstandingBytes} bytes of writes wait for the disk; the limit is ${OUTSTANDING_BYTES_MAX}. Await earlier ones first.`,
+    );
+  }
+
+  /** @param {WriteGroup} group */
+  #write(group) {
+    try {
+      const answer = this.#native.write(group.bytes, group.sync);
+      if (answer === DONE) this.#finish(group);
+      else if (answer > DONE) this.#awaitSync(answer, group);
+      else this.#writeLater(group);
+    } catch (error) {
+      this.#finish(group, error);
+    }
+  }
+
+  /**
+   * @param {number} number
+   * @param {WriteGroup} group
+   */
+  #awaitSync(number, group) {
+    this.#syncs.set(number, group);
+    syncing.add(this);
+  }
+
+  /** @param {WriteGroup} group */
+  #writeLater(group) {
+    const written = this.#native.writeLater(group.bytes, group.sync);
+    this.#workerIsBusy = true;
+    written.then(
+      () => this.#workerIsDone(group, undefined),
+      (/** @type {unknown} */ error) => this.#workerIsDone(group, error),
+    );
+  }
+
+  /**
+   * @param {WriteGroup} group
+   * @param {unknown} error
+   */
+  #workerIsDone(group, error) {
+    this.#workerIsBusy = false;
+    this.#finish(group, error);
+    while (!this.#workerIsBusy && this.#waiting.length > 0) {
+      this.#write(/** @type {WriteGroup} */ (this.#waiting.shift()));
+    }
+    this.#observe();
+  }
+
+  /**
+   * @param {WriteGroup} group
+   * @param {unknown} [error]
+   */
+  #finish(group, error) {
+    group.isDone = true;
+    group.error = error === undefined ? undefined : fromNative(error);
+    while (this.#untold[0]?.isDone) {
+      const told = /** @type {WriteGroup} */ (this.#untold.shift());
+      this.#outstandingBytes -= told.length;
+      told.release();
+    }
+    this.#observe();
+  }
+
+  /**
+   * @param {() => boolean} isDue
+   * @returns {Promise<void>}
+   */
+  #when(isDue) {
+    if (isDue()) return Promise.resolve();
+    return new Promise((resolve) => { this.#observers.push({ isDue, resolve }); });
+  }
+
+  #observe() {
+    if (this.#observers.length === 0) return;
+    const due = this.#observers.filter(({ isDue }) => isDue());
+    this.#observers = this.#observers.filter((observer) => !due.includes(observer));
+    for (const { resolve } of due) resolve();
+  }
+}
+
+module.exports = { OUTSTANDING_BYTES_MAX, WriteQueue };

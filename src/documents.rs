@@ -1,0 +1,207 @@
+//! What the IndexedDB facade speaks to: one client of a [`World`] for each factory and environment.
+//!
+//! The requests of a transaction are bytes, which only `flowdb-store` reads.
+
+use crate::channel::Channel;
+use crate::error;
+use crate::events;
+use crate::maintenance::{self, Scheduler};
+use crate::options::open_store;
+use crate::task::{self, Reply, Work};
+use flowdb_engine::{Error, ErrorKind, ReadTier, Result};
+use flowdb_store::document::{ClientId, CommitOutcome, Event, Mode, World};
+use flowdb_store::{StoreHandle, StoreOptions};
+use napi::bindgen_prelude::{AsyncTask, BufferSlice, Env, Function, Object, Uint32Array, Utf16String};
+use napi_derive::napi;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A client, and the handle that keeps its store open.
+#[napi]
+pub struct DocumentClient {
+    world: Arc<World>,
+    client: ClientId,
+    channel: Arc<Channel>,
+    handle: Arc<StoreHandle>,
+    held: AtomicBool,
+}
+
+impl Reply for DocumentClient {
+    type Js<'env> = DocumentClient;
+
+    fn into_js(self, _: &Env) -> napi::Result<DocumentClient> {
+        Ok(self)
+    }
+}
+
+impl DocumentClient {
+    fn connect(path: Option<&str>, channel: Channel) -> Result<Self> {
+        let options = StoreOptions { waker: Some(Arc::new(Scheduler)), ..StoreOptions::default() };
+        let handle = open_store(path, &options)?;
+        let world = handle.documents()?;
+        let channel = Arc::new(channel);
+        // Weak: the world outlives its clients, and a dead client is told nothing.
+        let waking = Arc::downgrade(&channel);
+        let client = world.register(Arc::new(move || {
+            if let Some(channel) = waking.upgrade() {
+                channel.notify();
+            }
+        }));
+        Ok(DocumentClient { world, client, channel, handle: Arc::new(handle), held: AtomicBool::new(false) })
+    }
+}
+
+#[napi]
+impl DocumentClient {
+    /// A client of a fresh, empty world. `wake` is called from the event loop when another thread has queued events.
+    #[napi]
+    pub fn open_memory(env: Env, wake: Function<'_, (), ()>) -> napi::Result<DocumentClient> {
+        Self::connect(None, Channel::new(&wake, |_| ())?).map_err(|error| error::to_js(&env, &error))
+    }
+
+    /// A client of what is in a directory.
+    #[napi]
+    pub fn open(path: String, wake: Function<'_, (), ()>) -> napi::Result<AsyncTask<Work<DocumentClient>>> {
+        let channel = Channel::new(&wake, |_| ())?;
+        Ok(task::run(move || Self::connect(Some(&path), channel)))
+    }
+
+    /// Databases that exist, by name.
+    #[napi(ts_return_type = "{ name: string, version: number }[]")]
+    pub fn databases<'env>(&self, env: &'env Env) -> napi::Result<Vec<Object<'env>>> {
+        self.world.databases().into_iter().map(|info| events::database(env, info)).collect()
+    }
+
+    /// Asks for a connection; version 0 stands for none given.
+    #[napi]
+    pub fn open_database(&self, env: Env, name: Utf16String, version: i64) -> napi::Result<u32> {
+        let request = u64::try_from(version)
+            .map_err(|_| Error::invalid(format!("version: {version} is none")))
+            .and_then(|version| {
+                self.world.open_database(self.client, &name, (version != 0).then_some(version))
+            });
+        request.map_err(|error| error::to_js(&env, &error))
+    }
+
+    /// Asks for a database to be deleted.
+    #[napi]
+    pub fn delete_database(&self, env: Env, name: Utf16String) -> napi::Result<u32> {
+        self.world.delete_database(self.client, &name).map_err(|error| error::to_js(&env, &error))
+    }
+
+    /// `versionchange` was fired at a connection, or the connection was found closed.
+    #[napi]
+    pub fn version_change_delivered(&self, request: u32, connection: u32) {
+        self.world.version_change_delivered(self.client, request, connection);
+    }
+
+    /// Closes a connection once its transactions are finished.
+    #[napi]
+    pub fn close_connection(&self, connection: u32) {
+        self.world.close_connection(self.client, connection);
+    }
+
+    /// Creates a transaction.
+    #[napi]
+    pub fn begin_transaction(
+        &self,
+        env: Env,
+        connection: u32,
+        stores: Uint32Array,
+        readwrite: bool,
+    ) -> napi::Result<u32> {
+        let mode = if readwrite { Mode::ReadWrite } else { Mode::ReadOnly };
+        self.world
+            .begin_transaction(self.client, connection, &stores, mode)
+            .map_err(|error| error::to_js(&env, &error))
+    }
+
+    /// Executes a request from memory; null if that does not suffice, and then nothing has changed.
+    #[napi]
+    pub fn execute<'env>(
+        &self,
+        env: &'env Env,
+        transaction: u32,
+        request: &[u8],
+    ) -> napi::Result<Option<BufferSlice<'env>>> {
+        match self.world.execute(self.client, transaction, request, ReadTier::Memory) {
+            Ok(Some(response)) => BufferSlice::copy_from(env, response).map(Some),
+            Ok(None) => Ok(None),
+            Err(error) => Err(error::to_js(env, &error)),
+        }
+    }
+
+    /// Executes a request on a worker. Its bytes are copied.
+    #[napi]
+    pub fn execute_async(&self, transaction: u32, request: &[u8]) -> AsyncTask<Work<Vec<u8>>> {
+        let (world, client, request) = (Arc::clone(&self.world), self.client, request.to_vec());
+        task::run(move || {
+            let response = world.execute(client, transaction, &request, ReadTier::Disk)?;
+            response.ok_or_else(|| Error::new(ErrorKind::Io, "a read from the disk found no answer"))
+        })
+    }
+
+    /// Commits. True: done. False: an event tells how it went.
+    #[napi]
+    pub fn commit(&self, env: Env, transaction: u32, strict: bool) -> napi::Result<bool> {
+        let outcome = self.world.commit(self.client, transaction, strict);
+        maintenance::start_slice(&env);
+        match outcome.map_err(|error| error::to_js(&env, &error))? {
+            CommitOutcome::Committed => Ok(true),
+            CommitOutcome::Failed => Ok(false),
+            CommitOutcome::NeedsWorker => {
+                let world = Arc::clone(&self.world);
+                task::spawn(&env, move || world.commit_blocking(transaction, strict))?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Discards a transaction.
+    #[napi]
+    pub fn abort(&self, env: Env, transaction: u32) -> napi::Result<()> {
+        self.world.abort(self.client, transaction).map_err(|error| error::to_js(&env, &error))
+    }
+
+    /// Events since the last time, in order.
+    #[napi(ts_return_type = "object[]")]
+    pub fn drain<'env>(&self, env: &'env Env) -> napi::Result<Vec<Object<'env>>> {
+        let mut objects = Vec::new();
+        for event in self.world.drain(self.client) {
+            match event {
+                Event::DeleteNeedsWorker { request } => {
+                    let world = Arc::clone(&self.world);
+                    task::spawn(env, move || world.delete_blocking(request))?;
+                }
+                event => objects.push(events::event(env, event)?),
+            }
+        }
+        Ok(objects)
+    }
+
+    /// Keeps the process alive, or no longer.
+    #[napi]
+    pub fn hold(&self, env: Env, yes: bool) -> napi::Result<()> {
+        if self.held.swap(yes, Ordering::Relaxed) == yes {
+            return Ok(());
+        }
+        self.channel.hold(&env, yes)
+    }
+
+    /// As if the environment had died. The promise is fulfilled once the directory is given back, and closed if nobody else in this process
+    /// has it open. Does nothing the second time.
+    #[napi]
+    pub fn dispose(&self, env: Env) -> napi::Result<AsyncTask<Work<()>>> {
+        self.world.drop_client(self.client);
+        self.hold(env, false)?;
+        let handle = Arc::clone(&self.handle);
+        Ok(task::run(move || handle.close()))
+    }
+}
+
+impl Drop for DocumentClient {
+    /// Collected as garbage, or the environment has died.
+    fn drop(&mut self) {
+        self.world.drop_client(self.client);
+    }
+}

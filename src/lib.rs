@@ -1,0 +1,21 @@
+//! The binding: the only Rust that knows Node.
+//!
+//! It turns JS calls into calls of `flowdb-store`, moves what may block to other threads and brings the answers back.
+//! Nothing in it is public API: `index.js` is. What crosses the boundary, crosses as packed bytes ([`operations`],
+//! [`scan`], [`documents`]).
+
+mod channel;
+pub mod database;
+pub mod documents;
+pub mod environment;
+mod error;
+mod events;
+pub mod keys;
+mod lane;
+pub mod maintenance;
+mod operations;
+pub mod options;
+pub mod scan;
+pub mod stats;
+pub mod task;
+mod timer;

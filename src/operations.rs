@@ -1,0 +1,237 @@
+//! Writes and point reads as JS packs them. Integers are little-endian.
+//!
+//! ```text
+//! write = u8 operation, u8 flags, u32 key length, u32 record length, [i64 timestamp], [i64 expiry], key, record
+//! read  = u8 operation, i64 timestamp, key
+//! reads = (u32 length, read)*
+//! reply = (u32 length, bytes)*        length ffffffff: nothing is there
+//! ```
+//! Times are in microseconds. A record is a form byte and contents (`docs/format.md`, section 5.1).
+
+use flowdb_engine::format::NEVER;
+use flowdb_engine::{Error, ReadTier, Result, WriteBatch};
+use flowdb_store::{Store, kv, series};
+
+const KV_PUT: u8 = 1;
+const KV_DELETE: u8 = 2;
+const SERIES_PUT: u8 = 3;
+const SERIES_DELETE: u8 = 4;
+const SERIES_DELETE_ALL: u8 = 5;
+
+const HAS_TIMESTAMP: u8 = 1;
+/// The expiry counts from the write, or in a series from the timestamp.
+const HAS_TTL: u8 = 2;
+/// The expiry counts from the epoch.
+const HAS_EXPIRY: u8 = 4;
+
+const GET: u8 = 1;
+const GET_AT: u8 = 2;
+const GET_LATEST: u8 = 3;
+
+const ABSENT: u32 = u32::MAX;
+
+/// Reads packed fields, one after the other.
+pub(crate) struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Fields(bytes)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn bytes(&mut self, length: usize) -> Result<&'a [u8]> {
+        let (head, rest) = self.0.split_at_checked(length).ok_or_else(malformed)?;
+        self.0 = rest;
+        Ok(head)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+        let (head, rest) = self.0.split_first_chunk::<N>().ok_or_else(malformed)?;
+        self.0 = rest;
+        Ok(*head)
+    }
+
+    pub(crate) fn u8(&mut self) -> Result<u8> {
+        self.array().map(|[byte]| byte)
+    }
+
+    pub(crate) fn u32(&mut self) -> Result<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    pub(crate) fn i64(&mut self) -> Result<i64> {
+        self.array().map(i64::from_le_bytes)
+    }
+
+    /// A length and that many bytes.
+    pub(crate) fn sized(&mut self) -> Result<&'a [u8]> {
+        let length = self.u32()?;
+        self.bytes(length as usize)
+    }
+
+    pub(crate) fn rest(self) -> &'a [u8] {
+        self.0
+    }
+}
+
+fn malformed() -> Error {
+    Error::invalid("the packed bytes are cut off")
+}
+
+/// The batch of packed writes.
+pub(crate) fn read_writes(store: &Store, bytes: &[u8]) -> Result<WriteBatch> {
+    let mut batch = WriteBatch::new();
+    let mut fields = Fields::new(bytes);
+    while !fields.is_empty() {
+        read_write(store, &mut fields, &mut batch)?;
+    }
+    Ok(batch)
+}
+
+fn read_write(store: &Store, fields: &mut Fields<'_>, batch: &mut WriteBatch) -> Result<()> {
+    let (operation, flags) = (fields.u8()?, fields.u8()?);
+    let (key_length, record_length) = (fields.u32()?, fields.u32()?);
+    let timestamp = if flags & HAS_TIMESTAMP != 0 { Some(fields.i64()?) } else { None };
+    let expiry = if flags & (HAS_TTL | HAS_EXPIRY) != 0 { Some(fields.i64()?) } else { None };
+    let key = fields.bytes(key_length as usize)?;
+    let record = fields.bytes(record_length as usize)?;
+    let expires = |start: i64| match expiry {
+        Some(ttl) if flags & HAS_TTL != 0 => start.saturating_add(ttl),
+        Some(expiry) => expiry,
+        None => NEVER,
+    };
+    match (operation, timestamp) {
+        (KV_PUT, _) => kv::put(batch, key, record, expires(if expiry.is_some() { store.now() } else { 0 })),
+        (KV_DELETE, _) => kv::delete(batch, key),
+        (SERIES_PUT, timestamp) => {
+            let timestamp = timestamp.unwrap_or_else(|| store.timestamp());
+            series::put(batch, key, timestamp, record, expires(timestamp))
+        }
+        (SERIES_DELETE, Some(timestamp)) => series::delete(batch, key, timestamp),
+        (SERIES_DELETE_ALL, _) => series::delete_all(batch, key),
+        _ => Err(Error::invalid(format!("there is no write operation {operation} with flags {flags}"))),
+    }
+}
+
+/// The answer to one packed read, appended to `out`: the record, after its timestamp if the latest was asked for.
+/// False if there is none.
+pub(crate) fn answer_read(store: &Store, read: &[u8], tier: ReadTier, out: &mut Vec<u8>) -> Result<bool> {
+    let mut fields = Fields::new(read);
+    let (operation, timestamp) = (fields.u8()?, fields.i64()?);
+    let key = fields.rest();
+    let record = match operation {
+        GET => kv::get(store.db(), key, tier)?,
+        GET_AT => series::get(store.db(), key, timestamp, tier)?,
+        GET_LATEST => series::latest(store.db(), key, tier)?.map(|(timestamp, record)| {
+            out.extend_from_slice(&timestamp.to_le_bytes());
+            record
+        }),
+        _ => return Err(Error::invalid(format!("there is no read operation {operation}"))),
+    };
+    if let Some(record) = &record {
+        out.extend_from_slice(record.as_bytes());
+    }
+    Ok(record.is_some())
+}
+
+/// The answers to many packed reads, from wherever they are.
+pub(crate) fn answer_reads(store: &Store, reads: &[u8]) -> Result<Vec<u8>> {
+    let mut out = Vec::new();
+    let mut fields = Fields::new(reads);
+    while !fields.is_empty() {
+        let start = out.len();
+        out.extend_from_slice(&ABSENT.to_le_bytes());
+        if answer_read(store, fields.sized()?, ReadTier::Disk, &mut out)? {
+            let length = u32::try_from(out.len() - start - 4).expect("a record is smaller than 4 GiB");
+            out[start..start + 4].copy_from_slice(&length.to_le_bytes());
+        }
+    }
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flowdb_engine::{ErrorKind, WriteOptions};
+    use flowdb_store::{StoreHandle, StoreOptions};
+
+    fn store() -> StoreHandle {
+        Store::memory(&StoreOptions::default()).unwrap()
+    }
+
+    fn length(bytes: &[u8]) -> [u8; 4] {
+        u32::try_from(bytes.len()).unwrap().to_le_bytes()
+    }
+
+    fn write(operation: u8, flags: u8, times: &[i64], key: &[u8], record: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![operation, flags];
+        bytes.extend(length(key));
+        bytes.extend(length(record));
+        times.iter().for_each(|time| bytes.extend(time.to_le_bytes()));
+        [&bytes[..], key, record].concat()
+    }
+
+    fn read(operation: u8, timestamp: i64, key: &[u8]) -> Vec<u8> {
+        [&[operation], &timestamp.to_le_bytes()[..], key].concat()
+    }
+
+    #[test]
+    fn writes_are_read_back() {
+        let store = store();
+        let far = i64::MAX / 2;
+        let writes = [
+            write(KV_PUT, 0, &[], b"k", b"\x01kv"),
+            write(KV_PUT, HAS_TTL, &[-1], b"gone", b"\x01kv"),
+            write(KV_PUT, HAS_EXPIRY, &[far], b"later", b"\x01kv"),
+            write(SERIES_PUT, HAS_TIMESTAMP, &[5], b"s", b"\x00a"),
+            write(SERIES_PUT, HAS_TIMESTAMP | HAS_TTL, &[far, 1], b"s", b"\x00b"),
+        ];
+        let batch = read_writes(&store, &writes.concat()).unwrap();
+        assert_eq!(batch.len(), 5);
+        store.db().write(batch, WriteOptions::default()).unwrap();
+        let answer = |operation, timestamp, key: &[u8]| {
+            let mut out = Vec::new();
+            let found =
+                answer_read(&store, &read(operation, timestamp, key), ReadTier::Disk, &mut out).unwrap();
+            found.then_some(out)
+        };
+        assert_eq!(answer(GET, 0, b"k").unwrap(), b"\x01kv");
+        assert_eq!(answer(GET, 0, b"gone"), None);
+        assert_eq!(answer(GET, 0, b"later").unwrap(), b"\x01kv");
+        assert_eq!(answer(GET_AT, 5, b"s").unwrap(), b"\x00a");
+        assert_eq!(answer(GET_AT, 6, b"s"), None);
+        assert_eq!(answer(GET_LATEST, 0, b"s").unwrap(), [&far.to_le_bytes()[..], b"\x00b"].concat());
+    }
+
+    #[test]
+    fn many_reads_are_answered_in_order() {
+        let store = store();
+        let batch = read_writes(&store, &write(KV_PUT, 0, &[], b"k", b"\x00x")).unwrap();
+        store.db().write(batch, WriteOptions::default()).unwrap();
+        let mut reads = Vec::new();
+        for key in [&b"k"[..], b"missing", b"k"] {
+            let one = read(GET, 0, key);
+            reads.extend(length(&one));
+            reads.extend(one);
+        }
+        let answers = answer_reads(&store, &reads).unwrap();
+        assert_eq!(answers, b"\x02\0\0\0\0x\xff\xff\xff\xff\x02\0\0\0\0x");
+    }
+
+    #[test]
+    fn bytes_that_are_cut_off_are_refused() {
+        let store = store();
+        let whole = write(SERIES_PUT, HAS_TIMESTAMP | HAS_TTL, &[1, 2], b"key", b"\x00value");
+        for length in 1..whole.len() {
+            let error = read_writes(&store, &whole[..length]).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidArgument, "cut to {length}");
+        }
+        for bytes in [write(0, 0, &[], b"k", b""), write(SERIES_DELETE, 0, &[], b"k", b"")] {
+            assert_eq!(read_writes(&store, &bytes).unwrap_err().kind(), ErrorKind::InvalidArgument);
+        }
+        assert!(answer_read(&store, &[GET], ReadTier::Disk, &mut Vec::new()).is_err());
+    }
+}
