@@ -7,7 +7,7 @@ use super::index::{IndexBuilder, Span};
 use super::properties::Properties;
 use super::stored::{Handle, Identity, TRAILER_BYTES, encode};
 use crate::error::{Error, Result};
-use crate::format::{put_bytes, put_varint};
+use crate::format::{NEVER, put_bytes, put_varint};
 use crate::fs::WritableFile;
 use crate::key::{Kind, Sequence, TreeId};
 use crate::options::{BlockProperty, Compression, FilterKey};
@@ -117,6 +117,8 @@ impl TableBuilder {
     /// Adds a range delete. These may come at any time, in any order.
     pub(crate) fn add_range_delete(&mut self, start: &Bytes, end: &Bytes, sequence: Sequence) {
         self.properties.range_deletes += 1;
+        // It never expires, and must not go with entries that do.
+        self.properties.span.expiry_max = NEVER;
         self.properties.add_sequence(sequence);
         self.range_deletes.push((start.clone(), end.clone(), sequence));
     }
@@ -151,17 +153,8 @@ impl TableBuilder {
     }
 
     fn summary(self) -> TableSummary {
-        let Properties {
-            smallest,
-            largest,
-            smallest_sequence,
-            largest_sequence,
-            entries,
-            range_deletes,
-            span,
-            ..
-        } = self.properties;
-        let expiry_max = if range_deletes > 0 { crate::format::NEVER } else { span.expiry_max };
+        let Properties { smallest, largest, smallest_sequence, largest_sequence, entries, span, .. } =
+            self.properties;
         TableSummary {
             file_bytes: self.written,
             smallest,
@@ -169,7 +162,7 @@ impl TableBuilder {
             smallest_sequence,
             largest_sequence,
             entries,
-            expiry_max,
+            expiry_max: span.expiry_max,
         }
     }
 

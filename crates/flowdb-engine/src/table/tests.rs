@@ -223,3 +223,13 @@ fn a_table_in_the_place_of_another_is_refused() {
     assert_eq!(open(4, 77).unwrap_err().kind(), ErrorKind::Corruption);
     assert_eq!(open(3, 78).unwrap_err().kind(), ErrorKind::Corruption);
 }
+
+#[test]
+fn a_range_delete_keeps_a_table_from_expiring() {
+    let rows =
+        [Row { key: b"key001".to_vec(), sequence: 100, kind: Kind::Put, expiry: 5, value: Vec::new() }];
+    for (range_deletes, expected) in [(&[][..], 5), (&[("a", "b", 101)][..], NEVER)] {
+        let table = build(&MemoryFileSystem::new(), &rows, range_deletes);
+        assert_eq!(table.properties().span.expiry_max, expected);
+    }
+}
