@@ -36,7 +36,7 @@ pub use commit::{Commit, LogPosition};
 pub use db::Db;
 pub use error::{Error, ErrorKind, Result};
 pub use executor::{Executor, Maintenance, NoExecutor, ThreadExecutor};
-pub use iter::{Cursor, DbIterator};
+pub use iter::{Cursor, DbIterator, Direction};
 pub use key::{Entry, Kind, Sequence, TreeId};
 pub use options::{
     BlockProperty, Compression, Durability, FilterKey, Options, ReadOptions, ReadTier, SyncMode, TreeOptions,

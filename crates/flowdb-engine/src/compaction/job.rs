@@ -108,8 +108,7 @@ impl CompactionJob {
         };
         let merged = MergeCursor::new(sources.cursors);
         let entries = CompactionIter::new(Box::new(merged), sources.range_deletes, policy)?;
-        let mut range_deletes = entries.kept_range_deletes();
-        range_deletes.sort();
+        let range_deletes = entries.kept_range_deletes();
         let base = inputs.iter().map(|live| live.meta.smallest_sequence).min().unwrap_or(0);
         Ok(CompactionJob {
             tree: tree.options.id,

@@ -1,6 +1,6 @@
 //! What is worth keeping of the entries that a flush or compaction reads.
 
-use super::{Cursor, RangeDeletes};
+use super::{Coverage, Cursor, Direction, RangeDelete, RangeDeletes, STEPS_BEFORE_SKIP};
 use crate::error::Result;
 use crate::format::NEVER;
 use crate::key::{Kind, Sequence};
@@ -29,6 +29,10 @@ pub(crate) struct CompactionPolicy {
 pub(crate) struct CompactionIter {
     cursor: Box<dyn Cursor>,
     range_deletes: Vec<Arc<RangeDeletes>>,
+    /// What `range_deletes` say about the keys around the last one asked for, as of which snapshot.
+    coverage: Option<(Sequence, Coverage)>,
+    /// Entries in a row that a range delete covered.
+    deleted: u32,
     policy: CompactionPolicy,
     /// Key and stripe of the last entry looked at.
     last: Option<(Bytes, usize)>,
@@ -51,8 +55,16 @@ impl CompactionIter {
         range_deletes: Vec<Arc<RangeDeletes>>,
         policy: CompactionPolicy,
     ) -> Result<Self> {
-        let mut iter =
-            CompactionIter { cursor, range_deletes, policy, last: None, is_buried: false, purged_at: None };
+        let mut iter = CompactionIter {
+            cursor,
+            range_deletes,
+            coverage: None,
+            deleted: 0,
+            policy,
+            last: None,
+            is_buried: false,
+            purged_at: None,
+        };
         iter.cursor.seek_first()?;
         iter.skip_dropped()?;
         Ok(iter)
@@ -87,13 +99,24 @@ impl CompactionIter {
         if self.is_buried { Bytes::new() } else { self.cursor.value() }
     }
 
-    /// The range deletes to keep: start, end, number.
-    pub(crate) fn kept_range_deletes(&self) -> Vec<(Bytes, Bytes, Sequence)> {
+    /// The range deletes to keep, by start. Of those with the same borders, as a store that is cleared again and again leaves them, one for
+    /// each stripe: the newest, which hides all that the others do.
+    pub(crate) fn kept_range_deletes(&self) -> Vec<RangeDelete> {
         let all = self.range_deletes.iter().flat_map(|range_deletes| range_deletes.originals());
         let superfluous = |start: &[u8], end: &[u8], sequence| {
             self.stripe(sequence) == Some(0) && (self.policy.bottom_range)(start, end)
         };
-        all.filter(|(start, end, sequence)| !superfluous(start, end, *sequence)).cloned().collect()
+        let mut kept: Vec<RangeDelete> =
+            all.filter(|(start, end, sequence)| !superfluous(start, end, *sequence)).cloned().collect();
+        kept.sort_unstable_by(|a, b| (&a.0, &a.1, b.2).cmp(&(&b.0, &b.1, a.2)));
+        kept.dedup_by(|later, newest| self.repeats(later, newest));
+        kept
+    }
+
+    /// True if no reader can tell whether `other`, which is not newer, is there beside `newest`.
+    fn repeats(&self, other: &RangeDelete, newest: &RangeDelete) -> bool {
+        let is_same_stripe = self.stripe(newest.2).is_some_and(|stripe| self.stripe(other.2) == Some(stripe));
+        (&other.0, &other.1) == (&newest.0, &newest.1) && (is_same_stripe || other.2 == newest.2)
     }
 
     /// The time by which entries were dropped because they had expired, if any were so far.
@@ -108,9 +131,28 @@ impl CompactionIter {
             if verdict != Verdict::Drop {
                 return Ok(());
             }
-            self.cursor.next()?;
+            if !self.skip_deleted()? {
+                self.cursor.next()?;
+            }
         }
         Ok(())
+    }
+
+    /// Where many entries in a row are deleted, moves on to where their range delete ends, or to what is newer: what was cleared is not
+    /// read to be dropped. Only if no snapshot is older than the range delete, for it would see the oldest of them. True if moved.
+    fn skip_deleted(&mut self) -> Result<bool> {
+        let oldest = self.policy.snapshots.first();
+        let Some((_, coverage)) = self.coverage.as_ref().filter(|(seen_by, _)| Some(seen_by) == oldest)
+        else {
+            return Ok(false);
+        };
+        let is_worthwhile = self.deleted >= STEPS_BEFORE_SKIP && coverage.contains(self.cursor.key());
+        match (coverage.hides(self.cursor.sequence()), &coverage.end) {
+            (Some(deleted_at), Some(end)) if is_worthwhile => {
+                self.cursor.skip_older(end, deleted_at, Direction::Forward)
+            }
+            _ => Ok(false),
+        }
     }
 
     fn judge(&mut self) -> Verdict {
@@ -125,7 +167,9 @@ impl CompactionIter {
         if is_shadowed {
             return Verdict::Drop;
         }
-        let is_deleted = self.is_deleted(key, sequence, self.policy.snapshots[stripe]);
+        let is_deleted = self.deleted_at(sequence, self.policy.snapshots[stripe]).is_some();
+        self.deleted = if is_deleted { self.deleted + 1 } else { 0 };
+        let key = self.cursor.key();
         // With no older stripe, all that is older in these inputs is dropped too.
         let hides_nothing = stripe == 0 && (self.policy.bottom)(key);
         let is_expired = self.cursor.expiry() <= self.policy.now;
@@ -151,9 +195,17 @@ impl CompactionIter {
         (index < self.policy.snapshots.len()).then_some(index)
     }
 
-    /// True if a range delete that is newer, and seen by the snapshot `seen_by`, covers the entry.
-    fn is_deleted(&self, key: &[u8], sequence: Sequence, seen_by: Sequence) -> bool {
-        let newest = |range_deletes: &Arc<RangeDeletes>| range_deletes.covering(key, seen_by);
-        self.range_deletes.iter().filter_map(newest).any(|deleted_at| deleted_at > sequence)
+    /// The range delete, if there is one, that is newer, seen by the snapshot `seen_by`, and covers the entry.
+    fn deleted_at(&mut self, sequence: Sequence, seen_by: Sequence) -> Option<Sequence> {
+        if self.range_deletes.is_empty() {
+            return None;
+        }
+        let key = self.cursor.key();
+        let is_known =
+            |(snapshot, coverage): &&(Sequence, Coverage)| *snapshot == seen_by && coverage.contains(key);
+        if self.coverage.as_ref().filter(is_known).is_none() {
+            self.coverage = Some((seen_by, Coverage::of(&self.range_deletes, key, seen_by)));
+        }
+        self.coverage.as_ref().and_then(|(_, coverage)| coverage.hides(sequence))
     }
 }

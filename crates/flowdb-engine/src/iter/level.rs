@@ -1,6 +1,6 @@
 //! The tables of a level, which do not overlap, as one run.
 
-use super::Cursor;
+use super::{Cursor, Direction};
 use crate::error::Result;
 use crate::key::{Kind, Sequence};
 use crate::options::ReadTier;
@@ -64,6 +64,51 @@ impl LevelCursor {
             }
         }
         Ok(())
+    }
+
+    /// Passes over tables of nothing but what is older, without looking into them.
+    fn skip_older_forward(&mut self, edge: &[u8], sequence: Sequence) -> Result<bool> {
+        let current = self.index();
+        let is_older = |table: &Arc<Table>| table.properties().largest_sequence < sequence;
+        let is_passed = |table: &&Arc<Table>| is_older(table) && table.properties().largest[..] < *edge;
+        let index = current + self.tables[current..].iter().take_while(is_passed).count();
+        match self.tables.get(index) {
+            None => self.open = None,
+            Some(table) if is_older(table) => {
+                self.open(index).seek(edge, Sequence::MAX)?;
+                self.skip_forward()?;
+            }
+            Some(_) if index == current => return Ok(false),
+            Some(_) => {
+                self.open(index).seek_first()?;
+                self.skip_forward()?;
+            }
+        }
+        Ok(true)
+    }
+
+    fn skip_older_backward(&mut self, edge: &[u8], sequence: Sequence) -> Result<bool> {
+        let current = self.index();
+        let is_older = |table: &Arc<Table>| table.properties().largest_sequence < sequence;
+        let is_passed = |table: &&Arc<Table>| is_older(table) && table.properties().smallest[..] >= *edge;
+        let passed = self.tables[..=current].iter().rev().take_while(is_passed).count();
+        match (current + 1 - passed).checked_sub(1) {
+            None => self.open = None,
+            Some(index) if is_older(&self.tables[index]) => {
+                self.open(index).seek_before(edge, Sequence::MAX)?;
+                self.skip_backward()?;
+            }
+            Some(_) if passed == 0 => return Ok(false),
+            Some(index) => {
+                self.open(index).seek_last()?;
+                self.skip_backward()?;
+            }
+        }
+        Ok(true)
+    }
+
+    fn index(&self) -> usize {
+        self.open.as_ref().expect("only a valid cursor is asked").0
     }
 
     /// A cursor that failed is at no entry, and so is this one.
@@ -130,6 +175,17 @@ impl Cursor for LevelCursor {
             None => Ok(()),
         };
         self.guard(result)
+    }
+
+    fn skip_older(&mut self, edge: &[u8], sequence: Sequence, direction: Direction) -> Result<bool> {
+        let result = match direction {
+            Direction::Forward => self.skip_older_forward(edge, sequence),
+            Direction::Backward => self.skip_older_backward(edge, sequence),
+        };
+        if result.is_err() {
+            self.open = None;
+        }
+        result
     }
 
     fn valid(&self) -> bool {

@@ -1,6 +1,6 @@
 //! Several ordered runs as one.
 
-use super::Cursor;
+use super::{Cursor, Direction};
 use crate::error::Result;
 use crate::key::{Kind, Sequence, compare};
 use bytes::Bytes;
@@ -13,12 +13,6 @@ pub(crate) struct MergeCursor {
     sources: Vec<Box<dyn Cursor>>,
     current: Option<usize>,
     direction: Direction,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Direction {
-    Forward,
-    Backward,
 }
 
 impl MergeCursor {
@@ -95,6 +89,25 @@ impl MergeCursor {
         Ok(())
     }
 
+    /// Asks every source on this side of the edge; where one stays or lands, only it knows, so the next entry is chosen anew.
+    fn try_skip_older(&mut self, edge: &[u8], sequence: Sequence) -> Result<bool> {
+        let direction = self.direction;
+        let mut moved = false;
+        for source in self.sources.iter_mut().filter(|source| source.valid()) {
+            let is_before_edge = match direction {
+                Direction::Forward => source.key() < edge,
+                Direction::Backward => source.key() >= edge,
+            };
+            if is_before_edge {
+                moved |= source.skip_older(edge, sequence, direction)?;
+            }
+        }
+        if moved {
+            self.choose();
+        }
+        Ok(moved)
+    }
+
     fn current_index(&self) -> usize {
         self.current.expect("only a valid cursor is asked")
     }
@@ -127,6 +140,17 @@ impl Cursor for MergeCursor {
 
     fn prev(&mut self) -> Result<()> {
         self.step(Direction::Backward)
+    }
+
+    fn skip_older(&mut self, edge: &[u8], sequence: Sequence, direction: Direction) -> Result<bool> {
+        if direction != self.direction {
+            return Ok(false);
+        }
+        let result = self.try_skip_older(edge, sequence);
+        if result.is_err() {
+            self.current = None;
+        }
+        result
     }
 
     fn valid(&self) -> bool {

@@ -14,13 +14,26 @@ mod tests;
 pub(crate) use compaction::{CompactionIter, CompactionPolicy};
 pub(crate) use level::LevelCursor;
 pub(crate) use merge::MergeCursor;
-pub(crate) use range_delete::RangeDeletes;
+pub(crate) use range_delete::{Coverage, RangeDelete, RangeDeletes};
 pub use visible::DbIterator;
 pub(crate) use visible::value_files_unsupported;
 
 use crate::error::Result;
 use crate::key::{Kind, Sequence};
 use bytes::Bytes;
+
+/// Entries in a row that a range delete hides before the runs are asked to skip the rest: a step is cheaper than a search, many are
+/// not. Less in tests, whose runs are short.
+const STEPS_BEFORE_SKIP: u32 = if cfg!(test) { 1 } else { 8 };
+
+/// Which way a cursor goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// To greater keys.
+    Forward,
+    /// To smaller keys.
+    Backward,
+}
 
 /// A place in an ordered run of entries (memtable, table, merge of several), in the order of [`crate::key::compare`]:
 /// key ascending, newest version first. Range deletes are not in runs.
@@ -40,6 +53,15 @@ pub trait Cursor: Send {
     fn next(&mut self) -> Result<()>;
     /// To the entry before. Only when valid.
     fn prev(&mut self) -> Result<()>;
+    /// A hint: up to `edge`, the caller wants no entry older than `sequence`; going forward this is about the keys below `edge`, going
+    /// backward about those not below it. A run that can tell where its entries of interest are moves on to the next of them, or to the
+    /// first entry past the edge. True if it moved, to no entry perhaps; false if it stayed, which is always right.
+    ///
+    /// Only when valid, and at an entry on this side of `edge`. Entries newer than `sequence` are never passed over, except those
+    /// written after the caller took its snapshot.
+    fn skip_older(&mut self, _edge: &[u8], _sequence: Sequence, _direction: Direction) -> Result<bool> {
+        Ok(false)
+    }
     /// True if at an entry; the methods below may only be called then.
     fn valid(&self) -> bool;
     /// User key of the entry.

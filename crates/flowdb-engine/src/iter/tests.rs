@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 type Visible = BTreeMap<Vec<u8>, Entry>;
 
@@ -27,13 +28,15 @@ fn sorted(mut points: Vec<Entry>) -> Vec<Entry> {
 }
 
 fn memtable(history: &History) -> Arc<Memtable> {
-    let memtable = Memtable::new();
-    history.points.iter().for_each(|point| memtable.insert(point.clone()));
-    for range in &history.ranges {
+    let as_entry = |range: &RangeDelete| {
         let (key, value) = (range.start.clone(), range.end.clone());
-        let (sequence, kind) = (range.sequence, Kind::DeleteRange);
-        memtable.insert(Entry { key, sequence, kind, expiry: NEVER, value });
-    }
+        Entry { key, sequence: range.sequence, kind: Kind::DeleteRange, expiry: NEVER, value }
+    };
+    let mut entries: Vec<_> =
+        history.points.iter().cloned().chain(history.ranges.iter().map(as_entry)).collect();
+    entries.sort_by_key(|entry| entry.sequence);
+    let memtable = Memtable::new();
+    entries.into_iter().for_each(|entry| memtable.insert(entry));
     Arc::new(memtable)
 }
 
@@ -55,12 +58,16 @@ fn level(rng: &mut Rng, history: &History) -> LevelCursor {
 fn source(rng: &mut Rng, history: &History) -> (Box<dyn Cursor>, Arc<RangeDeletes>) {
     let ranges =
         Arc::new(RangeDeletes::from_tombstones(history.ranges.iter().cloned().map(Into::into).collect()));
-    match rng.below(3) {
+    match rng.below(4) {
         0 => {
             let memtable = memtable(history);
             (Box::new(memtable.cursor()), memtable.range_deletes())
         }
         1 => (Box::new(level(rng, history)), ranges),
+        2 if !history.points.is_empty() => {
+            let table = table_of(&sorted(history.points.clone()), Arc::new(BlockCache::new(1 << 16)));
+            (Box::new(table.cursor(ReadTier::Disk, true, None)), ranges)
+        }
         _ => (Box::new(VecCursor::new(history.points.clone())), ranges),
     }
 }
@@ -159,6 +166,247 @@ fn random_walks_show_what_the_history_says() {
             assert_eq!(shown(&iterator), expected, "seed {seed}");
         }
     }
+}
+
+/// Where a cursor is.
+fn place(cursor: &dyn Cursor) -> Option<(Vec<u8>, Sequence)> {
+    cursor.valid().then(|| (cursor.key().to_vec(), cursor.sequence()))
+}
+
+/// Entries from the cursor's on, in the direction it goes.
+fn rest(cursor: &mut dyn Cursor, direction: Direction) -> Vec<(Vec<u8>, Sequence)> {
+    let mut rest = Vec::new();
+    while let Some(at) = place(cursor) {
+        rest.push(at);
+        match direction {
+            Direction::Forward => cursor.next().unwrap(),
+            Direction::Backward => cursor.prev().unwrap(),
+        }
+    }
+    rest
+}
+
+/// Whatever a run is asked to skip, it leaves out nothing but what is older and on this side of the edge.
+#[test]
+fn skipping_leaves_out_only_what_is_of_no_interest() {
+    let mut moved = 0;
+    for seed in 1..4000 {
+        let mut rng = Rng::new(seed);
+        let operations = 20 + rng.below(80);
+        let mut history = History::random(&mut rng, operations);
+        if history.ranges.is_empty() {
+            continue;
+        }
+        let sequence = history.ranges[rng.index(history.ranges.len())].sequence;
+        // The older half first, so that some runs hold nothing newer.
+        let middle = operations / 2;
+        let older = |sequence: Sequence| sequence <= middle;
+        let first = History {
+            points: history.points.extract_if(.., |point| older(point.sequence)).collect(),
+            ranges: history.ranges.extract_if(.., |range| older(range.sequence)).collect(),
+        };
+        let mut all: Vec<_> = first.points.iter().chain(&history.points).cloned().collect();
+        all = sorted(all);
+        let cursors = vec![source(&mut rng, &first).0, merged(&mut rng, &history).0];
+        let mut cursor = MergeCursor::new(cursors);
+
+        let direction = if rng.below(2) == 0 { Direction::Forward } else { Direction::Backward };
+        let edge = [rng.byte(KEYS + 2)];
+        let is_before_edge = |key: &[u8]| match direction {
+            Direction::Forward => *key < edge[..],
+            Direction::Backward => *key >= edge[..],
+        };
+        let mut expected: Vec<_> = all.iter().map(|entry| (entry.key.to_vec(), entry.sequence)).collect();
+        let steps = rng.index(all.len() + 1);
+        match direction {
+            Direction::Forward => cursor.seek_first().unwrap(),
+            Direction::Backward => {
+                expected.reverse();
+                cursor.seek_last().unwrap();
+            }
+        }
+        for _ in 0..steps.min(all.len().saturating_sub(1)) {
+            match direction {
+                Direction::Forward => cursor.next().unwrap(),
+                Direction::Backward => cursor.prev().unwrap(),
+            }
+            expected.remove(0);
+        }
+        if !cursor.valid() || !is_before_edge(cursor.key()) {
+            continue;
+        }
+        let before = place(&cursor);
+        let has_moved = cursor.skip_older(&edge, sequence, direction).unwrap();
+        assert!(has_moved || place(&cursor) == before, "seed {seed}");
+        moved += u32::from(has_moved);
+        let rest = rest(&mut cursor, direction);
+        let mut kept = rest.iter().peekable();
+        for (key, number) in expected {
+            if kept.next_if(|(k, n)| *k == key && *n == number).is_none() {
+                assert!(has_moved && number < sequence && is_before_edge(&key), "seed {seed}");
+            }
+        }
+        assert_eq!(kept.next(), None, "seed {seed}: out of order");
+    }
+    assert!(moved > 500, "{moved} times moved");
+}
+
+/// Counts what is asked of a run.
+struct Counting(Box<dyn Cursor>, Arc<AtomicUsize>);
+
+impl Counting {
+    fn count(&mut self) -> &mut dyn Cursor {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.as_mut()
+    }
+}
+
+impl Cursor for Counting {
+    fn seek_first(&mut self) -> crate::Result<()> {
+        self.count().seek_first()
+    }
+    fn seek_last(&mut self) -> crate::Result<()> {
+        self.count().seek_last()
+    }
+    fn seek(&mut self, key: &[u8], sequence: Sequence) -> crate::Result<()> {
+        self.count().seek(key, sequence)
+    }
+    fn seek_before(&mut self, key: &[u8], sequence: Sequence) -> crate::Result<()> {
+        self.count().seek_before(key, sequence)
+    }
+    fn next(&mut self) -> crate::Result<()> {
+        self.count().next()
+    }
+    fn prev(&mut self) -> crate::Result<()> {
+        self.count().prev()
+    }
+    fn skip_older(&mut self, edge: &[u8], sequence: Sequence, direction: Direction) -> crate::Result<bool> {
+        self.count().skip_older(edge, sequence, direction)
+    }
+    fn valid(&self) -> bool {
+        self.0.valid()
+    }
+    fn key(&self) -> &[u8] {
+        self.0.key()
+    }
+    fn sequence(&self) -> Sequence {
+        self.0.sequence()
+    }
+    fn kind(&self) -> Kind {
+        self.0.kind()
+    }
+    fn expiry(&self) -> i64 {
+        self.0.expiry()
+    }
+    fn value(&self) -> Bytes {
+        self.0.value()
+    }
+}
+
+/// 5000 entries from key 1 to key 2, which are cleared, and newer ones before, among and behind them.
+fn cleared() -> (History, History) {
+    let key = |n: u64| [&[1][..], &n.to_be_bytes()].concat();
+    let old = History { points: (0..5000).map(|n| put(key(n), n + 1)).collect(), ranges: Vec::new() };
+    let clear = RangeDelete { start: vec![1].into(), end: vec![2].into(), sequence: 8000 };
+    let among = [put(key(1000), 9001), put(key(1000), 9002), put([key(3000), vec![0]].concat(), 9003)];
+    let points = [vec![put(vec![0], 9000)], among.into(), vec![put(vec![3], 9004)]].concat();
+    (old, History { points, ranges: vec![clear] })
+}
+
+/// What a snapshot sees from front to back and from back to front, and the calls it took.
+fn read_counted(
+    (old, new): (Box<dyn Cursor>, Box<dyn Cursor>),
+    ranges: Vec<Arc<RangeDeletes>>,
+    snapshot: Sequence,
+) -> (Vec<Sequence>, Vec<Sequence>, usize) {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counting = |cursor| Box::new(Counting(cursor, Arc::clone(&calls))) as Box<dyn Cursor>;
+    let cursor = Box::new(MergeCursor::new(vec![counting(old), counting(new)]));
+    let bounds = (Bound::Unbounded, Bound::Unbounded);
+    let mut iterator = DbIterator::new(cursor, ranges, snapshot, 0, bounds, Box::new(()));
+    let (mut forward, mut backward) = (Vec::new(), Vec::new());
+    iterator.seek_first().unwrap();
+    while iterator.valid() {
+        forward.push(iterator.sequence());
+        iterator.next().unwrap();
+    }
+    iterator.seek_last().unwrap();
+    while iterator.valid() {
+        backward.push(iterator.sequence());
+        iterator.prev().unwrap();
+    }
+    (forward, backward, calls.load(Ordering::Relaxed))
+}
+
+/// After a store was cleared, reading it must not walk through everything that was in it, wherever that is.
+#[test]
+fn cleared_entries_are_passed_over_in_few_steps() {
+    let (old, new) = cleared();
+    let both =
+        History { points: [old.points.clone(), new.points.clone()].concat(), ranges: new.ranges.clone() };
+    let level = level(&mut Rng::new(1), &old);
+    let table = table_of(&old.points, Arc::new(BlockCache::new(0)));
+    let nothing = || Box::new(VecCursor::new(Vec::new())) as Box<dyn Cursor>;
+    let runs: [(Box<dyn Cursor>, Box<dyn Cursor>); 4] = [
+        (Box::new(table.cursor(ReadTier::Disk, false, None)), Box::new(memtable(&new).cursor())),
+        (Box::new(level), Box::new(VecCursor::new(new.points.clone()))),
+        (Box::new(memtable(&old).cursor()), Box::new(VecCursor::new(new.points.clone()))),
+        (Box::new(memtable(&both).cursor()), nothing()),
+    ];
+    let ranges = vec![memtable(&new).range_deletes()];
+    for (index, run) in runs.into_iter().enumerate() {
+        let (forward, backward, calls) = read_counted(run, ranges.clone(), 9999);
+        assert_eq!(forward, [9000, 9002, 9003, 9004], "run {index}");
+        assert_eq!(backward, [9004, 9003, 9002, 9000], "run {index}");
+        assert!(calls < 60, "run {index}: {calls} calls");
+    }
+    for snapshot in [5000, 7999] {
+        let run = (Box::new(memtable(&both).cursor()) as _, nothing());
+        let (forward, backward, _) = read_counted(run, ranges.clone(), snapshot);
+        assert!(forward.into_iter().eq(1..=5000) && backward.into_iter().eq((1..=5000).rev()));
+    }
+}
+
+#[test]
+fn a_compaction_does_not_read_what_was_cleared() {
+    for (snapshots, kept, most) in [(vec![9999], 5, 40), (vec![5, 9999], 10, usize::MAX)] {
+        let (old, new) = cleared();
+        let calls = Arc::new(AtomicUsize::new(0));
+        let table = table_of(&old.points, Arc::new(BlockCache::new(0)));
+        let old = Counting(Box::new(table.cursor(ReadTier::Disk, false, None)), Arc::clone(&calls));
+        let new = memtable(&new);
+        let cursor = MergeCursor::new(vec![Box::new(old), Box::new(new.cursor())]);
+        let policy = CompactionPolicy {
+            snapshots,
+            now: 0,
+            bottom: Box::new(|_| true),
+            bottom_range: Box::new(|_, _| true),
+        };
+        let mut iterator = CompactionIter::new(Box::new(cursor), vec![new.range_deletes()], policy).unwrap();
+        let mut count = 0;
+        while iterator.valid() {
+            count += 1;
+            iterator.next().unwrap();
+        }
+        // The second of two versions of a key goes too.
+        assert_eq!(count, kept - 1);
+        assert!(calls.load(Ordering::Relaxed) < most, "{calls:?}");
+    }
+}
+
+#[test]
+fn repeated_range_deletes_become_one_for_each_stripe() {
+    let clear = |sequence| RangeDelete { start: vec![1].into(), end: vec![2].into(), sequence };
+    let other = RangeDelete { end: vec![3].into(), ..clear(11) };
+    let ranges = (1..=10).map(clear).chain([other, clear(Sequence::MAX)]).collect();
+    let history = History { points: Vec::new(), ranges };
+    let sequences = |bottom| {
+        let (kept, _) = compact(&mut Rng::new(1), &history, &[4], 0, bottom);
+        kept.ranges.iter().map(|range| range.sequence).collect::<Vec<_>>()
+    };
+    // The last one is newer than the present was when the work began.
+    assert_eq!(sequences(0), [Sequence::MAX, 10, 4, 11]);
+    assert_eq!(sequences(2), [Sequence::MAX, 10, 11]);
 }
 
 fn put(key: Vec<u8>, sequence: Sequence) -> Entry {

@@ -1,6 +1,6 @@
 //! What a reader sees of a tree: the newest version of each key as of one moment.
 
-use super::{Cursor, RangeDeletes};
+use super::{Coverage, Cursor, Direction, RangeDeletes, STEPS_BEFORE_SKIP};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::NEVER;
 use crate::key::{Kind, Sequence};
@@ -18,6 +18,10 @@ const STEPS_BEFORE_SEEK: u32 = 8;
 pub struct DbIterator {
     cursor: Box<dyn Cursor>,
     range_deletes: Vec<Arc<RangeDeletes>>,
+    /// What `range_deletes` say about the keys around the last one asked for.
+    coverage: Option<Coverage>,
+    /// Keys in a row that were hidden by a range delete.
+    hidden: u32,
     view: View,
     current: Option<Visible>,
     /// Whether `cursor` is at the current entry (forward), or before all versions of its key (backward).
@@ -71,7 +75,16 @@ impl DbIterator {
         pins: Box<dyn Any + Send>,
     ) -> Self {
         let view = View { sequence, now, start, end };
-        DbIterator { cursor, range_deletes, view, current: None, is_forward: true, _pins: pins }
+        DbIterator {
+            cursor,
+            range_deletes,
+            coverage: None,
+            hidden: 0,
+            view,
+            current: None,
+            is_forward: true,
+            _pins: pins,
+        }
     }
 
     /// To the first entry within the bounds.
@@ -180,6 +193,7 @@ impl DbIterator {
 
     fn move_to(&mut self, find: impl FnOnce(&mut Self) -> Result<Option<Visible>>) -> Result<()> {
         self.current = None;
+        self.hidden = 0;
         self.current = find(self)?;
         Ok(())
     }
@@ -196,7 +210,10 @@ impl DbIterator {
                 self.cursor.next()?;
                 continue;
             }
-            let key = Bytes::copy_from_slice(key);
+            if self.skip_hidden(Direction::Forward)? {
+                continue;
+            }
+            let key = Bytes::copy_from_slice(self.cursor.key());
             let candidate = self.candidate();
             if let Some(visible) = self.judge(&key, candidate)? {
                 return Ok(Some(visible));
@@ -210,10 +227,13 @@ impl DbIterator {
     fn find_backward(&mut self) -> Result<Option<Visible>> {
         self.is_forward = false;
         while self.cursor.valid() {
-            let key = Bytes::copy_from_slice(self.cursor.key());
-            if self.view.is_before_start(&key) {
+            if self.view.is_before_start(self.cursor.key()) {
                 return Ok(None);
             }
+            if self.skip_hidden(Direction::Backward)? {
+                continue;
+            }
+            let key = Bytes::copy_from_slice(self.cursor.key());
             // The oldest version comes first; the last one that is not too new is the newest.
             let mut newest = None;
             while self.cursor.valid() && self.cursor.key() == &key[..] {
@@ -241,8 +261,25 @@ impl DbIterator {
         }
     }
 
+    /// Where many keys in a row are hidden by a range delete, moves on to where it ends, or to what is newer. True if the cursor moved.
+    fn skip_hidden(&mut self, direction: Direction) -> Result<bool> {
+        if self.hidden < STEPS_BEFORE_SKIP {
+            return Ok(false);
+        }
+        let coverage =
+            coverage(&mut self.coverage, &self.range_deletes, self.cursor.key(), self.view.sequence);
+        let edge = match direction {
+            Direction::Forward => &coverage.end,
+            Direction::Backward => &coverage.start,
+        };
+        match (coverage.hides(self.cursor.sequence()), edge) {
+            (Some(deleted_at), Some(edge)) => self.cursor.skip_older(edge, deleted_at, direction),
+            _ => Ok(false),
+        }
+    }
+
     /// Decides whether the newest version of a key is seen. What it hides stays hidden, seen or not.
-    fn judge(&self, key: &Bytes, candidate: Candidate) -> Result<Option<Visible>> {
+    fn judge(&mut self, key: &Bytes, candidate: Candidate) -> Result<Option<Visible>> {
         let Candidate { kind, value, expiry, sequence } = candidate;
         match kind {
             Kind::Put => {}
@@ -256,9 +293,14 @@ impl DbIterator {
         Ok(Some(Visible { key: key.clone(), value, expiry, sequence }))
     }
 
-    fn is_deleted(&self, key: &[u8], sequence: Sequence) -> bool {
-        let newest = |range_deletes: &Arc<RangeDeletes>| range_deletes.covering(key, self.view.sequence);
-        self.range_deletes.iter().filter_map(newest).any(|deleted_at| deleted_at > sequence)
+    fn is_deleted(&mut self, key: &[u8], sequence: Sequence) -> bool {
+        if self.range_deletes.is_empty() {
+            return false;
+        }
+        let coverage = coverage(&mut self.coverage, &self.range_deletes, key, self.view.sequence);
+        let is_hidden = coverage.hides(sequence).is_some();
+        self.hidden = if is_hidden { self.hidden + 1 } else { 0 };
+        is_hidden
     }
 
     /// Moves the cursor past all versions of `key`.
@@ -289,6 +331,19 @@ impl View {
             Bound::Unbounded => false,
         }
     }
+}
+
+/// What is said about `key`: as before where that still holds, else asked anew.
+fn coverage<'a>(
+    known: &'a mut Option<Coverage>,
+    range_deletes: &[Arc<RangeDeletes>],
+    key: &[u8],
+    max: Sequence,
+) -> &'a Coverage {
+    if !known.as_ref().is_some_and(|coverage| coverage.contains(key)) {
+        *known = Some(Coverage::of(range_deletes, key, max));
+    }
+    known.as_ref().expect("it was just put there")
 }
 
 /// Value files are part of the format and not yet of this build.

@@ -3,7 +3,7 @@
 use super::block::{Block, BlockCursor, Malformed};
 use super::reader::Table;
 use crate::error::Result;
-use crate::iter::Cursor;
+use crate::iter::{Cursor, Direction};
 use crate::key::{Kind, Sequence};
 use crate::options::ReadTier;
 use bytes::Bytes;
@@ -134,6 +134,17 @@ impl Cursor for TableCursor {
         let (number, block) = self.current().clone();
         self.entry.prev(&block).map_err(|_| self.table.malformed(number))?;
         if self.entry.valid() { Ok(()) } else { self.last_before(number) }
+    }
+
+    fn skip_older(&mut self, edge: &[u8], sequence: Sequence, direction: Direction) -> Result<bool> {
+        if self.table.properties().largest_sequence >= sequence {
+            return Ok(false);
+        }
+        match direction {
+            Direction::Forward => self.seek(edge, Sequence::MAX)?,
+            Direction::Backward => self.seek_before(edge, Sequence::MAX)?,
+        }
+        Ok(true)
     }
 
     fn valid(&self) -> bool {

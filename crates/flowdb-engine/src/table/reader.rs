@@ -69,7 +69,7 @@ impl Table {
             _ => decode_range_deletes(&block(footer.range_deletes)?, properties.base)
                 .ok_or_else(|| corrupt(footer.range_deletes, "the range-delete block"))?,
         };
-        if range_deletes.originals().len() as u64 != properties.range_deletes {
+        if range_deletes.len() as u64 != properties.range_deletes {
             return Err(corrupt(footer.range_deletes, "the range-delete block"));
         }
         Ok(Arc::new(Table {
