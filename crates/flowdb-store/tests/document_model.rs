@@ -1,6 +1,7 @@
 //! Goal: whatever a program does with databases, stores, indexes, cursors, transactions and reopening, the answers are those of the
 //! standard. Method: random programs run on a [`World`] over an engine in memory, and on a model of plain maps; every
 //! response is compared, and so is everything stored, after each commit, abort, schema change and reopen.
+//! A longer run: `FLOWDB_SEEDS=2000 cargo test --release -p flowdb-store --test document_model`.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::cast_possible_truncation, reason = "the numbers of this test are small")]
@@ -27,13 +28,12 @@ const DIRECTIONS: u8 = 4;
 
 #[test]
 fn random_programs_agree_with_the_model() {
-    let seeds = match std::env::var("FLOWDB_TEST_SEED") {
-        Ok(seed) => vec![seed.parse().unwrap()],
-        Err(_) => (1..=SEEDS).collect(),
-    };
+    let from_env = |name: &str| std::env::var(name).ok().map(|number| number.parse().unwrap());
+    let first: u64 = from_env("FLOWDB_SEED").unwrap_or(1);
+    let count: u64 = from_env("FLOWDB_SEEDS").unwrap_or(SEEDS);
     let mut repeated = 0;
-    for seed in seeds {
-        println!("seed {seed}; repeat with FLOWDB_TEST_SEED={seed}");
+    for seed in first..first + count {
+        println!("seed {seed}; repeat with FLOWDB_SEED={seed} FLOWDB_SEEDS=1");
         let mut program = Program::new(seed);
         for _ in 0..STEPS {
             program.step();
@@ -43,7 +43,7 @@ fn random_programs_agree_with_the_model() {
         program.check_everything();
         repeated += program.repeated.get();
     }
-    assert!(repeated > 0, "no request needed the disk tier");
+    assert!(repeated > 0 || count < SEEDS, "no request needed the disk tier");
 }
 
 /// xorshift: good enough, and the same everywhere.

@@ -65,8 +65,8 @@ fn contains(range: &KeyRange, key: &[u8]) -> bool {
 }
 
 fn seed() -> u64 {
-    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_121);
-    println!("SEED={seed}");
+    let seed = std::env::var("FLOWDB_SEED").ok().map_or(20_261_121, |seed| seed.parse().unwrap());
+    println!("FLOWDB_SEED={seed}");
     seed
 }
 
