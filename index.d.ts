@@ -4,14 +4,17 @@
 // Records
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** A key: a well-formed string (stored as UTF-8) or bytes, at most 512 KiB. All keys have one order, that of their bytes. */
+/**
+ * A key: a well-formed string (stored as UTF-8) or bytes, from none to 512 KiB. All keys have one order, that of their bytes; a string and its
+ * UTF-8 bytes are the same key.
+ */
 export type Key = string | Uint8Array;
 
 /** Microseconds since the epoch as a safe integer or BigInt (64 bits, signed), or a Date. */
 export type Timestamp = number | bigint | Date;
 
 /**
- * What values are, going in and coming out. At most 512 MiB as stored.
+ * What values are, going in and coming out. At most 512 MiB as stored (else `FLOWDB_TOO_LARGE`).
  *
  * | | `put` takes | `get` gives |
  * |---|---|---|
@@ -20,8 +23,8 @@ export type Timestamp = number | bigint | Date;
  * | `'buffer'` | Uint8Array | a Buffer |
  * | `'json'` | what JSON can hold | what `JSON.parse` makes of it |
  *
- * Bytes and text can be read as `'utf8'`, `'buffer'` and `'json'`, whichever they were put as. What only `'any'` can
- * hold is an error (`FLOWDB_INVALID_ARGUMENT`) with the others.
+ * Bytes and text can be read as `'utf8'`, `'buffer'` and `'json'`, whichever they were put as; with `'utf8'`, bytes that are not UTF-8 become U+FFFD.
+ * What only `'any'` can hold, or what is not JSON where `'json'` is asked for, is an error (`FLOWDB_INVALID_ARGUMENT`).
  */
 export type ValueEncoding = 'any' | 'utf8' | 'buffer' | 'json';
 
@@ -29,30 +32,34 @@ export type ValueEncoding = 'any' | 'utf8' | 'buffer' | 'json';
 export type KeyEncoding = 'utf8' | 'buffer';
 
 /**
- * When a write counts as done, and what can be lost of what was done. What survives is always a prefix of all commits.
+ * When a write counts as done, and what can be lost of what was done. What survives is always a prefix of all commits, in the order in which they
+ * were made. The option `sync` of a write makes it, and all before it, as safe as `'always'` does.
  *
  * | | done when | a killed process loses | a power cut loses |
  * |---|---|---|---|
  * | `'os'` (default) | the operating system has it | nothing | what the system has not written back, typically up to 30 seconds |
- * | `{ intervalMs }` | the operating system has it | nothing | what was written in the last interval (1 to 3 600 000 ms) |
+ * | `{ intervalMs }` (1 to 3 600 000) | the operating system has it | nothing | what was written in the last interval, and during its sync |
  * | `'always'` | it is on stable storage | nothing | nothing |
+ *
+ * A database in memory is gone with its process, whatever the mode.
  */
 export type SyncMode = 'os' | 'always' | { intervalMs: number };
 
 export interface OpenOptions {
-  /** Directory of the database. Either this or `memory`. */
+  /** Directory of the database; directories above it are created too. Either this or `memory`. */
   path?: string;
   /** A new database in memory, gone when it is closed. Default false. */
   memory?: boolean;
   /** Create the directory and the database if there is none (else `FLOWDB_NOT_FOUND`). Default true. */
   createIfMissing?: boolean;
-  /** Default `'os'`. */
+  /** What a crash can cost, and what a write. Default `'os'`, or what the directory is open with in this process. */
   sync?: SyncMode;
-  /** Decompressed blocks kept in memory, in bytes. Default 32 MiB, from 0 to 1 TiB. */
+  /** Decompressed blocks of tables kept in memory, in bytes, for all who share the directory. Default 32 MiB, from 0 to 1 TiB. */
   cacheBytes?: number;
   /**
-   * Recent writes kept in memory before they go to a table, in bytes, for each of records, series and IndexedDB.
-   * Default 16 MiB (1 MiB in memory), from 64 KiB to 1 GiB.
+   * Recent writes kept in memory before they go to a table, in bytes, for each of `kv`, `series` and IndexedDB. About three
+   * times as much is held at most while the disk is behind; then writes wait.
+   * Default 16 MiB (1 MiB with `memory`), from 64 KiB to 1 GiB.
    */
   writeBufferBytes?: number;
   /** For calls that name no other. Default `'any'`. */
@@ -66,7 +73,7 @@ export interface OpenOptions {
  *
  * A directory is open in one process at a time. Within the process, all who open it (worker threads, `IDBFactory`
  * with the same path) share one engine; `sync`, `cacheBytes` and `writeBufferBytes` that differ from those it was
- * opened with are an error.
+ * opened with are an error (`FLOWDB_INVALID_ARGUMENT`); those that are not given are taken over.
  *
  * Rejects with a {@link FlowDBError}: `FLOWDB_LOCKED` (another process has it; `holder` is its process id),
  * `FLOWDB_NOT_FOUND`, `FLOWDB_CORRUPTION`, `FLOWDB_UNSUPPORTED`, `FLOWDB_INVALID_ARGUMENT`, `FLOWDB_NO_SPACE`,
@@ -86,9 +93,12 @@ export interface SyncOptions {
 }
 
 export interface ExpiryOptions {
-  /** Milliseconds until it expires: from now in `kv`, from `ts` in `series`. Positive. Default: never. */
+  /**
+   * Milliseconds until it expires: from the write in `kv`, from `ts` in `series`. Positive, fractions down to a microsecond. Not
+   * together with `expiresAt`. Default: never. What has expired is not read any more; its space comes back with compaction.
+   */
   ttl?: number;
-  /** When it expires: milliseconds since the epoch, or a Date. Instead of `ttl`. */
+  /** When it expires: milliseconds since the epoch, or a Date, after 1970 began. Instead of `ttl`. */
   expiresAt?: number | Date;
 }
 
@@ -107,17 +117,17 @@ export interface SeriesPutOptions extends PutOptions {
 export interface RangeOptions {
   /** Keys that begin with this. Not together with the bounds below. */
   prefix?: Key;
-  /** Keys above this. */
+  /** Keys above this. Not together with `gte`. */
   gt?: Key;
   /** This key and those above it. */
   gte?: Key;
-  /** Keys below this. */
+  /** Keys below this. Not together with `lte`. */
   lt?: Key;
   /** This key and those below it. */
   lte?: Key;
   /** From the largest to the smallest. Default false. */
   reverse?: boolean;
-  /** At most so many entries. Default: all. */
+  /** At most so many entries, from 0. Default: all. */
   limit?: number;
   /** Default: the database's. */
   keyEncoding?: KeyEncoding;
@@ -126,7 +136,7 @@ export interface RangeOptions {
 }
 
 export interface ScanOptions extends RangeOptions {
-  /** False for values only. Default true. */
+  /** False for values only. Default true. At least one of `keys` and `values` should be true: entries are `undefined` otherwise. */
   keys?: boolean;
   /** False for keys only. Default true. */
   values?: boolean;
@@ -156,7 +166,9 @@ export interface Point<V = any> extends Entry<V> {
 
 /**
  * Entries in order, read as they are asked for. Nothing is read before the first step; from then on the scan sees the
- * database as it was at that moment. Leaving a loop early lets go of what it holds. Each iteration is a new scan.
+ * database as it was at that moment, and what it sees takes up space on disk until it ends. Leaving a loop early lets go of what it holds.
+ * Each iteration is a new scan. Steps reject with `FLOWDB_CLOSED` once the database was closed, with `FLOWDB_CORRUPTION` and `FLOWDB_IO` where the
+ * disk fails, and with `FLOWDB_INVALID_ARGUMENT` at a value that `valueEncoding` cannot express.
  */
 export interface Scan<E> extends AsyncIterable<E> {
   /** All entries, in one array. */
@@ -169,8 +181,12 @@ export interface Scan<E> extends AsyncIterable<E> {
  * Cache entries: one value for each key. Writes of one turn of the event loop share a commit, in order, up to 64 KiB.
  * Promises settle in the order of the writes. Reads see all writes made before them by the same handle.
  *
- * All writes reject with `FLOWDB_OVERLOADED` while 64 MiB of writes of the handle wait for the disk: await earlier
- * ones.
+ * Writes reject with `FLOWDB_INVALID_ARGUMENT`, `FLOWDB_TOO_LARGE` and `FLOWDB_CLOSED`, and then nothing was written; with `FLOWDB_NO_SPACE`,
+ * and then nothing was written either; with `FLOWDB_IO` and `FLOWDB_POISONED`, and then the outcome is unknown until the database is opened again.
+ * They reject with `FLOWDB_OVERLOADED` if more than 64 MiB of writes of the handle would wait for the disk: await earlier ones. A single
+ * larger one is taken while no other waits.
+ *
+ * Reads reject with `FLOWDB_INVALID_ARGUMENT`, `FLOWDB_TOO_LARGE`, `FLOWDB_CLOSED`, `FLOWDB_CORRUPTION` and `FLOWDB_IO`; `getSync` throws them.
  */
 export interface Kv {
   /** Gives `key` a value. */
@@ -191,10 +207,10 @@ export interface Kv {
 
 /**
  * Time series: values by key and timestamp, ordered by key, then timestamp. Writing to the same key and timestamp
- * again overwrites.
+ * again overwrites. Writes, reads and their errors are as in {@link Kv}.
  */
 export interface Series {
-  /** Adds a value to the series `key`. */
+  /** Gives the series `key` a value at `ts`. One that expired before it was written is not there. */
   put(key: Key, value: any, options?: SeriesPutOptions): Promise<void>;
   /** The value at exactly `ts`. */
   get<V = any>(key: Key, options: { ts: Timestamp } & ValueEncodingOptions): Promise<V | undefined>;
@@ -208,7 +224,7 @@ export interface Series {
   scan<V = any>(options?: SeriesScanOptions): Scan<Point<V>>;
 }
 
-/** Numbers about one kind of records. */
+/** Numbers about one kind of records. With `memory`, the memory that stands for a disk counts as one. */
 export interface TreeStats {
   /** Recent writes in memory, in bytes. */
   memoryBytes: number;
@@ -260,9 +276,9 @@ export class Database {
   scan(options: ScanOptions & { values: false }): Scan<any>;
   scan<V = any>(options: ScanOptions & { keys: false }): Scan<V>;
   scan<V = any>(options?: ScanOptions): Scan<Entry<V>>;
-  /** Writes that land whole or not at all, in order. */
+  /** Writes that land whole or not at all, in order. `sync: true` covers all of them. None is needed: an empty array does nothing. */
   batch(operations: BatchOperation[], options?: SyncOptions): Promise<void>;
-  /** Writes what is in memory to tables. Not needed for safety: the log has it. */
+  /** Writes what is in memory to tables, IndexedDB included. Not needed for safety: the log has it. */
   flush(): Promise<void>;
   /** Numbers about the directory. */
   stats(): Promise<Stats>;
@@ -279,18 +295,18 @@ export class Database {
  * | code | what to do |
  * |---|---|
  * | `FLOWDB_INVALID_ARGUMENT` | fix the call; the message names the argument |
- * | `FLOWDB_TOO_LARGE` | key, value or batch above the limit |
+ * | `FLOWDB_TOO_LARGE` | key or value above the limit |
  * | `FLOWDB_CLOSED` | the database was closed |
  * | `FLOWDB_OVERLOADED` | await earlier writes, then write again |
  * | `FLOWDB_NO_SPACE` | the write was rejected; try again once there is space |
- * | `FLOWDB_CONFLICT` | a condition of the write does not hold |
+ * | `FLOWDB_CONFLICT` | reserved for conditional writes: nothing fails with it yet |
  * | `FLOWDB_NOT_FOUND` | there is no such database |
  * | `FLOWDB_LOCKED` | another process, or another copy of flowdb, has the directory open: `holder` |
  * | `FLOWDB_POISONED` | an earlier write failed and its outcome is unknown: close and open again; reads go on |
  * | `FLOWDB_IO` | the operating system failed: see the message and `file` |
  * | `FLOWDB_CORRUPTION` | a file does not hold what was written: `file`, `offset`; restore from a backup |
- * | `FLOWDB_UNSUPPORTED` | written by a newer version; nothing was touched |
- * | `FLOWDB_NO_BINARY` | (an Error of `require`) no native library for this platform |
+ * | `FLOWDB_UNSUPPORTED` | written by a newer version, which can open it; nothing was touched |
+ * | `FLOWDB_NO_BINARY` | (a plain Error) no native library for this platform: install the package it names in `package` |
  */
 export type FlowDBErrorCode =
   | 'FLOWDB_INVALID_ARGUMENT'
@@ -368,8 +384,12 @@ export type IDBFactory = Instance<Global<'IDBFactory', AnyConstructor>> & {
 };
 export const IDBFactory: {
   /**
-   * Without `path` a fresh, empty world in memory, freed when it is unreachable; with it, what is in the directory,
-   * shared by all factories of the process that name the same one.
+   * Without `path` a fresh, empty world in memory, freed when it is unreachable; with it, what is in the directory, which is created if there is
+   * none, shared by all of the process that name the same one. The directory is opened in the background: a failure is the `error` of the
+   * requests, an `UnknownError`.
+   *
+   * What a crash can cost depends on the `durability` of a transaction: `'strict'` is on stable storage before `complete` is fired, as every version change is;
+   * `'relaxed'` and `'default'` are as the directory's {@link SyncMode} says, which is `'os'` unless `open` was called with another.
    */
   new (options?: { path?: string }): IDBFactory;
   prototype: IDBFactory;
@@ -378,6 +398,6 @@ export const IDBFactory: {
 /** Closes a connection as if it had been closed abnormally: its transactions are aborted, and it gets a `close` event. */
 export function forceCloseDatabase(database: IDBDatabase): void;
 
-/** The world in memory of this process' thread, as `flowdb/auto` installs it. */
+/** A world in memory, one for each thread, as `flowdb/auto` installs it. */
 export const indexedDB: IDBFactory;
 export default indexedDB;
