@@ -41,4 +41,4 @@
  */
 
 /** @type {NativeModule} */
-module.exports = require(process.env.FLOWDB_NATIVE ?? '../../binding.js');
+module.exports = require('../../binding.js');
