@@ -34,6 +34,9 @@ class WriteQueue {
   /** @type {WriteGroup[]} closed groups that wait for the worker */
   #waiting = [];
   #workerIsBusy = false;
+  /** Groups closed, and groups that were written since: a read sees what it has to once the second has caught up. */
+  #submitted = 0;
+  #written = 0;
   /** @type {Map<number, WriteGroup>} */
   #syncs = new Map();
   #outstandingBytes = 0;
@@ -47,7 +50,7 @@ class WriteQueue {
 
   /** True while writes are on their way that a read on this thread would not see. */
   get isBehind() {
-    return this.#workerIsBusy || this.#waiting.length > 0;
+    return this.#written < this.#submitted;
   }
 
   /**
@@ -71,14 +74,17 @@ class WriteQueue {
     const group = this.#open;
     if (!group) return;
     this.#open = undefined;
-    if (this.isBehind) this.#waiting.push(group);
+    const isBehind = this.isBehind;
+    this.#submitted += 1;
+    if (isBehind) this.#waiting.push(group);
     else this.#write(group);
   }
 
-  /** @returns {Promise<void>} settled once reads on this thread see all that was added */
+  /** @returns {Promise<void>} settled once reads on this thread see all that was added so far; more may be added meanwhile */
   caughtUp() {
     this.submit();
-    return this.#when(() => !this.isBehind);
+    const wanted = this.#submitted;
+    return this.#when(() => this.#written >= wanted);
   }
 
   /** @returns {Promise<void>} settled once all outcomes were told */
@@ -118,10 +124,15 @@ class WriteQueue {
   #write(group) {
     try {
       const answer = this.#native.write(group.bytes, group.sync);
+      if (answer < DONE) {
+        this.#writeLater(group);
+        return;
+      }
+      this.#written += 1;
       if (answer === DONE) this.#finish(group);
-      else if (answer > DONE) this.#awaitSync(answer, group);
-      else this.#writeLater(group);
+      else this.#awaitSync(answer, group);
     } catch (error) {
+      this.#written += 1;
       this.#finish(group, error);
     }
   }
@@ -151,6 +162,7 @@ class WriteQueue {
    */
   #workerIsDone(group, error) {
     this.#workerIsBusy = false;
+    this.#written += 1;
     this.#finish(group, error);
     while (!this.#workerIsBusy && this.#waiting.length > 0) {
       this.#write(/** @type {WriteGroup} */ (this.#waiting.shift()));

@@ -105,3 +105,23 @@ test('what comes out can be changed without harm', async (t) => {
   first.fill(1);
   assert.equal((await db.get('a')).toString(), 'abc');
 });
+
+test('a read goes on although writes keep coming that a worker has to do', async (t) => {
+  const db = await database(t, { path: directory(t) });
+  let isRead = false;
+  let writes = 0;
+  const writer = async () => {
+    while (!isRead && writes < 2000) {
+      writes += 1;
+      await db.put(`large${writes % 10}`, Buffer.alloc(100_000));
+    }
+  };
+  const writers = [writer(), writer(), writer(), writer()];
+  await pause(20);
+  const before = writes;
+  await db.get('large1');
+  await db.scan({ limit: 1 }).all();
+  isRead = true;
+  assert.ok(writes - before < 500, `${writes - before} writes were begun before two reads were answered`);
+  await Promise.all(writers);
+});
