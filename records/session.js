@@ -76,7 +76,11 @@ class Session {
   read(operation, key, ts, decode) {
     this.checkOpen();
     this.#writes.submit();
-    if (this.#writes.isBehind) return this.run(() => this.#readNow(operation, key, ts, decode));
+    if (this.#writes.isBehind) {
+      // The caller may use the bytes of the key again before it is their turn.
+      const copy = Buffer.from(key);
+      return this.run(() => this.#readNow(operation, copy, ts, decode));
+    }
     const answer = this.#readNow(operation, key, ts, decode);
     if (answer instanceof Promise) return this.run(() => answer);
     return isOverdue() ? nextTurn().then(() => answer) : answer;

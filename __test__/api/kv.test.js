@@ -125,3 +125,14 @@ test('a read goes on although writes keep coming that a worker has to do', async
   assert.ok(writes - before < 500, `${writes - before} writes were begun before two reads were answered`);
   await Promise.all(writers);
 });
+
+test('the bytes of a key can be used again at once', async (t) => {
+  const db = await database(t);
+  await db.batch([{ type: 'put', key: 'a', value: 'of a' }, { type: 'put', key: 'b', value: 'of b' }]);
+  const key = Buffer.from('a');
+  const large = db.put('large', Buffer.alloc(200_000));
+  const value = db.get(key);
+  key[0] = 98;
+  assert.equal(await value, 'of a', 'the read had to wait for the large write');
+  await large;
+});
