@@ -1,5 +1,6 @@
 'use strict';
 
+const { resolve } = require('node:path');
 const { unknownError } = require('./internal/exceptions.js');
 const { compareKeys, keyFromValue } = require('./internal/keys.js');
 const { OpenRequest, failed } = require('./internal/open_database.js');
@@ -27,7 +28,8 @@ class IDBFactory {
   constructor(options = undefined) {
     const { path } = toDictionary(options, 'IDBFactory');
     if (path !== undefined && typeof path !== 'string') throw new TypeError('path: expected a string');
-    this.#world = new World(path ?? null);
+    // Absolute: the working directory may change before the directory is opened, and after.
+    this.#world = new World(path === undefined ? null : path && resolve(path));
   }
 
   /**

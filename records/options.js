@@ -2,6 +2,7 @@
 
 /** Checks of arguments: each says which one is wrong and what was expected. */
 
+const path = require('node:path');
 const { types } = require('node:util');
 const { invalid } = require('./errors.js');
 
@@ -146,16 +147,19 @@ const OPEN_OPTIONS = [
   'path', 'memory', 'createIfMissing', 'sync', 'cacheBytes', 'writeBufferBytes', 'valueEncoding', 'keyEncoding',
 ];
 
-/** @param {any} options */
-function checkPlace({ path, memory }) {
+/**
+ * @param {any} options
+ * @returns {string | undefined} an absolute path: the working directory may change before the directory is opened, and after
+ */
+function checkPlace({ path: place, memory }) {
   if (checkBoolean('memory', memory)) {
-    if (path !== undefined) throw invalid('path', 'a database in memory has none');
+    if (place !== undefined) throw invalid('path', 'a database in memory has none');
     return undefined;
   }
-  if (typeof path !== 'string' || path === '' || path.includes('\0')) {
-    throw expected('path', path, 'the path of a directory, or memory: true');
+  if (typeof place !== 'string' || place === '' || place.includes('\0')) {
+    throw expected('path', place, 'the path of a directory, or memory: true');
   }
-  return path;
+  return path.resolve(place);
 }
 
 /**
