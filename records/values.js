@@ -57,11 +57,26 @@ const ENCODERS = {
   },
   /** @param {any} value */
   json(value) {
-    const json = JSON.stringify(value);
+    const json = stringified(value);
     if (json === undefined) throw expected('value', value, 'something that JSON can hold');
     return text(json);
   },
 };
+
+/**
+ * A TypeError is what JSON has against cycles and BigInts. Other errors are those of a `toJSON` of the caller's.
+ *
+ * @param {any} value
+ * @returns {string | undefined}
+ */
+function stringified(value) {
+  try {
+    return JSON.stringify(value);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new FlowDBError('FLOWDB_INVALID_ARGUMENT', `value: ${error.message}`, { cause: error });
+  }
+}
 
 /**
  * @param {string} value

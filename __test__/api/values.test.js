@@ -72,3 +72,14 @@ test('bytes of other realms and of shared memory are bytes', async (t) => {
   assert.deepEqual(await db.get('realm'), Buffer.from([1, 2]));
   assert.deepEqual(await db.get('shared'), Buffer.from([0, 0]));
 });
+
+test('what JSON cannot hold is an error with a code', async (t) => {
+  const db = await database(t, { valueEncoding: 'json' });
+  const cycle = {};
+  cycle.cycle = cycle;
+  for (const value of [1n, cycle, undefined, () => {}]) {
+    await assert.rejects(db.put('k', value), { name: 'FlowDBError', code: 'FLOWDB_INVALID_ARGUMENT', message: /^value: / });
+  }
+  const mine = new RangeError('mine');
+  await assert.rejects(db.put('k', { toJSON() { throw mine; } }), mine);
+});
