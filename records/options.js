@@ -35,7 +35,7 @@ function expected(name, value, wanted) {
 }
 
 /**
- * Refuses names that are not options: a misspelt one would be ignored otherwise.
+ * Refuses names that are not options: a misspelt one would be ignored otherwise. An option that is undefined is not given.
  *
  * @param {any} options
  * @param {readonly string[]} names
@@ -45,7 +45,7 @@ function checkOptions(options, names) {
   if (options === undefined) return {};
   if (options === null || typeof options !== 'object') throw expected('options', options, 'an object');
   for (const name of Object.keys(options)) {
-    if (!names.includes(name)) throw invalid(name, `no such option; there are ${names.join(', ')}`);
+    if (!names.includes(name) && options[name] !== undefined) throw invalid(name, `no such option; there are ${names.join(', ')}`);
   }
   return options;
 }

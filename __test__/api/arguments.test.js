@@ -94,3 +94,14 @@ test('what is not there is not created unless it may be', async (t) => {
   await assert.rejects(open({ path: `${path}/missing`, createIfMissing: false }), { code: 'FLOWDB_NOT_FOUND' });
   await assert.rejects(open({ path, createIfMissing: false }), { code: 'FLOWDB_NOT_FOUND' });
 });
+
+test('an option that is undefined is not given, also where there is no such option', async (t) => {
+  const db = await database(t);
+  const [ts, from, to] = [];
+  await db.put('k', 'x', { ts, ttl: undefined });
+  assert.equal(await db.get('k', { ts }), 'x');
+  assert.equal(db.getSync('k', { ts }), 'x');
+  assert.deepEqual(await db.scan({ prefix: 'k', from, to, values: false }).all(), ['k']);
+  await db.delete('k', { ts });
+  assert.equal(await db.get('k'), undefined);
+});
