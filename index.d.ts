@@ -98,7 +98,7 @@ export interface ExpiryOptions {
    * together with `expiresAt`. Default: never. What has expired is not read any more; its space comes back with compaction.
    */
   ttl?: number;
-  /** When it expires: milliseconds since the epoch, or a Date, after 1970 began. Instead of `ttl`. */
+  /** When it expires: milliseconds since the epoch, or a Date; what is in the past expires at once. Instead of `ttl`. */
   expiresAt?: number | Date;
 }
 

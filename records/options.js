@@ -98,35 +98,42 @@ function checkTimestamp(name, value) {
   if (value === undefined || Number.isSafeInteger(value)) return value;
   if (typeof value === 'bigint' && value >= INT64_MIN && value <= INT64_MAX) return value;
   if (types.isDate(value)) {
-    const microseconds = Date.prototype.getTime.call(value) * 1000;
-    if (Number.isSafeInteger(microseconds)) return microseconds;
-    if (!Number.isNaN(microseconds)) return BigInt(microseconds);
+    const milliseconds = Date.prototype.getTime.call(value);
+    if (!Number.isNaN(milliseconds)) return toMicroseconds(milliseconds);
   }
   throw expected(name, value, 'microseconds since the epoch as a safe integer or BigInt, or a valid Date');
 }
 
 /**
  * @param {any} options with `ttl` or `expiresAt`
- * @returns {{ ttl: number } | { expiry: number } | undefined} microseconds from the start, or since the epoch
+ * @returns {import('./write_group.js').Write['expiry']} microseconds from the start, or since the epoch
  */
 function checkExpiry({ ttl, expiresAt }) {
   if (ttl !== undefined && expiresAt !== undefined) throw invalid('expiresAt', 'cannot be combined with ttl');
-  if (ttl !== undefined) return { ttl: checkMilliseconds('ttl', ttl, 'a positive number of milliseconds') };
+  if (ttl !== undefined) {
+    const microseconds = typeof ttl === 'number' && Number.isFinite(ttl) ? toMicroseconds(ttl) : 0;
+    if (microseconds <= 0) throw expected('ttl', ttl, 'a positive number of milliseconds');
+    return { ttl: microseconds };
+  }
   if (expiresAt === undefined) return undefined;
   const time = types.isDate(expiresAt) ? Date.prototype.getTime.call(expiresAt) : expiresAt;
-  return { expiry: checkMilliseconds('expiresAt', time, 'milliseconds since the epoch, or a valid Date') };
+  if (typeof time !== 'number' || !Number.isFinite(time)) {
+    throw expected('expiresAt', expiresAt, 'milliseconds since the epoch, or a valid Date');
+  }
+  return { expiry: toMicroseconds(time) };
 }
 
 /**
- * @param {string} name
- * @param {any} value milliseconds
- * @param {string} wanted
- * @returns {number} microseconds
+ * @param {number} milliseconds finite
+ * @returns {number | bigint} exact for all dates; what is beyond 64 bits is as far as they reach, which is 292 000 years
  */
-function checkMilliseconds(name, value, wanted) {
-  const microseconds = typeof value === 'number' ? Math.round(value * 1000) : NaN;
-  if (!(microseconds > 0) || !Number.isSafeInteger(microseconds)) throw expected(name, value, wanted);
-  return microseconds;
+function toMicroseconds(milliseconds) {
+  const microseconds = Math.round(milliseconds * 1000);
+  if (Number.isSafeInteger(microseconds)) return microseconds;
+  // Doubles of this size stand further apart than dates do.
+  const exact = BigInt(Math.round(milliseconds)) * 1000n;
+  if (exact > INT64_MAX) return INT64_MAX;
+  return exact < INT64_MIN ? INT64_MIN : exact;
 }
 
 /**

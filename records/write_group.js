@@ -22,7 +22,7 @@ const FIRST_BYTES = 1024;
  *   key: Uint8Array,
  *   value?: import('./values.js').StoredValue,
  *   ts?: number | bigint,
- *   expiry?: { ttl: number } | { expiry: number },
+ *   expiry?: { ttl: number | bigint } | { expiry: number | bigint },
  * }} Write
  */
 

@@ -105,3 +105,17 @@ test('an option that is undefined is not given, also where there is no such opti
   await db.delete('k', { ts });
   assert.equal(await db.get('k'), undefined);
 });
+
+test('an expiry may be any moment, and any length of time', async (t) => {
+  const db = await database(t);
+  for (const expiresAt of [0, -5, new Date(0), new Date(-8.64e15)]) {
+    await db.put('k', 'x', { expiresAt });
+    assert.equal(await db.get('k'), undefined, `expired at ${expiresAt}`);
+  }
+  for (const expiry of [{ expiresAt: new Date(8.64e15) }, { expiresAt: Number.MAX_VALUE }, { ttl: 1e13 }, { ttl: Number.MAX_SAFE_INTEGER }, { ttl: Number.MAX_VALUE }]) {
+    await db.put('k', 'x', expiry);
+    assert.equal(await db.get('k'), 'x', JSON.stringify(expiry));
+    await db.series.put('k', 'x', { ts: 1, ...expiry });
+    assert.equal((await db.series.latest('k')).value, 'x', JSON.stringify(expiry));
+  }
+});

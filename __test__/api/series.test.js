@@ -91,3 +91,10 @@ test('series are chosen by prefix, key or bounds', async (t) => {
   assert.deepEqual((await db.scan({ prefix: 'a', from: 0 }).all()).length, 3, 'a window selects series');
   assert.deepEqual(await db.scan({ prefix: 'a' }).all(), []);
 });
+
+test('dates are told apart however far away they are', async (t) => {
+  const db = await database(t);
+  const times = [-8.64e15, 8.64e15 - 63].flatMap((start) => Array.from({ length: 64 }, (_, index) => start + index));
+  await Promise.all(times.map((time) => db.series.put('far', time, { ts: new Date(time) })));
+  assert.deepEqual((await db.series.scan({ key: 'far' }).all()).map(({ value }) => value), times);
+});
