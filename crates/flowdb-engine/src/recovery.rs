@@ -251,24 +251,23 @@ impl Inner {
             return Ok(());
         }
         let memtables: usize = self.trees.iter().map(|tree| tree.view().memtable_bytes()).sum();
-        let healthy = self.poison.get().is_none();
-        if healthy && memtables >= FLUSH_AT_CLOSE_BYTES {
-            self.flush()?;
-        }
+        let is_healthy = || self.poison.get().is_none();
+        // A flush that fails, for instance because the disk is full, loses nothing: the log has it all. What holds the directory must go.
+        let flushed = if is_healthy() && memtables >= FLUSH_AT_CLOSE_BYTES { self.flush() } else { Ok(()) };
         let _workshop = self.workshop.lock();
         let mut state = self.commit.lock();
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
         let result = match state.log.take() {
-            Some(mut log) if healthy => log.close_mark().and_then(|()| {
+            Some(mut log) if is_healthy() => log.close_mark().and_then(|()| {
                 let edit = self.new_edit().last_sequence(self.snapshots.visible()).clean_close(true);
                 self.record(&edit)
             }),
             _ => Ok(()),
         };
         self.lock.lock().take();
-        result
+        flushed.and(result)
     }
 }
 

@@ -151,3 +151,20 @@ fn settings_out_of_range_are_refused_by_name() {
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
     assert!(error.to_string().contains("log_segment_bytes"), "{error}");
 }
+
+#[test]
+fn closing_lets_go_of_the_directory_even_if_it_cannot_flush() {
+    let dir = Directory::new("close-fails");
+    let mut options = options();
+    options.trees.iter_mut().for_each(|tree| tree.write_buffer_bytes = 16 << 20);
+    let db = Db::open(real(), &dir.0, options.clone()).unwrap();
+    put(&db, b"large", &vec![7; 2 << 20]);
+    // No table can be made where a directory stands.
+    let in_the_way: Vec<_> = (1..10).map(|number| dir.0.join(format!("{number:010}.table"))).collect();
+    in_the_way.iter().for_each(|path| std::fs::create_dir(path).unwrap());
+    db.close().unwrap_err();
+    in_the_way.iter().for_each(|path| std::fs::remove_dir(path).unwrap());
+    let again = Db::open(real(), &dir.0, options).unwrap();
+    assert_eq!(get(&again, b"large").unwrap().len(), 2 << 20);
+    assert_eq!(db.get(TREES[0], b"large", ReadOptions::default()).unwrap_err().kind(), ErrorKind::Closed);
+}
