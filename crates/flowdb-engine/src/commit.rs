@@ -101,6 +101,7 @@ impl Inner {
 
     /// Begins a new log segment: the old one is synced to its end first. Under the commit lock.
     pub(crate) fn rotate_log(&self, state: &mut CommitState) -> Result<()> {
+        self.check_usable()?;
         let Some(old) = state.log.as_mut() else {
             return Err(closed());
         };

@@ -140,6 +140,12 @@ impl Db {
         self.0.close()
     }
 
+    /// Takes the directory away from this database: another one has its path now. Nothing is written by name any more once this returns;
+    /// writes fail with `Poisoned`, and reads go on from the files that are open.
+    pub fn abandon(&self, why: &str) {
+        self.0.abandon(why);
+    }
+
     fn now(&self, options: ReadOptions) -> i64 {
         options.now.unwrap_or_else(|| self.0.now())
     }

@@ -101,6 +101,15 @@ impl Inner {
         error
     }
 
+    /// See [`crate::Db::abandon`].
+    pub(crate) fn abandon(&self, why: &str) {
+        tracing::error!("{why}; no more writes until the database is reopened");
+        let _ = self.poison.set(why.to_owned());
+        // Who is at work has not seen it yet.
+        drop(self.workshop.lock());
+        drop(self.commit.lock());
+    }
+
     /// Time against which expiry is judged, microseconds since the epoch.
     pub(crate) fn now(&self) -> i64 {
         self.options.clock.now().max(self.purge_time.load(Ordering::Acquire))

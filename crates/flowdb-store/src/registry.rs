@@ -2,14 +2,16 @@
 
 use crate::closer::close_later;
 use crate::store::{Store, StoreOptions};
+#[cfg(unix)]
+use flowdb_engine::fs::ReadableFile;
 use flowdb_engine::fs::{FileAccess, FileSystem, RealFileSystem};
 use flowdb_engine::{Error, Result};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::ops::Deref;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 
 /// What a directory is, whatever path leads to it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +31,42 @@ struct Slot {
 struct OpenStore {
     store: Arc<Store>,
     handles: usize,
+    /// The directory itself: as long as it is open its inode is not given to another one, should it be removed.
+    #[cfg(unix)]
+    _directory: Arc<dyn ReadableFile>,
+}
+
+impl OpenStore {
+    fn new(fs: Arc<dyn FileSystem>, dir: &Path, options: &StoreOptions) -> Result<Self> {
+        #[cfg(unix)]
+        let directory = fs.open_read(dir).map_err(|error| Error::io(dir, "opening the directory", error))?;
+        let store = Store::open_engine(fs, dir, options)?;
+        Ok(OpenStore {
+            store,
+            handles: 1,
+            #[cfg(unix)]
+            _directory: directory,
+        })
+    }
+}
+
+/// The store that was opened by a path last, and what the directory was.
+static PATHS: Mutex<BTreeMap<PathBuf, (DirectoryId, Weak<Store>)>> = Mutex::new(BTreeMap::new());
+
+/// A store names its files by its path. If the directory there is another one by now, because the old one was removed
+/// or moved, the old store must not write into the new one's.
+fn abandon_former(dir: &Path, id: &DirectoryId) {
+    let former =
+        PATHS.lock().get(dir).filter(|(other, _)| other != id).and_then(|(_, store)| store.upgrade());
+    if let Some(former) = former {
+        former.db().abandon("the directory was removed or moved, and another one opened in its place");
+    }
+}
+
+fn remember_path(dir: PathBuf, id: DirectoryId, store: &Arc<Store>) {
+    let mut paths = PATHS.lock();
+    paths.retain(|_, (_, store)| store.strong_count() > 0);
+    paths.insert(dir, (id, Arc::downgrade(store)));
 }
 
 /// Keeps a store open. The last handle of a store closes it.
@@ -58,8 +96,14 @@ pub(crate) fn open(dir: &Path, options: &StoreOptions) -> Result<StoreHandle> {
             Arc::clone(&open.store)
         }
         None => {
-            let store = Store::open_engine(fs, dir, options)?;
-            *open = Some(OpenStore { store: Arc::clone(&store), handles: 1 });
+            // Links resolved: what counts is where the files of the former store would go.
+            let place = std::fs::canonicalize(dir)
+                .map_err(|error| Error::io(dir, "looking up the directory", error))?;
+            abandon_former(&place, &id);
+            let opened = OpenStore::new(fs, dir, options)?;
+            let store = Arc::clone(&opened.store);
+            remember_path(place, id.clone(), &store);
+            *open = Some(opened);
             store
         }
     };
