@@ -14,10 +14,20 @@ const FAILURE = Symbol('failure');
  */
 function step(value, identifier) {
   if (typeof value === 'string' && identifier === 'length') return value.length;
+  if (!isObject(value)) return FAILURE;
+  const found = ownProperty(value, identifier);
+  return found === undefined ? FAILURE : found;
+}
+
+/**
+ * A property of an object's own, or one that the standard takes for such.
+ * @param {any} value
+ * @param {string} identifier
+ */
+function ownProperty(value, identifier) {
   if (value instanceof Blob && (identifier === 'size' || identifier === 'type')) return value[identifier];
   if (value instanceof File && (identifier === 'name' || identifier === 'lastModified')) return value[identifier];
-  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, identifier)) return FAILURE;
-  return value[identifier] === undefined ? FAILURE : value[identifier];
+  return Object.hasOwn(value, identifier) ? value[identifier] : FAILURE;
 }
 
 /**
@@ -54,4 +64,26 @@ function keyAt(bytes, keyPath, multiEntry) {
   return Array.isArray(keys) ? keys.map((key) => Buffer.from(key).toString('hex')) : Buffer.from(keys).toString('hex');
 }
 
-module.exports = { keyAt };
+/**
+ * https://w3c.github.io/IndexedDB/#check-that-a-key-could-be-injected-into-a-value, with objects of any class, as browsers do.
+ * @param {Uint8Array} bytes
+ * @param {string} keyPath
+ * @returns {boolean}
+ */
+function canInject(bytes, keyPath) {
+  let value = decode(bytes);
+  for (const identifier of splitKeyPath(keyPath).slice(0, -1)) {
+    if (!isObject(value)) return false; // step 4.1
+    const found = ownProperty(value, identifier);
+    if (found === FAILURE) return true; // step 4.3
+    value = found; // step 4.4
+  }
+  return isObject(value); // step 5
+}
+
+/** @param {unknown} value */
+function isObject(value) {
+  return typeof value === 'object' && value !== null;
+}
+
+module.exports = { canInject, keyAt };
