@@ -172,3 +172,32 @@ test('the contents of Blobs are read before the put is done', async () => {
   assert.equal(await blob.text(), 'text');
   assert.equal(blob.type, 'text/plain');
 });
+
+/** A Blob that cannot be read, as one of a file that is gone. */
+function unreadableBlob() {
+  return Object.assign(new Blob(['text']), { arrayBuffer: () => Promise.reject(new Error('gone')) });
+}
+
+test('a Blob that cannot be read fails its request when its turn comes, and nothing else', async (t) => {
+  const unhandled = t.mock.fn();
+  process.on('unhandledRejection', unhandled);
+  const db = await openDatabase(createStores);
+  let waits = true;
+  const earlier = db.transaction('a', 'readwrite').objectStore('a');
+  const wait = () => {
+    if (waits) earlier.get(0).onsuccess = wait;
+  };
+  wait();
+  const transaction = db.transaction('a', 'readwrite');
+  const put = transaction.objectStore('a').put(unreadableBlob(), 1);
+  put.onerror = (event) => event.preventDefault();
+  const aborted = db.transaction('b', 'readwrite');
+  aborted.objectStore('b').put(unreadableBlob(), 1);
+  aborted.abort();
+  await delay(20);
+  waits = false;
+  assert.equal(await finished(transaction), 'complete');
+  assert.deepEqual([put.error.name, put.error.message], ['UnknownError', 'gone']);
+  process.off('unhandledRejection', unhandled);
+  assert.equal(unhandled.mock.callCount(), 0);
+});

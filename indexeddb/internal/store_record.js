@@ -64,7 +64,12 @@ function checkInlineKey(value, store) {
 function putOperation(handle, clone, key, noOverwrite) {
   const { bytes, valueOffset } = operations.put(handle.store, clone.bytes, key, noOverwrite);
   const { object, operation } = createRequest(handle, bytes, (response) => response.key());
-  if (clone.blobs !== null) operation.waiting = fillBlobs(bytes, valueOffset, clone.blobs);
+  if (clone.blobs !== null) {
+    operation.waiting = fillBlobs(bytes, valueOffset, clone.blobs);
+    // Its turn hears of a failure. Until then, and if the transaction is aborted before, nobody listens: that is no
+    // unhandled rejection.
+    operation.waiting.catch(() => {});
+  }
   return object;
 }
 
