@@ -138,6 +138,21 @@ test('schema changes are refused outside a version change, and checked within it
   }, domException('InvalidStateError'));
 });
 
+test('the connection of an aborted version change takes no transactions', async () => {
+  const factory = new IDBFactory();
+  (await openDatabase((created) => created.createObjectStore('s'), { factory })).close();
+  const request = factory.open('database', 2);
+  const thrown = new Promise((resolve) => {
+    request.onupgradeneeded = () => {
+      const db = request.result;
+      request.transaction.onabort = () => resolve(assert.throws(() => db.transaction('s'), domException('InvalidStateError')));
+      request.transaction.abort();
+    };
+  });
+  await assert.rejects(result(request), domException('AbortError'));
+  await thrown;
+});
+
 test('forceCloseDatabase aborts transactions, then fires close', async () => {
   const db = await openDatabase((created) => created.createObjectStore('s'));
   const transaction = db.transaction('s', 'readwrite');

@@ -135,7 +135,6 @@ function fireUpgradeNeeded(request, transaction, oldVersion, newVersion) {
 function upgradeFinished(request, connection, committed) {
   connection.world.upgradeFinished(request.databaseName);
   if (!committed) {
-    connection.closePending = true; // the native side has closed it
     connection.world.forgetConnection(connection);
     fail(request, exception('AbortError', 'The version change transaction was aborted'));
   } else if (connection.closePending) {

@@ -197,6 +197,7 @@ function resetOpenRequest(request) {
  * @param {Upgrade} upgrade
  */
 function abortUpgrade({ connection }, upgrade) {
+  connection.closePending = true; // the native side has closed it
   connection.version = upgrade.oldVersion; // step 3
   upgrade.restoreSchema(); // steps 4 to 6
 }
