@@ -164,14 +164,20 @@ open.onsuccess = () => {
   assert.deepEqual(stdout.trim().split('\n'), ['reported mine', 'next listener', 'abort AbortError']);
 });
 
-test('fake timers that are installed later do not stop the database', () => {
-  const script = `
-const { IDBFactory } = require(${JSON.stringify(require.resolve('../../index.js'))});
-for (const name of ['setImmediate', 'setTimeout', 'queueMicrotask']) globalThis[name] = () => {};
-process.nextTick = () => {};
+const load = (name) => `require(${JSON.stringify(require.resolve(name))})`;
+const IMPORT = `const { IDBFactory } = ${load('../../index.js')};`;
+const FAKE_TIMERS = `for (const name of ['setImmediate', 'setTimeout', 'queueMicrotask']) globalThis[name] = () => {};
+process.nextTick = () => {};`;
+
+for (const [when, begin] of [['after', IMPORT + FAKE_TIMERS], ['before', FAKE_TIMERS + IMPORT]]) {
+  test(`fake timers that are installed ${when} the import do not stop the database`, () => {
+    const script = `${begin}
 const open = new IDBFactory().open('d');
 open.onupgradeneeded = () => open.result.createObjectStore('s');
-open.onsuccess = () => { open.result.transaction('s').oncomplete = () => console.log('complete'); };`;
-  const { stdout, stderr } = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' });
-  assert.equal(stdout.trim(), 'complete', stderr);
-});
+open.onsuccess = () => { open.result.transaction('s').oncomplete = () => console.log('complete'); };
+const { checkpointFunction } = ${load('../../indexeddb/internal/checkpoint.js')};
+process.on('exit', () => console.log(typeof checkpointFunction()));`;
+    const { stdout, stderr } = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' });
+    assert.equal(stdout.trim(), 'complete\nfunction', stderr);
+  });
+}

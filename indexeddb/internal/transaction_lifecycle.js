@@ -14,9 +14,9 @@ const { queueTask } = require('./task_queue.js');
 /** @typedef {import('./request_queue.js').Request} Request */
 /** @typedef {import('./schema.js').ObjectStore} ObjectStore */
 
-// Captured at import: fake timers that are installed later must not stop the database.
-const { queueMicrotask } = globalThis;
+// Captured at import: fake timers that are installed later must not stop the database. queueMicrotask may be a fake even now.
 const { nextTick } = process;
+const resolved = Promise.resolve();
 
 /**
  * What a version change transaction knows beyond others.
@@ -81,17 +81,18 @@ class Transaction extends EventTargetState {
 
 /**
  * "Cleanup Indexed Database transactions": a transaction made by a script is active until that script, and the microtasks
- * after it, have ended. nextTick callbacks run when the microtasks have drained, before anything else of the event loop.
+ * after it, have ended. nextTick callbacks run when the microtasks have drained, before anything else of the event loop. Where
+ * nextTick was a fake already at import, it ends with the next task: no task but that of its own events finds it active later.
  * @param {Transaction} transaction
  */
 function deactivateAfterMicrotasks(transaction) {
-  queueMicrotask(() =>
-    nextTick(() => {
-      if (transaction.state !== 'active') return;
-      transaction.state = 'inactive';
-      settleTransaction(transaction);
-    }),
-  );
+  const deactivate = () => {
+    if (transaction.state !== 'active') return;
+    transaction.state = 'inactive';
+    settleTransaction(transaction);
+  };
+  resolved.then(() => nextTick(deactivate));
+  queueTask(deactivate);
 }
 
 /**
