@@ -136,7 +136,7 @@ export interface RangeOptions {
 }
 
 export interface ScanOptions extends RangeOptions {
-  /** False for values only. Default true. At least one of `keys` and `values` should be true: entries are `undefined` otherwise. */
+  /** False for values only. Default true. At least one of `keys` and `values` is true. */
   keys?: boolean;
   /** False for keys only. Default true. */
   values?: boolean;

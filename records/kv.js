@@ -3,6 +3,7 @@
 const { encodeKey } = require('./keys.js');
 const {
   checkBoolean, checkExpiry, checkInteger, checkKeyEncoding, checkOptions, checkValueEncoding,
+  expected,
 } = require('./options.js');
 const { READ } = require('./reader.js');
 const { Scan } = require('./scan.js');
@@ -79,7 +80,9 @@ class Kv {
   scan(options) {
     this.#session.checkOpen();
     const checked = checkOptions(options, SCAN_OPTIONS);
+    const keys = checked.keys === undefined || checkBoolean('keys', checked.keys);
     const values = checked.values === undefined || checkBoolean('values', checked.values);
+    if (!keys && !values) throw expected('values', checked.values, 'true where keys is false: an entry would have nothing in it');
     const request = packScan({
       tree: TREE.kv,
       range: readRange(checked),
@@ -90,7 +93,7 @@ class Kv {
       keyEncoding: checkKeyEncoding(checked.keyEncoding, this.#session.keyEncoding),
       valueEncoding: checkValueEncoding(checked.valueEncoding, this.#session.valueEncoding),
       hasTimestamps: false,
-      keys: checked.keys === undefined || checkBoolean('keys', checked.keys),
+      keys,
       values,
     });
   }

@@ -1,6 +1,6 @@
 'use strict';
 
-const { encodeKey } = require('./keys.js');
+const { decodeKey, encodeKey } = require('./keys.js');
 const { readInt64 } = require('./numbers.js');
 const {
   checkBoolean, checkExpiry, checkInteger, checkKeyEncoding, checkOptions, checkTimestamp, checkValueEncoding, expected,
@@ -66,9 +66,12 @@ class Series {
   async latest(key, options) {
     const { valueEncoding } = checkOptions(options, ['valueEncoding']);
     const encoding = checkValueEncoding(valueEncoding, this.#session.valueEncoding);
-    return this.#session.read(READ.getLatest, encodeKey(key), 0, (answer) => {
+    const { keyEncoding } = this.#session;
+    const keyBytes = Buffer.from(encodeKey(key)); // a copy: the caller may change its own bytes
+    return this.#session.read(READ.getLatest, keyBytes, 0, (answer) => {
       const ts = readInt64(answer, 0);
-      return { key, ts, value: decodeValue(answer.subarray(INT64_BYTES), encoding) };
+      const value = decodeValue(answer.subarray(INT64_BYTES), encoding);
+      return { key: decodeKey(keyBytes, keyEncoding), ts, value };
     });
   }
 
@@ -80,6 +83,8 @@ class Series {
   async delete(key, options) {
     const checked = checkOptions(options, ['ts', 'sync']);
     const ts = checkTimestamp('ts', checked.ts);
+    // Elsewhere undefined is as good as nothing. Here a misspelt property would take the whole series.
+    if (ts === undefined && 'ts' in checked) throw expected('ts', ts, 'a timestamp; without it, all values of the key are deleted');
     const operation = ts === undefined ? OPERATION.seriesDeleteAll : OPERATION.seriesDelete;
     return this.#session.write([{ operation, key: encodeKey(key), ts }], checkBoolean('sync', checked.sync));
   }

@@ -2,8 +2,10 @@
 //! compaction in libuv's pool. What was measured is in docs/architecture.md.
 
 use crate::channel::Channel;
+use crate::task::panicked;
 use flowdb_engine::{Db, Error, LogPosition};
 use parking_lot::{Condvar, Mutex};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// The outcome of a requested sync: its number, and the error if it failed.
@@ -65,7 +67,11 @@ impl Shared {
     fn run(&self, db: &Db) {
         while let Some(requests) = self.next_requests() {
             let last = requests.iter().map(|(_, position)| *position).max();
-            let error = last.and_then(|position| db.sync(position).err()).map(Arc::new);
+            // A panic must not leave promises without an answer.
+            let sync = || last.map_or(Ok(()), |position| db.sync(position));
+            let result =
+                catch_unwind(AssertUnwindSafe(sync)).unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
+            let error = result.err().map(Arc::new);
             let outcomes = requests.into_iter().map(|(number, _)| (number, error.clone()));
             self.state.lock().outcomes.extend(outcomes);
             self.channel.notify();

@@ -119,3 +119,28 @@ test('an expiry may be any moment, and any length of time', async (t) => {
     assert.equal((await db.series.latest('k')).value, 'x', JSON.stringify(expiry));
   }
 });
+
+test('a scan has something in its entries', async (t) => {
+  const db = await database(t);
+  assert.throws(() => db.kv.scan({ keys: false, values: false }), { code: 'FLOWDB_INVALID_ARGUMENT', message: /values/ });
+});
+
+test('a whole series is deleted only by saying nothing about a timestamp', async (t) => {
+  const db = await database(t);
+  await db.series.put('s', 'x', { ts: 1 });
+  await assert.rejects(db.series.delete('s', { ts: undefined }), { code: 'FLOWDB_INVALID_ARGUMENT', message: /ts/ });
+  assert.equal((await db.series.latest('s')).value, 'x');
+  await db.series.delete('s');
+  assert.equal(await db.series.latest('s'), undefined);
+});
+
+test('options that do not fit an open directory are refused by name, with what it is open with', async (t) => {
+  const path = directory(t);
+  const db = await open({ path, sync: 'always', cacheBytes: 1 << 20 });
+  t.after(() => db.close());
+  const refused = (/** @type {object} */ options, /** @type {RegExp} */ message) =>
+    assert.rejects(open({ path, ...options }), { code: 'FLOWDB_INVALID_ARGUMENT', message });
+  await refused({ sync: 'os' }, /^sync: .* with 'always'$/);
+  await refused({ cacheBytes: 2 << 20 }, /^cacheBytes: .* with 1048576$/);
+  await (await open({ path })).close();
+});

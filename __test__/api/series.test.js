@@ -98,3 +98,12 @@ test('dates are told apart however far away they are', async (t) => {
   await Promise.all(times.map((time) => db.series.put('far', time, { ts: new Date(time) })));
   assert.deepEqual((await db.series.scan({ key: 'far' }).all()).map(({ value }) => value), times);
 });
+
+test('latest gives the key in the encoding of the database, and never the caller\'s own bytes', async (t) => {
+  const db = await database(t);
+  await db.series.put('s', 'x', { ts: 1 });
+  const key = Buffer.from('s');
+  const latest = db.series.latest(key);
+  key[0] = 0;
+  assert.equal((await latest).key, 's');
+});

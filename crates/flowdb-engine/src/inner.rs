@@ -112,7 +112,12 @@ impl Inner {
 
     /// Time against which expiry is judged, microseconds since the epoch.
     pub(crate) fn now(&self) -> i64 {
-        self.options.clock.now().max(self.purge_time.load(Ordering::Acquire))
+        self.options.clock.now().max(self.purge_time())
+    }
+
+    /// The highest time by which something was dropped because it had expired.
+    pub(crate) fn purge_time(&self) -> i64 {
+        self.purge_time.load(Ordering::Acquire)
     }
 
     pub(crate) fn next_file_id(&self) -> u64 {

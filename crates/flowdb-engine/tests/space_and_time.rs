@@ -152,6 +152,22 @@ fn the_memory_tier_never_reads_files() {
 }
 
 #[test]
+fn small_flushes_of_data_in_order_do_not_add_up_to_many_tables() {
+    let (_fs, db) = new(&Arc::default());
+    for index in 0..400 {
+        fill(&db, index..index + 1, i64::MAX);
+        db.flush().unwrap();
+        settle(&db);
+    }
+    let tables: usize = db.stats().trees[0].tables.iter().sum();
+    assert!(tables < 24, "{tables} tables");
+    assert_eq!(
+        collect_forward(&mut db.iter(TREES[0], EVERYTHING, ReadOptions::default()).unwrap()).unwrap().len(),
+        400
+    );
+}
+
+#[test]
 fn the_log_does_not_grow_beyond_its_limit() {
     let (_fs, db) = new(&Arc::default());
     // One small entry in the second tree keeps the first segment, until its memtable is frozen for that.

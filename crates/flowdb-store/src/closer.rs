@@ -31,8 +31,11 @@ pub(crate) fn close_later(closing: Closing) {
 
 fn run() {
     while let Some(closing) = next() {
-        if let Err(error) = closing() {
-            tracing::warn!(%error, "a forgotten handle could not be closed cleanly");
+        // A panic must not keep the handles behind this one open.
+        match std::panic::catch_unwind(std::panic::AssertUnwindSafe(closing)) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "a forgotten handle could not be closed cleanly"),
+            Err(_) => tracing::error!("a bug in flowdb: closing a forgotten handle panicked"),
         }
     }
 }

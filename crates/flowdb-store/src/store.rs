@@ -9,6 +9,7 @@ use flowdb_engine::{
     Clock, Db, Error, Executor, Options, Result, SyncMode, SystemClock, TreeId, TreeOptions,
 };
 use parking_lot::Mutex;
+use std::fmt;
 use std::fmt::Debug;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -72,22 +73,34 @@ impl Settings {
         }
     }
 
-    /// Refuses options that ask for something else, naming the first.
+    /// Refuses options that ask for something else, naming the first and what it is.
     fn check(&self, options: &StoreOptions) -> Result<()> {
-        let differs = [
-            ("sync", options.sync.is_some_and(|sync| sync != self.sync)),
-            ("cacheBytes", options.cache_bytes.is_some_and(|bytes| bytes != self.cache_bytes)),
-            (
-                "writeBufferBytes",
-                options.write_buffer_bytes.is_some_and(|bytes| bytes != self.write_buffer_bytes),
-            ),
-        ];
-        match differs.iter().find(|(_, differs)| *differs) {
-            None => Ok(()),
-            Some((name, _)) => Err(Error::invalid(format!(
-                "{name}: the directory is open in this process with another value ({self:?})"
-            ))),
-        }
+        let agrees = |name: &str, agrees: bool, current: &dyn fmt::Display| match agrees {
+            true => Ok(()),
+            false => {
+                Err(Error::invalid(format!("{name}: the directory is open in this process with {current}")))
+            }
+        };
+        agrees("sync", options.sync.is_none_or(|sync| sync == self.sync), &sync_name(self.sync))?;
+        agrees(
+            "cacheBytes",
+            options.cache_bytes.is_none_or(|bytes| bytes == self.cache_bytes),
+            &self.cache_bytes,
+        )?;
+        agrees(
+            "writeBufferBytes",
+            options.write_buffer_bytes.is_none_or(|bytes| bytes == self.write_buffer_bytes),
+            &self.write_buffer_bytes,
+        )
+    }
+}
+
+/// A sync mode as JavaScript writes it.
+fn sync_name(sync: SyncMode) -> String {
+    match sync {
+        SyncMode::Always => "'always'".to_owned(),
+        SyncMode::Interval(interval) => format!("{{ intervalMs: {} }}", interval.as_millis()),
+        SyncMode::Os => "'os'".to_owned(),
     }
 }
 

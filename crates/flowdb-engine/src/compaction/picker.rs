@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 /// Level-0 tables at which they are merged into level 1.
 const LEVEL_0_TABLES: usize = 4;
+/// Small neighbours on a deeper level at which they are merged.
+const SCATTERED_TABLES: usize = 8;
 /// Level-0 tables at which writes wait.
 pub(crate) const LEVEL_0_TABLES_MAX: usize = 24;
 /// Each level may hold this many times what the one above it holds.
@@ -38,6 +40,7 @@ pub(crate) fn pick(levels: &Levels, at: Circumstances) -> Option<Choice> {
         return Some(from_level_0(levels));
     }
     oversized(levels, at.table_bytes_max)
+        .or_else(|| scattered(levels, at.table_bytes_max))
         .or_else(|| expired(levels, at))
         .or_else(|| full_of_deletes(levels, at))
 }
@@ -87,6 +90,33 @@ fn oversized(levels: &Levels, table_bytes_max: u64) -> Option<Choice> {
         bytes * 100 / live.meta.file_bytes.max(1)
     };
     levels.level(level).iter().min_by_key(cost).map(|live| down(levels, level, live))
+}
+
+/// Neighbours on a level that fit into one table. Data that comes in order is flushed in small pieces which overlap nothing, so that
+/// no other rule would ever merge them. None of them may make up more than half of the whole: what was merged is merged again only
+/// when as much has come behind it.
+fn scattered(levels: &Levels, table_bytes_max: u64) -> Option<Choice> {
+    (1..LEVELS).find_map(|level| {
+        let tables = levels.level(level);
+        let runs = (0..tables.len()).map(|start| run_within(&tables[start..], table_bytes_max));
+        let run = runs.into_iter().find(|run| run.len() >= SCATTERED_TABLES && is_balanced(run))?;
+        Some(Choice { inputs: run.to_vec(), level: level_number(level) })
+    })
+}
+
+/// The longest run at the front of `tables` of at most `bytes_max` bytes.
+fn run_within(tables: &[Arc<LiveTable>], bytes_max: u64) -> &[Arc<LiveTable>] {
+    let mut bytes = 0;
+    let count = tables.iter().take_while(|live| {
+        bytes += live.meta.file_bytes;
+        bytes <= bytes_max
+    });
+    &tables[..count.count()]
+}
+
+fn is_balanced(run: &[Arc<LiveTable>]) -> bool {
+    let sizes = || run.iter().map(|live| live.meta.file_bytes);
+    sizes().max().is_some_and(|largest| largest * 2 <= sizes().sum())
 }
 
 /// A table in which everything has expired, where its removal brings nothing older back.
