@@ -51,6 +51,8 @@ impl Inner {
     pub(crate) fn compact(&self, id: TreeId) -> Result<()> {
         self.flush()?;
         let mut workshop = self.workshop.lock();
+        // Between the flush and this lock someone may have closed the database, and someone else opened it.
+        self.check_usable()?;
         while self.compact_slice(&mut workshop, None)? {}
         let tree = self.tree(id)?;
         if let Some(job) = self.whole_tree_job(tree)? {

@@ -11,11 +11,11 @@
 
 mod support;
 
-use flowdb_engine::fs::{FileAccess, FileSystem, MemoryFileSystem, RealFileSystem};
+use flowdb_engine::fs::{FaultyFileSystem, FileAccess, FileSystem, MemoryFileSystem, RealFileSystem};
 use flowdb_engine::{
     Db, ErrorKind, ManualClock, Options, ReadOptions, TreeId, TreeOptions, WriteBatch, WriteOptions,
 };
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use support::*;
 
@@ -52,6 +52,23 @@ fn put(db: &Db, key: &[u8], value: &[u8]) {
 
 fn get(db: &Db, key: &[u8]) -> Option<Vec<u8>> {
     db.get(TREES[0], key, ReadOptions::default()).unwrap().map(|entry| entry.value.to_vec())
+}
+
+#[test]
+fn nothing_is_written_once_closed_whoever_was_at_work() {
+    for round in 0..150 {
+        let faulty = FaultyFileSystem::new(Arc::new(MemoryFileSystem::new()));
+        let fs: Arc<dyn FileSystem> = Arc::new(faulty.clone());
+        let db = Db::open(fs, Path::new(DIR), options()).unwrap();
+        put(&db, b"key", b"value");
+        let other = db.clone();
+        let compacting = std::thread::spawn(move || while other.compact(TREES[0]).is_ok() {});
+        std::thread::sleep(std::time::Duration::from_micros(37 * round));
+        db.close().unwrap();
+        let calls = faulty.calls();
+        compacting.join().unwrap();
+        assert_eq!(faulty.calls(), calls, "round {round}");
+    }
 }
 
 #[test]
