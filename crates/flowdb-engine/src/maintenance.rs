@@ -107,7 +107,8 @@ impl Inner {
     fn freeze_to_free_log(&self) -> bool {
         let segment = self.segment.load(Ordering::Acquire);
         let oldest = self.oldest_segment_needed(None);
-        let kept = (segment - oldest).saturating_mul(self.options.log_segment_bytes);
+        // A writer may have begun a segment in between, which nothing older is needed beside.
+        let kept = segment.saturating_sub(oldest).saturating_mul(self.options.log_segment_bytes);
         if kept < self.options.log_bytes_max {
             return false;
         }

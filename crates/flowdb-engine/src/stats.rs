@@ -41,7 +41,7 @@ impl Inner {
         Stats {
             last_sequence: self.snapshots.visible(),
             oldest_snapshot: self.snapshots.oldest(),
-            log_segments: segment + 1 - self.oldest_segment_needed(None),
+            log_segments: (segment + 1).saturating_sub(self.oldest_segment_needed(None)).max(1),
             trees: self.trees.iter().map(tree_stats).collect(),
         }
     }
