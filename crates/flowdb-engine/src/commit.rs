@@ -92,7 +92,9 @@ impl Inner {
     pub(crate) fn sync(&self, position: LogPosition) -> Result<()> {
         let log = self.current_log()?;
         // A segment is followed by the next one only after it was synced to its end.
-        if position.segment < log.segment() {
+        let is_synced = position.segment < log.segment() || log.synced() >= position.offset;
+        // What is durable stays so, whatever happened since: a close, or the failure of a later sync.
+        if is_synced {
             return Ok(());
         }
         self.check_usable()?;

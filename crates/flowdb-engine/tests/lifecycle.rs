@@ -72,6 +72,16 @@ fn nothing_is_written_once_closed_whoever_was_at_work() {
 }
 
 #[test]
+fn what_is_synced_stays_so_when_the_database_is_closed() {
+    let db = Db::open(Arc::new(MemoryFileSystem::new()), Path::new(DIR), options()).unwrap();
+    let mut batch = WriteBatch::new();
+    batch.put(TREES[0], b"key", b"value", i64::MAX).unwrap();
+    let commit = db.write(batch, WriteOptions::default()).unwrap();
+    db.close().unwrap();
+    db.sync(commit.position).unwrap();
+}
+
+#[test]
 fn a_second_opener_is_told_who_has_the_directory() {
     let dir = Directory::new("lock");
     let db = Db::open(real(), &dir.0, options()).unwrap();
