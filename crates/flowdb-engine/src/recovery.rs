@@ -36,7 +36,7 @@ pub(crate) fn open(fs: Arc<dyn FileSystem>, dir: &Path, options: Options) -> Res
         None => return Err(missing(dir)),
     };
     check_trees(&options, &state)?;
-    let next_file_id = files.iter().filter_map(|name| table_id(name)).max().unwrap_or(0) + 1;
+    let next_file_id = files.iter().filter_map(|name| table_id(name)).max().unwrap_or(0).saturating_add(1);
     let inner = assemble(fs, dir, options, manifest, state, next_file_id, lock)?;
     let replay = inner.replay_log()?;
     inner.begin_log(&replay)?;

@@ -3,6 +3,7 @@
 use super::edit::{Edit, Field, TableMeta};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{Sequence, TreeId};
+use crate::tree::LEVELS;
 use std::collections::BTreeMap;
 
 /// What is live. Numbers in it never go back: an edit that names a smaller one leaves it as it is.
@@ -131,6 +132,12 @@ fn raise<T: Ord>(number: &mut T, to: T) {
 }
 
 fn check_table(table: &TableMeta) -> Result<()> {
+    if usize::from(table.level) >= LEVELS {
+        return Err(contradiction(format!(
+            "table {} is on level {}, which does not exist",
+            table.id, table.level
+        )));
+    }
     if table.smallest > table.largest || table.smallest_sequence > table.largest_sequence {
         return Err(contradiction(format!("table {} ends before it begins", table.id)));
     }
@@ -169,6 +176,7 @@ mod tests {
         refused(&state, &begin().remove_table(TreeId(1), 5).remove_table(TreeId(1), 5));
         refused(&state, &begin().tree(TreeId(1), "other"));
         refused(&state, &begin().tree(TreeId(2), "a").tree(TreeId(2), "b"));
+        refused(&state, &begin().add_table(TableMeta { level: 7, ..table(1, 6) }));
         let mut inverted = table(1, 6);
         std::mem::swap(&mut inverted.smallest, &mut inverted.largest);
         refused(&state, &begin().add_table(inverted));
