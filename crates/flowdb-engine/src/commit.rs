@@ -109,7 +109,13 @@ impl Inner {
         };
         let segment = old.segment() + 1;
         old.seal().map_err(|error| self.poison("the log could not be synced", error))?;
-        let new = self.create_log(segment, old.segment(), state.last)?;
+        let previous = old.segment();
+        let new = self.create_log(segment, previous, state.last).inspect_err(|_| {
+            // Commits go on in the old segment. Did the new one come back after a crash, it would vouch for the old one's end.
+            if let Err(error) = LogWriter::discard(self.fs.as_ref(), &self.dir, segment) {
+                self.poison("a log segment that was given up could not be removed", error);
+            }
+        })?;
         self.use_log(state, new);
         Ok(())
     }

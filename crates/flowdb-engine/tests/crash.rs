@@ -17,6 +17,7 @@ use flowdb_engine::fs::{
     CrashOptions, Fault, FaultyFileSystem, FileSystem, MemoryFileSystem, Names, Unsynced,
 };
 use flowdb_engine::{Db, Durability, ManualClock, ReadOptions, Sequence, WriteOptions};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use support::*;
@@ -156,4 +157,39 @@ fn a_killed_process_loses_nothing_that_was_acknowledged() {
         let kill = CrashOptions { seed, unsynced: Unsynced::Keep, names: Names::Keep };
         check_recovered(&memory, &kill, &history, true);
     });
+}
+
+#[test]
+fn a_log_segment_that_could_not_be_begun_does_no_harm() {
+    let put = |index: u64, length| Write::Put {
+        tree: TREES[0],
+        key: index.to_be_bytes().to_vec(),
+        value: vec![index as u8; length],
+        expiry: i64::MAX,
+    };
+    for n in 1..=14 {
+        for seed in 0..40 {
+            let memory = MemoryFileSystem::crashable();
+            let faulty = FaultyFileSystem::new(Arc::new(memory.clone()));
+            let fs: Arc<dyn FileSystem> = Arc::new(faulty.clone());
+            let mut options = small_options(&Arc::default());
+            options.trees[0].write_buffer_bytes = 16 << 20;
+            let db = Db::open(fs, Path::new(DIR), options).unwrap();
+            db.write(batch(&[put(0, 70 << 10)]), WriteOptions { durability: Some(Durability::Synced) })
+                .unwrap();
+            faulty.fail_at(n, Fault::Eio);
+            // This begins a new segment, or fails to, and then the old one goes on.
+            let _ = db.maintain(Duration::ZERO);
+            for index in 1..4 {
+                let _ = db.write(batch(&[put(index, 3_000)]), WriteOptions::default());
+            }
+            for unsynced in [Unsynced::Drop, Unsynced::RandomPrefix, Unsynced::Keep] {
+                let crash = CrashOptions { seed, unsynced, names: Names::Random };
+                let crashed: Arc<dyn FileSystem> = Arc::new(memory.crash(&crash));
+                let found = open(&crashed, &Arc::default());
+                let db = found.unwrap_or_else(|error| panic!("call {n}, {crash:?}: {error}"));
+                assert!((1..=4).contains(&db.last_sequence()));
+            }
+        }
+    }
 }

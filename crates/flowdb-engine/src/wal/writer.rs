@@ -132,7 +132,8 @@ pub(crate) struct LogWriter {
 impl LogWriter {
     /// Begins a segment. The one before it must be synced to its end ([`LogWriter::seal`]).
     ///
-    /// After a failure the same `header.segment` may be tried again, or another; replay knows what remains of the attempt.
+    /// After a failure the same `header.segment` may be tried again, or another; replay knows what remains of the attempt. Before the
+    /// segment before it is written to again, the attempt is to be discarded ([`LogWriter::discard`]).
     pub(crate) fn create(
         fs: &dyn FileSystem,
         dir: &Path,
@@ -157,6 +158,19 @@ impl LogWriter {
         })?;
         let log = LogFile::new(file, path, header.segment, end);
         Ok(Self::new(log, header.database_id, header.last_sequence, allocated, preallocate_bytes))
+    }
+
+    /// Removes what a failed [`LogWriter::create`] may have left, durably.
+    pub(crate) fn discard(fs: &dyn FileSystem, dir: &Path, segment: u64) -> Result<()> {
+        let path = dir.join(log_name(segment));
+        let remove = || {
+            if fs.exists(&path)? {
+                fs.remove(&path)?;
+            }
+            // Also if it is gone already: its removal may not be durable.
+            fs.sync_dir(dir)
+        };
+        remove().map_err(|error| Error::io(&path, "removing an unfinished log segment", error))
     }
 
     /// Goes on in the last segment that a replay found.
