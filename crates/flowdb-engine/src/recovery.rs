@@ -250,10 +250,19 @@ impl Inner {
         if self.closed.load(Ordering::Acquire) {
             return Ok(());
         }
+        let mut flushed = Ok(());
         let memtables: usize = self.trees.iter().map(|tree| tree.view().memtable_bytes()).sum();
-        let is_healthy = || self.poison.get().is_none();
-        // A flush that fails, for instance because the disk is full, loses nothing: the log has it all. What holds the directory must go.
-        let flushed = if is_healthy() && memtables >= FLUSH_AT_CLOSE_BYTES { self.flush() } else { Ok(()) };
+        if self.poison.get().is_none() && memtables >= FLUSH_AT_CLOSE_BYTES {
+            match self.flush() {
+                // The log has everything; the next open takes longer, that is all.
+                Err(error) if self.poison.get().is_none() => {
+                    tracing::warn!(%error, "closing without a flush")
+                }
+                Err(error) => flushed = Err(error),
+                Ok(()) => {}
+            }
+        }
+        let healthy = self.poison.get().is_none();
         let _workshop = self.workshop.lock();
         let mut state = self.commit.lock();
         if self.closed.swap(true, Ordering::AcqRel) {
@@ -264,10 +273,10 @@ impl Inner {
                 let edit = self.new_edit().last_sequence(self.snapshots.visible()).clean_close(true);
                 self.record(&edit)
             }),
-            _ => Ok(()),
+            _ => flushed,
         };
         self.lock.lock().take();
-        flushed.and(result)
+        result
     }
 }
 
