@@ -38,7 +38,7 @@ impl Inner {
         if let Some(live) = &table.live {
             edit = edit.add_table(live.meta.clone());
         }
-        self.record(&edit)?;
+        self.record_tables(&edit, table.live.as_slice())?;
         tree.change(|view| {
             view.frozen.remove(0);
             let mut levels = Levels::clone(&view.levels);

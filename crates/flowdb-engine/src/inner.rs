@@ -8,7 +8,7 @@ use crate::key::TreeId;
 use crate::maintenance::Workshop;
 use crate::options::Options;
 use crate::snapshot::Snapshots;
-use crate::tree::{Garbage, Tree};
+use crate::tree::{Garbage, LiveTable, Tree};
 use crate::version::{Edit, Manifest, State};
 use crate::wal::LogFile;
 use parking_lot::{Mutex, RwLock};
@@ -124,17 +124,39 @@ impl Inner {
         self.next_file_id.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Makes `edit` durable and part of the state. A failure poisons: whether the edit is on disk is unknown.
+    /// Makes `edit` durable and part of the state. Without space for it nothing has happened, and it can be tried again. Other failures poison:
+    /// whether the edit is on disk is unknown.
     pub(crate) fn record(&self, edit: &Edit) -> Result<()> {
         let mut version = self.version.lock();
         let Version { manifest, state } = &mut *version;
+        state.check(edit)?;
+        if let Err(error) = manifest.append(edit) {
+            let is_refused = error.kind() == ErrorKind::NoSpace && !manifest.is_broken();
+            return Err(if is_refused {
+                error
+            } else {
+                self.poison("the manifest could not be written", error)
+            });
+        }
         state.apply(edit)?;
-        manifest.append(edit).map_err(|error| self.poison("the manifest could not be written", error))?;
-        if manifest.bytes() > MANIFEST_REWRITE_BYTES.max(4 * manifest.bytes_when_rewritten()) {
-            manifest
-                .rewrite(state)
-                .map_err(|error| self.poison("the manifest could not be written", error))?;
+        if manifest.bytes() > MANIFEST_REWRITE_BYTES.max(4 * manifest.bytes_when_rewritten())
+            && let Err(error) = manifest.rewrite(state)
+        {
+            if manifest.is_broken() {
+                return Err(self.poison("the manifest could not be replaced", error));
+            }
+            // The one there is goes on; the next edit tries again.
+            tracing::warn!(%error, "the manifest could not be rewritten");
         }
         Ok(())
+    }
+
+    /// The same for an edit that adds `tables`. If it certainly does not count, their files are superfluous.
+    pub(crate) fn record_tables(&self, edit: &Edit, tables: &[Arc<LiveTable>]) -> Result<()> {
+        self.record(edit).inspect_err(|_| {
+            if self.poison.get().is_none() {
+                tables.iter().for_each(|live| live.mark_obsolete());
+            }
+        })
     }
 }

@@ -42,8 +42,14 @@ impl Inner {
         let _workshop = self.workshop.lock();
         self.check_usable()?;
         self.freeze_where(&self.commit.lock(), |_| true);
-        while self.flush_one()? {}
+        let result = self.flush_frozen();
+        // After a failure too: on a full disk, what was begun and given up would be in the way.
         self.collect_garbage();
+        result
+    }
+
+    fn flush_frozen(&self) -> Result<()> {
+        while self.flush_one()? {}
         Ok(())
     }
 
@@ -53,13 +59,18 @@ impl Inner {
         let mut workshop = self.workshop.lock();
         // Between the flush and this lock someone may have closed the database, and someone else opened it.
         self.check_usable()?;
-        while self.compact_slice(&mut workshop, None)? {}
+        let result = self.compact_whole(&mut workshop, id);
+        self.collect_garbage();
+        result
+    }
+
+    fn compact_whole(&self, workshop: &mut Workshop, id: TreeId) -> Result<()> {
+        while self.compact_slice(workshop, None)? {}
         let tree = self.tree(id)?;
         if let Some(job) = self.whole_tree_job(tree)? {
             workshop.job = Some(job);
-            while self.compact_slice(&mut workshop, None)? {}
+            while self.compact_slice(workshop, None)? {}
         }
-        self.collect_garbage();
         Ok(())
     }
 

@@ -193,7 +193,7 @@ impl CompactionJob {
         }
         edit = removed.iter().fold(edit, |edit, id| edit.remove_table(self.tree, *id));
         edit = self.finished.iter().fold(edit, |edit, live| edit.add_table(live.meta.clone()));
-        inner.record(&edit)?;
+        inner.record_tables(&edit, &self.finished)?;
         for live in &self.inputs {
             live.mark_obsolete();
         }

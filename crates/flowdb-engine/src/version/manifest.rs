@@ -34,6 +34,7 @@ impl Manifest {
     /// Writes the first manifest of a database. The files that `state` names must be durable.
     pub(crate) fn create(fs: Arc<dyn FileSystem>, dir: &Path, state: &State) -> Result<Manifest> {
         let (file, bytes) = write_new(&*fs, dir, state)?;
+        replace(&*fs, dir)?;
         let database_id = state.database_id;
         let dir = dir.to_path_buf();
         Ok(Manifest { fs, dir, database_id, file, bytes, is_broken: false, rewritten_bytes: bytes })
@@ -64,8 +65,14 @@ impl Manifest {
         self.rewritten_bytes
     }
 
-    /// Makes `edit` durable. After a failure it is not known whether the edit counts: further appends are refused (kind
-    /// `Poisoned`), until a [`Manifest::rewrite`] succeeds.
+    /// True if it is not known what the file holds behind the last edit that counts.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.is_broken
+    }
+
+    /// Makes `edit` durable. An edit that could not be written is taken back, durably, and can be tried again. If that fails too, or the
+    /// sync does, it is not known whether the edit counts: the manifest [is broken](Manifest::is_broken), and further appends are refused
+    /// (kind `Poisoned`), until a [`Manifest::rewrite`] succeeds.
     pub(crate) fn append(&mut self, edit: &Edit) -> Result<()> {
         if self.is_broken {
             return Err(Error::new(ErrorKind::Poisoned, "an earlier write of the manifest failed"));
@@ -73,27 +80,31 @@ impl Manifest {
         let encoded = encode_edit(edit, self.bytes, self.database_id)?;
         let path = self.dir.join(MANIFEST);
         self.is_broken = true;
-        self.file
-            .write_at(self.bytes, &encoded)
-            .map_err(|error| Error::io(&path, "writing an edit", error))?;
+        if let Err(error) = self.file.write_at(self.bytes, &encoded) {
+            let cut = self.file.set_len(self.bytes).and_then(|()| self.file.sync());
+            self.is_broken = cut.is_err();
+            return Err(Error::io(&path, "writing an edit", error));
+        }
         self.file.sync().map_err(|error| Error::io(&path, "syncing an edit", error))?;
         self.is_broken = false;
         self.bytes += encoded.len() as u64;
         Ok(())
     }
 
-    /// Replaces the manifest by one that holds `state` in a single edit. After a failure the old one goes on counting,
-    /// or the new one does; further appends are refused until a rewrite succeeds.
+    /// Replaces the manifest by one that holds `state` in a single edit. If the new one cannot be written, the old one goes on as before;
+    /// if it cannot be put in the place of the old one, either may count, and the manifest is broken until a rewrite succeeds.
     pub(crate) fn rewrite(&mut self, state: &State) -> Result<()> {
+        let (file, bytes) = write_new(&*self.fs, &self.dir, state)?;
         self.is_broken = true;
-        (self.file, self.bytes) = write_new(&*self.fs, &self.dir, state)?;
-        self.rewritten_bytes = self.bytes;
+        replace(&*self.fs, &self.dir)?;
         self.is_broken = false;
+        (self.file, self.bytes) = (file, bytes);
+        self.rewritten_bytes = bytes;
         Ok(())
     }
 }
 
-/// Writes `state` to `MANIFEST.new`, makes it durable, and puts it in the place of `MANIFEST`.
+/// Writes `state` to `MANIFEST.new` and makes it durable.
 fn write_new(fs: &dyn FileSystem, dir: &Path, state: &State) -> Result<(Arc<dyn WritableFile>, u64)> {
     let mut bytes = encode_header(state.database_id);
     let edit = encode_edit(&state.snapshot_edit(), bytes.len() as u64, state.database_id)?;
@@ -103,12 +114,21 @@ fn write_new(fs: &dyn FileSystem, dir: &Path, state: &State) -> Result<(Arc<dyn 
         let file = fs.create(&path)?;
         file.write_at(0, &bytes)?;
         file.sync()?;
-        fs.rename(&path, &dir.join(MANIFEST))?;
-        fs.sync_dir(dir)?;
         Ok(file)
     };
-    let file = write().map_err(|error| Error::io(&path, "rewriting the manifest", error))?;
+    let file = write().map_err(|error| {
+        // On a full disk it would be in the way. If it stays, the next open removes it.
+        let _ = fs.remove(&path);
+        Error::io(&path, "rewriting the manifest", error)
+    })?;
     Ok((file, bytes.len() as u64))
+}
+
+/// Puts `MANIFEST.new` in the place of `MANIFEST`.
+fn replace(fs: &dyn FileSystem, dir: &Path) -> Result<()> {
+    let path = dir.join(MANIFEST_NEW);
+    let replace = fs.rename(&path, &dir.join(MANIFEST)).and_then(|()| fs.sync_dir(dir));
+    replace.map_err(|error| Error::io(&path, "replacing the manifest", error))
 }
 
 fn remove_leftover(fs: &dyn FileSystem, path: &Path) -> Result<()> {
@@ -335,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_failed_append_only_a_rewrite_helps() {
+    fn an_edit_that_was_not_written_can_be_tried_again_and_else_only_a_rewrite_helps() {
         for call in 1..=2 {
             let memory = crashable();
             let fs = FaultyFileSystem::new(Arc::new(memory.clone()));
@@ -343,8 +363,10 @@ mod tests {
             let mut manifest = Manifest::create(Arc::new(fs.clone()), Path::new(DIR), &state).unwrap();
             fs.fail_at(call, Fault::ShortWrite);
             assert_eq!(manifest.append(&edits()[0]).unwrap_err().kind(), ErrorKind::NoSpace);
-            assert_eq!(manifest.append(&edits()[0]).unwrap_err().kind(), ErrorKind::Poisoned);
-            manifest.rewrite(&state).unwrap();
+            if call > 1 {
+                assert_eq!(manifest.append(&edits()[0]).unwrap_err().kind(), ErrorKind::Poisoned);
+                manifest.rewrite(&state).unwrap();
+            }
             manifest.append(&edits()[0]).unwrap();
             state.apply(&edits()[0]).unwrap();
             assert_eq!(open(&memory.crash(&CrashOptions::default())).unwrap().unwrap().1, state);

@@ -59,7 +59,8 @@ impl State {
         edit.last_sequence(self.last_sequence).purge_time(self.purge_time).clean_close(self.clean)
     }
 
-    fn check(&self, edit: &Edit) -> Result<()> {
+    /// Fails if `edit` contradicts the state (kind `Corruption`).
+    pub(crate) fn check(&self, edit: &Edit) -> Result<()> {
         // What earlier fields of the same edit did, without a copy of the state.
         let mut trees = BTreeMap::new();
         let mut live = BTreeMap::new();

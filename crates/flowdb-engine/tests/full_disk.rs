@@ -1,0 +1,204 @@
+//! Goal: a disk that is full for a while costs nothing that was acknowledged. A commit that is refused for lack of space did not happen, work
+//! goes on once there is space again, and no file stays behind. Method: a random workload in which the n-th call of the file system, or all
+//! calls from the n-th on until the first error is seen, fail for lack of space, for every n; then the files are opened as a killed process
+//! leaves them, and compared with a plain map.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::cast_possible_truncation,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use flowdb_engine::fs::{
+    CrashOptions, Fault, FaultyFileSystem, FileSystem, MemoryFileSystem, Names, Unsynced,
+};
+use flowdb_engine::{Db, Durability, Error, ErrorKind, ManualClock, ReadOptions, WriteOptions};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use support::*;
+
+struct Run {
+    faulty: FaultyFileSystem,
+    fs: Arc<dyn FileSystem>,
+    clock: Arc<ManualClock>,
+    db: Option<Db>,
+    model: Model,
+    random: Random,
+}
+
+impl Run {
+    fn new(memory: &MemoryFileSystem, seed: u64) -> Self {
+        let faulty = FaultyFileSystem::new(Arc::new(memory.clone()));
+        Run {
+            fs: Arc::new(faulty.clone()),
+            faulty,
+            clock: Arc::new(ManualClock::new(1_000)),
+            db: None,
+            model: Model::default(),
+            random: Random::new(seed),
+        }
+    }
+
+    fn go(&mut self) {
+        for _ in 0..30 {
+            match self.random.below(14) {
+                0 => self.attempt(Db::flush),
+                1 | 2 => self.attempt(|db| db.maintain(Duration::ZERO).map(|_| ())),
+                3 => self.attempt(|db| db.compact(TREES[0])),
+                4 => {
+                    if self.random.one_in(2) {
+                        self.attempt(Db::close);
+                    }
+                    self.db = None;
+                }
+                _ => self.commit(),
+            }
+        }
+        self.attempt(Db::close);
+        self.db = None;
+    }
+
+    fn db(&mut self) -> Db {
+        if self.db.is_none() {
+            self.db = Some(open(&self.fs, &self.clock).unwrap_or_else(|error| {
+                self.see(&error);
+                open(&self.fs, &self.clock).unwrap()
+            }));
+        }
+        self.db.clone().unwrap()
+    }
+
+    /// There is space again as soon as someone has noticed that there was none.
+    fn see(&self, error: &Error) {
+        assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");
+        self.faulty.heal();
+    }
+
+    fn attempt(&mut self, call: impl Fn(&Db) -> flowdb_engine::Result<()>) {
+        let db = self.db();
+        if let Err(error) = call(&db) {
+            if error.kind() == ErrorKind::Poisoned {
+                self.db = None;
+            } else {
+                self.see(&error);
+            }
+        }
+    }
+
+    fn commit(&mut self) {
+        let count = 1 + self.random.below(5);
+        let writes: Vec<_> =
+            (0..count).map(|_| random_write(&mut self.random, i64::MAX - 1_000, 9_000)).collect();
+        let durability = self.random.one_in(3).then_some(Durability::Synced);
+        let db = self.db();
+        let before = db.last_sequence();
+        match db.write(batch(&writes), WriteOptions { durability }) {
+            Ok(commit) => {
+                assert_eq!(db.last_sequence(), commit.last);
+                self.model.apply(&writes);
+            }
+            Err(error) => {
+                if error.kind() != ErrorKind::Poisoned {
+                    self.see(&error);
+                }
+                if db.write(batch(&[]), WriteOptions::default()).is_ok() {
+                    assert_eq!(db.last_sequence(), before, "what was refused did not happen");
+                    return;
+                }
+                // A sync failed: the outcome is unknown until the database is open again.
+                drop(db);
+                self.db = None;
+                if self.db().last_sequence() != before {
+                    self.model.apply(&writes);
+                }
+            }
+        }
+    }
+}
+
+fn check(memory: &MemoryFileSystem, crash: &CrashOptions, model: &Model) {
+    let fs: Arc<dyn FileSystem> = Arc::new(memory.crash(crash));
+    let db = open(&fs, &Arc::new(ManualClock::new(1_000))).unwrap();
+    check_all(&db, model, ReadOptions::default(), 1_000);
+    // What was given up is not there any more, once the database was opened again.
+    let tables: usize = db.stats().trees.iter().map(|tree| tree.tables.iter().sum::<usize>()).sum();
+    let files = fs.list(Path::new(DIR)).unwrap();
+    assert_eq!(files.iter().filter(|name| name.ends_with(".table")).count(), tables, "{files:?}");
+}
+
+#[test]
+fn a_full_disk_costs_nothing_acknowledged_wherever_it_strikes() {
+    for_seeds(2, |seed| {
+        let calls = {
+            let mut run = Run::new(&MemoryFileSystem::crashable(), seed);
+            run.go();
+            run.faulty.calls()
+        };
+        for n in 1..=calls {
+            for (fault, is_sticky) in
+                [(Fault::Enospc, false), (Fault::ShortWrite, false), (Fault::ShortWrite, true)]
+            {
+                let memory = MemoryFileSystem::crashable();
+                let mut run = Run::new(&memory, seed);
+                if is_sticky {
+                    run.faulty.fail_from(n, fault);
+                } else {
+                    run.faulty.fail_at(n, fault);
+                }
+                let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                    run.go();
+                    let kill = CrashOptions { seed: n, unsynced: Unsynced::Keep, names: Names::Keep };
+                    check(&memory, &kill, &run.model);
+                }));
+                assert!(checked.is_ok(), "call {n} of seed {seed}, {fault:?}, sticky: {is_sticky}");
+            }
+        }
+    });
+}
+
+fn fill(db: &Db, count: u64) {
+    for index in 0..count {
+        let put = Write::Put {
+            tree: TREES[0],
+            key: index.to_be_bytes().to_vec(),
+            value: vec![7; 500],
+            expiry: i64::MAX,
+        };
+        db.write(batch(&[put]), WriteOptions::default()).unwrap();
+    }
+}
+
+fn tables_on_disk(fs: &dyn FileSystem) -> usize {
+    fs.list(Path::new(DIR)).unwrap().iter().filter(|name| name.ends_with(".table")).count()
+}
+
+#[test]
+fn a_flush_or_compaction_without_space_is_repeated_and_leaves_no_file() {
+    let mut poisoned = 0;
+    for n in 1..200 {
+        let faulty = FaultyFileSystem::new(Arc::new(MemoryFileSystem::new()));
+        let fs: Arc<dyn FileSystem> = Arc::new(faulty.clone());
+        let db = open(&fs, &Arc::default()).unwrap();
+        fill(&db, 40);
+        faulty.fail_at(n, Fault::ShortWrite);
+        let Err(error) = db.flush().and_then(|()| db.compact(TREES[0])) else {
+            continue;
+        };
+        assert_eq!(error.kind(), ErrorKind::NoSpace, "call {n}: {error}");
+        if db.write(batch(&[]), WriteOptions::default()).is_err() {
+            poisoned += 1;
+            continue;
+        }
+        db.flush().unwrap();
+        db.compact(TREES[0]).unwrap();
+        assert_eq!(tables_on_disk(&*fs), 1, "call {n}");
+        assert_eq!(db.stats().trees[0].tables.iter().sum::<usize>(), 1);
+    }
+    // The sync of the log, and those of the manifest after the flush and after the compaction.
+    assert!(poisoned <= 3, "{poisoned} calls ended all writes");
+}
