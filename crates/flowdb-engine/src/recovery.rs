@@ -262,14 +262,13 @@ impl Inner {
                 Ok(()) => {}
             }
         }
-        let healthy = self.poison.get().is_none();
         let _workshop = self.workshop.lock();
         let mut state = self.commit.lock();
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
         let result = match state.log.take() {
-            Some(mut log) if is_healthy() => log.close_mark().and_then(|()| {
+            Some(mut log) if self.poison.get().is_none() => log.close_mark().and_then(|()| {
                 let edit = self.new_edit().last_sequence(self.snapshots.visible()).clean_close(true);
                 self.record(&edit)
             }),

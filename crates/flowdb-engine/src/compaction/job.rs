@@ -82,7 +82,10 @@ impl Inner {
             now: self.now(),
             oldest_snapshot: self.snapshots.oldest(),
         };
-        for tree in &self.trees {
+        // A tree with many tables on level 0 makes writers wait, those of other trees too: it comes first.
+        let mut trees: Vec<&Tree> = self.trees.iter().collect();
+        trees.sort_by_key(|tree| std::cmp::Reverse(tree.view().levels.level(0).len()));
+        for tree in trees {
             let levels = &tree.view().levels;
             if let Some(choice) = pick(levels, at) {
                 return CompactionJob::begin(self, tree, levels, choice).map(Some);
