@@ -164,6 +164,23 @@ open.onsuccess = () => {
   assert.deepEqual(stdout.trim().split('\n'), ['reported mine', 'next listener', 'abort AbortError']);
 });
 
+test('microtasks of a listener come before the next event, even if a nextTick callback throws', () => {
+  const script = `
+const { IDBFactory } = require(${JSON.stringify(require.resolve('../../index.js'))});
+process.on('uncaughtException', (error) => console.log('reported', error.message));
+const open = new IDBFactory().open('d');
+open.onupgradeneeded = () => open.result.createObjectStore('s');
+open.onsuccess = () => {
+  const store = open.result.transaction('s').objectStore('s');
+  store.get(0).onsuccess = () => {
+    process.nextTick(() => { throw new Error('mine'); });
+    Promise.resolve().then(() => { store.get(1).onsuccess = () => console.log('next'); console.log('microtask'); });
+  };
+};`;
+  const { stdout } = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' });
+  assert.deepEqual(stdout.trim().split('\n'), ['microtask', 'reported mine', 'next']);
+});
+
 const load = (name) => `require(${JSON.stringify(require.resolve(name))})`;
 const IMPORT = `const { IDBFactory } = ${load('../../index.js')};`;
 const FAKE_TIMERS = `for (const name of ['setImmediate', 'setTimeout', 'queueMicrotask']) globalThis[name] = () => {};
