@@ -18,6 +18,9 @@ pub(crate) struct Walk {
     at: Vec<u8>,
     entries: DbIterator,
     placed: Placed,
+    /// While placed forward: no visible entry lies between this and the iterator's place. Writes only ever hide entries, so that
+    /// going back to here, after each record that is taken from the front, steps over no hidden entry twice.
+    clear_from: Vec<u8>,
 }
 
 /// Where the engine's iterator stands.
@@ -40,7 +43,8 @@ impl Walk {
         );
         let options = ReadOptions { sequence: Some(sequence), tier, ..ReadOptions::default() };
         let entries = db.iter(DOCUMENTS, bounds, options)?;
-        let mut walk = Walk { tier, span, at: Vec::new(), entries, placed: Placed::Nowhere };
+        let mut walk =
+            Walk { tier, span, at: Vec::new(), entries, placed: Placed::Nowhere, clear_from: Vec::new() };
         walk.place(at);
         Ok(walk)
     }
@@ -54,9 +58,18 @@ impl Walk {
     pub(crate) fn place(&mut self, at: Vec<u8>) {
         let at = at.clamp(self.span.start.clone(), self.span.end.clone());
         if at != self.at {
+            if !self.reaches_forward(&at) {
+                self.placed = Placed::Nowhere;
+            }
             self.at = at;
-            self.placed = Placed::Nowhere;
         }
+    }
+
+    /// True if the iterator stands where a search for the first visible entry from `at` on would bring it.
+    fn reaches_forward(&self, at: &[u8]) -> bool {
+        self.placed == Placed::Forward
+            && *at >= self.clear_from[..]
+            && (!self.entries.valid() || *at <= self.entries.key()[..])
     }
 
     /// Steps over the next record.
@@ -93,6 +106,7 @@ impl Walk {
         if self.placed != Placed::Forward {
             self.entries.seek(&self.at)?;
             self.placed = Placed::Forward;
+            self.clear_from.clone_from(&self.at);
         }
         self.skip_forward(overlay)?;
         let entry = self.entry();
@@ -120,6 +134,7 @@ impl Walk {
         while self.entries.valid() {
             let key = self.entries.key();
             if key[..] < self.at[..] {
+                self.clear_from.clone_from(&self.at);
                 self.entries.next()?;
                 continue;
             }
@@ -147,5 +162,46 @@ impl Walk {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flowdb_engine::format::NEVER;
+    use flowdb_engine::{WriteBatch, WriteOptions};
+
+    #[test]
+    fn taking_from_the_front_steps_over_no_hidden_entry_twice() {
+        let db = crate::document::testing::Fixture::new().world.db.clone();
+        let mut batch = WriteBatch::new();
+        for name in ["k1", "k2", "k3", "k4"] {
+            batch.put(DOCUMENTS, name.as_bytes(), b"stored", NEVER).unwrap();
+        }
+        db.write(batch, WriteOptions::default()).unwrap();
+        let (snapshot, mut overlay) = (db.snapshot(), Overlay::default());
+        let span = KeySpan { start: b"k".into(), end: b"l".into() };
+        let at = span.start.clone();
+        let mut walk = Walk::new(&db, snapshot.sequence(), ReadTier::Disk, span.clone(), at).unwrap();
+        assert_eq!(first(&mut walk, &overlay, Placed::Nowhere), "k1");
+        overlay.delete(&b"k1"[..]);
+        assert_eq!(first(&mut walk, &overlay, Placed::Forward), "k2");
+        overlay.delete(&b"k2"[..]);
+        overlay.put(&b"k0"[..], &b"new"[..]);
+        assert_eq!(first(&mut walk, &overlay, Placed::Forward), "k0", "what is written behind is found");
+        overlay.delete(&b"k0"[..]);
+        assert_eq!(first(&mut walk, &overlay, Placed::Forward), "k3");
+        assert_eq!(walk.next(&overlay).unwrap().unwrap().0, "k4");
+        assert_eq!(first(&mut walk, &overlay, Placed::Nowhere), "k3", "k3 is not hidden, and was passed");
+        overlay.clear(span);
+        overlay.put(&b"k3"[..], &b"again"[..]);
+        assert_eq!(first(&mut walk, &overlay, Placed::Forward), "k3");
+    }
+
+    /// The first key, and whether the iterator is where it was left.
+    fn first(walk: &mut Walk, overlay: &Overlay, placed: Placed) -> Bytes {
+        walk.place(walk.span.start.clone());
+        assert_eq!(walk.placed, placed);
+        walk.next(overlay).unwrap().unwrap().0
     }
 }
