@@ -1,0 +1,46 @@
+'use strict';
+
+// Goal: the globals work where a test runner loads all modules in a vm context.
+// Method: a loader as such runners have one, and a script in the context that uses the globals.
+
+const assert = require('node:assert/strict');
+const { readFileSync } = require('node:fs');
+const { createRequire } = require('node:module');
+const path = require('node:path');
+const { test } = require('node:test');
+const vm = require('node:vm');
+
+const GIVEN = ['AbortSignal', 'Blob', 'Buffer', 'DOMException', 'Event', 'EventTarget', 'File', 'TextDecoder', 'process', 'queueMicrotask'];
+
+/** @param {vm.Context} context */
+function loaderOf(context) {
+  const loaded = new Map();
+  return function load(file) {
+    if (path.extname(file) === '.node') return require(file);
+    if (loaded.has(file)) return loaded.get(file).exports;
+    const module = { exports: {} };
+    loaded.set(file, module);
+    const { resolve } = createRequire(file);
+    const requireHere = (name) => (path.isAbsolute(resolve(name)) ? load(resolve(name)) : require(name));
+    const source = `(function (exports, require, module, __filename, __dirname) {${readFileSync(file, 'utf8')}\n})`;
+    vm.runInContext(source, context, { filename: file })(module.exports, requireHere, module, file, path.dirname(file));
+    return module.exports;
+  };
+}
+
+test('the globals work in a vm context', async () => {
+  const context = vm.createContext(Object.fromEntries(GIVEN.map((name) => [name, globalThis[name]])));
+  loaderOf(context)(require.resolve('../../auto/index.js'));
+  const used = await vm.runInContext(`new Promise((resolve, reject) => {
+    const request = globalThis.indexedDB.open('d');
+    request.onerror = () => reject(request.error);
+    request.onupgradeneeded = () => request.result.createObjectStore('s').put({ date: new Date(5), map: new Map([[1, [2]]]) }, [1]);
+    request.onsuccess = () => {
+      const get = request.result.transaction('s').objectStore('s').get(IDBKeyRange.only([1]));
+      get.onsuccess = () => resolve([get.result instanceof Object, get.result.date instanceof Date, get.result.map.get(1) instanceof Array]);
+    };
+  })`, context);
+  assert.deepEqual([...used], [true, true, true]);
+  assert.equal(vm.runInContext('const before = indexedDB; indexedDB = 1; indexedDB', context), 1);
+  assert.throws(() => vm.runInContext(`Object.getOwnPropertyDescriptor(globalThis, 'indexedDB').get.call({})`, context), { name: 'TypeError' });
+});
