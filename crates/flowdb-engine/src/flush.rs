@@ -80,14 +80,7 @@ impl Inner {
             CompactionIter::new(Box::new(memtable.cursor()), vec![Arc::clone(&range_deletes)], policy)?;
         let mut output = None;
         while entries.valid() {
-            let builder = self.builder(&mut output, tree, memtable.smallest_sequence())?;
-            builder.add(
-                entries.key(),
-                entries.sequence(),
-                entries.kind(),
-                entries.expiry(),
-                &entries.value(),
-            )?;
+            entries.write_to(self.builder(&mut output, tree, memtable.smallest_sequence())?)?;
             entries.next()?;
         }
         for (start, end, sequence) in entries.kept_range_deletes() {

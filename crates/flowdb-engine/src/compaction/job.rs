@@ -29,7 +29,6 @@ pub(crate) struct CompactionJob {
     /// Range deletes still to be written, by start; each is cut where one output ends and the next begins.
     range_deletes: VecDeque<(Bytes, Bytes, Sequence)>,
     output: Option<NewTable>,
-    last_key: Bytes,
     finished: Vec<Arc<LiveTable>>,
 }
 
@@ -122,7 +121,6 @@ impl CompactionJob {
             entries,
             range_deletes: range_deletes.into(),
             output: None,
-            last_key: Bytes::new(),
             finished: Vec::new(),
         })
     }
@@ -132,16 +130,7 @@ impl CompactionJob {
         let mut written = 0u32;
         while self.entries.valid() {
             self.close_full_output(inner, tree)?;
-            let builder = inner.builder(&mut self.output, tree, self.base)?;
-            let entries = &self.entries;
-            builder.add(
-                entries.key(),
-                entries.sequence(),
-                entries.kind(),
-                entries.expiry(),
-                &entries.value(),
-            )?;
-            self.last_key = Bytes::copy_from_slice(entries.key());
+            self.entries.write_to(inner.builder(&mut self.output, tree, self.base)?)?;
             self.entries.next()?;
             written += 1;
             let look = written.is_multiple_of(ENTRIES_PER_LOOK);
@@ -155,8 +144,11 @@ impl CompactionJob {
 
     /// Ends an output that is large enough, unless the next entry is another version of its last key.
     fn close_full_output(&mut self, inner: &Inner, tree: &Tree) -> Result<()> {
-        let full = |output: &NewTable| output.builder.file_bytes() >= inner.options.table_bytes_max;
-        if self.output.as_ref().is_some_and(full) && self.last_key[..] != *self.entries.key() {
+        let next = self.entries.key();
+        let ends_here = |NewTable { builder, .. }: &NewTable| {
+            builder.file_bytes() >= inner.options.table_bytes_max && builder.last_key() != next
+        };
+        if self.output.as_ref().is_some_and(ends_here) {
             let border = Bytes::copy_from_slice(self.entries.key());
             self.close_output(inner, tree, Some(&border))?;
         }

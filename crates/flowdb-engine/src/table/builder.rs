@@ -123,6 +123,11 @@ impl TableBuilder {
         self.range_deletes.push((start.clone(), end.clone(), sequence));
     }
 
+    /// Key of the last entry; empty if there is none.
+    pub(crate) fn last_key(&self) -> &[u8] {
+        if self.block.is_empty() { &self.last_key } else { self.block.last_key() }
+    }
+
     /// Length of the file so far, about.
     pub(crate) fn file_bytes(&self) -> u64 {
         self.written + (self.buffer.len() + self.block.bytes()) as u64

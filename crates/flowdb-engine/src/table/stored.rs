@@ -94,7 +94,10 @@ pub(super) fn read(
         ));
     }
     if let Some(bytes) = file.mapped(offset, total) {
-        return decode(bytes, path, offset, identity).map(|stored| stored.into_contents(None));
+        return Ok(match decode(bytes, path, offset, identity)? {
+            Stored::Plain(contents) => contents.to_vec(),
+            Stored::Decompressed(contents) => contents,
+        });
     }
     let mut bytes = vec![0; total];
     file.read_at(offset, &mut bytes).map_err(|error| Error::io(path, "reading a block", error))?;
@@ -110,15 +113,6 @@ pub(super) fn read(
 enum Stored<'a> {
     Plain(&'a [u8]),
     Decompressed(Vec<u8>),
-}
-
-impl Stored<'_> {
-    fn into_contents(self, _: Option<()>) -> Vec<u8> {
-        match self {
-            Stored::Plain(bytes) => bytes.to_vec(),
-            Stored::Decompressed(bytes) => bytes,
-        }
-    }
 }
 
 fn decode<'a>(bytes: &'a [u8], path: &Path, offset: u64, identity: Identity) -> Result<Stored<'a>> {
