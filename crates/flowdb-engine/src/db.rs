@@ -2,6 +2,7 @@
 
 use crate::batch::WriteBatch;
 use crate::commit::{Commit, LogPosition};
+use crate::draft::Draft;
 use crate::error::{Error, Result};
 use crate::executor::Maintenance;
 use crate::fs::FileSystem;
@@ -60,6 +61,22 @@ impl Db {
     /// Returns once the log up to `position` is on stable storage. Callers at the same time share one sync.
     pub fn sync(&self, position: LogPosition) -> Result<()> {
         self.0.sync(position)
+    }
+
+    /// Begins a transaction that is too large for one batch: see [`Draft`].
+    pub fn draft(&self, tree: TreeId) -> Result<Draft> {
+        Draft::new(self.clone(), tree)
+    }
+
+    /// Makes a draft part of its tree, whole or not at all, and synced. Its writes count as made now: what was committed since they were written
+    /// is older. Waits for the disk, for a flush of the tree, and for maintenance under way; writers wait for a part of that.
+    ///
+    /// Fails as [`Db::write`] does, and with `InvalidArgument` for a draft of another database.
+    pub fn commit_draft(&self, draft: Draft) -> Result<Commit> {
+        if !draft.is_of(self) {
+            return Err(Error::invalid("the draft belongs to another database"));
+        }
+        self.0.ingest(draft)
     }
 
     /// The newest version of `key`, unless it is deleted or has expired.
@@ -146,12 +163,21 @@ impl Db {
         self.0.abandon(why);
     }
 
-    fn now(&self, options: ReadOptions) -> i64 {
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.0
+    }
+
+    /// True if both are handles to the same open database.
+    pub(crate) fn is_same(&self, other: &Db) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    pub(crate) fn now(&self, options: ReadOptions) -> i64 {
         // Nobody's clock brings back what was dropped because it had expired.
         options.now.map_or_else(|| self.0.now(), |now| now.max(self.0.purge_time()))
     }
 }
 
-fn source_options(options: ReadOptions) -> SourceOptions {
+pub(crate) fn source_options(options: ReadOptions) -> SourceOptions {
     SourceOptions { tier: options.tier, bypass_cache: options.bypass_cache, property: options.property }
 }

@@ -8,7 +8,7 @@ use crate::inner::Inner;
 use crate::iter::{CompactionIter, CompactionPolicy};
 use crate::key::Sequence;
 use crate::options::FilterKey;
-use crate::table::{Table, TableBuilder, TableOptions, TableSummary};
+use crate::table::{Placement, Table, TableBuilder, TableOptions, TableSummary};
 use crate::tree::{Buffer, Garbage, Levels, LiveTable, Tree};
 use crate::version::{TableMeta, log_name, table_name};
 use std::path::{Path, PathBuf};
@@ -51,7 +51,7 @@ impl Inner {
 
     /// A table survives a power cut; the log of what it holds must too. Else a commit could be there in the flushed tree and missing in the
     /// others, or there while an earlier one is missing.
-    fn sync_before_flush_counts(&self) -> Result<()> {
+    pub(crate) fn sync_before_flush_counts(&self) -> Result<()> {
         let Some(log) = self.log.read().clone() else {
             return self.sync_replayed_segment();
         };
@@ -147,6 +147,7 @@ impl Inner {
             largest_sequence: summary.largest_sequence,
             entries: summary.entries,
             expiry_max: summary.expiry_max,
+            base: None,
         };
         let live = self.open_table(tree.options.filter_key, meta)?;
         unfinished.path = None;
@@ -184,7 +185,8 @@ pub(crate) fn open_table(
         }
         _ => Error::io(&path, "opening a table", error),
     })?;
-    let table = Table::open(file, path.clone(), meta.id, database_id, filter_key, Arc::clone(cache))?;
+    let place = Placement { table_id: meta.id, database_id, base: meta.base };
+    let table = Table::open(file, path.clone(), place, filter_key, Arc::clone(cache))?;
     Ok(LiveTable::new(meta, table, path, Arc::clone(garbage)))
 }
 

@@ -48,7 +48,7 @@ impl Inner {
         result
     }
 
-    fn flush_frozen(&self) -> Result<()> {
+    pub(crate) fn flush_frozen(&self) -> Result<()> {
         while self.flush_one()? {}
         Ok(())
     }

@@ -97,6 +97,8 @@ struct Program {
     files: Arc<MemoryFileSystem>,
     db: Db,
     world: Arc<World>,
+    /// Beyond it, transactions spill: small for every second seed.
+    memory_bytes: usize,
     client: ClientId,
     connection: u32,
     /// What is committed.
@@ -124,7 +126,8 @@ impl Program {
     fn new(seed: u64) -> Self {
         let files = Arc::new(MemoryFileSystem::new());
         let db = open_db(&files);
-        let world = World::open(db.clone()).unwrap();
+        let memory_bytes = if seed.is_multiple_of(2) { 300 } else { 32 << 20 };
+        let world = World::open_with(db.clone(), memory_bytes).unwrap();
         let client = world.register(Arc::new(|| {}));
         let random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         let model = Database { next_store: 1, ..Database::default() };
@@ -133,6 +136,7 @@ impl Program {
             files,
             db,
             world,
+            memory_bytes,
             client,
             connection: 0,
             model,
@@ -234,7 +238,7 @@ impl Program {
         self.open.clear();
         self.db.close().unwrap();
         let db = open_db(&self.files);
-        self.world = World::open(db.clone()).unwrap();
+        self.world = World::open_with(db.clone(), self.memory_bytes).unwrap();
         self.db = db;
         self.client = self.world.register(Arc::new(|| {}));
         self.connect();

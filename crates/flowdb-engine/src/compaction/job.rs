@@ -207,6 +207,44 @@ impl CompactionJob {
     }
 }
 
+/// Merges tables that only their owner reads, newest first, into tables on level 0 whose numbers count from `base`.
+pub(crate) fn merge_private(
+    inner: &Inner,
+    tree: &Tree,
+    inputs: Vec<Arc<LiveTable>>,
+    base: Sequence,
+) -> Result<Vec<Arc<LiveTable>>> {
+    let sources = sources(&inputs);
+    let policy = CompactionPolicy {
+        snapshots: vec![Sequence::MAX],
+        now: i64::MIN,
+        // The tree beneath may hold anything.
+        bottom: Box::new(|_| false),
+        bottom_range: Box::new(|_, _| false),
+    };
+    let merged = MergeCursor::new(sources.cursors);
+    let entries = CompactionIter::new(Box::new(merged), sources.range_deletes, policy)?;
+    let range_deletes = entries.kept_range_deletes().into();
+    let tree_id = tree.options.id;
+    let (output, finished) = (None, Vec::new());
+    let mut job = CompactionJob {
+        tree: tree_id,
+        level: 0,
+        inputs,
+        base,
+        now: i64::MIN,
+        entries,
+        range_deletes,
+        output,
+        finished,
+    };
+    if let Err(error) = job.run(inner, tree, None) {
+        job.finished.iter().for_each(|live| live.mark_obsolete());
+        return Err(error);
+    }
+    Ok(job.finished)
+}
+
 /// Cursors over the inputs: one for each table of level 0, one for each deeper level.
 fn sources(inputs: &[Arc<LiveTable>]) -> Sources {
     let mut sources = Sources::default();

@@ -3,5 +3,5 @@
 mod job;
 mod picker;
 
-pub(crate) use job::CompactionJob;
+pub(crate) use job::{CompactionJob, merge_private};
 pub(crate) use picker::LEVEL_0_TABLES_MAX;

@@ -12,7 +12,7 @@ use crate::key::{Kind, Sequence};
 use crate::memtable::Memtable;
 use crate::options::Compression;
 use crate::options::ReadTier;
-use crate::table::{Table, TableBuilder, TableOptions};
+use crate::table::{Placement, Table, TableBuilder, TableOptions};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -541,7 +541,14 @@ fn table_with(
         builder.add(&e.key, e.sequence, e.kind, e.expiry, &e.value).unwrap();
     }
     builder.finish().unwrap();
-    Table::open(fs.open_read(path).unwrap(), path.into(), 3, 7, |k| k, cache).unwrap()
+    Table::open(
+        fs.open_read(path).unwrap(),
+        path.into(),
+        Placement { table_id: 3, database_id: 7, base: None },
+        |k| k,
+        cache,
+    )
+    .unwrap()
 }
 
 #[test]

@@ -13,7 +13,7 @@ mod stored;
 pub(crate) use block::Block;
 pub(crate) use builder::{TableBuilder, TableOptions, TableSummary};
 pub(crate) use cursor::TableCursor;
-pub(crate) use reader::Table;
+pub(crate) use reader::{Placement, Table};
 
 #[cfg(test)]
 mod tests;

@@ -44,6 +44,13 @@ impl Properties {
         }
     }
 
+    /// The same with numbers that count from `base`; `None` if they cannot.
+    pub(super) fn renumbered(self, base: Sequence) -> Option<Self> {
+        let renumber = |number: Sequence| base.checked_add(number.checked_sub(self.base)?);
+        let (smallest, largest) = (renumber(self.smallest_sequence)?, renumber(self.largest_sequence)?);
+        Some(Properties { base, smallest_sequence: smallest, largest_sequence: largest, ..self })
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.entries == 0 && self.range_deletes == 0
     }

@@ -35,17 +35,25 @@ pub(crate) struct Table {
     properties: Properties,
 }
 
+/// What the manifest knows of a table before it is opened.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Placement {
+    pub(crate) table_id: u64,
+    pub(crate) database_id: u64,
+    /// The number from which its entries count, if not from the one in its properties.
+    pub(crate) base: Option<Sequence>,
+}
+
 impl Table {
     /// Reads and checks everything but the data blocks.
     pub(crate) fn open(
         file: Arc<dyn ReadableFile>,
         path: PathBuf,
-        table_id: u64,
-        database_id: u64,
+        place: Placement,
         filter_key: FilterKey,
         cache: Arc<BlockCache>,
     ) -> Result<Arc<Table>> {
-        let identity = Identity { table_id, database_id };
+        let identity = Identity { table_id: place.table_id, database_id: place.database_id };
         let file_bytes = file.len().map_err(|error| Error::io(&path, "opening a table", error))?;
         let Some(footer_at) = file_bytes.checked_sub(FOOTER_BYTES as u64) else {
             return Err(Error::corruption(&path, 0, "the file is too short for a table"));
@@ -59,6 +67,10 @@ impl Table {
             Error::corruption(&path, handle.offset, format!("{what} is malformed"))
         };
         let properties = Properties::decode(&block(footer.properties)?)
+            .and_then(|properties| match place.base {
+                Some(base) => properties.renumbered(base),
+                None => Some(properties),
+            })
             .ok_or_else(|| corrupt(footer.properties, "the properties block"))?;
         let filter =
             Filter::new(block(footer.filter)?).ok_or_else(|| corrupt(footer.filter, "the filter"))?;

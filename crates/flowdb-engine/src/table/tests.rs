@@ -1,7 +1,7 @@
 //! Tables against a sorted list.
 
 use super::builder::{TableBuilder, TableOptions};
-use super::reader::Table;
+use super::reader::{Placement, Table};
 use crate::cache::BlockCache;
 use crate::error::ErrorKind;
 use crate::format::NEVER;
@@ -75,9 +75,13 @@ fn build(fs: &MemoryFileSystem, rows: &[Row], range_deletes: &[(&str, &str, Sequ
     open(fs)
 }
 
+fn place(table_id: u64, database_id: u64) -> Placement {
+    Placement { table_id, database_id, base: None }
+}
+
 fn open(fs: &MemoryFileSystem) -> Arc<Table> {
     let file = fs.open_read(Path::new(PATH)).unwrap();
-    Table::open(file, PATH.into(), 3, 77, |key| key, Arc::new(BlockCache::new(1 << 20))).unwrap()
+    Table::open(file, PATH.into(), place(3, 77), |key| key, Arc::new(BlockCache::new(1 << 20))).unwrap()
 }
 
 fn row(cursor: &dyn Cursor) -> Option<Row> {
@@ -217,7 +221,7 @@ fn a_table_in_the_place_of_another_is_refused() {
     build(&fs, &random_rows(&mut Random::new(3), 20), &[]);
     let open = |table_id, database_id| {
         let file = fs.open_read(Path::new(PATH)).unwrap();
-        Table::open(file, PATH.into(), table_id, database_id, |key| key, Arc::new(BlockCache::new(0)))
+        Table::open(file, PATH.into(), place(table_id, database_id), |key| key, Arc::new(BlockCache::new(0)))
     };
     open(3, 77).unwrap();
     assert_eq!(open(4, 77).unwrap_err().kind(), ErrorKind::Corruption);

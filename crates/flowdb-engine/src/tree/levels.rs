@@ -53,7 +53,7 @@ impl Levels {
 
     /// Tables that may hold `key`, those with newer versions first.
     pub(crate) fn candidates(&self, key: &[u8]) -> impl Iterator<Item = &Arc<LiveTable>> {
-        let newest_first = self.levels[0].iter().rev().filter(move |live| contains(live, key));
+        let newest_first = self.levels[0].iter().rev().filter(move |live| live.may_contain(key));
         newest_first.chain(self.levels[1..].iter().flat_map(move |level| overlapping(level, key, key)))
     }
 
@@ -64,19 +64,13 @@ impl Levels {
 
     /// True if any table may hold something for the keys from `start` to `end`, both included.
     pub(crate) fn touches(&self, start: &[u8], end: &[u8]) -> bool {
-        let in_level_0 =
-            |live: &Arc<LiveTable>| live.meta.smallest[..] <= *end && *start <= live.meta.largest[..];
-        self.levels[0].iter().any(in_level_0) || self.has_beneath(0, start, end)
+        self.levels[0].iter().any(|live| live.overlaps(start, end)) || self.has_beneath(0, start, end)
     }
 
     /// True if a level deeper than `level` may hold something for the keys from `start` to `end`, both included.
     pub(crate) fn has_beneath(&self, level: usize, start: &[u8], end: &[u8]) -> bool {
         (level + 1..LEVELS).any(|deeper| !overlapping(&self.levels[deeper], start, end).is_empty())
     }
-}
-
-fn contains(live: &LiveTable, key: &[u8]) -> bool {
-    live.meta.smallest[..] <= *key && *key <= live.meta.largest[..]
 }
 
 /// Neighbours may share one key at the border (the end of a range delete, which it does not cover), so both are taken.

@@ -26,6 +26,16 @@ impl LiveTable {
         Arc::new(LiveTable { meta, table, path, garbage, obsolete: AtomicBool::new(false) })
     }
 
+    /// True if it may hold `key`, or a range delete over it.
+    pub(crate) fn may_contain(&self, key: &[u8]) -> bool {
+        self.overlaps(key, key)
+    }
+
+    /// True if it may hold something for the keys from `start` to `end`, both included.
+    pub(crate) fn overlaps(&self, start: &[u8], end: &[u8]) -> bool {
+        self.meta.smallest[..] <= *end && *start <= self.meta.largest[..]
+    }
+
     /// The manifest no longer names it.
     pub(crate) fn mark_obsolete(&self) {
         self.obsolete.store(true, Ordering::Release);

@@ -13,6 +13,7 @@ const TAG_ADD_TABLE: u8 = 6;
 const TAG_REMOVE_TABLE: u8 = 7;
 const TAG_PURGE_TIME: u8 = 8;
 const TAG_CLEAN_CLOSE: u8 = 9;
+const TAG_ADD_RENUMBERED_TABLE: u8 = 14;
 
 /// What the manifest knows about a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub(crate) struct TableMeta {
     pub(crate) entries: u64,
     /// When the last entry expires; [`crate::format::NEVER`] if one never does.
     pub(crate) expiry_max: i64,
+    /// The number from which its entries count, where that is not the one that it was written with.
+    pub(crate) base: Option<Sequence>,
 }
 
 /// One part of an [`Edit`].
@@ -148,8 +151,9 @@ impl Field {
             }
             Field::LastSequence(sequence) => put_tagged(out, TAG_LAST_SEQUENCE, *sequence),
             Field::AddTable(table) => {
-                out.push(TAG_ADD_TABLE);
+                out.push(if table.base.is_some() { TAG_ADD_RENUMBERED_TABLE } else { TAG_ADD_TABLE });
                 table.encode(out);
+                table.base.iter().for_each(|base| out.extend_from_slice(&base.to_le_bytes()));
             }
             Field::RemoveTable(tree, id) => {
                 out.extend_from_slice(&[TAG_REMOVE_TABLE, tree.0]);
@@ -174,6 +178,10 @@ impl Field {
             TAG_FLUSHED => Field::Flushed(TreeId(reader.u8()?), reader.u64()?),
             TAG_LAST_SEQUENCE => Field::LastSequence(reader.u64()?),
             TAG_ADD_TABLE => Field::AddTable(TableMeta::decode(reader)?),
+            TAG_ADD_RENUMBERED_TABLE => {
+                let table = TableMeta::decode(reader)?;
+                Field::AddTable(TableMeta { base: Some(reader.u64()?), ..table })
+            }
             TAG_REMOVE_TABLE => Field::RemoveTable(TreeId(reader.u8()?), reader.u64()?),
             TAG_PURGE_TIME => Field::PurgeTime(reader.i64()?),
             TAG_CLEAN_CLOSE => Field::CleanClose(match reader.u8()? {
@@ -217,6 +225,7 @@ impl TableMeta {
             largest_sequence: reader.u64()?,
             entries: reader.u64()?,
             expiry_max: reader.i64()?,
+            base: None,
         })
     }
 }
@@ -238,6 +247,7 @@ pub(super) mod tests {
             largest_sequence: id * 10 + 9,
             entries: 10,
             expiry_max: NEVER,
+            base: None,
         }
     }
 
@@ -249,6 +259,7 @@ pub(super) mod tests {
             .flushed(TreeId(1), 70)
             .last_sequence(80)
             .add_table(table(1, 7))
+            .add_table(TableMeta { base: Some(65), ..table(1, 8) })
             .remove_table(TreeId(1), 6)
             .purge_time(-5)
             .clean_close(true)
@@ -279,7 +290,7 @@ pub(super) mod tests {
     #[test]
     fn unknown_tags_and_hostile_lengths_are_refused() {
         assert_eq!(Edit::decode(&[0]), None);
-        assert_eq!(Edit::decode(&[10]), None);
+        assert_eq!(Edit::decode(&[99]), None);
         assert_eq!(Edit::decode(&[TAG_CLEAN_CLOSE, 2]), None);
         assert_eq!(Edit::decode(&[TAG_TREE, 1, 1, 0xff]), None, "a name is UTF-8");
         let mut body = vec![TAG_TREE, 1];

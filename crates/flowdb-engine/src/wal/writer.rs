@@ -234,6 +234,11 @@ impl LogWriter {
         self.is_broken
     }
 
+    /// Numbers up to `last` were given to what is not in the log.
+    pub(crate) fn skip_to(&mut self, last: Sequence) {
+        self.last_sequence = self.last_sequence.max(last);
+    }
+
     /// Hands one commit to the operating system, whose operations are numbered from `first` on; returns its end offset.
     ///
     /// After a failure (kind `NoSpace` or `Io`) the commit did not happen, and never will: it was cut off, durably, and the

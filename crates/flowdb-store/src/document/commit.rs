@@ -9,7 +9,7 @@ use super::world::{Phase, State, TransactionState, World};
 use super::{ClientId, TransactionId};
 use crate::keyspace::{DOCUMENTS, next_database_id_key};
 use flowdb_engine::format::NEVER;
-use flowdb_engine::{Durability, Error, ErrorKind, Result, WriteBatch, WriteOptions};
+use flowdb_engine::{Draft, Durability, Error, ErrorKind, Result, WriteBatch, WriteOptions};
 use parking_lot::Mutex;
 use std::sync::Arc;
 
@@ -40,11 +40,12 @@ impl World {
         // A request of it that is still on a worker comes first.
         let Some(guard) = transaction.try_lock() else { return Ok(CommitOutcome::NeedsWorker) };
         let options = write_options(strict);
-        if guard.overlay.is_empty() {
+        if guard.is_unchanged() {
             drop(guard);
             return Ok(self.ended(Some(client), id, Ok(None), Told::ByOutcome));
         }
-        let can_wait = guard.overlay.bytes() > INLINE_BYTES_MAX || self.db.wants_sync(options);
+        let can_wait =
+            guard.is_large() || guard.overlay.bytes() > INLINE_BYTES_MAX || self.db.wants_sync(options);
         let creation = if creates { self.creation.try_lock().map(Some) } else { Some(None) };
         let Some(creation) = creation.filter(|_| !can_wait) else { return Ok(CommitOutcome::NeedsWorker) };
         let written = self
@@ -63,11 +64,14 @@ impl World {
     /// its client. Does nothing if the client has died meanwhile.
     pub fn commit_blocking(&self, id: TransactionId, strict: bool) {
         let Some((transaction, creates)) = self.take_asked(id) else { return };
-        let guard = transaction.lock();
+        let mut guard = transaction.lock();
         let creation = creates.then(|| self.creation.lock());
-        let written = self.batch(&guard, creates).and_then(|batch| {
-            if batch.is_empty() { Ok(()) } else { self.db.write(batch, write_options(strict)).map(drop) }
-        });
+        let written = match guard.take_draft() {
+            Some(draft) => self.commit_draft(&mut guard, draft, creates),
+            None => self.batch(&guard, creates).and_then(|batch| {
+                if batch.is_empty() { Ok(()) } else { self.db.write(batch, write_options(strict)).map(drop) }
+            }),
+        };
         drop(creation);
         let database = guard.changed_database();
         drop(guard);
@@ -124,6 +128,16 @@ impl World {
         let taken = (Arc::clone(transaction), entry.creates);
         entry.phase = Phase::Writing;
         Some(taken)
+    }
+
+    /// Commits what is too large for a batch. It is synced, whatever was asked for.
+    fn commit_draft(&self, transaction: &mut Transaction, mut draft: Draft, creates: bool) -> Result<()> {
+        if creates {
+            let row = self.state.lock().catalog.next_database_row();
+            transaction.overlay.put(next_database_id_key(), row);
+        }
+        transaction.overlay.write_to(&mut draft)?;
+        self.db.commit_draft(draft).map(drop)
     }
 
     fn batch(&self, transaction: &Transaction, creates: bool) -> Result<WriteBatch> {

@@ -107,7 +107,7 @@ impl Transaction {
         let built = self.add_all_entries(store, id);
         if built.is_err() {
             let span = KeySpan::prefixed(self.prefix(store, id));
-            self.overlay.forget(&span);
+            self.forget(span);
         }
         built
     }
@@ -121,7 +121,7 @@ impl Transaction {
         let Some(index) = store.indexes.get(&id) else { return Ok(()) };
         let prefix = self.prefix(store_id, 0);
         let span = KeySpan::prefixed(prefix.clone());
-        let mut records = self.new_walk(span.clone(), span.start)?;
+        let mut records = self.new_walk(span.clone(), span.start.clone())?;
         while let Some((stored_key, stored)) = records.next(&self.overlay)? {
             let primary_key = &stored_key[prefix.len()..];
             let entries = Record::read(primary_key, &stored)
@@ -131,6 +131,10 @@ impl Transaction {
                 self.check_unique(store_id, &entry, primary_key)?;
                 let key = self.entry_key(store_id, &entry, primary_key)?;
                 self.overlay.put(key, Vec::new());
+            }
+            if self.spill_if_large()? {
+                // What the transaction itself has put into the store may have moved.
+                records = self.new_walk(span.clone(), records.into_position())?;
             }
         }
         Ok(())

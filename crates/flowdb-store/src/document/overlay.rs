@@ -3,7 +3,7 @@
 use crate::keyspace::{DOCUMENTS, KeySpan};
 use bytes::Bytes;
 use flowdb_engine::format::NEVER;
-use flowdb_engine::{Result, WriteBatch};
+use flowdb_engine::{Draft, Result, WriteBatch};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
@@ -123,6 +123,14 @@ impl Overlay {
         // BTreeMap::range panics on an inverted range.
         let end = end.max(start);
         self.entries.range::<[u8], _>((Bound::Included(start), Bound::Excluded(end)))
+    }
+
+    /// The writes as the next part of a draft.
+    pub(crate) fn write_to(&self, draft: &mut Draft) -> Result<()> {
+        draft.write(
+            self.cleared.iter().map(|(start, end)| (&start[..], &end[..])),
+            self.entries.iter().map(|(key, value)| (&key[..], value.as_deref())),
+        )
     }
 
     /// The writes as one batch: range deletes first, so that what was put into a cleared range stays.

@@ -84,16 +84,25 @@ impl Fixture {
     }
 
     pub(crate) fn on(files: Arc<dyn FileSystem>) -> Self {
+        Self::with_memory(files, usize::MAX)
+    }
+
+    /// One whose transactions write to disk what exceeds `memory_bytes`.
+    pub(crate) fn with_memory(files: Arc<dyn FileSystem>, memory_bytes: usize) -> Self {
         let options = Options::new(vec![TreeOptions::new(DOCUMENTS, "documents")]);
         let db = Db::open(files, Path::new("/db"), options).unwrap();
-        let world = World::open(db.clone()).unwrap();
+        let world = World::open_with(db.clone(), memory_bytes).unwrap();
         let client = world.register(Arc::new(|| {}));
         Fixture { db, world, client }
     }
 
     /// A fixture with a connection to the database "d", which has store 1 without key path.
     pub(crate) fn with_store(auto_increment: bool) -> (Self, ConnectionId) {
-        let fixture = Fixture::new();
+        Fixture::new().and_store(auto_increment)
+    }
+
+    pub(crate) fn and_store(self, auto_increment: bool) -> (Self, ConnectionId) {
+        let fixture = self;
         let (connection, transaction) = fixture.upgrade(1);
         fixture.request(transaction, create_store(1, auto_increment, None)).unwrap();
         fixture.commit(transaction);

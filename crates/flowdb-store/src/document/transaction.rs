@@ -8,7 +8,10 @@ use super::schema::{Database, Index, Store};
 use super::walk::Walk;
 use crate::keyspace::{DOCUMENTS, KeySpan, data_prefix, hex};
 use bytes::Bytes;
-use flowdb_engine::{Db, Error, ErrorKind, ReadOptions, ReadTier, Result, Snapshot};
+use flowdb_engine::{
+    Db, DbIterator, Draft, Entry, Error, ErrorKind, ReadOptions, ReadTier, Result, Snapshot,
+};
+use std::ops::Bound;
 use std::sync::Arc;
 
 #[cfg(test)]
@@ -25,6 +28,9 @@ pub(crate) struct Transaction {
     /// The schema; a version change works on its own copy.
     pub(super) database: Arc<Database>,
     pub(super) overlay: Overlay,
+    /// What was written before the overlay, once that had grown to `memory_bytes`.
+    draft: Option<Draft>,
+    memory_bytes: usize,
     /// How far the request being executed may go.
     tier: ReadTier,
     /// The walk of the last request that had one, for a cursor that goes on from there.
@@ -34,11 +40,27 @@ pub(crate) struct Transaction {
 }
 
 impl Transaction {
-    /// Begins to see what is committed now.
-    pub(crate) fn begin(db: Db, mode: Mode, scope: Vec<u32>, database: Arc<Database>) -> Self {
-        let snapshot = db.snapshot();
-        let (overlay, tier) = (Overlay::default(), ReadTier::Memory);
-        Transaction { db, snapshot, mode, scope, database, overlay, tier, cached: None, probe: None }
+    /// Begins to see what is committed now. Writes of more than `memory_bytes` go to the disk before they are committed.
+    pub(crate) fn begin(
+        db: Db,
+        memory_bytes: usize,
+        mode: Mode,
+        scope: Vec<u32>,
+        database: Arc<Database>,
+    ) -> Self {
+        Transaction {
+            snapshot: db.snapshot(),
+            db,
+            mode,
+            scope,
+            database,
+            overlay: Overlay::default(),
+            draft: None,
+            memory_bytes,
+            tier: ReadTier::Memory,
+            cached: None,
+            probe: None,
+        }
     }
 
     /// Executes a request and answers the response; `None` if the answer is not in memory, and then nothing has changed.
@@ -46,7 +68,7 @@ impl Transaction {
     pub(crate) fn execute(&mut self, request: &[u8], tier: ReadTier) -> Result<Option<Vec<u8>>> {
         let request = Request::decode(request)?;
         self.tier = tier;
-        match self.perform(request) {
+        match self.spill_if_large().map_err(Failure::from).and_then(|_| self.perform(request)) {
             Ok(response) => Ok(Some(response.finish())),
             Err(Failure::Named(name, message)) => Ok(Some(Response::error(name, &message))),
             Err(Failure::Engine(error)) => match error.kind() {
@@ -138,16 +160,77 @@ impl Transaction {
         data_prefix(self.database.id, store, index)
     }
 
+    /// True if there is nothing to commit.
+    pub(super) fn is_unchanged(&self) -> bool {
+        self.overlay.is_empty() && self.draft.is_none()
+    }
+
+    /// True if a part of its writes is on disk.
+    pub(super) fn is_large(&self) -> bool {
+        self.draft.is_some()
+    }
+
+    /// Writes that are on disk already, if there are any; they are to be committed after the overlay has joined them.
+    pub(super) fn take_draft(&mut self) -> Option<Draft> {
+        self.draft.take()
+    }
+
+    /// True if the overlay was too large and has moved to the disk: walks that were begun before are of no more use. Where the disk may not be
+    /// touched, that is an error (`WouldBlock`).
+    pub(super) fn spill_if_large(&mut self) -> Result<bool> {
+        if self.overlay.bytes() < self.memory_bytes {
+            return Ok(false);
+        }
+        if self.tier == ReadTier::Memory {
+            return Err(Error::would_block());
+        }
+        let draft = match &mut self.draft {
+            Some(draft) => draft,
+            None => self.draft.insert(self.db.draft(DOCUMENTS)?),
+        };
+        self.overlay.write_to(draft)?;
+        (self.overlay, self.cached, self.probe) = (Overlay::default(), None, None);
+        Ok(true)
+    }
+
+    /// Drops what was written in `span`, where nothing is committed.
+    pub(super) fn forget(&mut self, span: KeySpan) {
+        match self.draft {
+            None => self.overlay.forget(&span),
+            Some(_) => self.overlay.clear(span),
+        }
+    }
+
+    /// What lies under the overlay for `key`.
+    fn read_beneath(&self, key: &[u8]) -> Result<Option<Entry>> {
+        match &self.draft {
+            Some(draft) => draft.get(key, self.read_options()),
+            None => self.db.get(DOCUMENTS, key, self.read_options()),
+        }
+    }
+
+    fn iter_beneath(&self, span: &KeySpan) -> Result<DbIterator> {
+        let bounds = (
+            Bound::Included(Bytes::copy_from_slice(&span.start)),
+            Bound::Excluded(Bytes::copy_from_slice(&span.end)),
+        );
+        match &self.draft {
+            Some(draft) => draft.iter(bounds, self.read_options()),
+            None => self.db.iter(DOCUMENTS, bounds, self.read_options()),
+        }
+    }
+
+    fn read_options(&self) -> ReadOptions {
+        let sequence = Some(self.snapshot.sequence());
+        ReadOptions { sequence, tier: self.tier, ..ReadOptions::default() }
+    }
+
     /// The value of a key, as this transaction sees it.
     pub(super) fn read(&self, key: &[u8]) -> Result<Option<Bytes>> {
         match self.overlay.get(key) {
             Known::Put(value) => Ok(Some(value.clone())),
             Known::Deleted | Known::Cleared { .. } => Ok(None),
-            Known::Nothing => {
-                let sequence = Some(self.snapshot.sequence());
-                let options = ReadOptions { sequence, tier: self.tier, ..ReadOptions::default() };
-                Ok(self.db.get(DOCUMENTS, key, options)?.map(|entry| entry.value))
-            }
+            Known::Nothing => Ok(self.read_beneath(key)?.map(|entry| entry.value)),
         }
     }
 
@@ -164,7 +247,8 @@ impl Transaction {
 
     /// A walk of its own, for use besides another.
     pub(super) fn new_walk(&self, span: KeySpan, at: Vec<u8>) -> Result<Walk> {
-        Walk::new(&self.db, self.snapshot.sequence(), self.tier, span, at)
+        let entries = self.iter_beneath(&span)?;
+        Ok(Walk::new(entries, self.tier, span, at))
     }
 
     pub(super) fn keep(&mut self, walk: Walk) {

@@ -1,10 +1,9 @@
 //! A place between records: of snapshot and overlay merged, movable both ways.
 
 use super::overlay::{Known, Overlay};
-use crate::keyspace::{DOCUMENTS, KeySpan};
+use crate::keyspace::KeySpan;
 use bytes::Bytes;
-use flowdb_engine::{Db, DbIterator, ReadOptions, ReadTier, Result};
-use std::ops::Bound;
+use flowdb_engine::{DbIterator, ReadTier, Result};
 
 /// A key and its value.
 pub(crate) type Pair = (Bytes, Bytes);
@@ -35,18 +34,17 @@ enum Placed {
 }
 
 impl Walk {
-    /// At `at` in `span`, over what the snapshot number `sequence` sees.
-    pub(crate) fn new(db: &Db, sequence: u64, tier: ReadTier, span: KeySpan, at: Vec<u8>) -> Result<Self> {
-        let bounds = (
-            Bound::Included(Bytes::copy_from_slice(&span.start)),
-            Bound::Excluded(Bytes::copy_from_slice(&span.end)),
-        );
-        let options = ReadOptions { sequence: Some(sequence), tier, ..ReadOptions::default() };
-        let entries = db.iter(DOCUMENTS, bounds, options)?;
+    /// At `at` in `span`, over `entries`, which has the span's bounds and reads as far as `tier` says.
+    pub(crate) fn new(entries: DbIterator, tier: ReadTier, span: KeySpan, at: Vec<u8>) -> Self {
         let mut walk =
             Walk { tier, span, at: Vec::new(), entries, placed: Placed::Nowhere, clear_from: Vec::new() };
         walk.place(at);
-        Ok(walk)
+        walk
+    }
+
+    /// Where it stands: to go on from there with another walk.
+    pub(crate) fn into_position(self) -> Vec<u8> {
+        self.at
     }
 
     /// True if this can walk in `span` too.
@@ -168,8 +166,10 @@ impl Walk {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keyspace::DOCUMENTS;
     use flowdb_engine::format::NEVER;
-    use flowdb_engine::{WriteBatch, WriteOptions};
+    use flowdb_engine::{ReadOptions, WriteBatch, WriteOptions};
+    use std::ops::Bound;
 
     #[test]
     fn taking_from_the_front_steps_over_no_hidden_entry_twice() {
@@ -182,7 +182,10 @@ mod tests {
         let (snapshot, mut overlay) = (db.snapshot(), Overlay::default());
         let span = KeySpan { start: b"k".into(), end: b"l".into() };
         let at = span.start.clone();
-        let mut walk = Walk::new(&db, snapshot.sequence(), ReadTier::Disk, span.clone(), at).unwrap();
+        let options = ReadOptions { sequence: Some(snapshot.sequence()), ..ReadOptions::default() };
+        let bounds = (Bound::Included(Bytes::from_static(b"k")), Bound::Excluded(Bytes::from_static(b"l")));
+        let entries = db.iter(DOCUMENTS, bounds, options).unwrap();
+        let mut walk = Walk::new(entries, ReadTier::Disk, span.clone(), at);
         assert_eq!(first(&mut walk, &overlay, Placed::Nowhere), "k1");
         overlay.delete(&b"k1"[..]);
         assert_eq!(first(&mut walk, &overlay, Placed::Forward), "k2");

@@ -20,6 +20,9 @@ mod tests;
 /// Tells a client's thread that there are events to drain. Called from any thread, without any lock held; must return at once.
 pub type Waker = Arc<dyn Fn() + Send + Sync>;
 
+/// See [`World::open_with`].
+const TRANSACTION_MEMORY_BYTES: usize = 32 << 20;
+
 /// A database that exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseInfo {
@@ -36,6 +39,8 @@ pub struct DatabaseInfo {
 /// `creation`, `state`. Events of a client's own calls do not wake it: it drains them after the call.
 pub struct World {
     pub(super) db: Db,
+    /// See [`World::open_with`].
+    transaction_memory_bytes: usize,
     pub(super) state: Mutex<State>,
     /// Held while a commit that creates a database is written, so that the row of the next id never goes back.
     pub(super) creation: Mutex<()>,
@@ -95,6 +100,12 @@ impl World {
     ///
     /// Fails with `Corruption` if the catalog does not decode.
     pub fn open(db: Db) -> Result<Arc<Self>> {
+        Self::open_with(db, TRANSACTION_MEMORY_BYTES)
+    }
+
+    /// The same, where a transaction writes to disk what it has written once that is `transaction_memory_bytes` or more (default 32 MiB),
+    /// so that its size is bounded by the disk alone.
+    pub fn open_with(db: Db, transaction_memory_bytes: usize) -> Result<Arc<Self>> {
         let state = State {
             catalog: Catalog::load(&db)?,
             connections: Connections::default(),
@@ -106,7 +117,8 @@ impl World {
             told: BTreeSet::new(),
             deletions: Vec::new(),
         };
-        Ok(Arc::new(World { db, state: Mutex::new(state), creation: Mutex::new(()) }))
+        let (state, creation) = (Mutex::new(state), Mutex::new(()));
+        Ok(Arc::new(World { db, transaction_memory_bytes, state, creation }))
     }
 
     /// A new client. `waker` is called when another client's call, or a worker, has queued events for it.
@@ -299,10 +311,14 @@ impl World {
         let Some(entry) = state.transactions.get_mut(&id) else { return };
         let Phase::Waiting { mode, scope, database } = &mut entry.phase else { return };
         let (mode, scope, database) = (*mode, std::mem::take(scope), Arc::clone(database));
-        let transaction = Transaction::begin(self.db.clone(), mode, scope, database);
+        let transaction = self.begin(mode, scope, database);
         entry.phase = Phase::Running(Arc::new(Mutex::new(transaction)));
         let client = entry.client;
         state.tell(client, Event::Started { transaction: id });
+    }
+
+    fn begin(&self, mode: Mode, scope: Vec<u32>, database: Arc<Database>) -> Transaction {
+        Transaction::begin(self.db.clone(), self.transaction_memory_bytes, mode, scope, database)
     }
 
     /// <https://w3c.github.io/IndexedDB/#upgrade-a-database>
@@ -327,7 +343,7 @@ impl World {
             return self.carry_out(state, actions);
         };
         let schema = database.schema_bytes();
-        let mut begun = Transaction::begin(self.db.clone(), Mode::VersionChange, Vec::new(), database);
+        let mut begun = self.begin(Mode::VersionChange, Vec::new(), database);
         begun.set_version(new_version);
         let phase = Phase::Running(Arc::new(Mutex::new(begun)));
         let entry = TransactionState { client, connection, upgrade: Some(request), creates, phase };

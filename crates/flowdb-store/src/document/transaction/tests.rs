@@ -2,9 +2,11 @@
 
 use super::*;
 use crate::document::testing::{Bytes, Fixture, create_store, number_key, put, small_value};
+use crate::document::{ConnectionId, TransactionId, World};
 use crate::keyspace::generator_key;
 use flowdb_engine::WriteOptions;
 use flowdb_engine::format::NEVER;
+use flowdb_engine::fs::{FileSystem, MemoryFileSystem};
 use std::result::Result;
 
 const CONSTRAINT: u8 = ErrorName::Constraint as u8;
@@ -188,4 +190,54 @@ fn a_failed_build_leaves_no_entry() {
     assert_eq!(name_of(fixture.request(upgrade, Bytes::new(&[14]).u32(1).u32(1))), CONSTRAINT);
     let count = Bytes::new(&[4]).u32(1).u32(1).u8(0);
     assert_eq!(fixture.request(upgrade, count).unwrap(), 0u64.to_le_bytes());
+}
+
+/// A transaction that keeps 2000 bytes in memory puts 300 records, half of them twice, and deletes every tenth.
+fn write_much(fixture: &Fixture, connection: ConnectionId) -> (TransactionId, Vec<Vec<u8>>) {
+    let transaction = fixture.begin(connection, Mode::ReadWrite);
+    for number in 0..300u16 {
+        fixture.put(transaction, number.into(), &small_value(1)).unwrap();
+        fixture.put(transaction, (number / 2).into(), &small_value(2)).unwrap();
+    }
+    for number in (0..300u16).step_by(10) {
+        let key = number_key(number.into());
+        let request = Bytes::new(&[5]).u32(1).u8(5).bytes(&key).bytes(&key);
+        fixture.request(transaction, request).unwrap();
+    }
+    let left = (0..300).filter(|number| number % 10 != 0);
+    (transaction, left.map(|number| small_value(if number < 150 { 2 } else { 1 })).collect())
+}
+
+fn table_names(files: &MemoryFileSystem) -> Vec<String> {
+    let names = files.list(std::path::Path::new("/db")).unwrap();
+    names.into_iter().filter(|name| name.ends_with(".table")).collect()
+}
+
+#[test]
+fn a_large_transaction_goes_to_disk_and_is_committed_whole() {
+    let files = MemoryFileSystem::new();
+    let (fixture, connection) = Fixture::with_memory(Arc::new(files.clone()), 2_000).and_store(false);
+    let (transaction, values) = write_much(&fixture, connection);
+    assert!(!table_names(&files).is_empty(), "it has begun to write");
+    assert_eq!(fixture.values(transaction), values);
+    let other = World::open(fixture.db.clone()).unwrap();
+    assert_eq!(other.databases().len(), 1, "others see what is committed");
+    let before = fixture.db.last_sequence();
+    fixture.commit(transaction);
+    assert!(fixture.db.last_sequence() > before);
+    let reader = fixture.begin(connection, Mode::ReadOnly);
+    assert_eq!(fixture.values(reader), values);
+}
+
+#[test]
+fn a_large_transaction_that_is_aborted_leaves_nothing() {
+    let files = MemoryFileSystem::new();
+    let (fixture, connection) = Fixture::with_memory(Arc::new(files.clone()), 2_000).and_store(false);
+    let before = (fixture.db.last_sequence(), table_names(&files));
+    let (transaction, _) = write_much(&fixture, connection);
+    fixture.world.abort(fixture.client, transaction).unwrap();
+    fixture.db.maintain(std::time::Duration::ZERO).unwrap();
+    assert_eq!((fixture.db.last_sequence(), table_names(&files)), before);
+    let reader = fixture.begin(connection, Mode::ReadOnly);
+    assert!(fixture.values(reader).is_empty());
 }

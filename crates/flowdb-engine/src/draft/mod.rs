@@ -1,0 +1,172 @@
+//! Large transactions: what they write goes to tables of their own before it is committed, and becomes part of the tree by one edit
+//! of the manifest, without passing through the log and the memtables.
+
+mod as_of;
+mod ingest;
+
+use crate::compaction::merge_private;
+use crate::db::{Db, source_options};
+use crate::error::Result;
+use crate::format::NEVER;
+use crate::iter::{DbIterator, MergeCursor};
+use crate::key::{Entry, Kind, Sequence, TreeId};
+use crate::options::ReadOptions;
+use crate::snapshot::Snapshot;
+use crate::tree::{LiveTable, Sources};
+use as_of::{AsOfCursor, range_deletes_as_of};
+use bytes::Bytes;
+use std::ops::Bound;
+use std::sync::Arc;
+
+/// Number before a draft's first operation: above all that are ever committed, so that a draft's writes hide what they are written over.
+/// Committed, its tables count from another one, which the manifest notes.
+const DRAFT_BASE: Sequence = 1 << 62;
+
+/// Runs at which they are merged into one, so that a read asks few tables.
+const RUNS_MAX: usize = 8;
+
+/// Uncommitted writes to one tree that are kept in tables instead of in memory: for transactions too large for one [`crate::WriteBatch`].
+///
+/// [`crate::Db::commit_draft`] makes them part of the tree, whole or not at all. Dropped without it, they are gone, and their files with
+/// the next maintenance. Nobody else sees them before. One thread at a time may use a draft.
+#[derive(Debug)]
+pub struct Draft {
+    db: Db,
+    tree: TreeId,
+    /// What was written by each [`Draft::write`], oldest first; what a merge has put together counts as one.
+    runs: Vec<Run>,
+    /// Operations written so far.
+    operations: u64,
+}
+
+/// Tables that hold each key once.
+#[derive(Debug, Clone)]
+struct Run {
+    tables: Vec<Arc<LiveTable>>,
+}
+
+impl Draft {
+    pub(crate) fn new(db: Db, tree: TreeId) -> Result<Self> {
+        db.inner().check_usable()?;
+        db.inner().tree(tree)?;
+        Ok(Draft { db, tree, runs: Vec::new(), operations: 0 })
+    }
+
+    /// Writes to disk: first all of the ranges (start, end not included) are deleted, then the keys get their values, or are deleted where there
+    /// is none. Keys ascend and come once; limits for keys and values are those of a [`crate::WriteBatch`]. Hides what was written before.
+    /// Waits for the disk.
+    ///
+    /// Fails with `NoSpace`, `Io`, `Closed` or `Poisoned`; what was written before stays as it was.
+    pub fn write<'a>(
+        &mut self,
+        deleted: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
+        entries: impl IntoIterator<Item = (&'a [u8], Option<&'a [u8]>)>,
+    ) -> Result<()> {
+        let inner = self.db.inner();
+        inner.check_usable()?;
+        let tree = inner.tree(self.tree)?;
+        let mut output = None;
+        let mut next = DRAFT_BASE + self.operations;
+        let mut number = || {
+            next += 1;
+            next
+        };
+        for (start, end) in deleted.into_iter().filter(|(start, end)| start < end) {
+            let (start, end) = (Bytes::copy_from_slice(start), Bytes::copy_from_slice(end));
+            inner.builder(&mut output, tree, DRAFT_BASE)?.add_range_delete(&start, &end, number());
+        }
+        for (key, value) in entries {
+            let kind = if value.is_some() { Kind::Put } else { Kind::Delete };
+            let builder = inner.builder(&mut output, tree, DRAFT_BASE)?;
+            builder.add(key, number(), kind, NEVER, value.unwrap_or_default())?;
+        }
+        if let Some(output) = output {
+            let tables = vec![inner.finish_table(tree, 0, output)?];
+            self.runs.push(Run { tables });
+            self.operations = next - DRAFT_BASE;
+        }
+        self.merge_many()
+    }
+
+    pub(crate) fn is_of(&self, db: &Db) -> bool {
+        self.db.is_same(db)
+    }
+
+    /// Number of operations written.
+    pub fn operations(&self) -> u64 {
+        self.operations
+    }
+
+    /// The value of `key` as the draft leaves it: where it says nothing, that of the tree, as of `options.sequence` (default: now).
+    pub fn get(&self, key: &[u8], options: ReadOptions) -> Result<Option<Entry>> {
+        for table in self.tables_newest_first().filter(|live| live.may_contain(key)) {
+            let deleted_at = table.table.range_deletes().covering(key, Sequence::MAX);
+            let entry = table.table.get(key, Sequence::MAX, options.tier, !options.bypass_cache)?;
+            if entry.is_some() || deleted_at.is_some() {
+                let is_there = |entry: &Entry| Some(entry.sequence) > deleted_at && entry.kind == Kind::Put;
+                return Ok(entry.filter(is_there));
+            }
+        }
+        self.db.get(self.tree, key, options)
+    }
+
+    /// The entries between the bounds as the draft leaves them, over the tree as of `options.sequence` (default: now). What is written to
+    /// the draft later is not seen.
+    pub fn iter(&self, bounds: (Bound<Bytes>, Bound<Bytes>), options: ReadOptions) -> Result<DbIterator> {
+        let inner = self.db.inner();
+        inner.check_open()?;
+        let tree = inner.tree(self.tree)?;
+        let snapshot = options.sequence.is_none().then(|| self.db.snapshot());
+        let sequence = options.sequence.or(snapshot.as_ref().map(Snapshot::sequence)).unwrap_or_default();
+        let view = tree.view();
+        let read = source_options(options);
+        let mut sources = Sources::default();
+        for live in self.tables_newest_first() {
+            sources.cursors.push(Box::new(live.table.cursor(read.tier, !read.bypass_cache, read.property)));
+            sources.add_range_deletes(live.table.range_deletes());
+        }
+        let committed = view.sources(read);
+        for run in committed.cursors {
+            sources.cursors.push(Box::new(AsOfCursor::new(run, sequence)));
+        }
+        for range_deletes in committed.range_deletes {
+            sources.add_range_deletes(&range_deletes_as_of(range_deletes, sequence));
+        }
+        let cursor = Box::new(MergeCursor::new(sources.cursors));
+        let pins = Box::new((view, snapshot, self.runs.clone()));
+        let now = self.db.now(options);
+        Ok(DbIterator::new(cursor, sources.range_deletes, Sequence::MAX, now, bounds, pins))
+    }
+
+    fn tables_newest_first(&self) -> impl Iterator<Item = &Arc<LiveTable>> {
+        self.runs.iter().rev().flat_map(|run| &run.tables)
+    }
+
+    fn merge_many(&mut self) -> Result<()> {
+        if self.runs.len() < RUNS_MAX {
+            return Ok(());
+        }
+        let inputs: Vec<_> = self.tables_newest_first().cloned().collect();
+        let inner = self.db.inner();
+        let tables = merge_private(inner, inner.tree(self.tree)?, inputs, DRAFT_BASE)?;
+        self.discard();
+        self.runs = vec![Run { tables }];
+        Ok(())
+    }
+
+    /// Lets go of the tables, which readers may still be using.
+    fn discard(&mut self) {
+        for run in std::mem::take(&mut self.runs) {
+            run.tables.iter().for_each(|live| live.mark_obsolete());
+        }
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if !self.runs.is_empty() {
+            self.discard();
+            self.db.inner().options.executor.wake();
+        }
+    }
+}
