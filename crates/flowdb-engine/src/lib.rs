@@ -17,6 +17,8 @@ mod executor;
 mod flush;
 pub mod format;
 pub mod fs;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod inner;
 mod iter;
 pub mod key;

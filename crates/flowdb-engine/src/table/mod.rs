@@ -5,6 +5,8 @@ mod builder;
 mod cursor;
 mod filter;
 mod footer;
+#[cfg(any(test, fuzzing))]
+mod fuzz;
 mod index;
 mod properties;
 mod reader;
@@ -13,6 +15,8 @@ mod stored;
 pub(crate) use block::Block;
 pub(crate) use builder::{TableBuilder, TableOptions, TableSummary};
 pub(crate) use cursor::TableCursor;
+#[cfg(any(test, fuzzing))]
+pub use fuzz::fuzz_table;
 pub(crate) use reader::{Placement, Table};
 
 #[cfg(test)]

@@ -151,7 +151,7 @@ fn read_whole(fs: &dyn FileSystem, path: &Path) -> Result<Option<Vec<u8>>> {
     }
 }
 
-fn encode_header(database_id: u64) -> Vec<u8> {
+pub(super) fn encode_header(database_id: u64) -> Vec<u8> {
     let mut header = Vec::with_capacity(HEADER_BYTES);
     header.extend_from_slice(MAGIC);
     header.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
@@ -184,9 +184,16 @@ fn decode_header(path: &Path, bytes: &[u8]) -> Result<u64> {
 }
 
 fn encode_edit(edit: &Edit, offset: u64, database_id: u64) -> Result<Vec<u8>> {
+    let mut body = Vec::new();
+    edit.encode(&mut body);
+    frame_edit(body, offset, database_id)
+}
+
+/// The edit with this body, as it stands at `offset`.
+pub(super) fn frame_edit(body: Vec<u8>, offset: u64, database_id: u64) -> Result<Vec<u8>> {
     let mut bytes = vec![0; EDIT_HEADER_BYTES];
-    edit.encode(&mut bytes);
-    let body_length = u32::try_from(bytes.len() - EDIT_HEADER_BYTES)
+    bytes.extend_from_slice(&body);
+    let body_length = u32::try_from(body.len())
         .map_err(|_| Error::new(ErrorKind::TooLarge, "an edit of the manifest is longer than 4 GiB"))?;
     bytes[..4].copy_from_slice(&body_length.to_le_bytes());
     let sum = checksum_parts(offset ^ database_id, &[&bytes[..4], &bytes[EDIT_HEADER_BYTES..]]);
@@ -205,7 +212,7 @@ fn edit_body(bytes: &[u8], offset: usize, database_id: u64) -> Option<&[u8]> {
     is_valid.then_some(body)
 }
 
-fn parse(path: &Path, bytes: &[u8]) -> Result<State> {
+pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<State> {
     let mut state = State::new(decode_header(path, bytes)?);
     let mut offset = HEADER_BYTES;
     while let Some(body) = edit_body(bytes, offset, state.database_id) {

@@ -2,10 +2,14 @@
 
 mod edit;
 mod file_name;
+#[cfg(any(test, fuzzing))]
+mod fuzz;
 mod manifest;
 mod state;
 
 pub(crate) use edit::{Edit, TableMeta};
 pub(crate) use file_name::{LOCK, LOCK_HOLDER, MANIFEST, NumberedFile, log_name, parse_name, table_name};
+#[cfg(any(test, fuzzing))]
+pub use fuzz::fuzz_manifest;
 pub(crate) use manifest::Manifest;
 pub(crate) use state::State;

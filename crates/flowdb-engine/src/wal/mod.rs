@@ -1,6 +1,8 @@
 //! The log: what was committed, in order, before it is in tables.
 
 mod frame;
+#[cfg(any(test, fuzzing))]
+mod fuzz;
 mod input;
 mod reader;
 mod writer;
@@ -9,5 +11,7 @@ mod writer;
 mod tests;
 
 pub(crate) use frame::SegmentHeader;
+#[cfg(any(test, fuzzing))]
+pub use fuzz::fuzz_log;
 pub(crate) use reader::{Expected, Replay, replay};
 pub(crate) use writer::{LogFile, LogWriter};
