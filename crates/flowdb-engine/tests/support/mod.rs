@@ -40,13 +40,20 @@ impl Random {
 
 /// Runs `test` for each of `FLOWDB_SEEDS` seeds (default `count`), from `FLOWDB_SEED` on (default 1); a failure names its seed.
 pub fn for_seeds(count: u64, test: impl Fn(u64) + std::panic::RefUnwindSafe) {
-    let from_env = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let first = from_env("FLOWDB_SEED").unwrap_or(1);
-    for seed in first..first + from_env("FLOWDB_SEEDS").unwrap_or(count) {
+    for_each_seed(count, |seed| {
         if let Err(panic) = std::panic::catch_unwind(|| test(seed)) {
             eprintln!("failed with FLOWDB_SEED={seed} FLOWDB_SEEDS=1");
             std::panic::resume_unwind(panic);
         }
+    });
+}
+
+/// The same for seeds that build on one another.
+pub fn for_each_seed(count: u64, mut test: impl FnMut(u64)) {
+    let from_env = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let first = from_env("FLOWDB_SEED").unwrap_or(1);
+    for seed in first..first + from_env("FLOWDB_SEEDS").unwrap_or(count) {
+        test(seed);
     }
 }
 
