@@ -1,6 +1,7 @@
 //! The write path: to the log, to the memtables, visible; and the sync of the log, which many commits share.
 
 use crate::batch::{Chunk, WriteBatch, operations};
+use crate::condition::Guard;
 use crate::error::{Error, ErrorKind, Result};
 use crate::inner::Inner;
 use crate::key::{Entry, Sequence};
@@ -44,8 +45,8 @@ pub(crate) struct CommitState {
 const OVERDUE_SEGMENTS: u64 = 2;
 
 impl Inner {
-    /// See [`crate::Db::write`].
-    pub(crate) fn write(&self, batch: WriteBatch, options: WriteOptions) -> Result<Commit> {
+    /// See [`crate::Db::write_if`]; the guard is empty for [`crate::Db::write`].
+    pub(crate) fn write(&self, guard: Guard<'_>, batch: WriteBatch, options: WriteOptions) -> Result<Commit> {
         self.check_trees(&batch)?;
         let commit = {
             let mut state = self.commit.lock();
@@ -57,6 +58,7 @@ impl Inner {
             if self.log_is_overdue(&state) {
                 self.rotate_log(&mut state)?;
             }
+            self.check(guard, &state)?;
             self.commit_locked(&mut state, batch)?
         };
         if self.wants_sync(options) {
@@ -65,8 +67,12 @@ impl Inner {
         Ok(commit)
     }
 
-    /// See [`crate::Db::try_write`].
-    pub(crate) fn try_write(&self, batch: WriteBatch) -> std::result::Result<Commit, (Error, WriteBatch)> {
+    /// See [`crate::Db::try_write_if`]; the guard is empty for [`crate::Db::try_write`].
+    pub(crate) fn try_write(
+        &self,
+        guard: Guard<'_>,
+        batch: WriteBatch,
+    ) -> std::result::Result<Commit, (Error, WriteBatch)> {
         if let Err(error) = self.check_trees(&batch) {
             return Err((error, batch));
         }
@@ -75,6 +81,9 @@ impl Inner {
         };
         if self.stalled() || self.log_is_overdue(&state) {
             return Err((Error::would_block(), batch));
+        }
+        if let Err(error) = self.check(guard, &state) {
+            return Err((error, batch));
         }
         // From here on the batch is used up: what fails now will not go better elsewhere.
         self.commit_locked(&mut state, batch).map_err(|error| (error, WriteBatch::new()))

@@ -2,6 +2,7 @@
 
 use crate::batch::WriteBatch;
 use crate::commit::{Commit, LogPosition};
+use crate::condition::{Condition, Guard};
 use crate::draft::Draft;
 use crate::error::{Error, Result};
 use crate::executor::Maintenance;
@@ -41,7 +42,7 @@ impl Db {
     /// Fails with `NoSpace` (nothing was written; try again later), `Poisoned` or `Io` (the outcome is unknown until reopened), `Closed`,
     /// or `InvalidArgument` for a tree that was not declared.
     pub fn write(&self, batch: WriteBatch, options: WriteOptions) -> Result<Commit> {
-        self.0.write(batch, options)
+        self.0.write(Guard::default(), batch, options)
     }
 
     /// Writes a batch without ever waiting: not for a lock, not for maintenance, not for a sync. Costs one small write to the log, which
@@ -50,7 +51,44 @@ impl Db {
     /// The error `WouldBlock` gives the batch back, to be written with [`Db::write`] where waiting is allowed; so does
     /// `InvalidArgument`. With other errors, which are those of [`Db::write`], the batch is used up.
     pub fn try_write(&self, batch: WriteBatch) -> std::result::Result<Commit, (Error, WriteBatch)> {
-        self.0.try_write(batch)
+        self.0.try_write(Guard::default(), batch)
+    }
+
+    /// Writes a batch as [`Db::write`] does, but only if nobody has written to the keys of `conditions` since `snapshot` was taken, be it by
+    /// a put, a delete or a range delete, and nothing that was found under them has expired. What was read from the snapshot is then what the
+    /// batch finds: no other write, of whatever kind, comes in between.
+    ///
+    /// Fails with `Conflict` otherwise; nothing was written then, and the caller takes a new snapshot, reads again and decides again. The
+    /// check looks at memory only. So it also fails where a key's newer entries may already be in a table whose block is not in the cache,
+    /// which a new snapshot cures. An empty batch checks and writes nothing. `InvalidArgument` for the snapshot of another database, or an
+    /// undeclared tree; else as [`Db::write`].
+    pub fn write_if(
+        &self,
+        snapshot: &Snapshot,
+        conditions: &[Condition],
+        batch: WriteBatch,
+        options: WriteOptions,
+    ) -> Result<Commit> {
+        self.0.write(self.0.guard(snapshot, conditions)?, batch, options)
+    }
+
+    /// The same without ever waiting, as [`Db::try_write`] does it. `Conflict` gives the batch back, too.
+    pub fn try_write_if(
+        &self,
+        snapshot: &Snapshot,
+        conditions: &[Condition],
+        batch: WriteBatch,
+    ) -> std::result::Result<Commit, (Error, WriteBatch)> {
+        match self.0.guard(snapshot, conditions) {
+            Ok(guard) => self.0.try_write(guard, batch),
+            Err(error) => Err((error, batch)),
+        }
+    }
+
+    /// The time against which expiry is judged, in microseconds since the epoch: the clock's, but never earlier than a time by which
+    /// something was dropped because it had expired. An expiry that is to lie ahead of the writer counts from here.
+    pub fn now(&self) -> i64 {
+        self.0.now()
     }
 
     /// True if a commit with these options must be synced before it counts as done.
@@ -90,7 +128,7 @@ impl Db {
         };
         match entry.kind {
             Kind::Put => {
-                let now = if entry.expiry == crate::format::NEVER { 0 } else { self.now(options) };
+                let now = if entry.expiry == crate::format::NEVER { 0 } else { self.now_of(options) };
                 Ok((!entry.is_expired(now)).then_some(entry))
             }
             Kind::Delete | Kind::DeleteRange => Ok(None),
@@ -115,7 +153,7 @@ impl Db {
         let sources = view.sources(source_options(options));
         let cursor = Box::new(MergeCursor::new(sources.cursors));
         let pins = Box::new((view, snapshot));
-        Ok(DbIterator::new(cursor, sources.range_deletes, sequence, self.now(options), bounds, pins))
+        Ok(DbIterator::new(cursor, sources.range_deletes, sequence, self.now_of(options), bounds, pins))
     }
 
     /// Keeps what is committed now readable, through [`ReadOptions::sequence`], until dropped.
@@ -172,7 +210,7 @@ impl Db {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    pub(crate) fn now(&self, options: ReadOptions) -> i64 {
+    pub(crate) fn now_of(&self, options: ReadOptions) -> i64 {
         // Nobody's clock brings back what was dropped because it had expired.
         options.now.map_or_else(|| self.0.now(), |now| now.max(self.0.purge_time()))
     }

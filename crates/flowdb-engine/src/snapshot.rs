@@ -65,6 +65,11 @@ impl Snapshot {
     pub fn sequence(&self) -> Sequence {
         self.sequence
     }
+
+    /// True if it was taken from these.
+    pub(crate) fn is_of(&self, snapshots: &Arc<Snapshots>) -> bool {
+        Arc::ptr_eq(&self.snapshots, snapshots)
+    }
 }
 
 impl Clone for Snapshot {

@@ -134,7 +134,7 @@ impl Draft {
         }
         let cursor = Box::new(MergeCursor::new(sources.cursors));
         let pins = Box::new((view, snapshot, self.runs.clone()));
-        let now = self.db.now(options);
+        let now = self.db.now_of(options);
         Ok(DbIterator::new(cursor, sources.range_deletes, Sequence::MAX, now, bounds, pins))
     }
 

@@ -1,5 +1,6 @@
 //! One key space: its memtables, its tables by level, and what readers see of them.
 
+mod changes;
 mod levels;
 mod live_table;
 
