@@ -4,20 +4,34 @@
 //! A [`Store`] is one engine, for one data directory and process, whatever is kept in it. `docs/format.md` has the
 //! bytes.
 
+mod attempt;
+mod batch;
 mod closer;
+mod conditional;
 pub mod document;
+mod id;
 pub mod keyspace;
 pub mod kv;
+mod options;
 mod range;
+mod reader;
 mod record;
 mod registry;
 pub mod series;
 mod store;
+mod ttl;
 pub mod value;
 mod walk;
 
+pub use attempt::{ATTEMPTS_MAX, Attempt, Change, Current};
+pub use batch::RecordBatch;
+pub use conditional::Patch;
+pub use id::{RecordId, Shape};
+pub use options::StoreOptions;
 pub use range::KeyRange;
+pub use reader::Snapshot;
 pub use record::{Form, Record};
 pub use registry::StoreHandle;
-pub use store::{Store, StoreOptions, Waker, tree_name};
+pub use store::{Store, Waker, tree_name};
+pub use ttl::{TTL_MS_MAX, Ttl};
 pub use walk::{Direction, PageEnd, PageLimits};

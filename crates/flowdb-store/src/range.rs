@@ -1,6 +1,7 @@
 //! Ranges of keys, as callers ask for them.
 
 use bytes::Bytes;
+use flowdb_engine::{Db, ReadOptions, Result, TreeId};
 use std::ops::Bound;
 
 /// Which keys are wanted.
@@ -29,6 +30,41 @@ pub(crate) fn prefix_bounds(prefix: &[u8]) -> (Bound<Bytes>, Bound<Bytes>) {
         Bound::Excluded(Bytes::from(end))
     });
     (lower, upper)
+}
+
+/// Keys from here on are rare: see [`deleted_range`].
+const TAIL: [u8; 64] = [u8::MAX; 64];
+
+/// Start and end (not included) of the range delete that takes all keys of `tree` away that lie between the bounds; `None` if none does.
+///
+/// A range delete needs an end, and no key is greater than all others. Where there is no upper bound it ends at [`TAIL`], which hardly any
+/// key reaches, or else behind the last key there is now.
+pub(crate) fn deleted_range(
+    db: &Db,
+    tree: TreeId,
+    (lower, upper): (Bound<Bytes>, Bound<Bytes>),
+) -> Result<Option<(Bytes, Bytes)>> {
+    let start = match lower {
+        Bound::Included(start) => start,
+        Bound::Excluded(before) => behind(&before),
+        Bound::Unbounded => Bytes::new(),
+    };
+    let end = match upper {
+        Bound::Included(last) => behind(&last),
+        Bound::Excluded(end) => end,
+        Bound::Unbounded => {
+            let tail = (Bound::Included(Bytes::from_static(&TAIL)), Bound::Unbounded);
+            let mut last = db.iter(tree, tail, ReadOptions::default())?;
+            last.seek_last()?;
+            if last.valid() { behind(last.key()) } else { Bytes::from_static(&TAIL) }
+        }
+    };
+    Ok((start < end).then_some((start, end)))
+}
+
+/// The next key in order.
+fn behind(key: &[u8]) -> Bytes {
+    [key, &[0]].concat().into()
 }
 
 #[cfg(test)]

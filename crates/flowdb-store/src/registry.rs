@@ -1,7 +1,8 @@
 //! Which directories this process has open: all who name the same directory share one store.
 
 use crate::closer::close_later;
-use crate::store::{Store, StoreOptions};
+use crate::options::StoreOptions;
+use crate::store::Store;
 #[cfg(unix)]
 use flowdb_engine::fs::ReadableFile;
 use flowdb_engine::fs::{FileAccess, FileSystem, RealFileSystem};

@@ -1,15 +1,18 @@
 //! One engine with its three trees, and what is kept in them.
 
+use crate::batch::RecordBatch;
 use crate::document::World;
+use crate::id::Shape;
 use crate::keyspace::{DOCUMENTS, KV, SERIES};
+use crate::kv::Kv;
+use crate::options::{Settings, StoreOptions};
+use crate::reader::{Reader, Snapshot};
 use crate::registry::{self, StoreHandle};
-use crate::series;
+use crate::series::{self, Series};
+use crate::ttl::Ttl;
 use flowdb_engine::fs::{FileSystem, MemoryFileSystem};
-use flowdb_engine::{
-    Clock, Db, Error, Executor, Options, Result, SyncMode, SystemClock, TreeId, TreeOptions,
-};
+use flowdb_engine::{Clock, Db, Executor, Options, Result, TreeId, TreeOptions};
 use parking_lot::Mutex;
-use std::fmt;
 use std::fmt::Debug;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -21,88 +24,10 @@ pub trait Waker: Send + Sync + Debug {
     fn wake(&self, store: &Weak<Store>);
 }
 
-/// Settings of a store. `None` stands for the default, or for what the store was opened with if it is open already.
-#[derive(Debug, Clone)]
-pub struct StoreOptions {
-    /// Create the directory if there is none.
-    pub create_if_missing: bool,
-    /// When a commit counts as done. Default [`SyncMode::Os`].
-    pub sync: Option<SyncMode>,
-    /// Decompressed blocks kept in memory, in bytes. Default 32 MiB.
-    pub cache_bytes: Option<u64>,
-    /// Memtable size of each tree at which it is flushed, in bytes. Default 16 MiB, in memory 1 MiB.
-    pub write_buffer_bytes: Option<usize>,
-    /// Where the time comes from.
-    pub clock: Arc<dyn Clock>,
-    /// Whom to tell that there is maintenance to do; `None` if the caller looks after it by itself.
-    pub waker: Option<Arc<dyn Waker>>,
-}
-
-impl Default for StoreOptions {
-    fn default() -> Self {
-        StoreOptions {
-            create_if_missing: true,
-            sync: None,
-            cache_bytes: None,
-            write_buffer_bytes: None,
-            clock: Arc::new(SystemClock::default()),
-            waker: None,
-        }
-    }
-}
-
-/// The settings that everyone who has the directory open shares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Settings {
-    sync: SyncMode,
-    cache_bytes: u64,
-    write_buffer_bytes: usize,
-}
-
 /// Writers of a memory store have no disk to wait for; what they leave behind is worth compacting early.
 const MEMORY_WRITE_BUFFER_BYTES: usize = 1 << 20;
 const MEMORY_LOG_SEGMENT_BYTES: u64 = 1 << 20;
 const MEMORY_LOG_BYTES_MAX: u64 = 4 << 20;
-
-impl Settings {
-    fn new(options: &StoreOptions, defaults: &Options) -> Self {
-        Settings {
-            sync: options.sync.unwrap_or(defaults.sync),
-            cache_bytes: options.cache_bytes.unwrap_or(defaults.block_cache_bytes),
-            write_buffer_bytes: options.write_buffer_bytes.unwrap_or(defaults.trees[0].write_buffer_bytes),
-        }
-    }
-
-    /// Refuses options that ask for something else, naming the first and what it is.
-    fn check(&self, options: &StoreOptions) -> Result<()> {
-        let agrees = |name: &str, agrees: bool, current: &dyn fmt::Display| match agrees {
-            true => Ok(()),
-            false => {
-                Err(Error::invalid(format!("{name}: the directory is open in this process with {current}")))
-            }
-        };
-        agrees("sync", options.sync.is_none_or(|sync| sync == self.sync), &sync_name(self.sync))?;
-        agrees(
-            "cacheBytes",
-            options.cache_bytes.is_none_or(|bytes| bytes == self.cache_bytes),
-            &self.cache_bytes,
-        )?;
-        agrees(
-            "writeBufferBytes",
-            options.write_buffer_bytes.is_none_or(|bytes| bytes == self.write_buffer_bytes),
-            &self.write_buffer_bytes,
-        )
-    }
-}
-
-/// A sync mode as JavaScript writes it.
-fn sync_name(sync: SyncMode) -> String {
-    match sync {
-        SyncMode::Always => "'always'".to_owned(),
-        SyncMode::Interval(interval) => format!("{{ intervalMs: {} }}", interval.as_millis()),
-        SyncMode::Os => "'os'".to_owned(),
-    }
-}
 
 /// One engine for one data directory and process. Shared by all who have it open, through [`StoreHandle`]s.
 #[derive(Debug)]
@@ -148,13 +73,8 @@ impl Store {
         mut engine: Options,
         options: &StoreOptions,
     ) -> Result<Arc<Self>> {
-        let settings = Settings::new(options, &engine);
+        let settings = Settings::apply(options, &mut engine)?;
         let executor = Arc::new(Forward { waker: options.waker.clone(), ..Forward::default() });
-        engine.create_if_missing = options.create_if_missing;
-        engine.sync = settings.sync;
-        engine.block_cache_bytes = settings.cache_bytes;
-        engine.trees.iter_mut().for_each(|tree| tree.write_buffer_bytes = settings.write_buffer_bytes);
-        engine.clock = Arc::clone(&options.clock);
         engine.executor = Arc::clone(&executor) as Arc<dyn Executor>;
         let store = Arc::new(Store {
             db: Db::open(fs, dir, engine)?,
@@ -177,6 +97,26 @@ impl Store {
         &self.db
     }
 
+    /// Its cache entries, as they are at the time of each read.
+    pub fn kv(&self) -> Kv<'_> {
+        Kv::new(Reader::of_present(&self.db))
+    }
+
+    /// Its series, as they are at the time of each read.
+    pub fn series(&self) -> Series<'_> {
+        Series::new(Reader::of_present(&self.db))
+    }
+
+    /// Cache entries and series as they are now, for as long as it is held.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::new(&self.db)
+    }
+
+    /// An empty batch of writes to cache entries and series.
+    pub fn batch(&self) -> RecordBatch<'_> {
+        RecordBatch::new(self)
+    }
+
     /// The IndexedDB side of the store, shared by all its clients. The first call reads the catalog from the disk.
     pub fn documents(&self) -> Result<Arc<World>> {
         let mut documents = self.documents.lock();
@@ -188,9 +128,17 @@ impl Store {
         Ok(world)
     }
 
-    /// Microseconds since the epoch.
+    /// The time against which expiry is judged, in microseconds since the epoch: see [`Db::now`].
     pub fn now(&self) -> i64 {
-        self.clock.now()
+        self.db.now()
+    }
+
+    /// What a record lives by that brings no time to live, and whose batch brings none.
+    pub(crate) fn default_ttl(&self, shape: Shape) -> Ttl {
+        match shape {
+            Shape::Kv => self.settings.kv_ttl,
+            Shape::Series => self.settings.series_ttl,
+        }
     }
 
     /// A timestamp for a reading that brings none: now, or one microsecond after the last one given out, so that two
@@ -210,7 +158,7 @@ impl Store {
     }
 }
 
-fn engine_options() -> Options {
+pub(crate) fn engine_options() -> Options {
     let points =
         TreeOptions { filter_key: series::filter_key, block_property: series::timestamp, ..named(SERIES) };
     Options::new(vec![named(KV), points, named(DOCUMENTS)])

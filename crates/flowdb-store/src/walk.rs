@@ -1,5 +1,6 @@
 //! A walk through one snapshot of a tree, page by page, that begins in memory and goes to the disk when it has to.
 
+use crate::reader::Reader;
 use bytes::Bytes;
 use flowdb_engine::{Db, DbIterator, Error, ErrorKind, ReadOptions, ReadTier, Result, Snapshot, TreeId};
 use std::ops::Bound;
@@ -52,21 +53,20 @@ pub(crate) struct Walk {
 
 impl Walk {
     pub(crate) fn new(
-        db: &Db,
+        reader: Reader<'_>,
         tree: TreeId,
         bounds: (Bound<Bytes>, Bound<Bytes>),
         direction: Direction,
         property: Option<(i64, i64)>,
-        now: i64,
     ) -> Self {
         Walk {
-            db: db.clone(),
+            db: reader.db.clone(),
             tree,
             bounds,
             direction,
             property,
-            snapshot: db.snapshot(),
-            now,
+            snapshot: reader.pin(),
+            now: reader.now(),
             passed: None,
             iterator: None,
             tier: ReadTier::Memory,
@@ -99,6 +99,15 @@ impl Walk {
     pub(crate) fn current(&self) -> Option<(&Bytes, &Bytes)> {
         let iterator = self.iterator.as_ref().filter(|iterator| iterator.valid())?;
         Some((iterator.key(), iterator.value()))
+    }
+
+    /// The entry the walk stands at, with its expiry; the walk is past it then.
+    pub(crate) fn take(&mut self) -> Option<(Bytes, Bytes, i64)> {
+        let iterator = self.iterator.as_ref().filter(|iterator| iterator.valid())?;
+        let entry = (iterator.key().clone(), iterator.value().clone(), iterator.expiry());
+        // The entry is taken even if the one behind it cannot be reached: `resume` finds that one.
+        let _ = self.pass();
+        Some(entry)
     }
 
     /// Goes past the current entry, which was taken.

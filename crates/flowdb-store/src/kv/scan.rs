@@ -1,25 +1,43 @@
 //! A range of cache entries, in order of their keys.
 
+use super::bounds;
 use crate::keyspace::KV;
-use crate::range::{KeyRange, prefix_bounds};
+use crate::range::KeyRange;
+use crate::reader::Reader;
 use crate::record::Record;
 use crate::walk::{Direction, PageEnd, PageLimits, Walk, fill_page};
+use bytes::Bytes;
 use flowdb_engine::{Db, ReadTier, Result};
 
+/// A cache entry, as a scan finds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KvEntry {
+    /// Its key.
+    pub key: Bytes,
+    /// Its value.
+    pub record: Record,
+    /// When it expires, microseconds since the epoch; [`flowdb_engine::format::NEVER`] for never.
+    pub expiry: i64,
+}
+
 /// A scan in progress. Sees one snapshot, taken when it was made.
+///
+/// It is read page by page ([`KvScan::page`]) where reads must not block, or else as an iterator, which ends after an error.
 #[derive(Debug)]
 pub struct KvScan {
     walk: Walk,
+    /// The iterator has failed.
+    failed: bool,
 }
 
 impl KvScan {
     /// A scan that judges expiry as of `now` (microseconds since the epoch).
     pub fn new(db: &Db, range: &KeyRange, direction: Direction, now: i64) -> Self {
-        let bounds = match range {
-            KeyRange::Prefix(prefix) => prefix_bounds(prefix),
-            KeyRange::Between(lower, upper) => (lower.clone(), upper.clone()),
-        };
-        KvScan { walk: Walk::new(db, KV, bounds, direction, None, now) }
+        Self::at(Reader { now: Some(now), ..Reader::of_present(db) }, range, direction)
+    }
+
+    pub(crate) fn at(reader: Reader<'_>, range: &KeyRange, direction: Direction) -> Self {
+        KvScan { walk: Walk::new(reader, KV, bounds(range), direction, None), failed: false }
     }
 
     /// The next entries, given to `sink` as key and record; it answers with the bytes it took.
@@ -42,5 +60,28 @@ impl KvScan {
             let _ = walk.pass();
             Ok(Some(taken))
         })
+    }
+}
+
+impl KvScan {
+    fn next_entry(&mut self) -> Result<Option<KvEntry>> {
+        self.walk.resume(ReadTier::Disk)?;
+        let Some((key, value, expiry)) = self.walk.take() else {
+            return Ok(None);
+        };
+        Ok(Some(KvEntry { key, record: Record::from_stored(value)?, expiry }))
+    }
+}
+
+impl Iterator for KvScan {
+    type Item = Result<KvEntry>;
+
+    fn next(&mut self) -> Option<Result<KvEntry>> {
+        if self.failed {
+            return None;
+        }
+        let next = self.next_entry();
+        self.failed = next.is_err();
+        next.transpose()
     }
 }

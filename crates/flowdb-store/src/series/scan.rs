@@ -1,11 +1,11 @@
 //! Points of many series within a window of time, in order of key and timestamp.
 
-use super::{end_of_series, key};
+use super::{bounds, end_of_series, key};
 use crate::keyspace::SERIES;
-use crate::range::{KeyRange, prefix_bounds};
+use crate::range::KeyRange;
+use crate::reader::Reader;
 use crate::record::Record;
 use crate::walk::{Direction, PageEnd, PageLimits, Walk, fill_page};
-use bytes::Bytes;
 use flowdb_engine::{Db, ReadTier, Result};
 use std::ops::Bound;
 
@@ -21,23 +21,68 @@ pub struct Window {
 impl Window {
     /// All of time.
     pub const ALL: Window = Window { first: i64::MIN, last: i64::MAX };
+    /// None of it.
+    pub const EMPTY: Window = Window { first: i64::MAX, last: i64::MIN };
+
+    /// The timestamps between two bounds. Inverted bounds hold none.
+    pub fn between(lower: Bound<i64>, upper: Bound<i64>) -> Window {
+        let first = match lower {
+            Bound::Included(first) => Some(first),
+            Bound::Excluded(before) => before.checked_add(1),
+            Bound::Unbounded => Some(i64::MIN),
+        };
+        let last = match upper {
+            Bound::Included(last) => Some(last),
+            Bound::Excluded(behind) => behind.checked_sub(1),
+            Bound::Unbounded => Some(i64::MAX),
+        };
+        // Nothing is behind the end of time, or before its beginning.
+        first.zip(last).map_or(Window::EMPTY, |(first, last)| Window { first, last })
+    }
+
+    /// True if it holds no timestamp.
+    pub fn is_empty(&self) -> bool {
+        self.first > self.last
+    }
+}
+
+/// A point, as a scan finds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Point {
+    /// The key of its series.
+    pub key: Vec<u8>,
+    /// Microseconds since the epoch.
+    pub timestamp: i64,
+    /// Its value.
+    pub record: Record,
+    /// When it expires, microseconds since the epoch; [`flowdb_engine::format::NEVER`] for never.
+    pub expiry: i64,
 }
 
 /// A scan in progress. Sees one snapshot, taken when it was made.
 ///
 /// It goes from series to series by seeking: what lies between the windows of two series is never read.
+///
+/// It is read page by page ([`SeriesScan::page`]) where reads must not block, or else as an iterator, which ends after an error.
 #[derive(Debug)]
 pub struct SeriesScan {
     walk: Walk,
     window: Window,
+    /// The iterator has failed.
+    failed: bool,
 }
 
 impl SeriesScan {
     /// A scan that judges expiry as of `now` (microseconds since the epoch). The range is one of keys, without
     /// timestamps.
     pub fn new(db: &Db, range: &KeyRange, window: Window, direction: Direction, now: i64) -> Self {
+        Self::at(Reader { now: Some(now), ..Reader::of_present(db) }, range, window, direction)
+    }
+
+    pub(crate) fn at(reader: Reader<'_>, range: &KeyRange, window: Window, direction: Direction) -> Self {
         let property = (window != Window::ALL).then_some((window.first, window.last));
-        SeriesScan { walk: Walk::new(db, SERIES, bounds(range), direction, property, now), window }
+        let walk = Walk::new(reader, SERIES, bounds(range), direction, property);
+        SeriesScan { walk, window, failed: false }
     }
 
     /// The next points, given to `sink` as key, timestamp and record; it answers with the bytes it took.
@@ -49,7 +94,7 @@ impl SeriesScan {
         limits: PageLimits,
         mut sink: impl FnMut(&[u8], i64, &Record) -> usize,
     ) -> Result<PageEnd> {
-        if self.window.first > self.window.last {
+        if self.window.is_empty() {
             return Ok(PageEnd::Done);
         }
         fill_page(limits, || {
@@ -84,22 +129,73 @@ impl SeriesScan {
     }
 }
 
-/// The bounds of all points whose series' key is in `range`.
-fn bounds(range: &KeyRange) -> (Bound<Bytes>, Bound<Bytes>) {
-    let (lower, upper) = match range {
-        KeyRange::Prefix(prefix) if prefix.is_empty() => return (Bound::Unbounded, Bound::Unbounded),
-        KeyRange::Prefix(prefix) => return prefix_bounds(&key::encode_prefix(prefix)),
-        KeyRange::Between(lower, upper) => (lower, upper),
-    };
-    let lower = match lower {
-        Bound::Included(key) => Bound::Included(key::encode_series(key).into()),
-        Bound::Excluded(key) => Bound::Included(end_of_series(key).into()),
-        Bound::Unbounded => Bound::Unbounded,
-    };
-    let upper = match upper {
-        Bound::Included(key) => Bound::Excluded(end_of_series(key).into()),
-        Bound::Excluded(key) => Bound::Excluded(key::encode_series(key).into()),
-        Bound::Unbounded => Bound::Unbounded,
-    };
-    (lower, upper)
+impl SeriesScan {
+    fn next_point(&mut self) -> Result<Option<Point>> {
+        let Some((key, timestamp)) = self.find()? else {
+            return Ok(None);
+        };
+        let (_, value, expiry) = self.walk.take().expect("enter_window found a point");
+        Ok(Some(Point { key, timestamp, record: Record::from_stored(value)?, expiry }))
+    }
+
+    /// The key of the next series that has a point in the window. Only for a scan forward that is used for nothing else.
+    pub(crate) fn next_series(&mut self) -> Result<Option<Vec<u8>>> {
+        let Some((key, _)) = self.find()? else {
+            return Ok(None);
+        };
+        self.walk.jump(&end_of_series(&key))?;
+        Ok(Some(key))
+    }
+
+    fn find(&mut self) -> Result<Option<(Vec<u8>, i64)>> {
+        if self.window.is_empty() {
+            return Ok(None);
+        }
+        self.walk.resume(ReadTier::Disk)?;
+        self.enter_window()
+    }
+}
+
+impl Iterator for SeriesScan {
+    type Item = Result<Point>;
+
+    fn next(&mut self) -> Option<Result<Point>> {
+        if self.failed {
+            return None;
+        }
+        let next = self.next_point();
+        self.failed = next.is_err();
+        next.transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_hold_what_their_bounds_hold() {
+        use Bound::{Excluded, Included, Unbounded};
+        let times = [i64::MIN, i64::MIN + 1, -1, 0, 1, i64::MAX - 1, i64::MAX];
+        let bounds = |time| [Included(time), Excluded(time), Unbounded];
+        for (lower, upper) in times.iter().flat_map(|a| times.map(|b| (*a, b))) {
+            for (lower, upper) in bounds(lower).into_iter().flat_map(|a| bounds(upper).map(|b| (a, b))) {
+                let window = Window::between(lower, upper);
+                for time in times {
+                    let is_after = match lower {
+                        Included(lower) => time >= lower,
+                        Excluded(lower) => time > lower,
+                        Unbounded => true,
+                    };
+                    let is_before = match upper {
+                        Included(upper) => time <= upper,
+                        Excluded(upper) => time < upper,
+                        Unbounded => true,
+                    };
+                    let is_within = (window.first..=window.last).contains(&time);
+                    assert_eq!(is_within, is_after && is_before, "{time} in {lower:?} {upper:?}");
+                }
+            }
+        }
+    }
 }

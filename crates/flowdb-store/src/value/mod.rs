@@ -7,12 +7,14 @@ mod extract;
 mod head;
 mod json;
 mod key_path;
+mod number;
 mod reader;
 
 pub use extract::{Extracted, ExtractedMulti, can_inject, extract_key, extract_multi};
 pub use head::{Head, Text, ViewBuffer};
 pub use json::to_json;
 pub use key_path::KeyPath;
+pub use number::Number;
 pub use reader::{Event, Place, ValueRef, Walker};
 
 /// Containers enclose each other at most this deep.

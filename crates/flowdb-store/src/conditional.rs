@@ -1,0 +1,119 @@
+//! Writes that depend on what is there, each atomic against all other writers. All are [`Store::update`] with a decision.
+
+use crate::attempt::{Change, Current};
+use crate::id::RecordId;
+use crate::record::{Form, Record};
+use crate::store::Store;
+use crate::ttl::Ttl;
+use crate::value::Number;
+use flowdb_engine::{Error, ErrorKind, Result, WriteOptions};
+
+/// What [`Store::patch`] changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Patch {
+    /// The new value. Default: as it is.
+    pub record: Option<Record>,
+    /// The new time to live; of a cache entry it counts from now on, of a point from its timestamp. Default: the expiry stays.
+    pub ttl: Option<Ttl>,
+}
+
+impl Store {
+    /// Puts a record if there is none, an expired one counting as none. Answers with the one that is in the way, if one is. `ttl` as for
+    /// [`crate::RecordBatch::put`].
+    pub fn put_if_absent(
+        &self,
+        id: RecordId<'_>,
+        record: &Record,
+        ttl: Option<Ttl>,
+        options: WriteOptions,
+    ) -> Result<Option<Current>> {
+        self.update(id, options, |current| {
+            Ok(current.map_or_else(|| Change::Put(record.clone(), ttl), |_| Change::Keep))
+        })
+    }
+
+    /// The record that is there, or else the one that `make` makes, which is put then. `make` may run several times.
+    pub fn get_or_insert(
+        &self,
+        id: RecordId<'_>,
+        ttl: Option<Ttl>,
+        options: WriteOptions,
+        mut make: impl FnMut() -> Result<Record>,
+    ) -> Result<Record> {
+        let mut made = None;
+        let found = self.update(id, options, |current| match current {
+            Some(_) => Ok(Change::Keep),
+            None => make().map(|record| Change::Put(made.insert(record).clone(), ttl)),
+        })?;
+        Ok(found.map(|current| current.record).or(made).expect("what was not found was made"))
+    }
+
+    /// Sets a record, or deletes it for `None`, if what is there is `expected`: the same value of the same form, whatever its expiry, or
+    /// nothing. True if it was. The new record's `ttl` as for [`crate::RecordBatch::put`].
+    pub fn compare_and_set(
+        &self,
+        id: RecordId<'_>,
+        expected: Option<&Record>,
+        new: Option<&Record>,
+        ttl: Option<Ttl>,
+        options: WriteOptions,
+    ) -> Result<bool> {
+        let is_expected = |current: Option<&Current>| current.map(|current| &current.record) == expected;
+        // Without one of its own it must not inherit the expiry of the record that it replaces.
+        let ttl = Some(ttl.unwrap_or_else(|| self.default_ttl(id.shape())));
+        let found = self.update(id, options, |current| match (is_expected(current), new) {
+            (false, _) => Ok(Change::Keep),
+            (true, None) => Ok(Change::Delete),
+            (true, Some(new)) => Ok(Change::Put(new.clone(), ttl)),
+        })?;
+        Ok(is_expected(found.as_ref()))
+    }
+
+    /// Changes value or time to live of a record that is there, or both. Answers with the new record.
+    ///
+    /// Fails with `NotFound` if there is none.
+    pub fn patch(&self, id: RecordId<'_>, patch: &Patch, options: WriteOptions) -> Result<Record> {
+        let before = self.update(id, options, |current| {
+            let current =
+                current.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no record to patch"))?;
+            if *patch == Patch::default() {
+                return Ok(Change::Keep);
+            }
+            Ok(Change::Put(patch.record.clone().unwrap_or_else(|| current.record.clone()), patch.ttl))
+        })?;
+        let before = before.expect("an update of nothing was refused").record;
+        Ok(patch.record.clone().unwrap_or(before))
+    }
+
+    /// Adds `delta` to the number that a record is (form [`Form::Value`]), and answers with the sum. A record that is there keeps its expiry;
+    /// one that is not counts as zero, and lives by `ttl` as for [`crate::RecordBatch::put`].
+    ///
+    /// Fails as [`Number::plus`] does on overflow, and with `InvalidArgument` if the record is no number; nothing was changed then.
+    pub fn increment(
+        &self,
+        id: RecordId<'_>,
+        delta: Number,
+        ttl: Option<Ttl>,
+        options: WriteOptions,
+    ) -> Result<Number> {
+        let zero = match delta {
+            Number::Float(_) => Number::Float(0.0),
+            Number::Integer(_) => Number::Integer(0),
+        };
+        let mut sum = zero;
+        self.update(id, options, |current| {
+            let number = current.map_or(Ok(zero), |current| number(&current.record))?;
+            sum = number.plus(delta)?;
+            let ttl = if current.is_some() { None } else { ttl };
+            Ok(Change::Put(Record::new(Form::Value, &sum.to_value()), ttl))
+        })?;
+        Ok(sum)
+    }
+}
+
+fn number(record: &Record) -> Result<Number> {
+    match record.form() {
+        Form::Value => Number::from_value(record.contents()),
+        Form::Bytes | Form::Text => Err(Error::invalid("the record is not a number")),
+    }
+}

@@ -1,0 +1,209 @@
+//! Settings of a store: meaning, unit, default, allowed range. A setting that does nothing does not exist.
+
+mod json;
+
+use crate::keyspace::{DOCUMENTS, KV, SERIES};
+use crate::store::Waker;
+use crate::ttl::Ttl;
+use flowdb_engine::{Clock, Compression, Error, Options, Result, SyncMode, SystemClock};
+use std::sync::Arc;
+
+/// Settings of a store. `None` stands for the default, or for what the store was opened with if it is open already.
+///
+/// All but the first and the last two belong to the store: whoever opens a directory that is open in this process gets an error if he asks
+/// for something else. None is kept in the directory, so that each can be changed by reopening. Errors name a setting as JSON does.
+#[derive(Debug, Clone)]
+pub struct StoreOptions {
+    /// Create the directory if there is none. Default true; else it is `NotFound`.
+    pub create_if_missing: bool,
+    /// When a commit counts as done. Default [`SyncMode::Os`]; an interval is from 1 ms to 1 hour.
+    pub sync: Option<SyncMode>,
+    /// Decompressed blocks kept in memory, in bytes. Default 32 MiB, from 0 to 1 TiB.
+    pub cache_bytes: Option<u64>,
+    /// Memtable size of each tree at which it is flushed, in bytes. Default 16 MiB, in memory 1 MiB; from 64 KiB to 1 GiB.
+    pub write_buffer_bytes: Option<usize>,
+    /// Full memtables of a tree that may wait for their flush before writes wait, too. Default 2, from 1 to 16.
+    pub frozen_memtables_max: Option<usize>,
+    /// Size at which a table block is closed, in bytes before compression. Default 4 KiB, from 512 B to 1 MiB. Tables already
+    /// written keep theirs.
+    pub block_bytes: Option<usize>,
+    /// Compression of table blocks. Default LZ4. Tables already written keep theirs.
+    pub compression: Option<Compression>,
+    /// Memory and disk spent on filters, in bits per key; 0 for no filters. Default 10, to 32.
+    pub filter_bits_per_key: Option<u32>,
+    /// Size at which a log segment is followed by a new one, in bytes. Default 64 MiB, in memory 1 MiB; from 64 KiB to 4 GiB.
+    pub log_segment_bytes: Option<u64>,
+    /// Log kept at most before memtables are flushed to free it, in bytes. Default 256 MiB, in memory 4 MiB; from one segment to 1 TiB.
+    pub log_bytes_max: Option<u64>,
+    /// Size at which compaction closes a table, in bytes. Default 32 MiB, from 64 KiB to 1 GiB.
+    pub table_bytes_max: Option<u64>,
+    /// Time to live of cache entries that bring none. Default never; in milliseconds, from 1 to [`crate::TTL_MS_MAX`].
+    pub kv_ttl: Option<Ttl>,
+    /// Time to live of points that bring none, the retention of the series. Default never; in milliseconds, from 1 to
+    /// [`crate::TTL_MS_MAX`], counted from the point's timestamp.
+    pub series_ttl: Option<Ttl>,
+    /// Where the time comes from. Default: the machine.
+    pub clock: Arc<dyn Clock>,
+    /// Whom to tell that there is maintenance to do; `None` if the caller looks after it by itself.
+    pub waker: Option<Arc<dyn Waker>>,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        StoreOptions {
+            create_if_missing: true,
+            sync: None,
+            cache_bytes: None,
+            write_buffer_bytes: None,
+            frozen_memtables_max: None,
+            block_bytes: None,
+            compression: None,
+            filter_bits_per_key: None,
+            log_segment_bytes: None,
+            log_bytes_max: None,
+            table_bytes_max: None,
+            kv_ttl: None,
+            series_ttl: None,
+            clock: Arc::new(SystemClock::default()),
+            waker: None,
+        }
+    }
+}
+
+/// Names and allowed values of the settings that are numbers.
+const RANGES: [(&str, u64, u64); 8] = [
+    ("cacheBytes", 0, 1 << 40),
+    ("writeBufferBytes", 64 << 10, 1 << 30),
+    ("frozenMemtablesMax", 1, 16),
+    ("blockBytes", 512, 1 << 20),
+    ("filterBitsPerKey", 0, 32),
+    ("logSegmentBytes", 64 << 10, 4 << 30),
+    ("logBytesMax", 64 << 10, 1 << 40),
+    ("tableBytesMax", 64 << 10, 1 << 30),
+];
+
+impl StoreOptions {
+    /// Refuses settings out of range, naming the first.
+    pub fn validate(&self) -> Result<()> {
+        for ((name, min, max), value) in RANGES.iter().zip(self.numbers()) {
+            if let Some(value) = value.filter(|value| !(min..=max).contains(&value)) {
+                return Err(Error::invalid(format!("{name} is {value}; allowed are {min} to {max}")));
+            }
+        }
+        if let Some(SyncMode::Interval(interval)) = self.sync
+            && !(1..=3_600_000).contains(&interval.as_millis())
+        {
+            let ms = interval.as_millis();
+            return Err(Error::invalid(format!("sync.intervalMs is {ms}; allowed are 1 to 3600000")));
+        }
+        self.kv_ttl.map_or(Ok(()), |ttl| ttl.check("kvTtlMs"))?;
+        self.series_ttl.map_or(Ok(()), |ttl| ttl.check("seriesTtlMs"))
+    }
+
+    /// In the order of [`RANGES`].
+    fn numbers(&self) -> [Option<u64>; 8] {
+        [
+            self.cache_bytes,
+            self.write_buffer_bytes.map(|bytes| bytes as u64),
+            self.frozen_memtables_max.map(|count| count as u64),
+            self.block_bytes.map(|bytes| bytes as u64),
+            self.filter_bits_per_key.map(u64::from),
+            self.log_segment_bytes,
+            self.log_bytes_max,
+            self.table_bytes_max,
+        ]
+    }
+}
+
+/// What an open store was given, and what it took for the rest. Shared by all who have it open.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    given: StoreOptions,
+    pub(crate) kv_ttl: Ttl,
+    pub(crate) series_ttl: Ttl,
+}
+
+impl Settings {
+    /// The settings of a store that is being opened: `options` are put into `engine`, whose values stand for the rest.
+    pub(crate) fn apply(options: &StoreOptions, engine: &mut Options) -> Result<Self> {
+        options.validate()?;
+        let mut given = options.clone();
+        engine.create_if_missing = given.create_if_missing;
+        engine.clock = Arc::clone(&given.clock);
+        engine.sync = *given.sync.get_or_insert(engine.sync);
+        engine.block_cache_bytes = *given.cache_bytes.get_or_insert(engine.block_cache_bytes);
+        engine.frozen_memtables_max = *given.frozen_memtables_max.get_or_insert(engine.frozen_memtables_max);
+        engine.log_segment_bytes = *given.log_segment_bytes.get_or_insert(engine.log_segment_bytes);
+        let log_bytes = engine.log_bytes_max.max(engine.log_segment_bytes);
+        engine.log_bytes_max = *given.log_bytes_max.get_or_insert(log_bytes);
+        engine.table_bytes_max = *given.table_bytes_max.get_or_insert(engine.table_bytes_max);
+        for tree in engine.trees.iter_mut().filter(|tree| [KV, SERIES, DOCUMENTS].contains(&tree.id)) {
+            tree.write_buffer_bytes = *given.write_buffer_bytes.get_or_insert(tree.write_buffer_bytes);
+            tree.block_bytes = *given.block_bytes.get_or_insert(tree.block_bytes);
+            tree.compression = *given.compression.get_or_insert(tree.compression);
+            tree.filter_bits_per_key = *given.filter_bits_per_key.get_or_insert(tree.filter_bits_per_key);
+        }
+        if engine.log_bytes_max < engine.log_segment_bytes {
+            return Err(Error::invalid(format!(
+                "logBytesMax is {}; allowed is at least logSegmentBytes, which is {}",
+                engine.log_bytes_max, engine.log_segment_bytes
+            )));
+        }
+        let kv_ttl = *given.kv_ttl.get_or_insert(Ttl::Never);
+        let series_ttl = *given.series_ttl.get_or_insert(Ttl::Never);
+        // Who opened it first is not kept alive by it.
+        given.waker = None;
+        Ok(Settings { given, kv_ttl, series_ttl })
+    }
+
+    /// Refuses options that ask for something else, naming the first and what it is.
+    pub(crate) fn check(&self, options: &StoreOptions) -> Result<()> {
+        options.validate()?;
+        let current = self.given.to_json();
+        for (name, asked) in options.shared_json() {
+            if current.get(&name) != Some(&asked) {
+                let current = &current[&name];
+                return Err(Error::invalid(format!(
+                    "{name}: the directory is open in this process with {current}, and {asked} was asked for"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_out_of_range_is_refused_by_name() {
+        for (name, min, max) in RANGES {
+            for good in [min, max] {
+                StoreOptions::from_json(&json!({ name: good })).unwrap();
+            }
+            for bad in [min.checked_sub(1), Some(max + 1)].into_iter().flatten() {
+                let error = StoreOptions::from_json(&json!({ name: bad })).unwrap_err();
+                assert!(error.message().starts_with(&format!("{name} is {bad}; ")), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn our_ranges_are_those_of_the_engine() {
+        let accepted = |options: &StoreOptions| {
+            let mut engine = crate::store::engine_options();
+            Settings::apply(options, &mut engine).map(|_| engine.validate().unwrap())
+        };
+        for (name, min, max) in RANGES {
+            let largest_segment = json!({ name: max, "logBytesMax": 1u64 << 40 });
+            let smallest_segment = json!({ "logSegmentBytes": 64 << 10, name: min });
+            for json in [largest_segment, smallest_segment] {
+                accepted(&StoreOptions::from_json(&json).unwrap()).unwrap();
+            }
+        }
+        let contradiction = json!({ "logSegmentBytes": 1 << 20, "logBytesMax": 1 << 19 });
+        assert!(accepted(&StoreOptions::from_json(&contradiction).unwrap()).is_err());
+    }
+}
