@@ -5,16 +5,30 @@ use crate::plan::Column;
 use crate::workload::{Measured, Task};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A task that takes longer hangs; flowdb 0.8.3 may.
+const TIME_MAX: Duration = Duration::from_secs(15 * 60);
+const POLL: Duration = Duration::from_millis(5);
 
 /// Runs a task in a process of its own.
 pub(crate) fn start(column: &Column, task: &str, dir: &Path, records: u64, seed: u64) -> Result<Measured> {
-    let output = Command::new(&column.program)
+    let mut child = Command::new(&column.program)
         .args(["child", task, column.engine.name()])
         .arg(dir)
         .args([records.to_string(), seed.to_string()])
         .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()?;
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let start = Instant::now();
+    // What a task prints fits into the pipe: it can end before anybody reads.
+    while child.try_wait()?.is_none() {
+        if start.elapsed() > TIME_MAX {
+            child.kill()?;
+        }
+        std::thread::sleep(POLL);
+    }
+    let output = child.wait_with_output()?;
     if !output.status.success() {
         return Err(format!("{} failed in {task}: {}", column.name, output.status).into());
     }

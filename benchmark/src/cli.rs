@@ -4,7 +4,7 @@ use crate::engine::{Kind, Result};
 use crate::plan::{Column, WORKLOADS};
 use std::path::PathBuf;
 
-const USAGE: &str = "\
+pub(crate) const USAGE: &str = "\
 flowdb-benchmark [options]
   --records N          records of the database, a multiple of 1000 (default 1000000)
   --rounds N           rounds, of which medians are shown (default 3)
@@ -13,7 +13,8 @@ flowdb-benchmark [options]
   --scaling            instead: random order at 100 thousand, 1 and 10 million records
   --compare NAME=FILE  another column: flowdb as FILE, another build of this program, has it
   --dir DIR            where the databases go, on the disk to measure (default ./flowdb-benchmark-data)
-  --markdown, --json   form of the results (default --markdown)";
+  --markdown, --json   form of the results (default --markdown)
+  --from a,b           instead: shows what runs with --json wrote into these files, in one table";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
@@ -30,6 +31,8 @@ pub(crate) struct Options {
     pub(crate) scaling: bool,
     pub(crate) dir: PathBuf,
     pub(crate) form: Form,
+    /// Files of earlier results; none to measure.
+    pub(crate) from: Vec<PathBuf>,
 }
 
 impl Options {
@@ -45,6 +48,7 @@ impl Options {
             scaling: false,
             dir: "flowdb-benchmark-data".into(),
             form: Form::Markdown,
+            from: Vec::new(),
         };
         let mut compared = Vec::new();
         let mut arguments = arguments.iter();
@@ -57,13 +61,14 @@ impl Options {
                 "--workloads" => options.workloads = workloads(value()?)?,
                 "--compare" => compared.push(other_build(value()?)?),
                 "--dir" => options.dir = value()?.into(),
+                "--from" => options.from = value()?.split(',').map(PathBuf::from).collect(),
                 "--scaling" => options.scaling = true,
                 "--markdown" => options.form = Form::Markdown,
                 "--json" => options.form = Form::Json,
-                _ => return Err(USAGE.into()),
+                _ => return Err(format!("{name}: unknown\n{USAGE}").into()),
             }
         }
-        if options.records == 0 || options.records % 1000 != 0 || options.rounds == 0 {
+        if options.records == 0 || !options.records.is_multiple_of(1000) || options.rounds == 0 {
             return Err(USAGE.into());
         }
         options.columns.extend(compared);

@@ -9,6 +9,7 @@ mod engine;
 mod plan;
 mod process;
 mod report;
+mod results;
 mod rows;
 mod workload;
 
@@ -18,6 +19,10 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match arguments.first().map(String::as_str) {
         Some("child") => child::run(&arguments[1..]),
+        Some("--help") => {
+            println!("{}", cli::USAGE);
+            Ok(())
+        }
         _ => cli::Options::parse(&arguments).and_then(|options| plan::run(&options)),
     };
     match result {

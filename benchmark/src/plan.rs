@@ -4,8 +4,9 @@ use crate::child;
 use crate::cli::Options;
 use crate::engine::{Kind, Result};
 use crate::process::settle;
-use crate::report::{self, Results};
-use crate::rows;
+use crate::report;
+use crate::results::Results;
+use crate::rows::{SCALING_RECORDS, scaling_suffix};
 use std::path::{Path, PathBuf};
 
 /// A column of the table: an engine, and the program that has it.
@@ -56,22 +57,20 @@ pub(crate) const WORKLOADS: &[Workload] = &[
 ];
 
 const SCALING: Workload = fresh("scaling", &[("scale-load", ""), ("scale-read", "")]);
-const SCALING_RECORDS: [u64; 3] = [100_000, 1_000_000, 10_000_000];
 
 pub(crate) fn run(options: &Options) -> Result<()> {
+    let results = if options.from.is_empty() { measure(options)? } else { Results::read(&options.from)? };
+    print!("{}", report::render(options.form, &results)?);
+    Ok(())
+}
+
+fn measure(options: &Options) -> Result<Results> {
     std::fs::create_dir_all(&options.dir)?;
     let mut results = Results::new(&options.columns);
     for round in 0..options.rounds {
         if options.scaling {
             for records in SCALING_RECORDS {
-                run_workload(
-                    options,
-                    &SCALING,
-                    round,
-                    records,
-                    &rows::scaling_suffix(records),
-                    &mut results,
-                )?;
+                run_workload(options, &SCALING, round, records, &scaling_suffix(records), &mut results)?;
             }
         } else {
             for workload in chosen(options) {
@@ -82,9 +81,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             empty(&options.dir.join(&column.name))?;
         }
     }
-    let rows = if options.scaling { rows::scaling(&SCALING_RECORDS) } else { rows::main() };
-    print!("{}", report::render(options, &rows, &results)?);
-    Ok(())
+    Ok(results)
 }
 
 /// Reading needs something to read.

@@ -90,8 +90,11 @@ const SCALING: &[Template] = &[
     ("scale-read-memory", "reads, peak memory, MiB", Lower),
 ];
 
-/// The rows of all workloads. Reads are done twice: on what loading left, and on what compacting left.
-pub(crate) fn main() -> Vec<Row> {
+/// Sizes of the scaling rows, in records.
+pub(crate) const SCALING_RECORDS: [u64; 3] = [100_000, 1_000_000, 10_000_000];
+
+/// All rows there are, in the order of the table. Reads are done twice: on what loading left, and on what compacting left.
+pub(crate) fn all() -> Vec<Row> {
     let mut rows = Vec::new();
     add(&mut rows, WRITES, "", "");
     add(&mut rows, READS, "", " (as loaded)");
@@ -100,20 +103,16 @@ pub(crate) fn main() -> Vec<Row> {
     add(&mut rows, SERIES_READS, "", " (as loaded)");
     add(&mut rows, SERIES_READS, "-compacted", " (compacted)");
     add(&mut rows, RECOVERY, "", "");
-    rows
-}
-
-pub(crate) fn scaling(sizes: &[u64]) -> Vec<Row> {
-    let mut rows = Vec::new();
     for template in SCALING {
-        for size in sizes {
+        for size in SCALING_RECORDS {
             let title = format!(" ({} thousand)", size / 1000);
-            add(&mut rows, &[*template], &scaling_suffix(*size), &title);
+            add(&mut rows, &[*template], &scaling_suffix(size), &title);
         }
     }
     rows
 }
 
+/// What is put behind the names of rows of this size.
 pub(crate) fn scaling_suffix(records: u64) -> String {
     format!("-{records}")
 }

@@ -57,23 +57,21 @@ pub(super) fn read(task: &Task) -> Result<Measured> {
     let series = series(task);
     let engine = task.open(Layout::Series, CACHE_BYTES)?;
     let hour = |choice: u64| {
-        let first = mix(choice) % (series.points - HOUR_POINTS).max(1);
+        let first = mix(choice) % series.points.saturating_sub(HOUR_POINTS).max(1);
         (first, (first + HOUR_POINTS).min(series.points))
     };
     let one = |choice| Query { selection: Selection::One(choice % SERIES), points: hour(choice) };
     let all = |choice| Query { selection: Selection::All(SERIES), points: hour(choice) };
     let whole = |choice| Query { selection: Selection::One(choice % SERIES), points: (0, series.points) };
-    let kinds: [(&str, usize, &dyn Fn(u64) -> Query); 3] = [
-        ("series-window", ONE_SERIES_QUERIES, &one),
-        ("series-window-all", ALL_SERIES_QUERIES, &all),
-        ("series-whole", WHOLE_SERIES_QUERIES, &whole),
-    ];
+    let run = |count: usize, make: &dyn Fn(u64) -> Query| {
+        let queries = |seed, count| choices(seed, u64::MAX).take(count).map(make).collect();
+        query(&*engine, &series, queries(task.seed + 1, count / 4))?;
+        query(&*engine, &series, queries(task.seed, count))
+    };
     let mut measured = Measured::new();
-    for (row, count, make) in kinds {
-        query(&*engine, &series, choices(task.seed + 1, u64::MAX).take(count / 4).map(make).collect())?;
-        let queries = choices(task.seed, u64::MAX).take(count).map(make).collect();
-        query(&*engine, &series, queries)?.put(&mut measured, row);
-    }
+    run(ONE_SERIES_QUERIES, &one)?.put(&mut measured, "series-window");
+    run(ALL_SERIES_QUERIES, &all)?.put(&mut measured, "series-window-all");
+    run(WHOLE_SERIES_QUERIES, &whole)?.put(&mut measured, "series-whole");
     put(&mut measured, "series-memory", peak_memory_mib()?, &Ok(()));
     engine.close()?;
     Ok(measured)
