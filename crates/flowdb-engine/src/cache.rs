@@ -1,5 +1,7 @@
 //! Decompressed blocks of tables, bounded in bytes, shared by all readers.
 
+use crate::resources::TableMemory;
+use crate::stats::{CacheStats, Counter, Striped};
 use crate::table::Block;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
@@ -16,6 +18,15 @@ const BLOCK_BYTES_EXPECTED: u64 = 4 << 10;
 pub(crate) struct BlockCache {
     blocks: Cache<(u64, u64), Arc<Block>, Weigh>,
     next_owner: AtomicU64,
+    lookups: Striped<Lookups>,
+    table_memory: TableMemory,
+}
+
+/// What became of the look-ups of a thread.
+#[derive(Debug, Default)]
+struct Lookups {
+    hits: Counter,
+    misses: Counter,
 }
 
 #[derive(Debug, Clone)]
@@ -31,7 +42,12 @@ impl BlockCache {
     /// A cache of at most about `bytes` bytes; 0 keeps nothing.
     pub(crate) fn new(bytes: u64) -> Self {
         let blocks = usize::try_from((bytes / BLOCK_BYTES_EXPECTED).min(1 << 20)).unwrap_or(1 << 20);
-        BlockCache { blocks: Cache::with_weighter(blocks, bytes, Weigh), next_owner: AtomicU64::new(0) }
+        BlockCache {
+            blocks: Cache::with_weighter(blocks, bytes, Weigh),
+            next_owner: AtomicU64::new(0),
+            lookups: Striped::default(),
+            table_memory: TableMemory::new(bytes),
+        }
     }
 
     /// A number for the blocks of one opened table.
@@ -39,8 +55,35 @@ impl BlockCache {
         self.next_owner.fetch_add(1, Ordering::Relaxed)
     }
 
-    pub(crate) fn get(&self, owner: u64, offset: u64) -> Option<Arc<Block>> {
-        self.blocks.get(&(owner, offset))
+    /// The block, if it is there. Only a read that would put it there if it is not counts among the hits and misses: compactions say nothing
+    /// about how well the cache serves.
+    pub(crate) fn get(&self, owner: u64, offset: u64, fill_cache: bool) -> Option<Arc<Block>> {
+        let found = self.blocks.get(&(owner, offset));
+        if !fill_cache {
+            return found;
+        }
+        self.lookups.local().add(|lookups| if found.is_some() { &lookups.hits } else { &lookups.misses }, 1);
+        found
+    }
+
+    /// Memory of the tables whose blocks are in here.
+    pub(crate) fn table_memory(&self) -> &TableMemory {
+        &self.table_memory
+    }
+
+    /// Blocks may take this many bytes from now on; those beyond it go.
+    pub(crate) fn set_capacity(&self, bytes: u64) {
+        self.blocks.set_capacity(bytes);
+    }
+
+    pub(crate) fn stats(&self) -> CacheStats {
+        CacheStats {
+            hits: self.lookups.sum(|lookups| &lookups.hits),
+            misses: self.lookups.sum(|lookups| &lookups.misses),
+            blocks: self.blocks.len() as u64,
+            bytes: self.blocks.weight(),
+            capacity_bytes: self.blocks.capacity(),
+        }
     }
 
     pub(crate) fn insert(&self, owner: u64, offset: u64, block: &Arc<Block>) {

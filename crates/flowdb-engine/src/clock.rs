@@ -1,7 +1,7 @@
 //! Time is passed in, so that tests decide what time it is.
 
 use std::fmt::Debug;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Tells the time.
@@ -41,26 +41,35 @@ impl Clock for SystemClock {
 
 /// A clock that stands still until it is set. For tests.
 #[derive(Debug, Default)]
-pub struct ManualClock(AtomicI64);
+pub struct ManualClock {
+    now: AtomicI64,
+    /// Microseconds.
+    monotonic: AtomicU64,
+}
 
 impl ManualClock {
     /// Stands at `now`, microseconds since the epoch.
     pub fn new(now: i64) -> Self {
-        ManualClock(AtomicI64::new(now))
+        ManualClock { now: AtomicI64::new(now), ..ManualClock::default() }
     }
 
     /// Sets it, forward or back.
     pub fn set(&self, now: i64) {
-        self.0.store(now, Ordering::SeqCst);
+        self.now.store(now, Ordering::SeqCst);
+    }
+
+    /// Lets monotonic time pass, to the microsecond; the time of day stays.
+    pub fn advance(&self, duration: Duration) {
+        self.monotonic.fetch_add(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX), Ordering::SeqCst);
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> i64 {
-        self.0.load(Ordering::SeqCst)
+        self.now.load(Ordering::SeqCst)
     }
 
     fn monotonic(&self) -> Duration {
-        Duration::ZERO
+        Duration::from_micros(self.monotonic.load(Ordering::SeqCst))
     }
 }

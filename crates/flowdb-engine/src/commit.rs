@@ -1,5 +1,6 @@
 //! The write path: to the log, to the memtables, visible; and the sync of the log, which many commits share.
 
+use crate::background::Work;
 use crate::batch::{Chunk, WriteBatch, operations};
 use crate::condition::Guard;
 use crate::error::{Error, ErrorKind, Result};
@@ -9,7 +10,6 @@ use crate::options::{Durability, SyncMode, WriteOptions};
 use crate::wal::{LogWriter, SegmentHeader};
 use parking_lot::MutexGuard;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 /// A place in the log, up to which a sync may be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,7 +52,7 @@ impl Inner {
             let mut state = self.commit.lock();
             while self.stalled() {
                 drop(state);
-                self.relieve()?;
+                self.wait_while_stalled()?;
                 state = self.commit.lock();
             }
             if self.log_is_overdue(&state) {
@@ -99,7 +99,9 @@ impl Inner {
 
     /// See [`crate::Db::sync`].
     pub(crate) fn sync(&self, position: LogPosition) -> Result<()> {
-        let log = self.current_log()?;
+        let Ok(log) = self.current_log() else {
+            return self.check_synced_at_close(position);
+        };
         // A segment is followed by the next one only after it was synced to its end.
         let is_synced = position.segment < log.segment() || log.synced() >= position.offset;
         // What is durable stays so, whatever happened since: a close, or the failure of a later sync.
@@ -107,7 +109,8 @@ impl Inner {
             return Ok(());
         }
         self.check_usable()?;
-        log.sync(position.offset).map_err(|error| self.poison("the log could not be synced", error))
+        let sync = || log.sync(position.offset);
+        self.telemetry.sync(sync).map_err(|error| self.poison(Work::LogSync, error))
     }
 
     /// Begins a new log segment: the old one is synced to its end first. Under the commit lock.
@@ -117,12 +120,13 @@ impl Inner {
             return Err(closed());
         };
         let segment = old.segment() + 1;
-        old.seal().map_err(|error| self.poison("the log could not be synced", error))?;
+        old.seal().map_err(|error| self.poison(Work::LogSync, error))?;
         let previous = old.segment();
+        self.telemetry.log_sealed(previous, old.end());
         let new = self.create_log(segment, previous, state.last).inspect_err(|_| {
             // Commits go on in the old segment. Did the new one come back after a crash, it would vouch for the old one's end.
             if let Err(error) = LogWriter::discard(self.fs.as_ref(), &self.dir, segment) {
-                self.poison("a log segment that was given up could not be removed", error);
+                self.poison(Work::LogSegment, error);
             }
         })?;
         self.use_log(state, new);
@@ -182,6 +186,8 @@ impl Inner {
         state.last = last;
         self.snapshots.publish(last);
         self.note_unsynced();
+        self.telemetry.committed(count, offset - position.offset);
+        self.resources.write_buffers.written(offset - position.offset);
         let full =
             |tree: &crate::tree::Tree| tree.view().active.memtable.bytes() >= tree.options.write_buffer_bytes;
         if self.freeze_where(state, full) || offset >= self.options.log_segment_bytes {
@@ -195,7 +201,7 @@ impl Inner {
         log.append(first, chunks).map_err(|error| match error.kind() {
             // The writer has cut the log back: the commit is rejected, and nothing else has happened.
             ErrorKind::NoSpace if !log.is_broken() => error,
-            _ => self.poison("the log could not be written", error),
+            _ => self.poison(Work::LogWrite, error),
         })
     }
 
@@ -223,22 +229,6 @@ impl Inner {
 
     fn check_trees(&self, batch: &WriteBatch) -> Result<()> {
         batch.trees().iter().try_for_each(|id| self.tree(*id).map(|_| ()))
-    }
-
-    /// True while a write has to wait for maintenance.
-    fn stalled(&self) -> bool {
-        self.trees.iter().any(|tree| {
-            let view = tree.view();
-            view.frozen.len() >= self.options.frozen_memtables_max
-                || view.levels.level(0).len() >= crate::compaction::LEVEL_0_TABLES_MAX
-        })
-    }
-
-    /// Does a slice of the maintenance that writes are waiting for, or waits for the one who is at it.
-    fn relieve(&self) -> Result<()> {
-        self.check_usable()?;
-        self.options.executor.wake();
-        self.maintain_waiting(Duration::from_millis(20)).map(|_| ())
     }
 
     fn log_is_overdue(&self, state: &CommitState) -> bool {

@@ -1,5 +1,6 @@
 //! Open, write, get, scan, snapshot, close: the engine's face.
 
+use crate::background::BackgroundError;
 use crate::batch::WriteBatch;
 use crate::commit::{Commit, LogPosition};
 use crate::condition::{Condition, Guard};
@@ -13,7 +14,7 @@ use crate::key::{Entry, Kind, Sequence, TreeId};
 use crate::options::{Options, ReadOptions, WriteOptions};
 use crate::recovery;
 use crate::snapshot::Snapshot;
-use crate::stats::Stats;
+use crate::stats::{ScanMeter, Stats};
 use crate::tree::SourceOptions;
 use bytes::Bytes;
 use std::ops::Bound;
@@ -33,16 +34,20 @@ impl Db {
     /// Fails with `Locked` if it is open elsewhere, `NotFound`, `InvalidArgument` for settings out of range or trees that do not
     /// fit, `Corruption`, `Unsupported` for files of a newer version, or what the operating system reports.
     pub fn open(fs: Arc<dyn FileSystem>, dir: &Path, options: Options) -> Result<Db> {
-        recovery::open(fs, dir, options).map(|inner| Db(Arc::new(inner)))
+        let inner = Arc::new(recovery::open(fs, dir, options)?);
+        inner.resources.write_buffers.join(&inner);
+        Ok(Db(inner))
     }
 
     /// Writes a batch, whole or not at all. Waits while maintenance is behind, helping it, and for the log's sync if the durability
     /// asks for it.
     ///
     /// Fails with `NoSpace` (nothing was written; try again later), `Poisoned` or `Io` (the outcome is unknown until reopened), `Closed`,
-    /// or `InvalidArgument` for a tree that was not declared.
+    /// or `InvalidArgument` for a tree that was not declared. Where memtables cannot be flushed, or tables not compacted, writes that would have to
+    /// wait for it fail with the cause instead, and nothing was written: see [`Db::background_error`].
     pub fn write(&self, batch: WriteBatch, options: WriteOptions) -> Result<Commit> {
-        self.0.write(Guard::default(), batch, options)
+        let guard = Guard::default();
+        self.timed_write(|inner| inner.write(guard, batch, options))
     }
 
     /// Writes a batch without ever waiting: not for a lock, not for maintenance, not for a sync. Costs one small write to the log, which
@@ -51,7 +56,7 @@ impl Db {
     /// The error `WouldBlock` gives the batch back, to be written with [`Db::write`] where waiting is allowed; so does
     /// `InvalidArgument`. With other errors, which are those of [`Db::write`], the batch is used up.
     pub fn try_write(&self, batch: WriteBatch) -> std::result::Result<Commit, (Error, WriteBatch)> {
-        self.0.try_write(Guard::default(), batch)
+        self.timed_write(|inner| inner.try_write(Guard::default(), batch))
     }
 
     /// Writes a batch as [`Db::write`] does, but only if nobody has written to the keys of `conditions` since `snapshot` was taken, be it by
@@ -69,7 +74,8 @@ impl Db {
         batch: WriteBatch,
         options: WriteOptions,
     ) -> Result<Commit> {
-        self.0.write(self.0.guard(snapshot, conditions)?, batch, options)
+        let guard = self.0.guard(snapshot, conditions)?;
+        self.timed_write(|inner| inner.write(guard, batch, options))
     }
 
     /// The same without ever waiting, as [`Db::try_write`] does it. `Conflict` gives the batch back, too.
@@ -80,7 +86,7 @@ impl Db {
         batch: WriteBatch,
     ) -> std::result::Result<Commit, (Error, WriteBatch)> {
         match self.0.guard(snapshot, conditions) {
-            Ok(guard) => self.0.try_write(guard, batch),
+            Ok(guard) => self.timed_write(|inner| inner.try_write(guard, batch)),
             Err(error) => Err((error, batch)),
         }
     }
@@ -98,7 +104,9 @@ impl Db {
 
     /// Returns once the log up to `position` is on stable storage. Callers at the same time share one sync.
     pub fn sync(&self, position: LogPosition) -> Result<()> {
-        self.0.sync(position)
+        let result = self.0.sync(position);
+        self.0.telemetry.events.tell();
+        result
     }
 
     /// Begins a transaction that is too large for one batch: see [`Draft`].
@@ -114,14 +122,21 @@ impl Db {
         if !draft.is_of(self) {
             return Err(Error::invalid("the draft belongs to another database"));
         }
-        self.0.ingest(draft)
+        let result = self.0.ingest(draft);
+        self.0.telemetry.events.tell();
+        result
     }
 
     /// The newest version of `key`, unless it is deleted or has expired.
     pub fn get(&self, tree: TreeId, key: &[u8], options: ReadOptions) -> Result<Option<Entry>> {
-        self.0.check_open()?;
+        self.0.telemetry.get(|| self.find(tree, key, options))
+    }
+
+    fn find(&self, tree: TreeId, key: &[u8], options: ReadOptions) -> Result<Option<Entry>> {
         // The view first: what is visible in it at that moment cannot be dropped from under it. See `Snapshots`.
         let view = self.0.tree(tree)?.view();
+        // Then this: the view of a database that is closed meanwhile may be empty.
+        self.0.check_open()?;
         let sequence = options.sequence.unwrap_or_else(|| self.0.snapshots.visible());
         let Some(entry) = view.get(key, sequence, source_options(options))? else {
             return Ok(None);
@@ -129,7 +144,11 @@ impl Db {
         match entry.kind {
             Kind::Put => {
                 let now = if entry.expiry == crate::format::NEVER { 0 } else { self.now_of(options) };
-                Ok((!entry.is_expired(now)).then_some(entry))
+                if entry.is_expired(now) {
+                    self.0.telemetry.expired(1);
+                    return Ok(None);
+                }
+                Ok(Some(entry))
             }
             Kind::Delete | Kind::DeleteRange => Ok(None),
             Kind::PutPointer => Err(crate::iter::value_files_unsupported()),
@@ -144,16 +163,18 @@ impl Db {
         bounds: (Bound<Bytes>, Bound<Bytes>),
         options: ReadOptions,
     ) -> Result<DbIterator> {
-        self.0.check_open()?;
         let tree = self.0.tree(tree)?;
         // The snapshot first: from then on nothing it sees is dropped from later views.
         let snapshot = options.sequence.is_none().then(|| self.snapshot());
         let sequence = options.sequence.or(snapshot.as_ref().map(Snapshot::sequence)).unwrap_or_default();
         let view = tree.view();
+        self.0.check_open()?;
         let sources = view.sources(source_options(options));
         let cursor = Box::new(MergeCursor::new(sources.cursors));
         let pins = Box::new((view, snapshot));
-        Ok(DbIterator::new(cursor, sources.range_deletes, sequence, self.now_of(options), bounds, pins))
+        let iter =
+            DbIterator::new(cursor, sources.range_deletes, sequence, self.now_of(options), bounds, pins);
+        Ok(iter.metered(ScanMeter::new(&self.0.telemetry)))
     }
 
     /// Keeps what is committed now readable, through [`ReadOptions::sequence`], until dropped.
@@ -169,36 +190,76 @@ impl Db {
     /// Does what is due (flush, new log segment, compaction, removal of files, sync of the interval) for about `budget`; a flush runs to
     /// its end, whatever its budget. Returns at once if another thread is at it.
     ///
-    /// Fails with what the operating system reports; nothing is lost, and a later call tries again. Does nothing once closed or poisoned.
+    /// Work that fails is noted ([`Db::background_error`]) and tried again, at first after a second, then after longer and longer pauses, up to a
+    /// minute; other work goes on meanwhile. Fails only with what ends all writes until the database is reopened. Does nothing once closed or poisoned.
     pub fn maintain(&self, budget: Duration) -> Result<Maintenance> {
-        self.0.maintain(budget)
+        let result = self.0.maintain(budget);
+        self.0.telemetry.events.tell();
+        result
     }
 
     /// Writes the memtables of all trees to tables.
     pub fn flush(&self) -> Result<()> {
-        self.0.flush()
+        let result = self.0.flush();
+        self.0.telemetry.events.tell();
+        result
     }
 
     /// Flushes, and rewrites a tree until nothing superfluous is left in it, but what snapshots hold.
     pub fn compact(&self, tree: TreeId) -> Result<()> {
-        self.0.compact(tree)
+        let result = self.0.compact(tree);
+        self.0.telemetry.events.tell();
+        result
     }
 
-    /// Numbers about the present state. Cheap; may be slightly out of step with one another.
+    /// Numbers about the present state, and what was done since the database was opened. They may be slightly out of step with one another. Takes a few
+    /// microseconds, and one more for each few tables.
     pub fn stats(&self) -> Stats {
         self.0.stats()
     }
 
+    /// The same numbers as text for Prometheus: `docs/metrics.md` lists them.
+    pub fn metrics_text(&self) -> String {
+        crate::metrics::text(&self.stats(), self.background_error().is_some())
+    }
+
+    /// What failed in the background and has not been overcome: that which ends only by reopening, else a flush, a new log segment or a compaction
+    /// that will be tried again. Without space, a failed flush refuses all writes until one succeeds; other failures let writes go on
+    /// until they would have to wait for the work that fails. Reads go on in any case.
+    pub fn background_error(&self) -> Option<Arc<BackgroundError>> {
+        self.0.background.error()
+    }
+
+    /// Tries again at once what failed in the background: to be called when there is space again, so that writes need not wait for the next attempt.
+    ///
+    /// Fails with what it fails with now, and with `Poisoned` or `Closed` if only opening the database again helps.
+    pub fn resume(&self) -> Result<()> {
+        let result = self.0.resume();
+        self.0.telemetry.events.tell();
+        result
+    }
+
     /// Syncs the log, notes that all is well, and releases the lock. Memtables of more than 1 MiB are flushed first, so that the next open
-    /// is quick. Later calls of other methods fail with `Closed`; closing again does nothing. Iterators in use stay readable.
+    /// is quick. Later calls of other methods fail with `Closed`; closing again does nothing. Iterators in use stay readable, and keep the files
+    /// that they read; all others are closed.
     pub fn close(&self) -> Result<()> {
-        self.0.close()
+        let result = self.0.close();
+        self.0.telemetry.events.tell();
+        result
     }
 
     /// Takes the directory away from this database: another one has its path now. Nothing is written by name any more once this returns;
-    /// writes fail with `Poisoned`, and reads go on from the files that are open.
+    /// writes fail with `Poisoned`, and reads go on from the files that are open. A table whose file was closed to stay within
+    /// [`crate::ResourceLimits::open_tables`] cannot be read any more: its checksums tell it from the other database's.
     pub fn abandon(&self, why: &str) {
         self.0.abandon(why);
+    }
+
+    fn timed_write<R>(&self, write: impl FnOnce(&Inner) -> R) -> R {
+        let timer = self.0.telemetry.begin_write();
+        let result = write(&self.0);
+        self.0.telemetry.finish_write(timer);
+        result
     }
 
     pub(crate) fn inner(&self) -> &Inner {

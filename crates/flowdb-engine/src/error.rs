@@ -109,6 +109,23 @@ impl Error {
         error
     }
 
+    /// The same error once more, for another who has to know of it.
+    pub(crate) fn duplicate(&self) -> Self {
+        let Inner { kind, message, file, offset, holder, source } = &*self.0;
+        let source = source.as_ref().map(|source| match source.raw_os_error() {
+            Some(code) => io::Error::from_raw_os_error(code),
+            None => io::Error::new(source.kind(), source.to_string()),
+        });
+        let (kind, message, file) = (*kind, message.clone(), file.clone());
+        Error(Box::new(Inner { kind, message, file, offset: *offset, holder: *holder, source }))
+    }
+
+    /// The error as the cause of another that `message` tells of; what the caller can do is the same.
+    pub(crate) fn leads_to(mut self, message: impl fmt::Display) -> Self {
+        self.0.message = format!("{message}: {}", self.0.message);
+        self
+    }
+
     /// What the caller can do about it.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind

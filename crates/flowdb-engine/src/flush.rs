@@ -1,27 +1,35 @@
 //! From a full memtable to a table on level 0.
 
-use crate::cache::BlockCache;
+use crate::background::Work;
 use crate::commit::LogPosition;
 use crate::error::{Error, Result};
+use crate::events::Event;
 use crate::fs::FileSystem;
 use crate::inner::Inner;
 use crate::iter::{CompactionIter, CompactionPolicy};
 use crate::key::Sequence;
 use crate::options::FilterKey;
+use crate::resources::Resources;
 use crate::table::{Placement, Table, TableBuilder, TableOptions, TableSummary};
 use crate::tree::{Buffer, Garbage, Levels, LiveTable, Tree};
 use crate::version::{TableMeta, log_name, table_name};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Entries written between two looks at whether the log's interval has passed.
+const ENTRIES_PER_LOOK: u32 = 1024;
 
 impl Inner {
     /// Flushes the memtable that has waited longest in the tree with the most of them. False if none waits.
     pub(crate) fn flush_one(&self) -> Result<bool> {
         let waiting = |tree: &&Tree| tree.view().frozen.len();
         let Some(tree) = self.trees.iter().max_by_key(waiting).filter(|tree| waiting(tree) > 0) else {
+            self.note_success(Work::Flush);
             return Ok(false);
         };
+        let begun = self.telemetry.now();
         let view = tree.view();
         let buffer = &view.frozen[0];
         let table = self.write_memtable(tree, buffer, &view.levels)?;
@@ -39,6 +47,7 @@ impl Inner {
             edit = edit.add_table(live.meta.clone());
         }
         self.record_tables(&edit, table.live.as_slice())?;
+        self.note_flush(tree, &table, begun);
         tree.change(|view| {
             view.frozen.remove(0);
             let mut levels = Levels::clone(&view.levels);
@@ -47,6 +56,15 @@ impl Inner {
         });
         self.drop_log_before(before, oldest);
         Ok(true)
+    }
+
+    fn note_flush(&self, tree: &Tree, table: &Flushed, begun: Duration) {
+        let bytes = table.live.as_ref().map_or(0, |live| live.meta.file_bytes);
+        let duration = self.telemetry.since(begun);
+        self.telemetry.flushed(bytes, duration);
+        self.telemetry.purged(table.records_purged);
+        self.telemetry.events.note(Event::Flushed { tree: tree.options.id, bytes, duration });
+        self.note_success(Work::Flush);
     }
 
     /// A table survives a power cut; the log of what it holds must too. Else a commit could be there in the flushed tree and missing in the
@@ -79,9 +97,14 @@ impl Inner {
         let mut entries =
             CompactionIter::new(Box::new(memtable.cursor()), vec![Arc::clone(&range_deletes)], policy)?;
         let mut output = None;
+        let mut written = 0u32;
         while entries.valid() {
             entries.write_to(self.builder(&mut output, tree, memtable.smallest_sequence())?)?;
             entries.next()?;
+            written += 1;
+            if written.is_multiple_of(ENTRIES_PER_LOOK) {
+                self.sync_interval()?;
+            }
         }
         for (start, end, sequence) in entries.kept_range_deletes() {
             self.builder(&mut output, tree, memtable.smallest_sequence())?
@@ -91,7 +114,7 @@ impl Inner {
             Some(output) => Some(self.finish_table(tree, 0, output)?),
             None => None,
         };
-        Ok(Flushed { live, purged_at: entries.purged_at() })
+        Ok(Flushed { live, purged_at: entries.purged_at(), records_purged: entries.records_purged() })
     }
 
     /// The table being written, begun if there is none.
@@ -156,37 +179,29 @@ impl Inner {
 
     /// Opens a table's file.
     pub(crate) fn open_table(&self, filter_key: FilterKey, meta: TableMeta) -> Result<Arc<LiveTable>> {
-        open_table(
-            self.fs.as_ref(),
-            &self.dir,
-            self.database_id,
-            filter_key,
-            meta,
-            &self.cache,
-            &self.garbage,
-        )
+        open_table(&self.fs, &self.dir, self.database_id, filter_key, meta, &self.resources, &self.garbage)
     }
 }
 
 /// Opens the table that `meta` tells of.
 pub(crate) fn open_table(
-    fs: &dyn FileSystem,
+    fs: &Arc<dyn FileSystem>,
     dir: &Path,
     database_id: u64,
     filter_key: FilterKey,
     meta: TableMeta,
-    cache: &Arc<BlockCache>,
+    resources: &Resources,
     garbage: &Arc<Garbage>,
 ) -> Result<Arc<LiveTable>> {
     let path = dir.join(table_name(meta.id));
-    let file = fs.open_read(&path).map_err(|error| match error.kind() {
+    let file = resources.files.open_read(fs, &path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => {
             Error::corruption(&path, 0, "a table that the manifest names is missing")
         }
         _ => Error::io(&path, "opening a table", error),
     })?;
     let place = Placement { table_id: meta.id, database_id, base: meta.base };
-    let table = Table::open(file, path.clone(), place, filter_key, Arc::clone(cache))?;
+    let table = Table::open(file, path.clone(), place, filter_key, Arc::clone(&resources.cache))?;
     Ok(LiveTable::new(meta, table, path, Arc::clone(garbage)))
 }
 
@@ -215,4 +230,5 @@ struct Flushed {
     /// `None` if nothing of the memtable was worth keeping.
     live: Option<Arc<LiveTable>>,
     purged_at: Option<i64>,
+    records_purged: u64,
 }

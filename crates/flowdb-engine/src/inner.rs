@@ -1,13 +1,17 @@
 //! What the handles of an open database share.
 
+use crate::background::{Background, BackgroundError, Work};
 use crate::cache::BlockCache;
-use crate::commit::{CommitState, closed};
+use crate::commit::{CommitState, LogPosition, closed};
 use crate::error::{Error, ErrorKind, Result};
+use crate::events::Event;
 use crate::fs::{FileLock, FileSystem};
 use crate::key::TreeId;
 use crate::maintenance::Workshop;
 use crate::options::Options;
+use crate::resources::Resources;
 use crate::snapshot::Snapshots;
+use crate::stats::Telemetry;
 use crate::tree::{Garbage, LiveTable, Tree};
 use crate::version::{Edit, Manifest, State};
 use crate::wal::LogFile;
@@ -21,7 +25,8 @@ use std::sync::{Arc, OnceLock};
 /// Locks are taken in this order, and none is held over a call of the executor's user:
 /// `workshop` (maintenance: flush, compaction), `commit` (order of commits, log writer, active memtables), `version` (manifest).
 /// `workshop` and `version` are held over I/O and never taken by a reader or by `try_write`; `commit` is held over one small write, and
-/// over the start of a log segment, and `try_write` only tries it. Tables, views and snapshots are read without any of them.
+/// over the start of a log segment, and `try_write` only tries it. The locks within `background`, `telemetry` and `resources` are taken last, for moments.
+/// Tables, views and snapshots are read without any of them.
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) fs: Arc<dyn FileSystem>,
@@ -30,6 +35,9 @@ pub(crate) struct Inner {
     pub(crate) options: Options,
     pub(crate) trees: Vec<Tree>,
     pub(crate) cache: Arc<BlockCache>,
+    pub(crate) resources: Arc<Resources>,
+    pub(crate) telemetry: Arc<Telemetry>,
+    pub(crate) background: Background,
     pub(crate) snapshots: Arc<Snapshots>,
     pub(crate) garbage: Arc<Garbage>,
     pub(crate) commit: Mutex<CommitState>,
@@ -49,6 +57,8 @@ pub(crate) struct Inner {
     pub(crate) closed: AtomicBool,
     /// Set once a write or sync failed in a way that leaves its outcome unknown.
     pub(crate) poison: OnceLock<String>,
+    /// End of what was synced of the log when the database was closed.
+    pub(crate) synced_at_close: OnceLock<LogPosition>,
     /// Held while open.
     pub(crate) lock: Mutex<Option<Box<dyn FileLock>>>,
 }
@@ -56,7 +66,8 @@ pub(crate) struct Inner {
 /// The manifest and what it says.
 #[derive(Debug)]
 pub(crate) struct Version {
-    pub(crate) manifest: Manifest,
+    /// `None` once closed.
+    pub(crate) manifest: Option<Manifest>,
     pub(crate) state: State,
 }
 
@@ -74,6 +85,12 @@ impl Inner {
     /// The segment being written.
     pub(crate) fn current_log(&self) -> Result<Arc<LogFile>> {
         self.log.read().clone().ok_or_else(closed)
+    }
+
+    /// Fails for what was not synced when the database was closed.
+    pub(crate) fn check_synced_at_close(&self, position: LogPosition) -> Result<()> {
+        let is_synced = self.synced_at_close.get().is_some_and(|end| position <= *end);
+        if is_synced { Ok(()) } else { Err(closed()) }
     }
 
     /// Fails once closed.
@@ -94,8 +111,9 @@ impl Inner {
     }
 
     /// Refuses writes from now on. Gives the error back that the caller reports.
-    pub(crate) fn poison(&self, what: &str, error: Error) -> Error {
+    pub(crate) fn poison(&self, what: Work, error: Error) -> Error {
         tracing::error!(%error, "{what}; no more writes until the database is reopened");
+        self.note_fatal(what, &error);
         // A second failure changes nothing: the first is the cause.
         let _ = self.poison.set(format!("{what}: {error}"));
         error
@@ -104,10 +122,21 @@ impl Inner {
     /// See [`crate::Db::abandon`].
     pub(crate) fn abandon(&self, why: &str) {
         tracing::error!("{why}; no more writes until the database is reopened");
+        self.note_fatal(Work::Directory, &Error::new(ErrorKind::Poisoned, why));
         let _ = self.poison.set(why.to_owned());
         // Who is at work has not seen it yet.
         drop(self.workshop.lock());
         drop(self.commit.lock());
+        self.telemetry.events.tell();
+    }
+
+    fn note_fatal(&self, work: Work, error: &Error) {
+        let since = self.options.clock.now();
+        let fatal = BackgroundError { work, error: error.duplicate(), since, resumes: false };
+        if let Some(fatal) = self.background.set_fatal(fatal) {
+            self.telemetry.background_errors.add(1);
+            self.telemetry.events.note(Event::BackgroundError(fatal));
+        }
     }
 
     /// Time against which expiry is judged, microseconds since the epoch.
@@ -129,21 +158,18 @@ impl Inner {
     pub(crate) fn record(&self, edit: &Edit) -> Result<()> {
         let mut version = self.version.lock();
         let Version { manifest, state } = &mut *version;
+        let manifest = manifest.as_mut().ok_or_else(closed)?;
         state.check(edit)?;
         if let Err(error) = manifest.append(edit) {
             let is_refused = error.kind() == ErrorKind::NoSpace && !manifest.is_broken();
-            return Err(if is_refused {
-                error
-            } else {
-                self.poison("the manifest could not be written", error)
-            });
+            return Err(if is_refused { error } else { self.poison(Work::Manifest, error) });
         }
         state.apply(edit)?;
         if manifest.bytes() > MANIFEST_REWRITE_BYTES.max(4 * manifest.bytes_when_rewritten())
             && let Err(error) = manifest.rewrite(state)
         {
             if manifest.is_broken() {
-                return Err(self.poison("the manifest could not be replaced", error));
+                return Err(self.poison(Work::Manifest, error));
             }
             // The one there is goes on; the next edit tries again.
             tracing::warn!(%error, "the manifest could not be rewritten");

@@ -5,6 +5,7 @@
 //! starts no threads ([`Executor`]) and touches files only through [`fs::FileSystem`].
 //! `docs/architecture.md` tells how it works, `docs/format.md` what it writes.
 
+mod background;
 mod batch;
 mod cache;
 mod clock;
@@ -14,6 +15,7 @@ mod condition;
 mod db;
 mod draft;
 mod error;
+mod events;
 mod executor;
 mod flush;
 pub mod format;
@@ -25,15 +27,19 @@ mod iter;
 pub mod key;
 mod maintenance;
 mod memtable;
+mod metrics;
 mod options;
 mod recovery;
+mod resources;
 mod snapshot;
+mod stall;
 mod stats;
 mod table;
 mod tree;
 mod version;
 mod wal;
 
+pub use background::{BackgroundError, Work};
 pub use batch::{KEY_BYTES_MAX, Operation, VALUE_BYTES_MAX, WriteBatch};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use commit::{Commit, LogPosition};
@@ -41,6 +47,7 @@ pub use condition::Condition;
 pub use db::Db;
 pub use draft::Draft;
 pub use error::{Error, ErrorKind, Result};
+pub use events::{Event, EventListener};
 pub use executor::{Executor, Maintenance, NoExecutor, ThreadExecutor};
 pub use iter::{Cursor, DbIterator, Direction};
 pub use key::{Entry, Kind, Sequence, TreeId};
@@ -48,5 +55,6 @@ pub use options::{
     BlockProperty, Compression, Durability, FilterKey, Options, ReadOptions, ReadTier, SyncMode, TreeOptions,
     WriteOptions,
 };
+pub use resources::{ResourceLimits, Resources};
 pub use snapshot::Snapshot;
-pub use stats::{Stats, TreeStats};
+pub use stats::{CacheStats, Histogram, Latencies, ResourceStats, Stats, Totals, TreeStats};

@@ -1,5 +1,6 @@
 //! What happens behind the writers' backs, in slices: flush, new log segments, compaction, removal of files, the sync of an interval.
 
+use crate::background::Work;
 use crate::commit::LogPosition;
 use crate::compaction::CompactionJob;
 use crate::error::Result;
@@ -7,7 +8,7 @@ use crate::executor::Maintenance;
 use crate::inner::Inner;
 use crate::key::TreeId;
 use crate::options::SyncMode;
-use crate::tree::Buffer;
+use crate::tree::{Buffer, Tree};
 use crate::version::{Edit, log_name};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -28,7 +29,17 @@ impl Inner {
     pub(crate) fn maintain(&self, budget: Duration) -> Result<Maintenance> {
         match self.workshop.try_lock() {
             Some(mut workshop) => self.work(&mut workshop, budget),
-            None => Ok(Maintenance::Later(BUSY)),
+            None if self.check_usable().is_ok() => self.sync_beside_work(),
+            None => Ok(Maintenance::Idle),
+        }
+    }
+
+    /// Who is at work may be at it for long; the log's interval is not to wait for it.
+    fn sync_beside_work(&self) -> Result<Maintenance> {
+        match self.sync_interval() {
+            // Closed in between, which has synced.
+            Err(_) if self.check_open().is_err() => Ok(Maintenance::Idle),
+            result => result.map(|_| Maintenance::Later(BUSY)),
         }
     }
 
@@ -80,12 +91,9 @@ impl Inner {
             if self.check_usable().is_err() {
                 return Ok(Maintenance::Idle);
             }
-            let more = self.step(workshop, deadline).inspect_err(|_| {
-                // What was begun and given up goes at once: on a full disk it would be in the way.
-                self.collect_garbage();
-            })?;
-            if !more {
-                return Ok(self.interval_sync_due().map_or(Maintenance::Idle, Maintenance::Later));
+            if !self.step(workshop, deadline)? {
+                let next = self.interval_sync_due().into_iter().chain(self.retry_due()).min();
+                return Ok(next.map_or(Maintenance::Idle, Maintenance::Later));
             }
             if self.options.clock.monotonic() >= deadline {
                 return Ok(Maintenance::More);
@@ -96,21 +104,24 @@ impl Inner {
     /// The most urgent thing. False if there is nothing.
     fn step(&self, workshop: &mut Workshop, deadline: Duration) -> Result<bool> {
         Ok(self.sync_interval()?
-            || self.flush_one()?
-            || self.rotate_log_if_due()?
+            || self.freeze_to_free_memory()
+            || self.attempt(Work::Flush, || self.flush_one())?
+            || self.attempt(Work::LogSegment, || self.rotate_log_if_due())?
             || self.freeze_to_free_log()
-            || self.compact_slice(workshop, Some(deadline))?
+            || self.attempt(Work::Compaction, || self.compact_slice(workshop, Some(deadline)))?
             || self.collect_garbage())
     }
 
     fn rotate_log_if_due(&self) -> Result<bool> {
         let log = self.current_log()?;
         if log.written() < self.options.log_segment_bytes {
+            self.note_success(Work::LogSegment);
             return Ok(false);
         }
         // Most of the segment is synced before writers are kept out.
         self.sync(LogPosition { segment: log.segment(), offset: log.written() })?;
         self.rotate_log(&mut self.commit.lock())?;
+        self.note_success(Work::LogSegment);
         Ok(true)
     }
 
@@ -127,6 +138,13 @@ impl Inner {
         self.freeze_where(&state, |tree| tree.view().active.first_segment <= oldest)
     }
 
+    /// Freezes the memtables that take too much of the memory that databases share.
+    fn freeze_to_free_memory(&self) -> bool {
+        let may_wait = |tree: &Tree| tree.view().frozen.len() < self.options.frozen_memtables_max;
+        let is_chosen = |tree: &Tree| tree.is_flush_wanted() && may_wait(tree);
+        self.trees.iter().any(is_chosen) && self.freeze_where(&self.commit.lock(), is_chosen)
+    }
+
     /// The oldest log segment that a memtable other than `flushed` needs; the current one if none does.
     pub(crate) fn oldest_segment_needed(&self, flushed: Option<&Arc<Buffer>>) -> u64 {
         // Read before the views: a commit that comes in between goes to this segment or a later one.
@@ -137,6 +155,7 @@ impl Inner {
 
     /// Lets go of the log segments before `oldest`, once the manifest no longer asks for them.
     pub(crate) fn drop_log_before(&self, before: u64, oldest: u64) {
+        self.telemetry.log_dropped_before(oldest);
         let mut garbage = self.garbage.lock();
         garbage.extend((before..oldest).map(|segment| self.dir.join(log_name(segment))));
     }
@@ -162,7 +181,8 @@ impl Inner {
         (since > 0).then(|| interval.saturating_sub(waited))
     }
 
-    fn sync_interval(&self) -> Result<bool> {
+    /// Syncs the log if its interval has passed. By any thread at any time: the log's sync has a lock of its own.
+    pub(crate) fn sync_interval(&self) -> Result<bool> {
         if self.interval_sync_due() != Some(Duration::ZERO) {
             return Ok(false);
         }

@@ -167,6 +167,11 @@ impl Memtable {
         self.bytes.load(Atomic::Relaxed)
     }
 
+    /// Entries, range deletes not counted.
+    pub(crate) fn entries(&self) -> usize {
+        self.points.read().by_key.len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.largest_sequence() == 0
     }

@@ -2,8 +2,10 @@
 
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
+use crate::events::EventListener;
 use crate::executor::{Executor, NoExecutor};
 use crate::key::{Sequence, TreeId};
+use crate::resources::{ResourceLimits, Resources};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -101,7 +103,7 @@ pub struct Options {
     pub create_if_missing: bool,
     /// When a commit counts as done. Default [`SyncMode::Os`].
     pub sync: SyncMode,
-    /// Decompressed blocks kept in memory, in bytes. Default 32 MiB, from 0 to 1 TiB.
+    /// Decompressed blocks kept in memory, in bytes. Default 32 MiB, from 0 to 1 TiB. Without effect where `resources` are given.
     pub block_cache_bytes: u64,
     /// Size at which a log segment is followed by a new one, in bytes. Default 64 MiB, from 64 KiB to 4 GiB.
     pub log_segment_bytes: u64,
@@ -115,6 +117,11 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// Whom to tell that there is work. Default: nobody; the caller calls [`crate::Db::maintain`] by itself.
     pub executor: Arc<dyn Executor>,
+    /// Whom to tell of failures in the background, stalls, flushes and compactions. Default: nobody.
+    pub events: Option<Arc<dyn EventListener>>,
+    /// Memory and files to share with other databases. Default: the database's own, with the defaults of [`ResourceLimits`] and this
+    /// `block_cache_bytes`.
+    pub resources: Option<Arc<Resources>>,
 }
 
 impl Options {
@@ -131,7 +138,15 @@ impl Options {
             table_bytes_max: 32 << 20,
             clock: Arc::new(SystemClock::default()),
             executor: Arc::new(NoExecutor),
+            events: None,
+            resources: None,
         }
+    }
+
+    /// The shared resources, or new ones for this database alone.
+    pub(crate) fn resources(&self) -> Result<Arc<Resources>> {
+        let alone = ResourceLimits { block_cache_bytes: self.block_cache_bytes, ..ResourceLimits::default() };
+        self.resources.as_ref().map_or_else(|| Resources::new(alone), |shared| Ok(Arc::clone(shared)))
     }
 
     /// Refuses settings outside their range.
@@ -163,7 +178,7 @@ impl Options {
     }
 }
 
-fn check(name: &str, value: u64, min: u64, max: u64) -> Result<()> {
+pub(crate) fn check(name: &str, value: u64, min: u64, max: u64) -> Result<()> {
     if (min..=max).contains(&value) {
         return Ok(());
     }

@@ -1,8 +1,8 @@
 //! Opening: the lock, the manifest, the tables, then the log.
 
+use crate::background::Background;
 use crate::batch::Operation;
-use crate::cache::BlockCache;
-use crate::commit::CommitState;
+use crate::commit::{CommitState, LogPosition};
 use crate::error::{Error, ErrorKind, Result};
 use crate::flush::open_table;
 use crate::fs::{FileLock, FileSystem};
@@ -11,6 +11,7 @@ use crate::key::{Entry, Sequence, TreeId};
 use crate::maintenance::Workshop;
 use crate::options::Options;
 use crate::snapshot::Snapshots;
+use crate::stats::Telemetry;
 use crate::tree::{Garbage, Levels, LiveTable, Tree};
 use crate::version::{LOCK, LOCK_HOLDER, MANIFEST, Manifest, NumberedFile, State, log_name, parse_name};
 use crate::wal::{self, Expected, LogWriter, Replay};
@@ -38,7 +39,7 @@ pub(crate) fn open(fs: Arc<dyn FileSystem>, dir: &Path, options: Options) -> Res
     check_trees(&options, &state)?;
     let next_file_id = files.iter().filter_map(|name| table_id(name)).max().unwrap_or(0).saturating_add(1);
     let inner = assemble(fs, dir, options, manifest, state, next_file_id, lock)?;
-    let replay = inner.replay_log()?;
+    let replay = inner.replay_log(&files)?;
     inner.begin_log(&replay)?;
     inner.record_opening()?;
     inner.remove_orphans(&files);
@@ -126,26 +127,30 @@ fn assemble(
     next_file_id: u64,
     lock: Box<dyn FileLock>,
 ) -> Result<Inner> {
-    let cache = Arc::new(BlockCache::new(options.block_cache_bytes));
+    let resources = options.resources()?;
+    let telemetry = Telemetry::new(Arc::clone(&options.clock), options.events.clone());
     let garbage = Arc::new(Garbage::default());
     let mut trees = Vec::new();
     for tree in &options.trees {
         let tables = state.tables.values().filter(|meta| meta.tree == tree.id);
         let live: Result<Vec<Arc<LiveTable>>> = tables
             .map(|meta| {
-                let (fs, id) = (fs.as_ref(), state.database_id);
-                open_table(fs, dir, id, tree.filter_key, meta.clone(), &cache, &garbage)
+                let id = state.database_id;
+                open_table(&fs, dir, id, tree.filter_key, meta.clone(), &resources, &garbage)
             })
             .collect();
         trees.push(Tree::new(tree.clone(), Levels::new(live?), state.oldest_log));
     }
-    let snapshots = Arc::new(Snapshots::default());
+    let snapshots = Arc::new(Snapshots::new(Arc::clone(&options.clock)));
     snapshots.publish(state.last_sequence);
     Ok(Inner {
         dir: dir.to_path_buf(),
         database_id: state.database_id,
         trees,
-        cache,
+        cache: Arc::clone(&resources.cache),
+        resources,
+        telemetry,
+        background: Background::default(),
         snapshots,
         garbage,
         segment: AtomicU64::new(state.oldest_log),
@@ -153,11 +158,12 @@ fn assemble(
         log: RwLock::new(None),
         next_file_id: AtomicU64::new(next_file_id.max(state.next_file_id)),
         purge_time: AtomicI64::new(state.purge_time),
-        version: Mutex::new(Version { manifest, state }),
+        version: Mutex::new(Version { manifest: Some(manifest), state }),
         workshop: Mutex::new(Workshop::default()),
         unsynced_since: AtomicU64::new(0),
         closed: AtomicBool::new(false),
         poison: OnceLock::new(),
+        synced_at_close: OnceLock::new(),
         lock: Mutex::new(Some(lock)),
         fs,
         options,
@@ -166,7 +172,7 @@ fn assemble(
 
 impl Inner {
     /// Brings what is in the log and not in tables into memtables; full ones are flushed on the way, so that memory stays bounded.
-    fn replay_log(&self) -> Result<Replay> {
+    fn replay_log(&self, files: &[String]) -> Result<Replay> {
         let state = self.version.lock().state.clone();
         let mut apply = |segment: u64, sequence: Sequence, operation: Operation| {
             let known = state.flushed.get(&operation.tree).copied().unwrap_or(0);
@@ -178,7 +184,7 @@ impl Inner {
             oldest_segment: if is_new { 0 } else { state.oldest_log },
             is_closed: state.clean && !is_new,
         };
-        let replay = wal::replay(self.fs.as_ref(), &self.dir, &expected, &mut apply)?;
+        let replay = wal::replay(self.fs.as_ref(), &self.dir, files, &expected, &mut apply)?;
         let last = replay.last_sequence.max(self.snapshots.visible());
         self.commit.lock().last = last;
         self.snapshots.publish(last);
@@ -213,6 +219,7 @@ impl Inner {
     fn begin_log(&self, replay: &Replay) -> Result<()> {
         let mut state = self.commit.lock();
         let (fs, bytes) = (self.fs.as_ref(), self.options.log_segment_bytes);
+        replay.segments.iter().for_each(|segment| self.telemetry.log_sealed(segment.id, segment.end));
         let writer = match replay.segments.last() {
             Some(last) => LogWriter::resume(fs, &self.dir, last, self.database_id, bytes)?,
             None => self.create_log(FIRST_SEGMENT, 0, state.last)?,
@@ -262,7 +269,7 @@ impl Inner {
                 Ok(()) => {}
             }
         }
-        let _workshop = self.workshop.lock();
+        let mut workshop = self.workshop.lock();
         let mut state = self.commit.lock();
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
@@ -274,8 +281,21 @@ impl Inner {
             }),
             _ => flushed,
         };
+        workshop.job = None;
+        self.release();
         self.lock.lock().take();
         result
+    }
+
+    /// Closes all files but those that readers hold.
+    fn release(&self) {
+        self.trees.iter().for_each(Tree::release);
+        if let Some(log) = self.log.read().as_ref() {
+            let end = LogPosition { segment: log.segment(), offset: log.synced() };
+            self.synced_at_close.set(end).expect("a database is closed once");
+        }
+        *self.log.write() = None;
+        self.version.lock().manifest = None;
     }
 }
 

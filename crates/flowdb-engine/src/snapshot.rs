@@ -1,22 +1,43 @@
 //! Moments that readers still look at.
 
+use crate::clock::{Clock, SystemClock};
 use crate::key::Sequence;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// The moments in use, and the newest visible operation.
 ///
 /// Taking a snapshot and listing them happen under one lock: a compaction that has listed the snapshots and the visible number cannot
 /// be followed by a snapshot older than that number.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Snapshots {
     visible: AtomicU64,
-    live: Mutex<BTreeMap<Sequence, usize>>,
+    live: Mutex<BTreeMap<Sequence, Held>>,
+    clock: Arc<dyn Clock>,
+}
+
+/// A moment in use.
+#[derive(Debug)]
+struct Held {
+    count: usize,
+    /// Monotonic time when it was taken first.
+    since: Duration,
+}
+
+impl Default for Snapshots {
+    fn default() -> Self {
+        Self::new(Arc::new(SystemClock::default()))
+    }
 }
 
 impl Snapshots {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        Snapshots { visible: AtomicU64::new(0), live: Mutex::default(), clock }
+    }
+
     /// Number of the last visible operation.
     pub(crate) fn visible(&self) -> Sequence {
         // Pairs with `publish`: who sees the number sees the entries.
@@ -32,7 +53,8 @@ impl Snapshots {
     pub(crate) fn take(self: &Arc<Self>) -> Snapshot {
         let mut live = self.live.lock();
         let sequence = self.visible();
-        *live.entry(sequence).or_default() += 1;
+        let held = live.entry(sequence);
+        held.or_insert_with(|| Held { count: 0, since: self.clock.monotonic() }).count += 1;
         Snapshot { sequence, snapshots: Arc::clone(self) }
     }
 
@@ -50,6 +72,11 @@ impl Snapshots {
     /// The oldest moment in use, if any is.
     pub(crate) fn oldest(&self) -> Option<Sequence> {
         self.live.lock().keys().next().copied()
+    }
+
+    /// The same, and the monotonic time when it was taken first.
+    pub(crate) fn oldest_taken(&self) -> Option<(Sequence, Duration)> {
+        self.live.lock().iter().next().map(|(sequence, held)| (*sequence, held.since))
     }
 }
 
@@ -74,7 +101,9 @@ impl Snapshot {
 
 impl Clone for Snapshot {
     fn clone(&self) -> Self {
-        *self.snapshots.live.lock().entry(self.sequence).or_default() += 1;
+        let mut live = self.snapshots.live.lock();
+        live.get_mut(&self.sequence).expect("this snapshot holds it").count += 1;
+        drop(live);
         Snapshot { sequence: self.sequence, snapshots: Arc::clone(&self.snapshots) }
     }
 }
@@ -82,9 +111,9 @@ impl Clone for Snapshot {
 impl Drop for Snapshot {
     fn drop(&mut self) {
         let mut live = self.snapshots.live.lock();
-        if let Some(count) = live.get_mut(&self.sequence) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(held) = live.get_mut(&self.sequence) {
+            held.count -= 1;
+            if held.count == 0 {
                 live.remove(&self.sequence);
             }
         }

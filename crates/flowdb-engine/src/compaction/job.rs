@@ -1,7 +1,9 @@
 //! The work of a compaction, in steps that a slice of maintenance can stop between.
 
 use super::picker::{Choice, Circumstances, pick, pick_all};
+use crate::background::Work;
 use crate::error::Result;
+use crate::events::Event;
 use crate::flush::NewTable;
 use crate::inner::Inner;
 use crate::iter::{CompactionIter, CompactionPolicy, LevelCursor, MergeCursor};
@@ -30,6 +32,8 @@ pub(crate) struct CompactionJob {
     range_deletes: VecDeque<(Bytes, Bytes, Sequence)>,
     output: Option<NewTable>,
     finished: Vec<Arc<LiveTable>>,
+    /// Time spent on it so far.
+    worked: Duration,
 }
 
 impl std::fmt::Debug for CompactionJob {
@@ -52,10 +56,14 @@ impl Inner {
             None => self.begin_compaction()?,
         };
         let Some(mut job) = job else {
+            self.note_success(Work::Compaction);
             return Ok(false);
         };
         let tree = self.tree(job.tree)?;
-        match job.run(self, tree, deadline) {
+        let begun = self.telemetry.now();
+        let result = job.run(self, tree, deadline);
+        job.worked += self.telemetry.since(begun);
+        match result {
             Ok(true) => job.install(self, tree)?,
             Ok(false) => workshop.job = Some(job),
             Err(error) => {
@@ -122,6 +130,7 @@ impl CompactionJob {
             range_deletes: range_deletes.into(),
             output: None,
             finished: Vec::new(),
+            worked: Duration::ZERO,
         })
     }
 
@@ -133,8 +142,11 @@ impl CompactionJob {
             self.entries.write_to(inner.builder(&mut self.output, tree, self.base)?)?;
             self.entries.next()?;
             written += 1;
-            let look = written.is_multiple_of(ENTRIES_PER_LOOK);
-            if look && deadline.is_some_and(|deadline| inner.options.clock.monotonic() >= deadline) {
+            if !written.is_multiple_of(ENTRIES_PER_LOOK) {
+                continue;
+            }
+            inner.sync_interval()?;
+            if deadline.is_some_and(|deadline| inner.options.clock.monotonic() >= deadline) {
                 return Ok(false);
             }
         }
@@ -179,6 +191,17 @@ impl CompactionJob {
         Ok(())
     }
 
+    fn note_end(&self, inner: &Inner) {
+        let bytes = |tables: &[Arc<LiveTable>]| tables.iter().map(|live| live.meta.file_bytes).sum();
+        let (bytes_read, bytes_written) = (bytes(&self.inputs), bytes(&self.finished));
+        let duration = self.worked;
+        inner.telemetry.compacted(bytes_read, bytes_written, duration);
+        inner.telemetry.purged(self.entries.records_purged());
+        let event = Event::Compacted { tree: self.tree, bytes_read, bytes_written, duration };
+        inner.telemetry.events.note(event);
+        inner.note_success(Work::Compaction);
+    }
+
     /// Puts the outputs in the place of the inputs.
     fn install(self, inner: &Inner, tree: &Tree) -> Result<()> {
         let removed: Vec<u64> = self.inputs.iter().map(|live| live.meta.id).collect();
@@ -189,6 +212,7 @@ impl CompactionJob {
         edit = removed.iter().fold(edit, |edit, id| edit.remove_table(self.tree, *id));
         edit = self.finished.iter().fold(edit, |edit, live| edit.add_table(live.meta.clone()));
         inner.record_tables(&edit, &self.finished)?;
+        self.note_end(inner);
         for live in &self.inputs {
             live.mark_obsolete();
         }
@@ -237,6 +261,7 @@ pub(crate) fn merge_private(
         range_deletes,
         output,
         finished,
+        worked: Duration::ZERO,
     };
     if let Err(error) = job.run(inner, tree, None) {
         job.finished.iter().for_each(|live| live.mark_obsolete());

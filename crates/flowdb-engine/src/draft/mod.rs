@@ -12,6 +12,7 @@ use crate::iter::{DbIterator, MergeCursor};
 use crate::key::{Entry, Kind, Sequence, TreeId};
 use crate::options::ReadOptions;
 use crate::snapshot::Snapshot;
+use crate::stats::ScanMeter;
 use crate::tree::{LiveTable, Sources};
 use as_of::{AsOfCursor, range_deletes_as_of};
 use bytes::Bytes;
@@ -135,7 +136,8 @@ impl Draft {
         let cursor = Box::new(MergeCursor::new(sources.cursors));
         let pins = Box::new((view, snapshot, self.runs.clone()));
         let now = self.db.now_of(options);
-        Ok(DbIterator::new(cursor, sources.range_deletes, Sequence::MAX, now, bounds, pins))
+        let iter = DbIterator::new(cursor, sources.range_deletes, Sequence::MAX, now, bounds, pins);
+        Ok(iter.metered(ScanMeter::new(&inner.telemetry)))
     }
 
     fn tables_newest_first(&self) -> impl Iterator<Item = &Arc<LiveTable>> {

@@ -40,6 +40,7 @@ pub(crate) struct CompactionIter {
     /// The entry is to be written as a delete, because it has expired.
     is_buried: bool,
     purged_at: Option<i64>,
+    records_purged: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +66,7 @@ impl CompactionIter {
             last: None,
             is_buried: false,
             purged_at: None,
+            records_purged: 0,
         };
         iter.cursor.seek_first()?;
         iter.skip_dropped()?;
@@ -130,6 +132,11 @@ impl CompactionIter {
         self.purged_at
     }
 
+    /// Expired entries that were dropped, or made a delete of, so far.
+    pub(crate) fn records_purged(&self) -> u64 {
+        self.records_purged
+    }
+
     fn skip_dropped(&mut self) -> Result<()> {
         while self.cursor.valid() {
             let verdict = self.judge();
@@ -190,6 +197,7 @@ impl CompactionIter {
         }
         if is_expired {
             self.purged_at = Some(self.policy.now);
+            self.records_purged += 1;
             return if hides_nothing { Verdict::Drop } else { Verdict::KeepAsDelete };
         }
         Verdict::Keep

@@ -4,6 +4,7 @@ use super::{Coverage, Cursor, Direction, RangeDeletes, STEPS_BEFORE_SKIP};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::NEVER;
 use crate::key::{Kind, Sequence};
+use crate::stats::ScanMeter;
 use bytes::Bytes;
 use std::any::Any;
 use std::ops::Bound;
@@ -26,6 +27,7 @@ pub struct DbIterator {
     current: Option<Visible>,
     /// Whether `cursor` is at the current entry (forward), or before all versions of its key (backward).
     is_forward: bool,
+    meter: ScanMeter,
     /// Keeps the files, memtables and the snapshot that `cursor` reads.
     _pins: Box<dyn Any + Send>,
 }
@@ -83,13 +85,20 @@ impl DbIterator {
             view,
             current: None,
             is_forward: true,
+            meter: ScanMeter::default(),
             _pins: pins,
         }
     }
 
+    /// Counts with `meter`.
+    pub(crate) fn metered(mut self, meter: ScanMeter) -> Self {
+        self.meter = meter;
+        self
+    }
+
     /// To the first entry within the bounds.
     pub fn seek_first(&mut self) -> Result<()> {
-        self.move_to(|this| {
+        self.seek_to(|this| {
             match &this.view.start {
                 Bound::Included(key) => this.cursor.seek(key, Sequence::MAX)?,
                 Bound::Excluded(key) => this.cursor.seek(key, 0)?,
@@ -101,7 +110,7 @@ impl DbIterator {
 
     /// To the last entry within the bounds.
     pub fn seek_last(&mut self) -> Result<()> {
-        self.move_to(|this| {
+        self.seek_to(|this| {
             match &this.view.end {
                 Bound::Included(key) => this.cursor.seek_before(key, 0)?,
                 Bound::Excluded(key) => this.cursor.seek_before(key, Sequence::MAX)?,
@@ -116,7 +125,7 @@ impl DbIterator {
         if self.view.is_before_start(key) {
             return self.seek_first();
         }
-        self.move_to(|this| {
+        self.seek_to(|this| {
             this.cursor.seek(key, Sequence::MAX)?;
             this.find_forward()
         })
@@ -127,7 +136,7 @@ impl DbIterator {
         if self.view.is_behind_end(key) {
             return self.seek_last();
         }
-        self.move_to(|this| {
+        self.seek_to(|this| {
             this.cursor.seek_before(key, 0)?;
             this.find_backward()
         })
@@ -194,7 +203,16 @@ impl DbIterator {
     fn move_to(&mut self, find: impl FnOnce(&mut Self) -> Result<Option<Visible>>) -> Result<()> {
         self.current = None;
         self.hidden = 0;
-        self.current = find(self)?;
+        self.current = find(self).inspect_err(|error| self.meter.see(error))?;
+        self.meter.records_read += u64::from(self.current.is_some());
+        Ok(())
+    }
+
+    /// The same, measured now and then.
+    fn seek_to(&mut self, find: impl FnOnce(&mut Self) -> Result<Option<Visible>>) -> Result<()> {
+        let timer = self.meter.begin_seek();
+        self.move_to(find)?;
+        self.meter.finish_seek(timer);
         Ok(())
     }
 
@@ -286,8 +304,11 @@ impl DbIterator {
             Kind::Delete | Kind::DeleteRange => return Ok(None),
             Kind::PutPointer => return Err(value_files_unsupported()),
         }
-        let is_expired = expiry != NEVER && expiry <= self.view.now;
-        if is_expired || self.is_deleted(key, sequence) {
+        if self.is_deleted(key, sequence) {
+            return Ok(None);
+        }
+        if expiry != NEVER && expiry <= self.view.now {
+            self.meter.records_expired += 1;
             return Ok(None);
         }
         Ok(Some(Visible { key: key.clone(), value, expiry, sequence }))

@@ -73,6 +73,11 @@ impl Filter {
         (zeros == [0; 3] && is_well_formed).then_some(Filter { block, buckets })
     }
 
+    /// Memory it takes, in bytes, about.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.block.len()
+    }
+
     /// False if the table has no such filter key.
     pub(super) fn may_contain(&self, filter_key: &[u8]) -> bool {
         if self.buckets == 0 {

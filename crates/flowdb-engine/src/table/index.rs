@@ -95,6 +95,11 @@ impl Index {
         reader.is_empty().then_some(Index { contents, entries })
     }
 
+    /// Memory it takes, in bytes, about.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.contents.len() + self.entries.len() * size_of::<IndexEntry>()
+    }
+
     /// Number of data blocks.
     pub(super) fn len(&self) -> usize {
         self.entries.len()

@@ -14,6 +14,7 @@ use crate::fs::ReadableFile;
 use crate::iter::RangeDeletes;
 use crate::key::{Entry, Sequence};
 use crate::options::{FilterKey, ReadTier};
+use crate::resources::MemoryCharge;
 use bytes::Bytes;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,6 +34,7 @@ pub(crate) struct Table {
     pub(super) index: Index,
     range_deletes: Arc<RangeDeletes>,
     properties: Properties,
+    _memory: MemoryCharge,
 }
 
 /// What the manifest knows of a table before it is opened.
@@ -85,6 +87,7 @@ impl Table {
             return Err(corrupt(footer.range_deletes, "the range-delete block"));
         }
         Ok(Arc::new(Table {
+            _memory: MemoryCharge::new(&cache, (index.memory_bytes() + filter.memory_bytes()) as u64),
             owner: cache.new_owner(),
             range_deletes: Arc::new(range_deletes),
             file,
@@ -146,10 +149,21 @@ impl Table {
         &self.properties
     }
 
+    /// Number of data blocks.
+    pub(crate) fn blocks(&self) -> u64 {
+        self.index.len() as u64
+    }
+
+    /// True if the block property tells apart what is in the table.
+    pub(crate) fn has_property(&self) -> bool {
+        let (smallest, largest) = self.properties.span.property;
+        smallest <= largest && (smallest, largest) != (i64::MIN, i64::MAX)
+    }
+
     /// A data block, from the cache or (if `tier` allows it) from the file.
     pub(super) fn block(&self, number: usize, tier: ReadTier, fill_cache: bool) -> Result<Arc<Block>> {
         let handle = self.index.handle(number);
-        if let Some(block) = self.cache.get(self.owner, handle.offset) {
+        if let Some(block) = self.cache.get(self.owner, handle.offset, fill_cache) {
             return Ok(block);
         }
         if tier == ReadTier::Memory {

@@ -14,6 +14,7 @@ use crate::memtable::Memtable;
 use crate::options::{ReadTier, TreeOptions};
 use parking_lot::RwLock;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// One key space of an open database.
 ///
@@ -23,6 +24,8 @@ use std::sync::Arc;
 pub(crate) struct Tree {
     pub(crate) options: TreeOptions,
     view: RwLock<Arc<View>>,
+    /// The active memtable is to be flushed to give memory back. See [`crate::Resources`].
+    flush_wanted: AtomicBool,
 }
 
 /// What a tree consists of at one moment. Immutable, but for entries that the active memtable still gains.
@@ -53,7 +56,7 @@ impl Buffer {
 impl Tree {
     pub(crate) fn new(options: TreeOptions, levels: Levels, segment: u64) -> Self {
         let view = View { active: Buffer::new(segment), frozen: Vec::new(), levels: Arc::new(levels) };
-        Tree { options, view: RwLock::new(Arc::new(view)) }
+        Tree { options, view: RwLock::new(Arc::new(view)), flush_wanted: AtomicBool::new(false) }
     }
 
     /// The tree as it is now.
@@ -72,6 +75,7 @@ impl Tree {
     /// Puts the active memtable among the frozen ones, unless it is empty. Under the commit lock; `segment` is the one that takes the
     /// next commit.
     pub(crate) fn freeze(&self, segment: u64) -> bool {
+        self.flush_wanted.store(false, Ordering::Relaxed);
         if self.view().active.memtable.is_empty() {
             self.change(|view| view.active = Buffer::new(segment));
             return false;
@@ -81,6 +85,24 @@ impl Tree {
             view.frozen.push(full);
         });
         true
+    }
+}
+
+impl Tree {
+    /// Asks for a flush of the active memtable; maintenance sees to it.
+    pub(crate) fn want_flush(&self) {
+        self.flush_wanted.store(true, Ordering::Relaxed);
+    }
+
+    /// True until the memtable was frozen.
+    pub(crate) fn is_flush_wanted(&self) -> bool {
+        self.flush_wanted.load(Ordering::Relaxed)
+    }
+
+    /// Lets go of memtables and tables: the database is closed. Readers keep what they hold.
+    pub(crate) fn release(&self) {
+        *self.view.write() =
+            Arc::new(View { active: Buffer::new(0), frozen: Vec::new(), levels: Arc::default() });
     }
 }
 
@@ -140,6 +162,11 @@ impl View {
     /// Bytes in memtables, about.
     pub(crate) fn memtable_bytes(&self) -> usize {
         self.buffers_newest_first().map(|buffer| buffer.memtable.bytes()).sum()
+    }
+
+    /// Entries in memtables.
+    pub(crate) fn memtable_entries(&self) -> usize {
+        self.buffers_newest_first().map(|buffer| buffer.memtable.entries()).sum()
     }
 
     /// The oldest log segment that a memtable other than `flushed` still needs; `None` if all is in tables.

@@ -34,7 +34,8 @@ pub fn fuzz_log(data: &[u8]) -> usize {
     let expected = Expected { database_id: DATABASE, oldest_segment: 1, is_closed };
     let run = || {
         let mut operations = Vec::new();
-        let replayed = replay(&fs, Path::new(DIR), &expected, &mut |segment, sequence, operation| {
+        let (dir, names) = (Path::new(DIR), fs.list(Path::new(DIR)).unwrap());
+        let replayed = replay(&fs, dir, &names, &expected, &mut |segment, sequence, operation| {
             operations.push((segment, sequence, operation));
             Ok(())
         });

@@ -49,7 +49,7 @@ pub(crate) struct Expected {
 /// Takes the operations: number of the segment, sequence number, operation.
 pub(crate) type Sink<'a> = dyn FnMut(u64, Sequence, Operation) -> Result<()> + 'a;
 
-/// Delivers the operations of all complete commits, in order, from the oldest segment needed on.
+/// Delivers the operations of all complete commits, in order, from the oldest segment needed on. `names` are the files in `dir`.
 ///
 /// Operations that the tables already hold are delivered too; it is the sink that skips them. A torn tail of the last segment is
 /// cut, and the last segment is synced, so that a new one may follow. Remains of a segment whose creation was interrupted are removed.
@@ -57,10 +57,11 @@ pub(crate) type Sink<'a> = dyn FnMut(u64, Sequence, Operation) -> Result<()> + '
 pub(crate) fn replay(
     fs: &dyn FileSystem,
     dir: &Path,
+    names: &[String],
     expected: &Expected,
     sink: &mut Sink<'_>,
 ) -> Result<Replay> {
-    let Chain { mut links, leftovers } = chain(fs, dir, expected)?;
+    let Chain { mut links, leftovers } = chain(fs, dir, names, expected)?;
     let mut replay = Replay::default();
     let last = links.pop();
     for link in links {
@@ -89,10 +90,10 @@ struct Link {
 }
 
 /// The segments needed, each of which names the one before it.
-fn chain(fs: &dyn FileSystem, dir: &Path, expected: &Expected) -> Result<Chain> {
+fn chain(fs: &dyn FileSystem, dir: &Path, names: &[String], expected: &Expected) -> Result<Chain> {
     let oldest = expected.oldest_segment;
     let mut chain = Chain { links: Vec::new(), leftovers: Vec::new() };
-    for id in segment_ids(fs, dir, oldest)? {
+    for id in segment_ids(names, oldest) {
         let mut input = Input::open(fs, dir, id, expected.database_id)?;
         let Some(header) = input.header()? else {
             refuse_if_needed(&mut input, oldest)?;
@@ -132,8 +133,7 @@ fn drop_attempts(chain: &mut Chain, previous: u64) -> Result<()> {
     Ok(())
 }
 
-fn segment_ids(fs: &dyn FileSystem, dir: &Path, oldest: u64) -> Result<Vec<u64>> {
-    let names = fs.list(dir).map_err(|error| Error::io(dir, "listing the directory", error))?;
+fn segment_ids(names: &[String], oldest: u64) -> Vec<u64> {
     let mut ids: Vec<u64> = names
         .iter()
         .filter_map(|name| match parse_name(name) {
@@ -142,7 +142,7 @@ fn segment_ids(fs: &dyn FileSystem, dir: &Path, oldest: u64) -> Result<Vec<u64>>
         })
         .collect();
     ids.sort_unstable();
-    Ok(ids)
+    ids
 }
 
 /// A header is synced before anything follows it, and before the manifest names the segment: one that does not validate is the

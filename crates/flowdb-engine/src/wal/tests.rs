@@ -55,6 +55,10 @@ fn expected(oldest_segment: u64) -> Expected {
     Expected { database_id: DATABASE, oldest_segment, is_closed: false }
 }
 
+fn names(fs: &dyn FileSystem) -> Vec<String> {
+    fs.list(Path::new(DIR)).unwrap()
+}
+
 /// Replays and checks that each operation is what was written under its number.
 fn read(fs: &dyn FileSystem, oldest: u64) -> Result<(Replay, Vec<Sequence>)> {
     let mut sequences = Vec::new();
@@ -64,7 +68,7 @@ fn read(fs: &dyn FileSystem, oldest: u64) -> Result<(Replay, Vec<Sequence>)> {
         sequences.push(sequence);
         Ok(())
     };
-    let replay = replay(fs, Path::new(DIR), &expected(oldest), &mut sink)?;
+    let replay = replay(fs, Path::new(DIR), &names(fs), &expected(oldest), &mut sink)?;
     assert_eq!(replay.operations, sequences.len() as u64);
     Ok((replay, sequences))
 }
@@ -228,7 +232,8 @@ fn damage_before_the_mark_of_a_close_is_corruption() {
 #[test]
 fn a_log_that_must_be_closed_and_is_not_is_refused_untouched() {
     let closed = |fs: &MemoryFileSystem, oldest| {
-        replay(fs, Path::new(DIR), &Expected { is_closed: true, ..expected(oldest) }, &mut |_, _, _| Ok(()))
+        let expected = Expected { is_closed: true, ..expected(oldest) };
+        replay(fs, Path::new(DIR), &names(fs), &expected, &mut |_, _, _| Ok(()))
     };
     let fs = memory();
     assert_eq!(closed(&fs, 0).unwrap_err().kind(), ErrorKind::Corruption);
@@ -283,6 +288,7 @@ fn bytes_of_another_place_never_validate() {
     let result = replay(
         &fs,
         Path::new(DIR),
+        &names(&fs),
         &Expected { database_id: DATABASE + 1, ..expected(1) },
         &mut |_, _, _| Ok(()),
     );

@@ -1,0 +1,88 @@
+//! Numbers about one tree.
+
+use crate::key::TreeId;
+use crate::tree::{LEVELS, Levels, LiveTable, Tree};
+use std::sync::Arc;
+
+/// State of one tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TreeStats {
+    /// Its number.
+    pub tree: TreeId,
+    /// Its name.
+    pub name: String,
+    /// Memory of its memtables, in bytes, about.
+    pub memtable_bytes: usize,
+    /// Entries in its memtables, all versions and deletes counted, range deletes not.
+    pub memtable_entries: usize,
+    /// Full memtables that wait for their flush.
+    pub frozen_memtables: usize,
+    /// Tables on each level.
+    pub tables: [usize; LEVELS],
+    /// Bytes of the tables on each level.
+    pub level_bytes: [u64; LEVELS],
+    /// Size of its tables, in bytes.
+    pub table_bytes: u64,
+    /// Entries in its tables, all versions and deletes counted.
+    pub table_entries: u64,
+    /// Bytes of the keys and values of these entries, before compression.
+    pub table_contents_bytes: u64,
+    /// Of the size of its tables, what a compaction of everything would probably leave, in bytes. Deletes and tables of which all has expired
+    /// are taken for garbage, and so is what lies above older data, as if each entry there replaced one.
+    pub live_bytes: u64,
+    /// The rest of their size.
+    pub garbage_bytes: u64,
+    /// Data blocks of its tables: entries of the indexes in memory.
+    pub index_entries: u64,
+    /// Those of them that reads of an interval of the block property can pass over: in `series`, blocks known by their time.
+    pub time_indexed_blocks: u64,
+}
+
+/// As of `now`, microseconds since the epoch.
+pub(super) fn stats(tree: &Tree, now: i64) -> TreeStats {
+    let view = tree.view();
+    let levels = &view.levels;
+    let sum = |number: fn(&LiveTable) -> u64| levels.iter().map(|live| number(live)).sum();
+    let table_bytes = sum(|live| live.meta.file_bytes);
+    let live_bytes = levels.iter().map(|live| live_bytes(levels, live, now)).sum();
+    TreeStats {
+        tree: tree.options.id,
+        name: tree.options.name.clone(),
+        memtable_bytes: view.memtable_bytes(),
+        memtable_entries: view.memtable_entries(),
+        frozen_memtables: view.frozen.len(),
+        tables: std::array::from_fn(|level| levels.level(level).len()),
+        level_bytes: std::array::from_fn(|level| levels.bytes(level)),
+        table_bytes,
+        table_entries: sum(|live| live.meta.entries),
+        table_contents_bytes: sum(|live| {
+            let properties = live.table.properties();
+            properties.key_bytes + properties.value_bytes
+        }),
+        live_bytes,
+        garbage_bytes: table_bytes - live_bytes,
+        index_entries: sum(|live| live.table.blocks()),
+        time_indexed_blocks: sum(|live| if live.table.has_property() { live.table.blocks() } else { 0 }),
+    }
+}
+
+fn live_bytes(levels: &Levels, live: &Arc<LiveTable>, now: i64) -> u64 {
+    let meta = &live.meta;
+    let is_older_beneath = || {
+        let is_older = |other: &&Arc<LiveTable>| other.meta.largest_sequence < meta.smallest_sequence;
+        let overlaps = |other: &&Arc<LiveTable>| {
+            other.meta.smallest <= meta.largest && meta.smallest <= other.meta.largest
+        };
+        let in_level_0 =
+            meta.level == 0 && levels.level(0).iter().filter(is_older).any(|other| overlaps(&other));
+        in_level_0 || levels.has_beneath(usize::from(meta.level), &meta.smallest, &meta.largest)
+    };
+    if meta.expiry_max <= now || is_older_beneath() {
+        return 0;
+    }
+    let properties = live.table.properties();
+    let kept = u128::from(properties.entries.saturating_sub(properties.deletes));
+    let part = u128::from(meta.file_bytes) * kept / u128::from(properties.entries.max(1));
+    // Not more than the whole, which is a u64.
+    u64::try_from(part).unwrap_or(meta.file_bytes)
+}
