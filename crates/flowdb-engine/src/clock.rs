@@ -53,14 +53,16 @@ impl ManualClock {
         ManualClock { now: AtomicI64::new(now), ..ManualClock::default() }
     }
 
-    /// Sets it, forward or back.
+    /// Sets the time of day, forward or back, as the user of a machine does: the monotonic time stays as it is.
     pub fn set(&self, now: i64) {
         self.now.store(now, Ordering::SeqCst);
     }
 
-    /// Lets monotonic time pass, to the microsecond; the time of day stays.
-    pub fn advance(&self, duration: Duration) {
-        self.monotonic.fetch_add(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX), Ordering::SeqCst);
+    /// Lets time pass.
+    pub fn advance(&self, time: Duration) {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.monotonic.fetch_add(micros, Ordering::SeqCst);
+        self.now.fetch_add(i64::try_from(micros).unwrap_or(i64::MAX), Ordering::SeqCst);
     }
 }
 

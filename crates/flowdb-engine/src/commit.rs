@@ -188,6 +188,7 @@ impl Inner {
         self.note_unsynced();
         self.telemetry.committed(count, offset - position.offset);
         self.resources.write_buffers.written(offset - position.offset);
+        self.bell.written();
         let full =
             |tree: &crate::tree::Tree| tree.view().active.memtable.bytes() >= tree.options.write_buffer_bytes;
         if self.freeze_where(state, full) || offset >= self.options.log_segment_bytes {

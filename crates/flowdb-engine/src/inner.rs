@@ -3,6 +3,7 @@
 use crate::background::{Background, BackgroundError, Work};
 use crate::cache::BlockCache;
 use crate::commit::{CommitState, LogPosition, closed};
+use crate::doorbell::Doorbell;
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::Event;
 use crate::fs::{FileLock, FileSystem};
@@ -40,6 +41,7 @@ pub(crate) struct Inner {
     pub(crate) background: Background,
     pub(crate) snapshots: Arc<Snapshots>,
     pub(crate) garbage: Arc<Garbage>,
+    pub(crate) bell: Arc<Doorbell>,
     pub(crate) commit: Mutex<CommitState>,
     /// The segment being written, for the sync lane, which must not wait for the commit lock. `None` until the log was replayed.
     pub(crate) log: RwLock<Option<Arc<LogFile>>>,

@@ -8,6 +8,7 @@ use crate::executor::Maintenance;
 use crate::inner::Inner;
 use crate::key::TreeId;
 use crate::options::SyncMode;
+use crate::quiet::Rest;
 use crate::tree::{Buffer, Tree};
 use crate::version::{Edit, log_name};
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use std::time::Duration;
 pub(crate) struct Workshop {
     /// A compaction that is not finished.
     pub(crate) job: Option<CompactionJob>,
+    pub(crate) rest: Rest,
 }
 
 /// How long to leave alone who finds another thread at work.
@@ -91,8 +93,8 @@ impl Inner {
             if self.check_usable().is_err() {
                 return Ok(Maintenance::Idle);
             }
-            if !self.step(workshop, deadline)? {
-                let next = self.interval_sync_due().into_iter().chain(self.retry_due()).min();
+            if !self.step_or_rest(workshop, deadline)? {
+                let next = self.next_due(workshop).into_iter().chain(self.retry_due()).min();
                 return Ok(next.map_or(Maintenance::Idle, Maintenance::Later));
             }
             if self.options.clock.monotonic() >= deadline {
@@ -101,13 +103,28 @@ impl Inner {
         }
     }
 
-    /// The most urgent thing. False if there is nothing.
+    /// The most urgent thing. False if there is nothing; from then on whatever may change that wakes the executor.
+    fn step_or_rest(&self, workshop: &mut Workshop, deadline: Duration) -> Result<bool> {
+        self.observe_writes(workshop);
+        if self.step(workshop, deadline)? {
+            return Ok(true);
+        }
+        self.await_events(workshop);
+        // What came before the line above does not wake anyone.
+        self.observe_writes(workshop);
+        self.step(workshop, deadline)
+    }
+
+    /// The most urgent thing. False if there is nothing. Where the disk is full, compaction goes on, for it may make the space that others
+    /// lack.
     fn step(&self, workshop: &mut Workshop, deadline: Duration) -> Result<bool> {
         Ok(self.sync_interval()?
             || self.freeze_to_free_memory()
             || self.attempt(Work::Flush, || self.flush_one())?
             || self.attempt(Work::LogSegment, || self.rotate_log_if_due())?
             || self.freeze_to_free_log()
+            || self.attempt(Work::Compaction, || self.evict(workshop))?
+            || self.attempt(Work::Flush, || self.flush_quiet(workshop))?
             || self.attempt(Work::Compaction, || self.compact_slice(workshop, Some(deadline)))?
             || self.collect_garbage())
     }
@@ -160,19 +177,24 @@ impl Inner {
         garbage.extend((before..oldest).map(|segment| self.dir.join(log_name(segment))));
     }
 
-    /// Removes files that nobody needs. A file that cannot be removed now is removed at the next open.
+    /// Removes files that nobody needs. A file that cannot be removed now is tried again later, and at the next open.
     pub(crate) fn collect_garbage(&self) -> bool {
-        let files = std::mem::take(&mut *self.garbage.lock());
-        for file in &files {
-            if let Err(error) = self.fs.remove(file) {
+        let now = self.options.clock.monotonic();
+        let mut files = self.garbage.take(now);
+        let any = !files.is_empty();
+        files.retain(|file| match self.fs.remove(file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 tracing::warn!(file = %file.display(), %error, "a superfluous file could not be removed");
+                true
             }
-        }
-        !files.is_empty()
+            _ => false,
+        });
+        self.garbage.put_back(files, now);
+        any
     }
 
     /// How long until the log has to be synced; `None` if there is nothing to sync, or no interval.
-    fn interval_sync_due(&self) -> Option<Duration> {
+    pub(crate) fn interval_sync_due(&self) -> Option<Duration> {
         let SyncMode::Interval(interval) = self.options.sync else {
             return None;
         };

@@ -57,6 +57,10 @@ pub type FilterKey = fn(&[u8]) -> &[u8];
 /// Number derived from a key, by which blocks and tables are pruned.
 pub type BlockProperty = fn(&[u8]) -> Option<i64>;
 
+/// A tree that forgets does so in about this many steps.
+const EVICTED_PART: u64 = 16;
+const TABLE_BYTES_MIN: u64 = 64 << 10;
+
 /// One key space.
 #[derive(Debug, Clone)]
 pub struct TreeOptions {
@@ -76,6 +80,13 @@ pub struct TreeOptions {
     pub filter_key: FilterKey,
     /// Number by which blocks can be pruned. Default: none.
     pub block_property: BlockProperty,
+    /// Size of the tables at which the tree forgets, for caches; in bytes, from 256 KiB to 1 EiB. Default: none.
+    ///
+    /// Above it, whole tables are dropped until it is kept, those first whose newest entry is oldest: entries that were committed go missing,
+    /// about in the order they were written, with neighbours of their key. An older version of an entry never shows again. Snapshots
+    /// do not keep entries from going; iterators in use do. Not counted are the memtables, the log, and what a compaction writes before it
+    /// removes what it replaces; a flush exceeds the size by one memtable for a moment. Should be several times `write_buffer_bytes`.
+    pub bytes_max: Option<u64>,
 }
 
 impl TreeOptions {
@@ -90,7 +101,13 @@ impl TreeOptions {
             filter_bits_per_key: 10,
             filter_key: |key| key,
             block_property: |_| None,
+            bytes_max: None,
         }
+    }
+
+    /// Size at which compaction closes a table: less than usual where one table would be much of what the tree may hold.
+    pub(crate) fn table_bytes_max(&self, usual: u64) -> u64 {
+        self.bytes_max.map_or(usual, |bytes| usual.min((bytes / EVICTED_PART).max(TABLE_BYTES_MIN)))
     }
 }
 
@@ -161,6 +178,7 @@ impl Options {
             check("write_buffer_bytes", tree.write_buffer_bytes as u64, 64 << 10, 1 << 30)?;
             check("block_bytes", tree.block_bytes as u64, 512, 1 << 20)?;
             check("filter_bits_per_key", tree.filter_bits_per_key.into(), 0, 32)?;
+            check("bytes_max", tree.bytes_max.unwrap_or(1 << 60), 256 << 10, 1 << 60)?;
         }
         if let SyncMode::Interval(interval) = self.sync {
             check(
@@ -174,7 +192,7 @@ impl Options {
         check("log_segment_bytes", self.log_segment_bytes, 64 << 10, 4 << 30)?;
         check("log_bytes_max", self.log_bytes_max, self.log_segment_bytes, 1 << 40)?;
         check("frozen_memtables_max", self.frozen_memtables_max as u64, 1, 16)?;
-        check("table_bytes_max", self.table_bytes_max, 64 << 10, 1 << 30)
+        check("table_bytes_max", self.table_bytes_max, TABLE_BYTES_MIN, 1 << 30)
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::background::Background;
 use crate::batch::Operation;
 use crate::commit::{CommitState, LogPosition};
+use crate::doorbell::Doorbell;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flush::open_table;
 use crate::fs::{FileLock, FileSystem};
@@ -43,6 +44,8 @@ pub(crate) fn open(fs: Arc<dyn FileSystem>, dir: &Path, options: Options) -> Res
     inner.begin_log(&replay)?;
     inner.record_opening()?;
     inner.remove_orphans(&files);
+    // Something may have become superfluous meanwhile.
+    inner.bell.ring();
     Ok(inner)
 }
 
@@ -129,7 +132,8 @@ fn assemble(
 ) -> Result<Inner> {
     let resources = options.resources()?;
     let telemetry = Telemetry::new(Arc::clone(&options.clock), options.events.clone());
-    let garbage = Arc::new(Garbage::default());
+    let bell = Doorbell::new(Arc::clone(&options.executor));
+    let garbage = Arc::new(Garbage::new(Arc::clone(&bell)));
     let mut trees = Vec::new();
     for tree in &options.trees {
         let tables = state.tables.values().filter(|meta| meta.tree == tree.id);
@@ -141,7 +145,7 @@ fn assemble(
             .collect();
         trees.push(Tree::new(tree.clone(), Levels::new(live?), state.oldest_log));
     }
-    let snapshots = Arc::new(Snapshots::new(Arc::clone(&options.clock)));
+    let snapshots = Arc::new(Snapshots::new(Arc::clone(&options.clock), Arc::clone(&bell)));
     snapshots.publish(state.last_sequence);
     Ok(Inner {
         dir: dir.to_path_buf(),
@@ -153,6 +157,7 @@ fn assemble(
         background: Background::default(),
         snapshots,
         garbage,
+        bell,
         segment: AtomicU64::new(state.oldest_log),
         commit: Mutex::new(CommitState { log: None, last: state.last_sequence }),
         log: RwLock::new(None),

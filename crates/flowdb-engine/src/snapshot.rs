@@ -1,6 +1,7 @@
 //! Moments that readers still look at.
 
-use crate::clock::{Clock, SystemClock};
+use crate::clock::Clock;
+use crate::doorbell::Doorbell;
 use crate::key::Sequence;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -17,6 +18,9 @@ pub(crate) struct Snapshots {
     visible: AtomicU64,
     live: Mutex<BTreeMap<Sequence, Held>>,
     clock: Arc<dyn Clock>,
+    /// Maintenance waits for the end of the oldest snapshot if that is older than this. Changes under the lock of `live`.
+    awaited: AtomicU64,
+    bell: Arc<Doorbell>,
 }
 
 /// A moment in use.
@@ -27,15 +31,15 @@ struct Held {
     since: Duration,
 }
 
-impl Default for Snapshots {
-    fn default() -> Self {
-        Self::new(Arc::new(SystemClock::default()))
-    }
-}
-
 impl Snapshots {
-    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        Snapshots { visible: AtomicU64::new(0), live: Mutex::default(), clock }
+    pub(crate) fn new(clock: Arc<dyn Clock>, bell: Arc<Doorbell>) -> Self {
+        Snapshots {
+            visible: AtomicU64::new(0),
+            live: Mutex::default(),
+            clock,
+            awaited: AtomicU64::new(0),
+            bell,
+        }
     }
 
     /// Number of the last visible operation.
@@ -67,6 +71,35 @@ impl Snapshots {
             all.push(visible);
         }
         all
+    }
+
+    /// Has maintenance woken when the oldest snapshot goes, if that is older than `newest`, the number of the newest entry in the tables: what
+    /// it kept may be superfluous then. Who calls this looks for such things afterwards.
+    pub(crate) fn await_release(&self, newest: Sequence) {
+        let live = self.live.lock();
+        let is_held = live.keys().next().is_some_and(|oldest| *oldest < newest);
+        self.awaited.store(if is_held { newest } else { 0 }, Ordering::Relaxed);
+    }
+
+    fn release(&self, sequence: Sequence) {
+        let mut live = self.live.lock();
+        let Some(held) = live.get_mut(&sequence) else {
+            return;
+        };
+        held.count -= 1;
+        if held.count > 0 {
+            return;
+        }
+        live.remove(&sequence);
+        let was_oldest = live.keys().next().is_none_or(|oldest| sequence < *oldest);
+        let is_awaited = was_oldest && sequence < self.awaited.load(Ordering::Relaxed);
+        if is_awaited {
+            self.awaited.store(0, Ordering::Relaxed);
+        }
+        drop(live);
+        if is_awaited {
+            self.bell.ring();
+        }
     }
 
     /// The oldest moment in use, if any is.
@@ -110,13 +143,7 @@ impl Clone for Snapshot {
 
 impl Drop for Snapshot {
     fn drop(&mut self) {
-        let mut live = self.snapshots.live.lock();
-        if let Some(held) = live.get_mut(&self.sequence) {
-            held.count -= 1;
-            if held.count == 0 {
-                live.remove(&self.sequence);
-            }
-        }
+        self.snapshots.release(self.sequence);
     }
 }
 
@@ -126,7 +153,8 @@ mod tests {
 
     #[test]
     fn a_moment_stays_until_its_last_snapshot_is_dropped() {
-        let snapshots = Arc::new(Snapshots::default());
+        let bell = Doorbell::new(Arc::new(crate::NoExecutor));
+        let snapshots = Arc::new(Snapshots::new(Arc::new(crate::ManualClock::default()), bell));
         snapshots.publish(5);
         let first = snapshots.take();
         let second = first.clone();

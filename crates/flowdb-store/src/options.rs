@@ -37,6 +37,10 @@ pub struct StoreOptions {
     pub log_bytes_max: Option<u64>,
     /// Size at which compaction closes a table, in bytes. Default 32 MiB, from 64 KiB to 1 GiB.
     pub table_bytes_max: Option<u64>,
+    /// Size at which the tree of cached values forgets those written longest ago, in bytes of its tables, from 256 KiB to 1 EiB: see
+    /// [`flowdb_engine::TreeOptions::bytes_max`]. Its memtable is an eighth of that at most. Default: it forgets nothing. Series and documents never
+    /// do.
+    pub kv_bytes_max: Option<u64>,
     /// Time to live of cache entries that bring none. Default never; in milliseconds, from 1 to [`crate::TTL_MS_MAX`].
     pub kv_ttl: Option<Ttl>,
     /// Time to live of points that bring none, the retention of the series. Default never; in milliseconds, from 1 to
@@ -62,6 +66,7 @@ impl Default for StoreOptions {
             log_segment_bytes: None,
             log_bytes_max: None,
             table_bytes_max: None,
+            kv_bytes_max: None,
             kv_ttl: None,
             series_ttl: None,
             clock: Arc::new(SystemClock::default()),
@@ -71,7 +76,7 @@ impl Default for StoreOptions {
 }
 
 /// Names and allowed values of the settings that are numbers.
-const RANGES: [(&str, u64, u64); 8] = [
+const RANGES: [(&str, u64, u64); 9] = [
     ("cacheBytes", 0, 1 << 40),
     ("writeBufferBytes", 64 << 10, 1 << 30),
     ("frozenMemtablesMax", 1, 16),
@@ -80,6 +85,7 @@ const RANGES: [(&str, u64, u64); 8] = [
     ("logSegmentBytes", 64 << 10, 4 << 30),
     ("logBytesMax", 64 << 10, 1 << 40),
     ("tableBytesMax", 64 << 10, 1 << 30),
+    ("kvBytesMax", 256 << 10, 1 << 60),
 ];
 
 impl StoreOptions {
@@ -101,7 +107,7 @@ impl StoreOptions {
     }
 
     /// In the order of [`RANGES`].
-    fn numbers(&self) -> [Option<u64>; 8] {
+    fn numbers(&self) -> [Option<u64>; 9] {
         [
             self.cache_bytes,
             self.write_buffer_bytes.map(|bytes| bytes as u64),
@@ -111,6 +117,7 @@ impl StoreOptions {
             self.log_segment_bytes,
             self.log_bytes_max,
             self.table_bytes_max,
+            self.kv_bytes_max,
         ]
     }
 }
@@ -143,6 +150,9 @@ impl Settings {
             tree.compression = *given.compression.get_or_insert(tree.compression);
             tree.filter_bits_per_key = *given.filter_bits_per_key.get_or_insert(tree.filter_bits_per_key);
         }
+        if let Some(bytes_max) = given.kv_bytes_max {
+            limit(engine, bytes_max);
+        }
         if engine.log_bytes_max < engine.log_segment_bytes {
             return Err(Error::invalid(format!(
                 "logBytesMax is {}; allowed is at least logSegmentBytes, which is {}",
@@ -169,6 +179,18 @@ impl Settings {
             }
         }
         Ok(())
+    }
+}
+
+/// The least that the engine takes.
+const KV_WRITE_BUFFER_BYTES_MIN: usize = 64 << 10;
+
+/// Has the tree of cached values keep to `bytes_max`, with a memtable that does not make it forget all at once.
+fn limit(engine: &mut Options, bytes_max: u64) {
+    for tree in engine.trees.iter_mut().filter(|tree| tree.id == KV) {
+        tree.bytes_max = Some(bytes_max);
+        let share = usize::try_from(bytes_max / 8).unwrap_or(usize::MAX).max(KV_WRITE_BUFFER_BYTES_MIN);
+        tree.write_buffer_bytes = tree.write_buffer_bytes.min(share);
     }
 }
 

@@ -61,6 +61,8 @@ fn other_options_are_refused_by_name() {
     assert!(error.message().starts_with("sync"), "{error}");
     let error = other(StoreOptions { write_buffer_bytes: Some(1 << 20), ..StoreOptions::default() });
     assert!(error.message().starts_with("writeBufferBytes"), "{error}");
+    let error = other(StoreOptions { kv_bytes_max: Some(1 << 20), ..StoreOptions::default() });
+    assert!(error.message().starts_with("kvBytesMax"), "{error}");
     open(&dir.0).close().unwrap();
     first.close().unwrap();
     Store::open(&dir.0, &StoreOptions { sync: Some(SyncMode::Always), ..StoreOptions::default() })

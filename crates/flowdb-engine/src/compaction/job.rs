@@ -1,6 +1,7 @@
 //! The work of a compaction, in steps that a slice of maintenance can stop between.
 
 use super::picker::{Choice, Circumstances, pick, pick_all};
+use super::quiet::pick_quiet;
 use crate::background::Work;
 use crate::error::Result;
 use crate::events::Event;
@@ -53,7 +54,7 @@ impl Inner {
     pub(crate) fn compact_slice(&self, workshop: &mut Workshop, deadline: Option<Duration>) -> Result<bool> {
         let job = match workshop.job.take() {
             Some(job) => Some(job),
-            None => self.begin_compaction()?,
+            None => self.begin_compaction(workshop)?,
         };
         let Some(mut job) = job else {
             self.note_success(Work::Compaction);
@@ -78,14 +79,14 @@ impl Inner {
     /// A job that rewrites all of `tree`.
     pub(crate) fn whole_tree_job(&self, tree: &Tree) -> Result<Option<CompactionJob>> {
         let levels = &tree.view().levels;
-        pick_all(levels, self.options.table_bytes_max)
+        pick_all(levels, tree.options.table_bytes_max(self.options.table_bytes_max))
             .map(|choice| CompactionJob::begin(self, tree, levels, choice))
             .transpose()
     }
 
-    fn begin_compaction(&self) -> Result<Option<CompactionJob>> {
-        let at = Circumstances {
-            table_bytes_max: self.options.table_bytes_max,
+    fn begin_compaction(&self, workshop: &Workshop) -> Result<Option<CompactionJob>> {
+        let at = |tree: &Tree| Circumstances {
+            table_bytes_max: tree.options.table_bytes_max(self.options.table_bytes_max),
             now: self.now(),
             oldest_snapshot: self.snapshots.oldest(),
         };
@@ -94,7 +95,13 @@ impl Inner {
         trees.sort_by_key(|tree| std::cmp::Reverse(tree.view().levels.level(0).len()));
         for tree in trees {
             let levels = &tree.view().levels;
-            if let Some(choice) = pick(levels, at) {
+            if let Some(choice) = pick(levels, at(tree)) {
+                return CompactionJob::begin(self, tree, levels, choice).map(Some);
+            }
+        }
+        for tree in self.trees.iter().filter(|tree| workshop.rest.is_quiet(tree.options.id)) {
+            let levels = &tree.view().levels;
+            if let Some(choice) = pick_quiet(levels, at(tree)) {
                 return CompactionJob::begin(self, tree, levels, choice).map(Some);
             }
         }
@@ -103,6 +110,11 @@ impl Inner {
 }
 
 impl CompactionJob {
+    /// The tree it works on.
+    pub(crate) fn tree(&self) -> TreeId {
+        self.tree
+    }
+
     fn begin(inner: &Inner, tree: &Tree, levels: &Arc<Levels>, choice: Choice) -> Result<Self> {
         let Choice { inputs, level } = choice;
         tracing::debug!(tree = tree.options.name, tables = inputs.len(), level, "compaction begins");
@@ -157,8 +169,9 @@ impl CompactionJob {
     /// Ends an output that is large enough, unless the next entry is another version of its last key.
     fn close_full_output(&mut self, inner: &Inner, tree: &Tree) -> Result<()> {
         let next = self.entries.key();
+        let table_bytes_max = tree.options.table_bytes_max(inner.options.table_bytes_max);
         let ends_here = |NewTable { builder, .. }: &NewTable| {
-            builder.file_bytes() >= inner.options.table_bytes_max && builder.last_key() != next
+            builder.file_bytes() >= table_bytes_max && builder.last_key() != next
         };
         if self.output.as_ref().is_some_and(ends_here) {
             let border = Bytes::copy_from_slice(self.entries.key());

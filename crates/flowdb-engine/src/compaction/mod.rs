@@ -1,7 +1,10 @@
 //! Rewriting tables: what is hidden, deleted or expired goes away, and its space comes back.
 
+mod evict;
 mod job;
 mod picker;
+mod quiet;
 
 pub(crate) use job::{CompactionJob, merge_private};
 pub(crate) use picker::LEVEL_0_TABLES_MAX;
+pub(crate) use quiet::{TOLERATED_PART, hidden_in_tables, next_expiry};

@@ -1,6 +1,7 @@
 //! Which tables to rewrite next: a pure choice from the state of a tree.
 
 use crate::key::Sequence;
+use crate::table::EXPIRY_PARTS;
 use crate::tree::{LEVELS, Levels, LiveTable};
 use std::sync::Arc;
 
@@ -43,10 +44,11 @@ pub(crate) fn pick(levels: &Levels, at: Circumstances) -> Option<Choice> {
         .or_else(|| scattered(levels, at.table_bytes_max))
         .or_else(|| expired(levels, at))
         .or_else(|| full_of_deletes(levels, at))
+        .or_else(|| partly_expired(levels, at, EXPIRY_PARTS / 2, 1))
 }
 
 impl Circumstances {
-    fn is_free(&self, live: &LiveTable) -> bool {
+    pub(super) fn is_free(&self, live: &LiveTable) -> bool {
         self.oldest_snapshot.is_none_or(|oldest| oldest >= live.meta.largest_sequence)
     }
 }
@@ -72,7 +74,7 @@ fn limit(level: usize, table_bytes_max: u64) -> u64 {
 }
 
 /// All of level 0, and what it overlaps in level 1. All, because a part could bring old versions beneath newer ones.
-fn from_level_0(levels: &Levels) -> Choice {
+pub(super) fn from_level_0(levels: &Levels) -> Choice {
     let mut inputs: Vec<_> = levels.level(0).iter().rev().cloned().collect();
     let (start, end) = span(&inputs);
     inputs.extend_from_slice(levels.overlapping(1, &start, &end));
@@ -141,6 +143,32 @@ fn full_of_deletes(levels: &Levels, at: Circumstances) -> Option<Choice> {
         };
         levels.level(level).iter().find(worthwhile).map(|live| down(levels, level, live))
     })
+}
+
+/// A table on `first_level` or deeper of which at least `parts` (of [`EXPIRY_PARTS`]) have expired.
+pub(super) fn partly_expired(
+    levels: &Levels,
+    at: Circumstances,
+    parts: usize,
+    first_level: usize,
+) -> Option<Choice> {
+    (first_level..LEVELS).rev().find_map(|level| {
+        let is_due = |live: &&Arc<LiveTable>| {
+            at.is_free(live) && live.table.properties().expiry.expired_parts(at.now) >= parts
+        };
+        levels.level(level).iter().find(is_due).map(|live| rewrite(levels, level, live))
+    })
+}
+
+/// Rids `live` of what is superfluous in it: where it is if nothing lies beneath, else on the way down.
+pub(super) fn rewrite(levels: &Levels, level: usize, live: &Arc<LiveTable>) -> Choice {
+    if level == 0 {
+        return from_level_0(levels);
+    }
+    if levels.has_beneath(level, &live.meta.smallest, &live.meta.largest) {
+        return down(levels, level, live);
+    }
+    Choice { inputs: vec![Arc::clone(live)], level: level_number(level) }
 }
 
 /// `live` of `level`, and what it overlaps in the level beneath; the last level is rewritten in place.

@@ -3,6 +3,7 @@
 use crate::key::TreeId;
 use crate::tree::{LEVELS, Levels, LiveTable, Tree};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// State of one tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +37,10 @@ pub struct TreeStats {
     pub index_entries: u64,
     /// Those of them that reads of an interval of the block property can pass over: in `series`, blocks known by their time.
     pub time_indexed_blocks: u64,
+    /// Tables dropped since the database was opened because the tree was larger than [`crate::TreeOptions::bytes_max`].
+    pub evicted_tables: u64,
+    /// Entries in them.
+    pub evicted_entries: u64,
 }
 
 /// As of `now`, microseconds since the epoch.
@@ -63,6 +68,8 @@ pub(super) fn stats(tree: &Tree, now: i64) -> TreeStats {
         garbage_bytes: table_bytes - live_bytes,
         index_entries: sum(|live| live.table.blocks()),
         time_indexed_blocks: sum(|live| if live.table.has_property() { live.table.blocks() } else { 0 }),
+        evicted_tables: tree.evicted.tables.load(Ordering::Relaxed),
+        evicted_entries: tree.evicted.entries.load(Ordering::Relaxed),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Writes a table from entries in order.
 
 use super::block::BlockBuilder;
+use super::expiry::ExpirySample;
 use super::filter::FilterBuilder;
 use super::footer::Footer;
 use super::index::{IndexBuilder, Span};
@@ -64,6 +65,7 @@ pub(crate) struct TableBuilder {
     filter: FilterBuilder,
     range_deletes: Vec<(Bytes, Bytes, Sequence)>,
     properties: Properties,
+    expiry: ExpirySample,
     last_key: Vec<u8>,
 }
 
@@ -81,6 +83,7 @@ impl TableBuilder {
             filter: FilterBuilder::new(options.filter_bits_per_key),
             range_deletes: Vec::new(),
             properties: Properties::new(options.tree, options.base),
+            expiry: ExpirySample::default(),
             last_key: Vec::new(),
             options,
         }
@@ -96,6 +99,8 @@ impl TableBuilder {
         value: &[u8],
     ) -> Result<()> {
         debug_assert!(kind != Kind::DeleteRange, "range deletes have a block of their own");
+        self.properties.older_versions += u64::from(self.properties.entries > 0 && self.last_key() == key);
+        self.expiry.add(expiry);
         self.block.add(self.options.base, key, sequence, kind, expiry, value);
         self.filter.add((self.options.filter_key)(key));
         self.span.add((self.options.block_property)(key), expiry);
@@ -140,6 +145,7 @@ impl TableBuilder {
         self.include_range_deletes();
         let filter = std::mem::replace(&mut self.filter, FilterBuilder::new(0)).finish();
         let index = std::mem::take(&mut self.index).finish();
+        self.properties.expiry = std::mem::take(&mut self.expiry).finish();
         let properties = self.properties.encode();
         let range_deletes = self.encode_range_deletes();
         let footer = Footer {

@@ -3,6 +3,7 @@
 mod block;
 mod builder;
 mod cursor;
+mod expiry;
 mod filter;
 mod footer;
 #[cfg(any(test, fuzzing))]
@@ -15,6 +16,7 @@ mod stored;
 pub(crate) use block::Block;
 pub(crate) use builder::{TableBuilder, TableOptions, TableSummary};
 pub(crate) use cursor::TableCursor;
+pub(crate) use expiry::PARTS as EXPIRY_PARTS;
 #[cfg(any(test, fuzzing))]
 pub use fuzz::fuzz_table;
 pub(crate) use reader::{Placement, Table};

@@ -1,5 +1,6 @@
 //! What a table says about itself.
 
+use super::expiry::ExpiryTimes;
 use super::index::Span;
 use crate::format::{Reader, put_bytes, put_varint};
 use crate::key::{Sequence, TreeId};
@@ -24,6 +25,9 @@ pub(crate) struct Properties {
     pub(super) span: Span,
     pub(crate) key_bytes: u64,
     pub(crate) value_bytes: u64,
+    /// Entries behind a newer one of the same key: some snapshot saw them when the table was written.
+    pub(crate) older_versions: u64,
+    pub(crate) expiry: ExpiryTimes,
 }
 
 impl Properties {
@@ -41,6 +45,8 @@ impl Properties {
             span: Span::EMPTY,
             key_bytes: 0,
             value_bytes: 0,
+            older_versions: 0,
+            expiry: ExpiryTimes::default(),
         }
     }
 
@@ -76,6 +82,10 @@ impl Properties {
         }
         put_varint(&mut out, self.key_bytes);
         put_varint(&mut out, self.value_bytes);
+        if self.older_versions > 0 || !self.expiry.is_empty() {
+            put_varint(&mut out, self.older_versions);
+            self.expiry.encode(&mut out);
+        }
         out
     }
 
@@ -98,6 +108,12 @@ impl Properties {
             },
             key_bytes: reader.varint()?,
             value_bytes: reader.varint()?,
+            older_versions: if reader.is_empty() { 0 } else { reader.varint()? },
+            expiry: if reader.is_empty() {
+                ExpiryTimes::default()
+            } else {
+                ExpiryTimes::decode(&mut reader)?
+            },
         };
         let is_plausible = reader.is_empty()
             && properties.base <= properties.smallest_sequence

@@ -160,6 +160,20 @@ impl Table {
         smallest <= largest && (smallest, largest) != (i64::MIN, i64::MAX)
     }
 
+    /// Size of the data blocks that may hold keys from `start` to `end`, both included. In bytes of the file.
+    pub(crate) fn bytes_between(&self, start: &[u8], end: &[u8]) -> u64 {
+        let blocks = self.index.len();
+        if blocks == 0 || *start > *end {
+            return 0;
+        }
+        let (first, last) = (self.index.find(start), self.index.find(end).min(blocks - 1));
+        if first > last {
+            return 0;
+        }
+        let Handle { offset, length } = self.index.handle(last);
+        (offset + u64::from(length)).saturating_sub(self.index.handle(first).offset)
+    }
+
     /// A data block, from the cache or (if `tier` allows it) from the file.
     pub(super) fn block(&self, number: usize, tier: ReadTier, fill_cache: bool) -> Result<Arc<Block>> {
         let handle = self.index.handle(number);

@@ -62,6 +62,28 @@ impl Levels {
         overlapping(&self.levels[level], start, end)
     }
 
+    /// Size and number of entries of all tables.
+    pub(crate) fn total(&self) -> Amount {
+        self.iter().map(|live| Amount { bytes: live.meta.file_bytes, entries: live.meta.entries }).sum()
+    }
+
+    /// What the tables beneath a place hold for the keys from `start` to `end`, both included, estimated from the indexes of the tables.
+    /// Beneath a table of level 0 are the older ones of that level too; `None` asks for what all tables hold.
+    pub(crate) fn beneath(&self, place: Option<(usize, &LiveTable)>, start: &[u8], end: &[u8]) -> Amount {
+        let is_older = |live: &&Arc<LiveTable>| match place {
+            None => true,
+            Some((level, above)) => level == 0 && live.meta.largest_sequence < above.meta.smallest_sequence,
+        };
+        let from = place.map_or(1, |(level, _)| level + 1);
+        let deeper = (from..LEVELS).flat_map(|level| overlapping(&self.levels[level], start, end));
+        self.levels[0]
+            .iter()
+            .filter(is_older)
+            .chain(deeper)
+            .map(|live| Amount::within(live, start, end))
+            .sum()
+    }
+
     /// True if any table may hold something for the keys from `start` to `end`, both included.
     pub(crate) fn touches(&self, start: &[u8], end: &[u8]) -> bool {
         self.levels[0].iter().any(|live| live.overlaps(start, end)) || self.has_beneath(0, start, end)
@@ -71,6 +93,44 @@ impl Levels {
     pub(crate) fn has_beneath(&self, level: usize, start: &[u8], end: &[u8]) -> bool {
         (level + 1..LEVELS).any(|deeper| !overlapping(&self.levels[deeper], start, end).is_empty())
     }
+}
+
+/// How much a part of the tables holds, about.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Amount {
+    pub(crate) bytes: u64,
+    pub(crate) entries: u64,
+}
+
+impl Amount {
+    fn within(live: &LiveTable, start: &[u8], end: &[u8]) -> Amount {
+        let LiveTable { meta, table, .. } = live;
+        if *start <= meta.smallest[..] && meta.largest[..] <= *end {
+            return Amount { bytes: meta.file_bytes, entries: meta.entries };
+        }
+        let bytes = table.bytes_between(start, end).min(meta.file_bytes);
+        Amount { bytes, entries: share_of(meta.entries, bytes, meta.file_bytes) }
+    }
+
+    /// What `count` entries can hide at most: one each, of the usual size.
+    pub(crate) fn hidden_by(self, count: u64) -> u64 {
+        share_of(self.bytes, count, self.entries).min(self.bytes)
+    }
+}
+
+impl std::iter::Sum for Amount {
+    fn sum<I: Iterator<Item = Amount>>(amounts: I) -> Amount {
+        amounts.fold(Amount::default(), |sum, more| Amount {
+            bytes: sum.bytes + more.bytes,
+            entries: sum.entries + more.entries,
+        })
+    }
+}
+
+/// `number * part / whole`, where a whole of nothing counts as one.
+fn share_of(number: u64, part: u64, whole: u64) -> u64 {
+    let share = u128::from(number) * u128::from(part) / u128::from(whole.max(1));
+    u64::try_from(share).unwrap_or(u64::MAX)
 }
 
 /// Neighbours may share one key at the border (the end of a range delete, which it does not cover), so both are taken.

@@ -1,14 +1,11 @@
 //! A table that the manifest names, and what happens to its file when it no longer does.
 
+use super::Garbage;
 use crate::table::Table;
 use crate::version::TableMeta;
-use parking_lot::Mutex;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-/// Files that nobody reads any more; maintenance removes them.
-pub(crate) type Garbage = Mutex<Vec<PathBuf>>;
 
 /// A live table. Views share it; once it is marked obsolete, the last one to let go hands its file to the garbage, so that no
 /// reader ever finds its file gone.
@@ -45,7 +42,7 @@ impl LiveTable {
 impl Drop for LiveTable {
     fn drop(&mut self) {
         if *self.obsolete.get_mut() {
-            self.garbage.lock().push(std::mem::take(&mut self.path));
+            self.garbage.add(std::mem::take(&mut self.path));
         }
     }
 }

@@ -1,11 +1,13 @@
 //! One key space: its memtables, its tables by level, and what readers see of them.
 
 mod changes;
+mod garbage;
 mod levels;
 mod live_table;
 
-pub(crate) use levels::{LEVELS, Levels};
-pub(crate) use live_table::{Garbage, LiveTable};
+pub(crate) use garbage::Garbage;
+pub(crate) use levels::{Amount, LEVELS, Levels};
+pub(crate) use live_table::LiveTable;
 
 use crate::error::Result;
 use crate::iter::{Cursor, LevelCursor, RangeDeletes};
@@ -14,7 +16,7 @@ use crate::memtable::Memtable;
 use crate::options::{ReadTier, TreeOptions};
 use parking_lot::RwLock;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// One key space of an open database.
 ///
@@ -23,9 +25,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[derive(Debug)]
 pub(crate) struct Tree {
     pub(crate) options: TreeOptions,
+    pub(crate) evicted: Evicted,
     view: RwLock<Arc<View>>,
     /// The active memtable is to be flushed to give memory back. See [`crate::Resources`].
     flush_wanted: AtomicBool,
+}
+
+/// What a tree has forgotten since it was opened.
+#[derive(Debug, Default)]
+pub(crate) struct Evicted {
+    pub(crate) tables: AtomicU64,
+    pub(crate) entries: AtomicU64,
 }
 
 /// What a tree consists of at one moment. Immutable, but for entries that the active memtable still gains.
@@ -56,7 +66,8 @@ impl Buffer {
 impl Tree {
     pub(crate) fn new(options: TreeOptions, levels: Levels, segment: u64) -> Self {
         let view = View { active: Buffer::new(segment), frozen: Vec::new(), levels: Arc::new(levels) };
-        Tree { options, view: RwLock::new(Arc::new(view)), flush_wanted: AtomicBool::new(false) }
+        let (view, flush_wanted) = (RwLock::new(Arc::new(view)), AtomicBool::new(false));
+        Tree { options, evicted: Evicted::default(), view, flush_wanted }
     }
 
     /// The tree as it is now.
@@ -167,6 +178,11 @@ impl View {
     /// Entries in memtables.
     pub(crate) fn memtable_entries(&self) -> usize {
         self.buffers_newest_first().map(|buffer| buffer.memtable.entries()).sum()
+    }
+
+    /// Number of the last entry that a memtable holds; 0 if all are empty.
+    pub(crate) fn last_buffered(&self) -> Sequence {
+        self.buffers_newest_first().map(|buffer| buffer.memtable.largest_sequence()).max().unwrap_or(0)
     }
 
     /// The oldest log segment that a memtable other than `flushed` still needs; `None` if all is in tables.

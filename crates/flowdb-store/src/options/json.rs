@@ -64,6 +64,7 @@ impl StoreOptions {
             "logSegmentBytes" => self.log_segment_bytes = Some(number(name, value)?),
             "logBytesMax" => self.log_bytes_max = Some(number(name, value)?),
             "tableBytesMax" => self.table_bytes_max = Some(number(name, value)?),
+            "kvBytesMax" => self.kv_bytes_max = Some(number(name, value)?),
             "kvTtlMs" => self.kv_ttl = Some(ttl_from_json(name, value)?),
             "seriesTtlMs" => self.series_ttl = Some(ttl_from_json(name, value)?),
             _ => return Err(Error::invalid(format!("there is no setting {name:?}"))),

@@ -1,0 +1,159 @@
+//! A file system in memory that counts what is written, may be too small, and may refuse to remove files.
+
+use flowdb_engine::fs::{FileLock, FileSystem, MemoryFileSystem, ReadableFile, WritableFile};
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+#[derive(Debug, Clone)]
+pub struct Disk {
+    inner: MemoryFileSystem,
+    state: Arc<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    written: AtomicU64,
+    capacity: AtomicU64,
+    keeps_files: AtomicBool,
+    /// Length of each file, as far as it was written.
+    lengths: Mutex<BTreeMap<PathBuf, u64>>,
+}
+
+#[derive(Debug)]
+struct Metered {
+    file: Arc<dyn WritableFile>,
+    path: PathBuf,
+    state: Arc<State>,
+}
+
+impl Disk {
+    pub fn new() -> Self {
+        let state = State {
+            written: AtomicU64::new(0),
+            capacity: AtomicU64::new(u64::MAX),
+            keeps_files: AtomicBool::new(false),
+            lengths: Mutex::default(),
+        };
+        Disk { inner: MemoryFileSystem::new(), state: Arc::new(state) }
+    }
+
+    /// Bytes written so far, to whatever file.
+    pub fn written(&self) -> u64 {
+        self.state.written.load(Ordering::SeqCst)
+    }
+
+    /// Bytes in files, by what was written to them.
+    pub fn used(&self) -> u64 {
+        self.state.lengths.lock().unwrap().values().sum()
+    }
+
+    /// Writes beyond this many bytes in files fail.
+    pub fn set_capacity(&self, bytes: u64) {
+        self.state.capacity.store(bytes, Ordering::SeqCst);
+    }
+
+    /// Whether removals fail.
+    pub fn keep_files(&self, keeps: bool) {
+        self.state.keeps_files.store(keeps, Ordering::SeqCst);
+    }
+
+    pub fn count(&self, suffix: &str) -> usize {
+        let lengths = self.state.lengths.lock().unwrap();
+        lengths.keys().filter(|path| path.to_string_lossy().ends_with(suffix)).count()
+    }
+
+    fn meter(&self, path: &Path, file: Arc<dyn WritableFile>) -> Arc<dyn WritableFile> {
+        Arc::new(Metered { file, path: path.to_path_buf(), state: Arc::clone(&self.state) })
+    }
+}
+
+impl FileSystem for Disk {
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
+        self.inner.create_dir_all(dir)
+    }
+
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        self.inner.exists(path)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        self.inner.list(dir)
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn WritableFile>> {
+        let file = self.inner.create(path)?;
+        self.state.lengths.lock().unwrap().insert(path.to_path_buf(), 0);
+        Ok(self.meter(path, file))
+    }
+
+    fn open_write(&self, path: &Path) -> io::Result<Arc<dyn WritableFile>> {
+        Ok(self.meter(path, self.inner.open_write(path)?))
+    }
+
+    fn open_read(&self, path: &Path) -> io::Result<Arc<dyn ReadableFile>> {
+        self.inner.open_read(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.inner.rename(from, to)?;
+        let mut lengths = self.state.lengths.lock().unwrap();
+        let length = lengths.remove(from).unwrap_or(0);
+        lengths.insert(to.to_path_buf(), length);
+        Ok(())
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        if self.state.keeps_files.load(Ordering::SeqCst) {
+            return Err(io::Error::from(io::ErrorKind::PermissionDenied));
+        }
+        self.inner.remove(path)?;
+        self.state.lengths.lock().unwrap().remove(path);
+        Ok(())
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.inner.sync_dir(dir)
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>> {
+        self.inner.lock(path)
+    }
+}
+
+impl WritableFile for Metered {
+    fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let end = offset + data.len() as u64;
+        {
+            let mut lengths = self.state.lengths.lock().unwrap();
+            let used: u64 = lengths.values().sum();
+            let length = lengths.entry(self.path.clone()).or_default();
+            if used + end.saturating_sub(*length) > self.state.capacity.load(Ordering::SeqCst) {
+                return Err(io::Error::from(io::ErrorKind::StorageFull));
+            }
+            *length = end.max(*length);
+        }
+        self.state.written.fetch_add(data.len() as u64, Ordering::SeqCst);
+        self.file.write_at(offset, data)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync()
+    }
+
+    fn allocate(&self, length: u64) -> io::Result<()> {
+        self.file.allocate(length)
+    }
+
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        self.file.set_len(length)?;
+        self.state.lengths.lock().unwrap().insert(self.path.clone(), length);
+        Ok(())
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+}
