@@ -11,6 +11,8 @@ pub const KEY_BYTES_MAX: usize = 2 << 20;
 pub const VALUE_BYTES_MAX: usize = 1 << 30;
 /// A batch is kept in chunks of about this size, and the log writes a frame for each: a large commit is never copied whole.
 const CHUNK_BYTES: usize = 1 << 20;
+/// What an operation adds to its key and value at most: tree, kind, expiry, two lengths.
+const OPERATION_BYTES_MAX: usize = 2 + 8 + 2 * 10;
 
 /// Writes to one or more trees, applied together, in the order given.
 #[derive(Debug, Clone, Default)]
@@ -81,10 +83,16 @@ impl WriteBatch {
         &self.trees
     }
 
-    /// The operations in log form.
-    pub(crate) fn into_chunks(mut self) -> Vec<Chunk> {
+    /// The trees written to, and the operations in log form.
+    pub(crate) fn into_parts(mut self) -> (Vec<TreeId>, Vec<Chunk>) {
         self.close_chunk();
-        self.chunks
+        (self.trees, self.chunks)
+    }
+
+    /// The operations in log form.
+    #[cfg(test)]
+    pub(crate) fn into_chunks(self) -> Vec<Chunk> {
+        self.into_parts().1
     }
 
     fn push(&mut self, tree: TreeId, kind: Kind, expiry: i64, key: &[u8], value: &[u8]) -> Result<()> {
@@ -98,6 +106,8 @@ impl WriteBatch {
             self.trees.push(tree);
         }
         let before = self.open.len();
+        // A batch of one operation is common, and then this is its only allocation of bytes.
+        self.open.reserve(key.len() + value.len() + OPERATION_BYTES_MAX);
         let has_expiry = expiry != NEVER;
         self.open.push(tree.0);
         self.open.push(kind.to_byte(has_expiry));
@@ -127,9 +137,9 @@ fn too_large(what: &str, length: usize, limit: usize) -> Error {
     Error::new(ErrorKind::TooLarge, format!("{what} of {length} bytes; the limit is {limit}"))
 }
 
-/// One operation of a batch or log frame.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Operation {
+/// One operation of a batch or log frame; borrows its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Operation<'a> {
     /// Where it writes.
     pub tree: TreeId,
     /// What it does.
@@ -137,14 +147,15 @@ pub struct Operation {
     /// Microseconds since the epoch, or [`NEVER`].
     pub expiry: i64,
     /// The key, or the start of a range.
-    pub key: Bytes,
+    pub key: &'a [u8],
     /// The value, or the end of a range.
-    pub value: Bytes,
+    pub value: &'a [u8],
+    /// The bytes from the beginning of the key to the end of the value.
+    pub(crate) key_to_value: &'a [u8],
 }
 
-/// The operations of a chunk or frame payload; their bytes are shared, not copied. Ends with an error if the bytes are
-/// not a sequence of operations.
-pub(crate) fn operations(bytes: &Bytes) -> impl Iterator<Item = Result<Operation>> + '_ {
+/// The operations of a chunk or frame payload. Ends with an error if the bytes are not a sequence of operations.
+pub(crate) fn operations(bytes: &[u8]) -> impl Iterator<Item = Result<Operation<'_>>> {
     let mut reader = Reader::new(bytes);
     let mut failed = false;
     std::iter::from_fn(move || {
@@ -160,18 +171,20 @@ pub(crate) fn operations(bytes: &Bytes) -> impl Iterator<Item = Result<Operation
     })
 }
 
-fn next_operation<'a>(bytes: &'a Bytes, reader: &mut Reader<'a>) -> Option<Operation> {
+fn next_operation<'a>(bytes: &'a [u8], reader: &mut Reader<'a>) -> Option<Operation<'a>> {
     let tree = TreeId(reader.u8()?);
     let (kind, has_expiry) = Kind::from_byte(reader.u8()?)?;
     let expiry = if has_expiry { reader.i64()? } else { NEVER };
-    let key = bytes.slice_ref(reader.bytes()?);
-    let value = bytes.slice_ref(reader.bytes()?);
+    let key = reader.bytes()?;
+    let key_at = reader.position() - key.len();
+    let value = reader.bytes()?;
     let well_formed = match kind {
         Kind::Put | Kind::PutPointer => true,
         Kind::Delete => value.is_empty(),
         Kind::DeleteRange => key < value,
     };
-    well_formed.then_some(Operation { tree, kind, expiry, key, value })
+    let key_to_value = &bytes[key_at..reader.position()];
+    well_formed.then_some(Operation { tree, kind, expiry, key, value, key_to_value })
 }
 
 #[cfg(test)]
@@ -199,7 +212,8 @@ mod tests {
             [Kind::Put, Kind::Put, Kind::Delete, Kind::DeleteRange]
         );
         assert_eq!(all[1].expiry, 5);
-        assert_eq!(&all[3].value[..], b"e");
+        assert_eq!(all[3].value, b"e");
+        assert_eq!(all[3].key_to_value, b"d\x01e");
     }
 
     #[test]

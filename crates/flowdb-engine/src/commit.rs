@@ -5,10 +5,11 @@ use crate::batch::{Chunk, WriteBatch, operations};
 use crate::condition::Guard;
 use crate::error::{Error, ErrorKind, Result};
 use crate::inner::Inner;
-use crate::key::{Entry, Sequence};
+use crate::key::{Sequence, TreeId};
 use crate::options::{Durability, SyncMode, WriteOptions};
 use crate::wal::{LogWriter, SegmentHeader};
 use parking_lot::MutexGuard;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// A place in the log, up to which a sync may be asked for.
@@ -179,9 +180,9 @@ impl Inner {
         if count == 0 {
             return Ok(Commit { first, last: state.last, position });
         }
-        let chunks = batch.into_chunks();
+        let (trees, chunks) = batch.into_parts();
         let offset = self.append(state, first, &chunks)?;
-        self.apply(first, &chunks);
+        let any_full = self.apply(&trees, first, &chunks);
         let last = first + count - 1;
         state.last = last;
         self.snapshots.publish(last);
@@ -189,9 +190,10 @@ impl Inner {
         self.telemetry.committed(count, offset - position.offset);
         self.resources.write_buffers.written(offset - position.offset);
         self.bell.written();
-        let full =
-            |tree: &crate::tree::Tree| tree.view().active.memtable.bytes() >= tree.options.write_buffer_bytes;
-        if self.freeze_where(state, full) || offset >= self.options.log_segment_bytes {
+        if any_full {
+            self.freeze_where(state, |tree| tree.is_full());
+        }
+        if any_full || offset >= self.options.log_segment_bytes {
             self.options.executor.wake();
         }
         Ok(Commit { first, last, position: LogPosition { segment: position.segment, offset } })
@@ -206,26 +208,23 @@ impl Inner {
         })
     }
 
-    fn apply(&self, first: Sequence, chunks: &[Chunk]) {
-        let views: Vec<_> = self.trees.iter().map(|tree| (tree.options.id, tree.view())).collect();
-        let mut sequence = first;
-        for chunk in chunks {
-            for operation in operations(&chunk.bytes) {
-                let operation = operation.expect("a batch holds whole operations");
-                let (_, view) = views
-                    .iter()
-                    .find(|(id, _)| *id == operation.tree)
-                    .expect("the batch's trees were checked before it was logged");
-                view.active.memtable.insert(Entry {
-                    key: operation.key,
-                    sequence,
-                    kind: operation.kind,
-                    expiry: operation.expiry,
-                    value: operation.value,
-                });
-                sequence += 1;
+    /// Puts a commit into the memtables of its trees. True if one of them is full now.
+    fn apply(&self, trees: &[TreeId], first: Sequence, chunks: &[Chunk]) -> bool {
+        let mut any_full = false;
+        for id in trees {
+            let tree = self.tree(*id).expect("the batch's trees were checked before it was logged");
+            let memtable = Arc::clone(&tree.view().active.memtable);
+            let mut sequence = first;
+            for Chunk { count, bytes } in chunks {
+                let operations =
+                    operations(bytes).map(|result| result.expect("a batch holds whole operations"));
+                let of_tree = (sequence..).zip(operations).filter(|(_, operation)| operation.tree == *id);
+                memtable.insert(bytes, of_tree);
+                sequence += u64::from(*count);
             }
+            any_full |= memtable.bytes() >= tree.options.write_buffer_bytes;
         }
+        any_full
     }
 
     fn check_trees(&self, batch: &WriteBatch) -> Result<()> {

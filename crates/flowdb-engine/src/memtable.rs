@@ -1,13 +1,17 @@
 //! Sorted recent writes, in memory.
 
+mod index;
+mod records;
+
+use self::index::{Index, Place};
+use self::records::{Record, Records};
+use crate::batch::Operation;
 use crate::error::Result;
 use crate::iter::{Cursor, Direction, RangeDeletes};
 use crate::key::{Entry, Kind, Sequence};
 use bytes::Bytes;
-use parking_lot::RwLock;
-use std::cmp::Ordering;
-use std::collections::{BTreeMap, VecDeque, btree_map};
-use std::ops::Bound;
+use parking_lot::{RwLock, RwLockWriteGuard};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering as Atomic};
 
@@ -20,6 +24,8 @@ const RANGE_DELETE_BYTES: usize = 512;
 const NEWER_KEYS_AT_ONCE: usize = 64;
 /// Entries a cursor takes at once, so that not every step is a descent of the tree.
 const CHUNK: usize = 32;
+/// Entries of a large commit inserted before waiting readers get their turn.
+const ENTRIES_PER_LOCK: usize = 64;
 
 /// Recent writes of one tree. One writer at a time (the commit lock sees to it), any number of readers; the locks in here are held
 /// for a descent of the tree, never over I/O.
@@ -33,92 +39,11 @@ pub(crate) struct Memtable {
     largest_sequence: AtomicU64,
 }
 
-#[derive(Debug, Clone)]
-struct Stored {
-    kind: Kind,
-    expiry: i64,
-    value: Bytes,
-}
-
 /// All entries but range deletes.
 #[derive(Debug, Default)]
 struct Points {
-    by_key: BTreeMap<Place, Stored>,
-    /// 0 while empty.
-    largest_sequence: Sequence,
-    /// What came after the first range delete; `None` before it.
-    recent: Option<Recent>,
-}
-
-/// Numbers and keys of entries, in the order they were written: what is newer than a range delete is found at the end.
-#[derive(Debug)]
-struct Recent {
-    /// Holds all entries with larger numbers.
-    since: Sequence,
-    keys: Vec<(Sequence, Bytes)>,
-}
-
-/// Where an entry stands: by key, newest first.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Place {
-    key: Bytes,
-    sequence: Sequence,
-}
-
-/// A place that need not own its key, so that a look-up allocates nothing.
-trait AsPlace {
-    fn parts(&self) -> (&[u8], Sequence);
-}
-
-impl AsPlace for Place {
-    fn parts(&self) -> (&[u8], Sequence) {
-        (&self.key, self.sequence)
-    }
-}
-
-impl AsPlace for (&[u8], Sequence) {
-    fn parts(&self) -> (&[u8], Sequence) {
-        *self
-    }
-}
-
-impl Ord for dyn AsPlace + '_ {
-    fn cmp(&self, other: &Self) -> Ordering {
-        let ((key, sequence), (other_key, other_sequence)) = (self.parts(), other.parts());
-        crate::key::compare(key, sequence, other_key, other_sequence)
-    }
-}
-
-impl PartialOrd for dyn AsPlace + '_ {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for dyn AsPlace + '_ {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for dyn AsPlace + '_ {}
-
-impl Ord for Place {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (self as &dyn AsPlace).cmp(other)
-    }
-}
-
-impl PartialOrd for Place {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<'a> std::borrow::Borrow<dyn AsPlace + 'a> for Place {
-    fn borrow(&self) -> &(dyn AsPlace + 'a) {
-        self
-    }
+    records: Records,
+    index: Index,
 }
 
 impl Memtable {
@@ -126,31 +51,60 @@ impl Memtable {
         Self::default()
     }
 
-    /// Adds an entry, whose number is larger than those of all before.
-    pub(crate) fn insert(&self, entry: Entry) {
-        let Entry { key, sequence, kind, expiry, value } = entry;
-        let place_bytes = if kind == Kind::DeleteRange { RANGE_DELETE_BYTES } else { ENTRY_BYTES };
-        self.bytes.fetch_add(place_bytes + key.len() + value.len(), Atomic::Relaxed);
-        // Whether the first number is taken is decided by the one writer alone.
+    /// Adds entries, whose numbers are larger than those of all before. Their bytes are within `frame`, which small ones do not keep.
+    pub(crate) fn insert<'a>(
+        &self,
+        frame: &Bytes,
+        operations: impl Iterator<Item = (Sequence, Operation<'a>)>,
+    ) {
+        let mut points = self.points.write();
+        for (count, (sequence, operation)) in operations.enumerate() {
+            self.note(sequence, &operation);
+            if operation.kind == Kind::DeleteRange {
+                // Made outside the lock: nobody else writes, and readers need not wait for it.
+                RwLockWriteGuard::unlocked(&mut points, || self.insert_range_delete(sequence, &operation));
+            } else {
+                points.insert(sequence, &operation, frame);
+            }
+            if count % ENTRIES_PER_LOCK == ENTRIES_PER_LOCK - 1 {
+                RwLockWriteGuard::bump(&mut points);
+            }
+        }
+    }
+
+    /// The same for one entry that has bytes of its own.
+    #[cfg(test)]
+    pub(crate) fn insert_entry(&self, entry: &Entry) {
+        let frame = Bytes::from([&entry.key[..], &entry.value[..]].concat());
+        let (key, value) = frame.split_at(entry.key.len());
+        let Entry { kind, expiry, sequence, .. } = *entry;
+        let operation =
+            Operation { tree: crate::key::TreeId(1), kind, expiry, key, value, key_to_value: &frame };
+        self.insert(&frame, std::iter::once((sequence, operation)));
+    }
+
+    fn note(&self, sequence: Sequence, operation: &Operation<'_>) {
+        let place = if operation.kind == Kind::DeleteRange { RANGE_DELETE_BYTES } else { ENTRY_BYTES };
+        // Loads and stores suffice: there is one writer.
+        let bytes = self.bytes.load(Atomic::Relaxed) + place + operation.key.len() + operation.value.len();
+        self.bytes.store(bytes, Atomic::Relaxed);
         if self.smallest_sequence.load(Atomic::Relaxed) == 0 {
             self.smallest_sequence.store(sequence, Atomic::Relaxed);
         }
         self.largest_sequence.store(sequence, Atomic::Relaxed);
-        if kind == Kind::DeleteRange {
-            self.points.write().begin_recent(sequence);
-            // Made outside the lock: nobody else writes, and readers need not wait for it.
-            let more = self.range_deletes().with((key, value, sequence));
-            *self.range_deletes.write() = Arc::new(more);
-        } else {
-            self.points.write().insert(Place { key, sequence }, Stored { kind, expiry, value });
-        }
+    }
+
+    fn insert_range_delete(&self, sequence: Sequence, operation: &Operation<'_>) {
+        let (start, end) = (Bytes::copy_from_slice(operation.key), Bytes::copy_from_slice(operation.value));
+        let more = self.range_deletes().with((start, end, sequence));
+        *self.range_deletes.write() = Arc::new(more);
     }
 
     /// The newest entry of `key` (range deletes aside) that is not above `max`.
     pub(crate) fn get(&self, key: &[u8], max: Sequence) -> Option<Entry> {
         let points = self.points.read();
-        let (place, stored) = points.range(Bound::Included((key, max)), Bound::Unbounded).next()?;
-        (place.key[..] == *key).then(|| entry(place, stored))
+        let record = points.forward(points.index.place(&points.records, key, max)).next()?;
+        (record.key() == key).then(|| record.to_entry())
     }
 
     /// The range deletes there are now.
@@ -169,7 +123,7 @@ impl Memtable {
 
     /// Entries, range deletes not counted.
     pub(crate) fn entries(&self) -> usize {
-        self.points.read().by_key.len()
+        self.points.read().records.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -188,50 +142,26 @@ impl Memtable {
 }
 
 impl Points {
-    fn insert(&mut self, place: Place, stored: Stored) {
-        debug_assert!(place.sequence > self.largest_sequence, "what came last is newest");
-        self.largest_sequence = place.sequence;
-        if let Some(recent) = &mut self.recent {
-            recent.keys.push((place.sequence, place.key.clone()));
+    fn insert(&mut self, sequence: Sequence, operation: &Operation<'_>, frame: &Bytes) {
+        let id = self.records.push(sequence, operation, frame);
+        self.index.insert(&self.records, id);
+    }
+
+    /// The place before (`key`, `sequence`), or behind it if that is an entry.
+    fn place_behind(&self, key: &[u8], sequence: Sequence) -> Place {
+        // Numbers descend within a key, and 0 is none of an entry.
+        match sequence.checked_sub(1) {
+            Some(older) => self.index.place(&self.records, key, older),
+            None => self.index.place(&self.records, key, sequence),
         }
-        self.by_key.insert(place, stored);
     }
 
-    fn begin_recent(&mut self, since: Sequence) {
-        self.recent.get_or_insert_with(|| Recent { since, keys: Vec::new() });
+    fn forward(&self, from: Place) -> impl Iterator<Item = &Record> {
+        self.index.forward(from).map(|id| self.records.get(id))
     }
 
-    /// Keys of the entries newer than `sequence`, in the order they were written; `None` if that is not known.
-    fn newer(&self, sequence: Sequence) -> Option<&[(Sequence, Bytes)]> {
-        if self.largest_sequence < sequence {
-            return Some(&[]);
-        }
-        let recent = self.recent.as_ref().filter(|recent| recent.since <= sequence)?;
-        Some(&recent.keys[recent.keys.partition_point(|(number, _)| *number <= sequence)..])
-    }
-
-    /// The entries after (or at) one place and before another, without allocating.
-    fn range(
-        &self,
-        start: Bound<(&[u8], Sequence)>,
-        end: Bound<(&[u8], Sequence)>,
-    ) -> btree_map::Range<'_, Place, Stored> {
-        let (start, end) = (start.as_ref().map(as_place), end.as_ref().map(as_place));
-        self.by_key.range::<dyn AsPlace, _>((start, end))
-    }
-}
-
-fn as_place<'a>(place: &'a (&'a [u8], Sequence)) -> &'a (dyn AsPlace + 'a) {
-    place
-}
-
-fn entry(place: &Place, stored: &Stored) -> Entry {
-    Entry {
-        key: place.key.clone(),
-        sequence: place.sequence,
-        kind: stored.kind,
-        expiry: stored.expiry,
-        value: stored.value.clone(),
+    fn backward(&self, from: Place) -> impl Iterator<Item = &Record> {
+        self.index.backward(from).map(|id| self.records.get(id))
     }
 }
 
@@ -239,7 +169,7 @@ fn entry(place: &Place, stored: &Stored) -> Entry {
 /// are newer than the snapshot of whoever reads.
 pub(crate) struct MemtableCursor {
     memtable: Arc<Memtable>,
-    chunk: VecDeque<Entry>,
+    chunk: VecDeque<Record>,
     /// Index in the chunk; at no entry if the chunk is shorter.
     at: usize,
     newer: Newer,
@@ -257,40 +187,36 @@ struct Newer {
 }
 
 impl MemtableCursor {
-    fn forward(&mut self, start: Bound<(&[u8], Sequence)>) {
+    fn forward(&mut self, from: impl FnOnce(&Points) -> Place) {
         self.chunk.clear();
         let points = self.memtable.points.read();
-        self.chunk.extend(
-            points.range(start, Bound::Unbounded).take(CHUNK).map(|(place, stored)| entry(place, stored)),
-        );
+        self.chunk.extend(points.forward(from(&points)).take(CHUNK).cloned());
         self.at = 0;
     }
 
-    fn backward(&mut self, end: Bound<(&[u8], Sequence)>) {
+    fn backward(&mut self, from: impl FnOnce(&Points) -> Place) {
         self.chunk.clear();
         let points = self.memtable.points.read();
-        for (place, stored) in points.range(Bound::Unbounded, end).rev().take(CHUNK) {
-            self.chunk.push_front(entry(place, stored));
+        for record in points.backward(from(&points)).take(CHUNK) {
+            self.chunk.push_front(record.clone());
         }
         // Past the end if it is empty, which is at no entry.
         self.at = self.chunk.len().saturating_sub(1);
     }
 
-    /// Makes `newer` speak of `sequence`; false if that is not possible, or not worth it yet. Keys inserted later may be missing from it:
+    /// Makes `newer` speak of `sequence`; false if that is not worth it yet. Keys inserted later may be missing from it:
     /// they are newer than the snapshot of whoever reads.
     fn learn_newer(&mut self, sequence: Sequence) -> bool {
         if self.newer.than == sequence {
             return true;
         }
         let points = self.memtable.points.read();
-        let Some(recent) = points.newer(sequence) else {
-            return false;
-        };
+        let recent = points.records.newer(sequence);
         if recent.len() > NEWER_KEYS_AT_ONCE + self.newer.walked {
             self.newer.walked += 1;
             return false;
         }
-        let mut keys: Vec<Bytes> = recent.iter().map(|(_, key)| key.clone()).collect();
+        let mut keys: Vec<Bytes> = recent.map(Record::key_bytes).collect();
         drop(points);
         keys.sort_unstable();
         keys.dedup();
@@ -298,29 +224,29 @@ impl MemtableCursor {
         true
     }
 
-    fn entry(&self) -> &Entry {
+    fn record(&self) -> &Record {
         self.chunk.get(self.at).expect("only a valid cursor is asked")
     }
 }
 
 impl Cursor for MemtableCursor {
     fn seek_first(&mut self) -> Result<()> {
-        self.forward(Bound::Unbounded);
+        self.forward(|points| points.index.first());
         Ok(())
     }
 
     fn seek_last(&mut self) -> Result<()> {
-        self.backward(Bound::Unbounded);
+        self.backward(|points| points.index.last());
         Ok(())
     }
 
     fn seek(&mut self, key: &[u8], sequence: Sequence) -> Result<()> {
-        self.forward(Bound::Included((key, sequence)));
+        self.forward(|points| points.index.place(&points.records, key, sequence));
         Ok(())
     }
 
     fn seek_before(&mut self, key: &[u8], sequence: Sequence) -> Result<()> {
-        self.backward(Bound::Excluded((key, sequence)));
+        self.backward(|points| points.index.place(&points.records, key, sequence));
         Ok(())
     }
 
@@ -328,7 +254,7 @@ impl Cursor for MemtableCursor {
         self.at += 1;
         if self.at == self.chunk.len() {
             let last = self.chunk[self.at - 1].clone();
-            self.forward(Bound::Excluded((&last.key, last.sequence)));
+            self.forward(|points| points.place_behind(last.key(), last.sequence));
         }
         Ok(())
     }
@@ -338,7 +264,7 @@ impl Cursor for MemtableCursor {
             Some(before) => self.at = before,
             None => {
                 let first = self.chunk[0].clone();
-                self.backward(Bound::Excluded((&first.key, first.sequence)));
+                self.backward(|points| points.index.place(&points.records, first.key(), first.sequence));
             }
         }
         Ok(())
@@ -355,13 +281,15 @@ impl Cursor for MemtableCursor {
             Direction::Forward => {
                 let next = newer.get(index).map(|key| &key[..]).filter(|key| *key < edge);
                 let target = Bytes::copy_from_slice(next.unwrap_or(edge));
-                self.forward(Bound::Included((&target, Sequence::MAX)));
+                self.forward(|points| points.index.place(&points.records, &target, Sequence::MAX));
             }
             Direction::Backward => {
                 let last = newer[..index].last().filter(|key| key[..] >= *edge).cloned();
                 match last {
-                    Some(key) => self.backward(Bound::Excluded((&key, sequence))),
-                    None => self.backward(Bound::Excluded((edge, Sequence::MAX))),
+                    Some(key) => self.backward(|points| points.index.place(&points.records, &key, sequence)),
+                    None => {
+                        self.backward(|points| points.index.place(&points.records, edge, Sequence::MAX));
+                    }
                 }
             }
         }
@@ -373,23 +301,23 @@ impl Cursor for MemtableCursor {
     }
 
     fn key(&self) -> &[u8] {
-        &self.entry().key
+        self.record().key()
     }
 
     fn sequence(&self) -> Sequence {
-        self.entry().sequence
+        self.record().sequence
     }
 
     fn kind(&self) -> Kind {
-        self.entry().kind
+        self.record().kind
     }
 
     fn expiry(&self) -> i64 {
-        self.entry().expiry
+        self.record().expiry
     }
 
     fn value(&self) -> Bytes {
-        self.entry().value.clone()
+        self.record().value_bytes()
     }
 }
 
@@ -400,7 +328,7 @@ mod tests {
 
     fn insert(memtable: &Memtable, kind: Kind, key: u64, value: u64, sequence: Sequence) {
         let bytes = |number: u64| Bytes::copy_from_slice(&number.to_be_bytes());
-        memtable.insert(Entry { key: bytes(key), sequence, kind, expiry: NEVER, value: bytes(value) });
+        memtable.insert_entry(&Entry { key: bytes(key), sequence, kind, expiry: NEVER, value: bytes(value) });
     }
 
     /// What 20 000 range deletes cost, each followed by a read: range deletes moved and notes made by the writes, nodes looked at by the

@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::flush::open_table;
 use crate::fs::{FileLock, FileSystem};
 use crate::inner::{Inner, Version};
-use crate::key::{Entry, Sequence, TreeId};
+use crate::key::{Sequence, TreeId};
 use crate::maintenance::Workshop;
 use crate::options::Options;
 use crate::snapshot::Snapshots;
@@ -16,6 +16,7 @@ use crate::stats::Telemetry;
 use crate::tree::{Garbage, Levels, LiveTable, Tree};
 use crate::version::{LOCK, LOCK_HOLDER, MANIFEST, Manifest, NumberedFile, State, log_name, parse_name};
 use crate::wal::{self, Expected, LogWriter, Replay};
+use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use std::hash::{BuildHasher, Hasher};
 use std::path::Path;
@@ -179,9 +180,9 @@ impl Inner {
     /// Brings what is in the log and not in tables into memtables; full ones are flushed on the way, so that memory stays bounded.
     fn replay_log(&self, files: &[String]) -> Result<Replay> {
         let state = self.version.lock().state.clone();
-        let mut apply = |segment: u64, sequence: Sequence, operation: Operation| {
+        let mut apply = |segment: u64, sequence: Sequence, frame: &Bytes, operation: Operation<'_>| {
             let known = state.flushed.get(&operation.tree).copied().unwrap_or(0);
-            if sequence > known { self.replay_operation(segment, sequence, operation) } else { Ok(()) }
+            if sequence > known { self.replay_operation(segment, sequence, frame, operation) } else { Ok(()) }
         };
         let is_new = state.clean && state.last_sequence == 0;
         let expected = Expected {
@@ -196,7 +197,13 @@ impl Inner {
         Ok(replay)
     }
 
-    fn replay_operation(&self, segment: u64, sequence: Sequence, operation: Operation) -> Result<()> {
+    fn replay_operation(
+        &self,
+        segment: u64,
+        sequence: Sequence,
+        frame: &Bytes,
+        operation: Operation<'_>,
+    ) -> Result<()> {
         let tree = self.tree(operation.tree).map_err(|_| self.unknown_tree(segment, operation.tree))?;
         let mut view = tree.view();
         if view.active.memtable.bytes() >= tree.options.write_buffer_bytes {
@@ -210,8 +217,7 @@ impl Inner {
             view = tree.view();
         }
         self.segment.store(segment, Ordering::Release);
-        let Operation { kind, expiry, key, value, .. } = operation;
-        view.active.memtable.insert(Entry { key, sequence, kind, expiry, value });
+        view.active.memtable.insert(frame, std::iter::once((sequence, operation)));
         Ok(())
     }
 

@@ -12,6 +12,7 @@ use crate::key::{Sequence, TreeId};
 use crate::maintenance::Workshop;
 use crate::options::ReadTier;
 use crate::tree::{Levels, LiveTable, Sources, Tree};
+use crate::version::TableMeta;
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -54,7 +55,11 @@ impl Inner {
     pub(crate) fn compact_slice(&self, workshop: &mut Workshop, deadline: Option<Duration>) -> Result<bool> {
         let job = match workshop.job.take() {
             Some(job) => Some(job),
-            None => self.begin_compaction(workshop)?,
+            None => match self.begin_compaction(workshop)? {
+                Begun::Moved => return Ok(true),
+                Begun::Job(job) => Some(*job),
+                Begun::Nothing => None,
+            },
         };
         let Some(mut job) = job else {
             self.note_success(Work::Compaction);
@@ -84,7 +89,7 @@ impl Inner {
             .transpose()
     }
 
-    fn begin_compaction(&self, workshop: &Workshop) -> Result<Option<CompactionJob>> {
+    fn begin_compaction(&self, workshop: &Workshop) -> Result<Begun> {
         let at = |tree: &Tree| Circumstances {
             table_bytes_max: tree.options.table_bytes_max(self.options.table_bytes_max),
             now: self.now(),
@@ -96,16 +101,41 @@ impl Inner {
         for tree in trees {
             let levels = &tree.view().levels;
             if let Some(choice) = pick(levels, at(tree)) {
-                return CompactionJob::begin(self, tree, levels, choice).map(Some);
+                return self.begin(tree, levels, choice);
             }
         }
         for tree in self.trees.iter().filter(|tree| workshop.rest.is_quiet(tree.options.id)) {
             let levels = &tree.view().levels;
             if let Some(choice) = pick_quiet(levels, at(tree)) {
-                return CompactionJob::begin(self, tree, levels, choice).map(Some);
+                return self.begin(tree, levels, choice);
             }
         }
-        Ok(None)
+        Ok(Begun::Nothing)
+    }
+
+    fn begin(&self, tree: &Tree, levels: &Arc<Levels>, choice: Choice) -> Result<Begun> {
+        if is_movable(&choice, self.now()) {
+            return self.move_tables(tree, &choice).map(|()| Begun::Moved);
+        }
+        Ok(Begun::Job(Box::new(CompactionJob::begin(self, tree, levels, choice)?)))
+    }
+
+    /// Puts the tables on their new level as they are: data that came in order would be rewritten to the same bytes.
+    fn move_tables(&self, tree: &Tree, choice: &Choice) -> Result<()> {
+        let id = tree.options.id;
+        let moved: Vec<_> = choice.inputs.iter().map(|live| live.on_level(choice.level)).collect();
+        let edit = choice.inputs.iter().zip(&moved).fold(self.new_edit(), |edit, (old, new)| {
+            edit.remove_table(id, old.meta.id).add_table(new.meta.clone())
+        });
+        self.record(&edit)?;
+        tracing::debug!(tree = tree.options.name, tables = moved.len(), level = choice.level, "tables moved");
+        tree.change(|view| {
+            let removed: Vec<u64> = moved.iter().map(|live| live.meta.id).collect();
+            let mut levels = Levels::clone(&view.levels);
+            levels.change(&removed, moved);
+            view.levels = Arc::new(levels);
+        });
+        Ok(())
     }
 }
 
@@ -281,6 +311,30 @@ pub(crate) fn merge_private(
         return Err(error);
     }
     Ok(job.finished)
+}
+
+/// What came of looking for a compaction.
+enum Begun {
+    /// It was done at once.
+    Moved,
+    Job(Box<CompactionJob>),
+    Nothing,
+}
+
+/// True if the tables may go to their level unchanged: nothing overlaps, nothing in them is there to be dropped, and none is there
+/// already (then they were chosen in order to be merged).
+fn is_movable(choice: &Choice, now: i64) -> bool {
+    let mut tables: Vec<&TableMeta> = choice.inputs.iter().map(|live| &live.meta).collect();
+    tables.sort_unstable_by(|a, b| a.smallest.cmp(&b.smallest));
+    let is_apart = tables.windows(2).all(|pair| pair[0].largest < pair[1].smallest);
+    let is_plain = |live: &Arc<LiveTable>| {
+        let properties = live.table.properties();
+        properties.deletes == 0
+            && properties.range_deletes == 0
+            && live.meta.expiry_max > now
+            && live.meta.level != choice.level
+    };
+    is_apart && choice.inputs.iter().all(is_plain)
 }
 
 /// Cursors over the inputs: one for each table of level 0, one for each deeper level.

@@ -12,9 +12,8 @@ mod tests;
 
 pub(crate) use sections::Sections;
 
-use crate::batch::{WriteBatch, operations};
+use crate::batch::{Operation, WriteBatch, operations};
 use crate::key::Kind;
-use bytes::Bytes;
 
 pub use crate::table::fuzz_table as table;
 pub use crate::version::fuzz_manifest as manifest;
@@ -22,11 +21,10 @@ pub use crate::wal::fuzz_log as log;
 
 /// The operations of a frame: those that decode are encoded to bytes that decode to the same.
 pub fn batch(data: &[u8]) -> usize {
-    let payload = Bytes::copy_from_slice(data);
-    let found: Vec<_> = operations(&payload).map_while(Result::ok).collect();
+    let found: Vec<_> = operations(data).map_while(Result::ok).collect();
     let mut batch = WriteBatch::new();
     for operation in &found {
-        let (tree, key, value) = (operation.tree, &operation.key, &operation.value);
+        let (tree, key, value) = (operation.tree, operation.key, operation.value);
         let added = match operation.kind {
             Kind::Put => batch.put(tree, key, value, operation.expiry),
             Kind::Delete => batch.delete(tree, key),
@@ -35,12 +33,14 @@ pub fn batch(data: &[u8]) -> usize {
         };
         added.unwrap();
     }
-    let again: Vec<_> = batch
-        .into_chunks()
-        .iter()
-        .flat_map(|chunk| operations(&chunk.bytes).map(Result::unwrap).collect::<Vec<_>>())
-        .collect();
-    let expected: Vec<_> = found.into_iter().filter(|found| found.kind != Kind::PutPointer).collect();
-    assert_eq!(again, expected);
+    let chunks = batch.into_parts().1;
+    let again: Vec<_> =
+        chunks.iter().flat_map(|chunk| operations(&chunk.bytes)).map(Result::unwrap).collect();
+    let parts = |operation: &Operation<'_>| {
+        let Operation { tree, kind, expiry, key, value, .. } = *operation;
+        (tree, kind, expiry, key.to_vec(), value.to_vec())
+    };
+    let expected = found.iter().filter(|found| found.kind != Kind::PutPointer).map(parts);
+    assert!(again.iter().map(parts).eq(expected));
     again.len()
 }

@@ -36,7 +36,7 @@ pub(crate) struct CompactionIter {
     deleted: u32,
     policy: CompactionPolicy,
     /// Key and stripe of the last entry looked at.
-    last: Option<(Bytes, usize)>,
+    last: Option<(Vec<u8>, usize)>,
     /// The entry is to be written as a delete, because it has expired.
     is_buried: bool,
     purged_at: Option<i64>,
@@ -182,25 +182,33 @@ impl CompactionIter {
         }
         let is_deleted = self.deleted_at(sequence, self.policy.snapshots[stripe]).is_some();
         self.deleted = if is_deleted { self.deleted + 1 } else { 0 };
-        let key = self.cursor.key();
-        // With no older stripe, all that is older in these inputs is dropped too.
-        let hides_nothing = stripe == 0 && (self.policy.bottom)(key);
-        let is_expired = self.cursor.expiry() <= self.policy.now;
-        let is_delete = self.cursor.kind() == Kind::Delete;
-        let key = if is_same_key { None } else { Some(Bytes::copy_from_slice(key)) };
-        match (key, &mut self.last) {
-            (None, Some((_, last))) => *last = stripe,
-            (key, last) => *last = Some((key.unwrap_or_default(), stripe)),
-        }
-        if is_deleted || (is_delete && hides_nothing) {
+        self.remember(is_same_key, stripe);
+        if is_deleted {
             return Verdict::Drop;
         }
-        if is_expired {
-            self.purged_at = Some(self.policy.now);
-            self.records_purged += 1;
-            return if hides_nothing { Verdict::Drop } else { Verdict::KeepAsDelete };
+        let is_expired = self.cursor.expiry() <= self.policy.now;
+        let is_delete = self.cursor.kind() == Kind::Delete;
+        if !is_expired && !is_delete {
+            return Verdict::Keep;
         }
-        Verdict::Keep
+        // With no older stripe, all that is older in these inputs is dropped too. Asked last: it is a search of all levels.
+        let hides_nothing = stripe == 0 && (self.policy.bottom)(self.cursor.key());
+        if is_delete {
+            return if hides_nothing { Verdict::Drop } else { Verdict::Keep };
+        }
+        self.purged_at = Some(self.policy.now);
+        self.records_purged += 1;
+        if hides_nothing { Verdict::Drop } else { Verdict::KeepAsDelete }
+    }
+
+    /// Notes the entry that was looked at.
+    fn remember(&mut self, is_same_key: bool, stripe: usize) {
+        let (last, last_stripe) = self.last.get_or_insert_with(|| (Vec::new(), stripe));
+        *last_stripe = stripe;
+        if !is_same_key {
+            last.clear();
+            last.extend_from_slice(self.cursor.key());
+        }
     }
 
     /// The snapshots' stripe that `sequence` falls into: the index of the oldest snapshot that sees it.

@@ -36,7 +36,7 @@ fn memtable(history: &History) -> Arc<Memtable> {
         history.points.iter().cloned().chain(history.ranges.iter().map(as_entry)).collect();
     entries.sort_by_key(|entry| entry.sequence);
     let memtable = Memtable::new();
-    entries.into_iter().for_each(|entry| memtable.insert(entry));
+    entries.into_iter().for_each(|entry| memtable.insert_entry(&entry));
     Arc::new(memtable)
 }
 

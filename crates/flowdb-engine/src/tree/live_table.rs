@@ -13,6 +13,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(crate) struct LiveTable {
     pub(crate) meta: TableMeta,
     pub(crate) table: Arc<Table>,
+    file: Arc<TableFile>,
+}
+
+/// The name of a table's file. Shared by the table and what it was on another level.
+#[derive(Debug)]
+struct TableFile {
     path: PathBuf,
     garbage: Arc<Garbage>,
     obsolete: AtomicBool,
@@ -20,7 +26,8 @@ pub(crate) struct LiveTable {
 
 impl LiveTable {
     pub(crate) fn new(meta: TableMeta, table: Arc<Table>, path: PathBuf, garbage: Arc<Garbage>) -> Arc<Self> {
-        Arc::new(LiveTable { meta, table, path, garbage, obsolete: AtomicBool::new(false) })
+        let file = Arc::new(TableFile { path, garbage, obsolete: AtomicBool::new(false) });
+        Arc::new(LiveTable { meta, table, file })
     }
 
     /// True if it may hold `key`, or a range delete over it.
@@ -33,13 +40,19 @@ impl LiveTable {
         self.meta.smallest[..] <= *end && *start <= self.meta.largest[..]
     }
 
-    /// The manifest no longer names it.
+    /// The same table on another level.
+    pub(crate) fn on_level(&self, level: u8) -> Arc<Self> {
+        let meta = TableMeta { level, ..self.meta.clone() };
+        Arc::new(LiveTable { meta, table: Arc::clone(&self.table), file: Arc::clone(&self.file) })
+    }
+
+    /// The manifest no longer names it, on any level.
     pub(crate) fn mark_obsolete(&self) {
-        self.obsolete.store(true, Ordering::Release);
+        self.file.obsolete.store(true, Ordering::Release);
     }
 }
 
-impl Drop for LiveTable {
+impl Drop for TableFile {
     fn drop(&mut self) {
         if *self.obsolete.get_mut() {
             self.garbage.add(std::mem::take(&mut self.path));

@@ -75,6 +75,11 @@ impl Tree {
         Arc::clone(&self.view.read())
     }
 
+    /// True if the active memtable is to be frozen.
+    pub(crate) fn is_full(&self) -> bool {
+        self.view().active.memtable.bytes() >= self.options.write_buffer_bytes
+    }
+
     /// Replaces the view by what `change` makes of it.
     pub(crate) fn change(&self, change: impl FnOnce(&mut View)) {
         let mut guard = self.view.write();

@@ -35,8 +35,17 @@ pub fn fuzz_log(data: &[u8]) -> usize {
     let run = || {
         let mut operations = Vec::new();
         let (dir, names) = (Path::new(DIR), fs.list(Path::new(DIR)).unwrap());
-        let replayed = replay(&fs, dir, &names, &expected, &mut |segment, sequence, operation| {
-            operations.push((segment, sequence, operation));
+        let replayed = replay(&fs, dir, &names, &expected, &mut |segment, sequence, _, operation| {
+            let (key, value) = (operation.key.to_vec(), operation.value.to_vec());
+            operations.push((
+                segment,
+                sequence,
+                operation.tree,
+                operation.kind,
+                operation.expiry,
+                key,
+                value,
+            ));
             Ok(())
         });
         replayed.map(|replayed| (replayed.last_sequence, replayed.commits, operations))
@@ -88,7 +97,7 @@ impl Segment {
         self.bytes.extend_from_slice(payload);
         let aligned = (self.bytes.len() as u64).next_multiple_of(FRAME_ALIGNMENT);
         self.bytes.resize(usize::try_from(aligned).unwrap_or(usize::MAX), 0);
-        let operations = crate::batch::operations(&bytes::Bytes::copy_from_slice(payload)).count() as u64;
+        let operations = crate::batch::operations(payload).count() as u64;
         self.last = first.wrapping_add(operations).wrapping_sub(1);
     }
 

@@ -5,6 +5,7 @@ mod frame;
 mod fuzz;
 mod input;
 mod reader;
+mod sync_lane;
 mod writer;
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::fs::FileSystem;
 use crate::key::Sequence;
 use crate::version::{NumberedFile, log_name, parse_name};
+use bytes::Bytes;
 use std::path::Path;
 
 /// What a replay found.
@@ -46,8 +47,8 @@ pub(crate) struct Expected {
     pub(crate) is_closed: bool,
 }
 
-/// Takes the operations: number of the segment, sequence number, operation.
-pub(crate) type Sink<'a> = dyn FnMut(u64, Sequence, Operation) -> Result<()> + 'a;
+/// Takes the operations: number of the segment, sequence number, the payload that the operation lies in, operation.
+pub(crate) type Sink<'a> = dyn FnMut(u64, Sequence, &Bytes, Operation<'_>) -> Result<()> + 'a;
 
 /// Delivers the operations of all complete commits, in order, from the oldest segment needed on. `names` are the files in `dir`.
 ///
@@ -266,7 +267,7 @@ fn deliver(
                 operation.map_err(|error| Error::corruption(path, frame.offset, error.message()))?;
             let number =
                 sequence.ok_or_else(|| Error::corruption(path, frame.offset, "sequence numbers run over"))?;
-            sink(segment, number, operation)?;
+            sink(segment, number, &frame.payload, operation)?;
             replay.last_sequence = number;
             replay.operations += 1;
             sequence = number.checked_add(1);

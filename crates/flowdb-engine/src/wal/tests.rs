@@ -62,9 +62,9 @@ fn names(fs: &dyn FileSystem) -> Vec<String> {
 /// Replays and checks that each operation is what was written under its number.
 fn read(fs: &dyn FileSystem, oldest: u64) -> Result<(Replay, Vec<Sequence>)> {
     let mut sequences = Vec::new();
-    let mut sink = |_: u64, sequence: Sequence, operation: Operation| {
-        assert_eq!(operation.key[..], sequence.to_be_bytes());
-        assert_eq!(operation.value[..], value(sequence, operation.value.len()));
+    let mut sink = |_: u64, sequence: Sequence, _: &bytes::Bytes, operation: Operation<'_>| {
+        assert_eq!(*operation.key, sequence.to_be_bytes());
+        assert_eq!(*operation.value, value(sequence, operation.value.len()));
         sequences.push(sequence);
         Ok(())
     };
@@ -233,7 +233,7 @@ fn damage_before_the_mark_of_a_close_is_corruption() {
 fn a_log_that_must_be_closed_and_is_not_is_refused_untouched() {
     let closed = |fs: &MemoryFileSystem, oldest| {
         let expected = Expected { is_closed: true, ..expected(oldest) };
-        replay(fs, Path::new(DIR), &names(fs), &expected, &mut |_, _, _| Ok(()))
+        replay(fs, Path::new(DIR), &names(fs), &expected, &mut |_, _, _, _| Ok(()))
     };
     let fs = memory();
     assert_eq!(closed(&fs, 0).unwrap_err().kind(), ErrorKind::Corruption);
@@ -290,7 +290,7 @@ fn bytes_of_another_place_never_validate() {
         Path::new(DIR),
         &names(&fs),
         &Expected { database_id: DATABASE + 1, ..expected(1) },
-        &mut |_, _, _| Ok(()),
+        &mut |_, _, _, _| Ok(()),
     );
     assert_eq!(result.unwrap_err().kind(), ErrorKind::Corruption);
 }

@@ -5,13 +5,13 @@ use super::frame::{
     SegmentHeader, frame_seed,
 };
 use super::reader::Segment;
+use super::sync_lane::{Lead, SyncLane};
 use crate::batch::Chunk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{checksum, checksum_parts};
 use crate::fs::{FileSystem, WritableFile};
 use crate::key::Sequence;
 use crate::version::log_name;
-use parking_lot::Mutex;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,7 +30,7 @@ const FRAME_BYTES_MAX: u64 = FRAME_HEADER_BYTES as u64 + FRAME_ALIGNMENT;
 /// A segment's file, shared between the writer and whoever syncs.
 ///
 /// `synced <= written` always. Only the writer raises `written`, once all bytes below it are with the file; only a sync
-/// raises `synced`, to what `written` was before it began. One sync at a time holds `syncing`.
+/// raises `synced`, to what `written` was before it began. One sync at a time has the lead of `lane`.
 #[derive(Debug)]
 pub(crate) struct LogFile {
     file: Arc<dyn WritableFile>,
@@ -40,7 +40,7 @@ pub(crate) struct LogFile {
     synced: AtomicU64,
     /// A sync failed: the system may have dropped what it could not write, and later syncs would not tell.
     has_failed: AtomicBool,
-    syncing: Mutex<()>,
+    lane: SyncLane,
 }
 
 impl LogFile {
@@ -52,7 +52,7 @@ impl LogFile {
             written: AtomicU64::new(synced),
             synced: AtomicU64::new(synced),
             has_failed: AtomicBool::new(false),
-            syncing: Mutex::new(()),
+            lane: SyncLane::default(),
         })
     }
 
@@ -75,22 +75,30 @@ impl LogFile {
     /// Returns once the bytes up to `upto` are on stable storage. Callers at the same time share one sync. After a sync
     /// failed, this file is never synced again (kind `Poisoned`).
     pub(crate) fn sync(&self, upto: u64) -> Result<()> {
-        if self.synced() >= upto {
+        let is_done = || self.synced() >= upto;
+        if is_done() {
             return Ok(());
         }
-        let _one_at_a_time = self.syncing.lock();
-        // The one that was waited for may have covered it.
-        if self.synced() >= upto { Ok(()) } else { self.sync_locked() }
+        match self.lane.lead(is_done) {
+            Some(lead) => self.sync_leading(&lead),
+            None => Ok(()),
+        }
     }
 
     /// Syncs even if nothing was appended: after the file was cut.
     fn sync_always(&self) -> Result<()> {
-        let _one_at_a_time = self.syncing.lock();
-        self.sync_locked()
+        match self.lane.lead(|| false) {
+            Some(lead) => self.sync_leading(&lead),
+            None => Ok(()),
+        }
     }
 
-    fn sync_locked(&self) -> Result<()> {
+    fn sync_leading(&self, lead: &Lead<'_>) -> Result<()> {
         self.check()?;
+        if lead.has_company {
+            // Lets the others write their next commits first, so that this sync covers them instead of one more.
+            std::thread::yield_now();
+        }
         let written = self.written();
         if let Err(error) = self.file.sync() {
             self.has_failed.store(true, Ordering::Release);
