@@ -10,7 +10,7 @@ use crate::executor::Maintenance;
 use crate::fs::FileSystem;
 use crate::inner::Inner;
 use crate::iter::{DbIterator, MergeCursor};
-use crate::key::{Entry, Kind, Sequence, TreeId};
+use crate::key::{Kind, Sequence, TreeId, Version};
 use crate::options::{Options, ReadOptions, WriteOptions};
 use crate::recovery;
 use crate::snapshot::Snapshot;
@@ -128,27 +128,27 @@ impl Db {
     }
 
     /// The newest version of `key`, unless it is deleted or has expired.
-    pub fn get(&self, tree: TreeId, key: &[u8], options: ReadOptions) -> Result<Option<Entry>> {
+    pub fn get(&self, tree: TreeId, key: &[u8], options: ReadOptions) -> Result<Option<Version>> {
         self.0.telemetry.get(|| self.find(tree, key, options))
     }
 
-    fn find(&self, tree: TreeId, key: &[u8], options: ReadOptions) -> Result<Option<Entry>> {
+    fn find(&self, tree: TreeId, key: &[u8], options: ReadOptions) -> Result<Option<Version>> {
         // The view first: what is visible in it at that moment cannot be dropped from under it. See `Snapshots`.
         let view = self.0.tree(tree)?.view();
         // Then this: the view of a database that is closed meanwhile may be empty.
         self.0.check_open()?;
         let sequence = options.sequence.unwrap_or_else(|| self.0.snapshots.visible());
-        let Some(entry) = view.get(key, sequence, source_options(options))? else {
+        let Some(version) = view.get(key, sequence, source_options(options))? else {
             return Ok(None);
         };
-        match entry.kind {
+        match version.kind {
             Kind::Put => {
-                let now = if entry.expiry == crate::format::NEVER { 0 } else { self.now_of(options) };
-                if entry.is_expired(now) {
+                let now = if version.expiry == crate::format::NEVER { 0 } else { self.now_of(options) };
+                if version.is_expired(now) {
                     self.0.telemetry.expired(1);
                     return Ok(None);
                 }
-                Ok(Some(entry))
+                Ok(Some(version))
             }
             Kind::Delete | Kind::DeleteRange => Ok(None),
             Kind::PutPointer => Err(crate::iter::value_files_unsupported()),
@@ -169,11 +169,10 @@ impl Db {
         let sequence = options.sequence.or(snapshot.as_ref().map(Snapshot::sequence)).unwrap_or_default();
         let view = tree.view();
         self.0.check_open()?;
-        let sources = view.sources(source_options(options));
-        let cursor = Box::new(MergeCursor::new(sources.cursors));
+        let runs = view.runs((&bounds.0, &bounds.1), source_options(options));
+        let cursor = MergeCursor::new(runs.cursors);
         let pins = Box::new((view, snapshot));
-        let iter =
-            DbIterator::new(cursor, sources.range_deletes, sequence, self.now_of(options), bounds, pins);
+        let iter = DbIterator::new(cursor, runs.range_deletes, sequence, self.now_of(options), bounds, pins);
         Ok(iter.metered(ScanMeter::new(&self.0.telemetry)))
     }
 

@@ -94,6 +94,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next `count` bytes.
+    #[inline]
     pub fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let slice = self.bytes.get(self.position..self.position.checked_add(count)?)?;
         self.position += count;
@@ -101,6 +102,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next byte.
+    #[inline]
     pub fn u8(&mut self) -> Option<u8> {
         self.take(1).map(|bytes| bytes[0])
     }
@@ -126,7 +128,35 @@ impl<'a> Reader<'a> {
     }
 
     /// Unsigned LEB128 of at most ten bytes.
+    #[inline]
     pub fn varint(&mut self) -> Option<u64> {
+        // Nearly all are lengths and differences below 128.
+        let byte = *self.bytes.get(self.position)?;
+        if byte < 0x80 {
+            self.position += 1;
+            return Some(byte.into());
+        }
+        match self.bytes[self.position..].first_chunk() {
+            Some(chunk) => self.short_varint(u32::from_le_bytes(*chunk)).or_else(|| self.long_varint()),
+            None => self.long_varint(),
+        }
+    }
+
+    /// One of at most four bytes, as the difference of sequence numbers mostly is, without a loop; `None` if it is longer.
+    #[inline]
+    fn short_varint(&mut self, word: u32) -> Option<u64> {
+        let ends = !word & 0x8080_8080;
+        if ends == 0 {
+            return None;
+        }
+        // All bits up to the one that ends it.
+        let word = word & (ends ^ (ends - 1));
+        self.position += ends.trailing_zeros() as usize / 8 + 1;
+        let value = word & 0x7f | word >> 1 & 0x3f80 | word >> 2 & 0x1f_c000 | word >> 3 & 0xfe0_0000;
+        Some(value.into())
+    }
+
+    fn long_varint(&mut self) -> Option<u64> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
             let byte = self.u8()?;
@@ -162,6 +192,21 @@ mod tests {
             assert_eq!(reader.varint(), Some(value));
             assert!(reader.is_empty());
             assert_eq!(Reader::new(&bytes[..bytes.len() - 1]).varint(), None);
+        }
+        // Whatever follows, and at every length: the first and the last value of each.
+        for bits in 0..64 {
+            for value in [1u64 << bits, (1 << bits) - 1, u64::MAX >> bits] {
+                for behind in [0, 0x7f, 0x80, 0xff] {
+                    let mut bytes = Vec::new();
+                    put_varint(&mut bytes, value);
+                    let length = bytes.len();
+                    bytes.extend_from_slice(&[behind; 4]);
+                    for kept in length..bytes.len() {
+                        let mut reader = Reader::new(&bytes[..kept]);
+                        assert_eq!((reader.varint(), reader.position()), (Some(value), length), "{value}");
+                    }
+                }
+            }
         }
         assert_eq!(Reader::new(&[0xff; 10]).varint(), None);
         assert_eq!(Reader::new(&[0x80; 12]).varint(), None);

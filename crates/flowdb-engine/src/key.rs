@@ -70,7 +70,35 @@ impl Entry {
     }
 }
 
+/// One version of a key that is known. Clones share the bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// Number of the operation that wrote it.
+    pub sequence: Sequence,
+    /// What the operation did.
+    pub kind: Kind,
+    /// Microseconds since the epoch from which on it counts as deleted; [`crate::format::NEVER`] for never.
+    pub expiry: i64,
+    /// The value; empty for a delete.
+    pub value: Bytes,
+}
+
+impl Version {
+    /// True once the version counts as deleted.
+    pub fn is_expired(&self, now: i64) -> bool {
+        self.expiry <= now
+    }
+}
+
+impl From<Entry> for Version {
+    fn from(entry: Entry) -> Self {
+        let Entry { sequence, kind, expiry, value, .. } = entry;
+        Version { sequence, kind, expiry, value }
+    }
+}
+
 /// Order of entries in memtables and tables: key ascending, then newest first.
+#[inline]
 pub fn compare(key_a: &[u8], sequence_a: Sequence, key_b: &[u8], sequence_b: Sequence) -> Ordering {
     key_a.cmp(key_b).then(sequence_b.cmp(&sequence_a))
 }

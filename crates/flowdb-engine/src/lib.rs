@@ -52,7 +52,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use events::{Event, EventListener};
 pub use executor::{Executor, Maintenance, NoExecutor, ThreadExecutor};
 pub use iter::{Cursor, DbIterator, Direction};
-pub use key::{Entry, Kind, Sequence, TreeId};
+pub use key::{Entry, Kind, Sequence, TreeId, Version};
 pub use options::{
     BlockProperty, Compression, Durability, FilterKey, Options, ReadOptions, ReadTier, SyncMode, TreeOptions,
     WriteOptions,

@@ -319,6 +319,10 @@ impl Cursor for MemtableCursor {
     fn value(&self) -> Bytes {
         self.record().value_bytes()
     }
+
+    fn value_bytes(&self) -> &[u8] {
+        self.record().value()
+    }
 }
 
 #[cfg(test)]

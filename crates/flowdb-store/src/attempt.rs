@@ -7,7 +7,7 @@ use crate::record::Record;
 use crate::store::Store;
 use crate::ttl::Ttl;
 use flowdb_engine::format::NEVER;
-use flowdb_engine::{Commit, Condition, Entry, Error, ErrorKind, Result, WriteOptions};
+use flowdb_engine::{Commit, Condition, Error, ErrorKind, Result, Version, WriteOptions};
 
 /// How often [`Store::transact`] tries. Each try that fails means that someone else's write has succeeded, so that the store as a
 /// whole gets on; a caller that loses this often among 16 that write the same record all the time is one in 10^27.
@@ -43,7 +43,7 @@ impl<'a> Attempt<'a> {
         let found = self.find(id, &key)?;
         let expiry = found.as_ref().map_or(NEVER, |entry| entry.expiry);
         self.read.push(Condition { tree: id.tree(), key, expiry });
-        let current = |entry: Entry| {
+        let current = |entry: Version| {
             Record::from_stored(entry.value).map(|record| Current { record, expiry: entry.expiry })
         };
         found.map(current).transpose()
@@ -59,7 +59,7 @@ impl<'a> Attempt<'a> {
         &mut self.batch
     }
 
-    fn find(&self, id: RecordId<'_>, key: &[u8]) -> Result<Option<Entry>> {
+    fn find(&self, id: RecordId<'_>, key: &[u8]) -> Result<Option<Version>> {
         let db = self.store.db();
         let options = Reader { snapshot: Some(self.snapshot.engine()), ..Reader::of_present(db) }.options();
         db.get(id.tree(), key, options)

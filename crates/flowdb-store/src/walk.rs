@@ -44,7 +44,7 @@ pub(crate) struct Walk {
     snapshot: Snapshot,
     now: i64,
     /// Key of the entry that was passed last.
-    passed: Option<Bytes>,
+    passed: Option<Vec<u8>>,
     iterator: Option<DbIterator>,
     /// Farthest tier used so far. It never goes back: an iterator with files under it must not be moved where
     /// blocking is forbidden.
@@ -95,16 +95,25 @@ impl Walk {
         Ok(())
     }
 
-    /// The entry the walk stands at, if it is at one.
-    pub(crate) fn current(&self) -> Option<(&Bytes, &Bytes)> {
-        let iterator = self.iterator.as_ref().filter(|iterator| iterator.valid())?;
-        Some((iterator.key(), iterator.value()))
+    /// Key of the entry the walk stands at, if it is at one.
+    pub(crate) fn key(&self) -> Option<&[u8]> {
+        Some(self.valid_iterator()?.key())
+    }
+
+    /// Key and value of the entry the walk stands at, if it is at one. The value keeps the memory of its block.
+    pub(crate) fn current(&self) -> Option<(&[u8], Bytes)> {
+        let iterator = self.valid_iterator()?;
+        Some((iterator.key(), iterator.shared_value()))
+    }
+
+    fn valid_iterator(&self) -> Option<&DbIterator> {
+        self.iterator.as_ref().filter(|iterator| iterator.valid())
     }
 
     /// The entry the walk stands at, with its expiry; the walk is past it then.
     pub(crate) fn take(&mut self) -> Option<(Bytes, Bytes, i64)> {
-        let iterator = self.iterator.as_ref().filter(|iterator| iterator.valid())?;
-        let entry = (iterator.key().clone(), iterator.value().clone(), iterator.expiry());
+        let iterator = self.valid_iterator()?;
+        let entry = (Bytes::copy_from_slice(iterator.key()), iterator.shared_value(), iterator.expiry());
         // The entry is taken even if the one behind it cannot be reached: `resume` finds that one.
         let _ = self.pass();
         Some(entry)
@@ -113,8 +122,11 @@ impl Walk {
     /// Goes past the current entry, which was taken.
     pub(crate) fn pass(&mut self) -> Result<()> {
         let direction = self.direction;
-        let passed = self.current().map(|(key, _)| key.clone());
-        self.passed = passed;
+        if let Some(iterator) = self.iterator.as_ref().filter(|iterator| iterator.valid()) {
+            let passed = self.passed.get_or_insert_default();
+            passed.clear();
+            passed.extend_from_slice(iterator.key());
+        }
         self.advance(|iterator| match direction {
             Direction::Forward => iterator.next(),
             Direction::Backward => iterator.prev(),
@@ -162,7 +174,7 @@ fn place(iterator: &mut DbIterator, direction: Direction, passed: Option<&[u8]>)
         (Direction::Forward, Some(key)) => iterator.seek(key)?,
         (Direction::Backward, Some(key)) => iterator.seek_back(key)?,
     }
-    if !iterator.valid() || Some(&iterator.key()[..]) != passed {
+    if !iterator.valid() || Some(iterator.key()) != passed {
         return Ok(());
     }
     match direction {

@@ -1,7 +1,7 @@
 //! A run without what came after a moment.
 
 use crate::error::Result;
-use crate::iter::{Cursor, Direction, RangeDeletes};
+use crate::iter::{Cursor, Direction, RangeDeletes, Run};
 use crate::key::{Kind, Sequence};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -9,12 +9,12 @@ use std::sync::Arc;
 /// Passes over the entries of a run that are newer than `sequence`. A draft's own entries have larger numbers than all that is
 /// committed, so the number that a reader sees up to cannot keep later commits out by itself.
 pub(super) struct AsOfCursor {
-    run: Box<dyn Cursor>,
+    run: Run,
     sequence: Sequence,
 }
 
 impl AsOfCursor {
-    pub(super) fn new(run: Box<dyn Cursor>, sequence: Sequence) -> Self {
+    pub(super) fn new(run: Run, sequence: Sequence) -> Self {
         AsOfCursor { run, sequence }
     }
 
@@ -84,6 +84,10 @@ impl Cursor for AsOfCursor {
 
     fn expiry(&self) -> i64 {
         self.run.expiry()
+    }
+
+    fn value_bytes(&self) -> &[u8] {
+        self.run.value_bytes()
     }
 
     fn value(&self) -> Bytes {

@@ -8,12 +8,12 @@ use crate::compaction::merge_private;
 use crate::db::{Db, source_options};
 use crate::error::Result;
 use crate::format::NEVER;
-use crate::iter::{DbIterator, MergeCursor};
-use crate::key::{Entry, Kind, Sequence, TreeId};
+use crate::iter::{DbIterator, MergeCursor, Run as Merged};
+use crate::key::{Kind, Sequence, TreeId, Version};
 use crate::options::ReadOptions;
 use crate::snapshot::Snapshot;
 use crate::stats::ScanMeter;
-use crate::tree::{LiveTable, Sources};
+use crate::tree::LiveTable;
 use as_of::{AsOfCursor, range_deletes_as_of};
 use bytes::Bytes;
 use std::ops::Bound;
@@ -99,12 +99,12 @@ impl Draft {
     }
 
     /// The value of `key` as the draft leaves it: where it says nothing, that of the tree, as of `options.sequence` (default: now).
-    pub fn get(&self, key: &[u8], options: ReadOptions) -> Result<Option<Entry>> {
+    pub fn get(&self, key: &[u8], options: ReadOptions) -> Result<Option<Version>> {
         for table in self.tables_newest_first().filter(|live| live.may_contain(key)) {
             let deleted_at = table.table.range_deletes().covering(key, Sequence::MAX);
             let entry = table.table.get(key, Sequence::MAX, options.tier, !options.bypass_cache)?;
             if entry.is_some() || deleted_at.is_some() {
-                let is_there = |entry: &Entry| Some(entry.sequence) > deleted_at && entry.kind == Kind::Put;
+                let is_there = |entry: &Version| Some(entry.sequence) > deleted_at && entry.kind == Kind::Put;
                 return Ok(entry.filter(is_there));
             }
         }
@@ -121,22 +121,21 @@ impl Draft {
         let sequence = options.sequence.or(snapshot.as_ref().map(Snapshot::sequence)).unwrap_or_default();
         let view = tree.view();
         let read = source_options(options);
-        let mut sources = Sources::default();
+        let (mut cursors, mut range_deletes) = (Vec::new(), Vec::new());
         for live in self.tables_newest_first() {
-            sources.cursors.push(Box::new(live.table.cursor(read.tier, !read.bypass_cache, read.property)));
-            sources.add_range_deletes(live.table.range_deletes());
+            cursors.push(Merged::Table(live.table.cursor(read.tier, !read.bypass_cache, read.property)));
+            range_deletes.push(Arc::clone(live.table.range_deletes()));
         }
-        let committed = view.sources(read);
-        for run in committed.cursors {
-            sources.cursors.push(Box::new(AsOfCursor::new(run, sequence)));
-        }
-        for range_deletes in committed.range_deletes {
-            sources.add_range_deletes(&range_deletes_as_of(range_deletes, sequence));
-        }
-        let cursor = Box::new(MergeCursor::new(sources.cursors));
+        let committed = view.runs((&bounds.0, &bounds.1), read);
+        let as_of = |run| Merged::Other(Box::new(AsOfCursor::new(run, sequence)));
+        cursors.extend(committed.cursors.into_iter().map(as_of));
+        range_deletes
+            .extend(committed.range_deletes.into_iter().map(|all| range_deletes_as_of(all, sequence)));
+        range_deletes.retain(|all| !all.is_empty());
+        let cursor = MergeCursor::new(cursors);
         let pins = Box::new((view, snapshot, self.runs.clone()));
         let now = self.db.now_of(options);
-        let iter = DbIterator::new(cursor, sources.range_deletes, Sequence::MAX, now, bounds, pins);
+        let iter = DbIterator::new(cursor, range_deletes, Sequence::MAX, now, bounds, pins);
         Ok(iter.metered(ScanMeter::new(&inner.telemetry)))
     }
 

@@ -211,4 +211,8 @@ impl Cursor for LevelCursor {
     fn value(&self) -> Bytes {
         self.cursor().value()
     }
+
+    fn value_bytes(&self) -> &[u8] {
+        self.cursor().value_bytes()
+    }
 }

@@ -9,49 +9,51 @@ use std::cmp::Ordering;
 /// Merges runs. Sources are few (memtables, tables of level 0, one for each deeper level), so the next one is found by looking at each.
 ///
 /// Going forward, every source is at its first entry at or behind the current one; going backward, at its last entry at or before it.
-pub(crate) struct MergeCursor {
-    sources: Vec<Box<dyn Cursor>>,
+pub(crate) struct MergeCursor<C = Box<dyn Cursor>> {
+    sources: Vec<C>,
     current: Option<usize>,
+    /// The source whose turn it is when the current one has passed its entry; `None` if all others are at their ends.
+    second: Option<usize>,
     direction: Direction,
 }
 
-impl MergeCursor {
-    pub(crate) fn new(sources: Vec<Box<dyn Cursor>>) -> Self {
-        MergeCursor { sources, current: None, direction: Direction::Forward }
+impl<C: Cursor> MergeCursor<C> {
+    pub(crate) fn new(sources: Vec<C>) -> Self {
+        MergeCursor { sources, current: None, second: None, direction: Direction::Forward }
     }
 
     /// Places all sources by `place` and takes the first (or last) of their entries.
-    fn place(
-        &mut self,
-        direction: Direction,
-        mut place: impl FnMut(&mut dyn Cursor) -> Result<()>,
-    ) -> Result<()> {
+    fn place(&mut self, direction: Direction, mut place: impl FnMut(&mut C) -> Result<()>) -> Result<()> {
         self.current = None;
         self.direction = direction;
         for source in &mut self.sources {
-            place(source.as_mut())?;
+            place(source)?;
         }
         self.choose();
         Ok(())
     }
 
-    /// The source whose entry comes next in the direction of travel.
+    /// The sources whose entries come next in the direction of travel.
     fn choose(&mut self) {
-        let wanted = match self.direction {
-            Direction::Forward => Ordering::Less,
-            Direction::Backward => Ordering::Greater,
-        };
-        let mut best: Option<usize> = None;
-        for (index, source) in self.sources.iter().enumerate().filter(|(_, source)| source.valid()) {
-            let comes_before = |other: usize| {
-                let other = &self.sources[other];
-                compare(source.key(), source.sequence(), other.key(), other.sequence()) == wanted
-            };
-            if best.is_none_or(comes_before) {
-                best = Some(index);
+        let (mut best, mut second) = (None, None);
+        for index in (0..self.sources.len()).filter(|index| self.sources[*index].valid()) {
+            if best.is_none_or(|best| self.comes_before(index, best)) {
+                (best, second) = (Some(index), best);
+            } else if second.is_none_or(|second| self.comes_before(index, second)) {
+                second = Some(index);
             }
         }
-        self.current = best;
+        (self.current, self.second) = (best, second);
+    }
+
+    /// True if the entry of one source comes before that of another.
+    fn comes_before(&self, index: usize, other: usize) -> bool {
+        let (source, other) = (&self.sources[index], &self.sources[other]);
+        let order = compare(source.key(), source.sequence(), other.key(), other.sequence());
+        match self.direction {
+            Direction::Forward => order == Ordering::Less,
+            Direction::Backward => order == Ordering::Greater,
+        }
     }
 
     /// Brings the other sources to the far side of the current entry. Entries are never equal, so the current one is the border.
@@ -77,7 +79,8 @@ impl MergeCursor {
     }
 
     fn try_step(&mut self, direction: Direction) -> Result<()> {
-        if self.direction != direction {
+        let turns = self.direction != direction;
+        if turns {
             self.turn(direction)?;
         }
         let current = self.current_index();
@@ -85,7 +88,13 @@ impl MergeCursor {
             Direction::Forward => self.sources[current].next()?,
             Direction::Backward => self.sources[current].prev()?,
         }
-        self.choose();
+        // Runs are often disjoint for a long way: as long as the others stay and this one does not reach the next of them, nothing changes.
+        let stays = !turns
+            && self.sources[current].valid()
+            && self.second.is_none_or(|second| self.comes_before(current, second));
+        if !stays {
+            self.choose();
+        }
         Ok(())
     }
 
@@ -112,12 +121,12 @@ impl MergeCursor {
         self.current.expect("only a valid cursor is asked")
     }
 
-    fn source(&self) -> &dyn Cursor {
-        self.sources[self.current_index()].as_ref()
+    fn source(&self) -> &C {
+        &self.sources[self.current_index()]
     }
 }
 
-impl Cursor for MergeCursor {
+impl<C: Cursor> Cursor for MergeCursor<C> {
     fn seek_first(&mut self) -> Result<()> {
         self.place(Direction::Forward, |source| source.seek_first())
     }
@@ -175,5 +184,9 @@ impl Cursor for MergeCursor {
 
     fn value(&self) -> Bytes {
         self.source().value()
+    }
+
+    fn value_bytes(&self) -> &[u8] {
+        self.source().value_bytes()
     }
 }

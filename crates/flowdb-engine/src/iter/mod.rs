@@ -4,6 +4,7 @@ mod compaction;
 mod level;
 mod merge;
 mod range_delete;
+mod run;
 mod visible;
 
 #[cfg(test)]
@@ -15,6 +16,7 @@ pub(crate) use compaction::{CompactionIter, CompactionPolicy};
 pub(crate) use level::LevelCursor;
 pub(crate) use merge::MergeCursor;
 pub(crate) use range_delete::{Coverage, RangeDelete, RangeDeletes};
+pub(crate) use run::Run;
 pub use visible::DbIterator;
 pub(crate) use visible::value_files_unsupported;
 
@@ -74,4 +76,6 @@ pub trait Cursor: Send {
     fn expiry(&self) -> i64;
     /// Value of the entry, sharing the block's or memtable's bytes.
     fn value(&self) -> Bytes;
+    /// Value of the entry, for who looks at it and goes on.
+    fn value_bytes(&self) -> &[u8];
 }

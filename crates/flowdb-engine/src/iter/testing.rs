@@ -121,6 +121,9 @@ impl Cursor for VecCursor {
     fn value(&self) -> Bytes {
         self.current().value.clone()
     }
+    fn value_bytes(&self) -> &[u8] {
+        &self.current().value
+    }
 }
 
 /// All operations ever done, and what they make visible.

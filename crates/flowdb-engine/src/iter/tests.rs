@@ -78,6 +78,11 @@ fn merged(rng: &mut Rng, history: &History) -> (Box<dyn Cursor>, Vec<Arc<RangeDe
     (Box::new(MergeCursor::new(cursors)), ranges)
 }
 
+/// What a reader takes: a merge of the runs of reads.
+fn alone(cursor: Box<dyn Cursor>) -> MergeCursor<Run> {
+    MergeCursor::new(vec![Run::Other(cursor)])
+}
+
 fn bound(rng: &mut Rng) -> Bound<Bytes> {
     let key = Bytes::from(vec![rng.byte(KEYS + 2)]);
     match rng.below(3) {
@@ -103,11 +108,11 @@ fn within(visible: Visible, (lower, upper): &(Bound<Bytes>, Bound<Bytes>)) -> Vi
 
 fn shown(iterator: &DbIterator) -> Option<Entry> {
     iterator.valid().then(|| Entry {
-        key: iterator.key().clone(),
+        key: Bytes::copy_from_slice(iterator.key()),
         sequence: iterator.sequence(),
         kind: Kind::Put,
         expiry: iterator.expiry(),
-        value: iterator.value().clone(),
+        value: iterator.shared_value(),
     })
 }
 
@@ -159,7 +164,7 @@ fn random_walks_show_what_the_history_says() {
         let bounds = (bound(&mut rng), bound(&mut rng));
         let model = within(history.visible(snapshot, now), &bounds);
         let (cursor, ranges) = merged(&mut rng, &history);
-        let mut iterator = DbIterator::new(cursor, ranges, snapshot, now, bounds, Box::new(()));
+        let mut iterator = DbIterator::new(alone(cursor), ranges, snapshot, now, bounds, Box::new(()));
         let mut expected = None;
         for _ in 0..60 {
             expected = step(&mut rng, &mut iterator, &model, expected);
@@ -301,6 +306,9 @@ impl Cursor for Counting {
     fn value(&self) -> Bytes {
         self.0.value()
     }
+    fn value_bytes(&self) -> &[u8] {
+        self.0.value_bytes()
+    }
 }
 
 /// 5000 entries from key 1 to key 2, which are cleared, and newer ones before, among and behind them.
@@ -323,7 +331,7 @@ fn read_counted(
     let counting = |cursor| Box::new(Counting(cursor, Arc::clone(&calls))) as Box<dyn Cursor>;
     let cursor = Box::new(MergeCursor::new(vec![counting(old), counting(new)]));
     let bounds = (Bound::Unbounded, Bound::Unbounded);
-    let mut iterator = DbIterator::new(cursor, ranges, snapshot, 0, bounds, Box::new(()));
+    let mut iterator = DbIterator::new(alone(cursor), ranges, snapshot, 0, bounds, Box::new(()));
     let (mut forward, mut backward) = (Vec::new(), Vec::new());
     iterator.seek_first().unwrap();
     while iterator.valid() {
@@ -375,7 +383,7 @@ fn a_compaction_does_not_read_what_was_cleared() {
         let table = table_of(&old.points, Arc::new(BlockCache::new(0)));
         let old = Counting(Box::new(table.cursor(ReadTier::Disk, false, None)), Arc::clone(&calls));
         let new = memtable(&new);
-        let cursor = MergeCursor::new(vec![Box::new(old), Box::new(new.cursor())]);
+        let cursor = MergeCursor::new(vec![Box::new(old) as Box<dyn Cursor>, Box::new(new.cursor())]);
         let policy = CompactionPolicy {
             snapshots,
             now: 0,
@@ -417,7 +425,7 @@ fn a_value_pointer_is_unsupported() {
     let pointer = Entry { kind: Kind::PutPointer, ..put(vec![1], 1) };
     let bounds = (Bound::Unbounded, Bound::Unbounded);
     let cursor = Box::new(VecCursor::new(vec![pointer]));
-    let mut iterator = DbIterator::new(cursor, Vec::new(), 9, 0, bounds, Box::new(()));
+    let mut iterator = DbIterator::new(alone(cursor), Vec::new(), 9, 0, bounds, Box::new(()));
     assert_eq!(iterator.seek_first().unwrap_err().kind(), ErrorKind::Unsupported);
     assert!(!iterator.valid());
 }
@@ -559,8 +567,14 @@ fn property_walk_ends() {
         entries.push(put(vec![2; 8], 100));
         let table = table_with(&entries, Arc::new(BlockCache::new(1 << 16)), |key| Some(key[0].into()));
         let cursor = Box::new(table.cursor(ReadTier::Disk, true, Some((2, 2))));
-        let mut iterator =
-            DbIterator::new(cursor, Vec::new(), 1000, 0, (Bound::Unbounded, Bound::Unbounded), Box::new(()));
+        let mut iterator = DbIterator::new(
+            alone(cursor),
+            Vec::new(),
+            1000,
+            0,
+            (Bound::Unbounded, Bound::Unbounded),
+            Box::new(()),
+        );
         let mut steps = 0;
         iterator.seek_first().unwrap();
         while iterator.valid() {

@@ -1,9 +1,9 @@
 //! What a reader sees of a tree: the newest version of each key as of one moment.
 
-use super::{Coverage, Cursor, Direction, RangeDeletes, STEPS_BEFORE_SKIP};
+use super::{Coverage, Cursor, Direction, MergeCursor, RangeDeletes, Run, STEPS_BEFORE_SKIP};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::NEVER;
-use crate::key::{Kind, Sequence};
+use crate::key::{Kind, Sequence, Version};
 use crate::stats::ScanMeter;
 use bytes::Bytes;
 use std::any::Any;
@@ -13,20 +13,22 @@ use std::sync::Arc;
 /// Steps over versions of one key before it is quicker to seek past them.
 const STEPS_BEFORE_SEEK: u32 = 8;
 
+const AT_AN_ENTRY: &str = "only an iterator at an entry is asked for it";
+
 /// Entries of one snapshot between two bounds, in order of their keys, in both directions. At no entry at first.
 ///
 /// After an error it is at no entry; a seek places it anew. The error `WouldBlock` says that the next entry is not in memory.
 pub struct DbIterator {
-    cursor: Box<dyn Cursor>,
+    cursor: MergeCursor<Run>,
     range_deletes: Vec<Arc<RangeDeletes>>,
     /// What `range_deletes` say about the keys around the last one asked for.
     coverage: Option<Coverage>,
     /// Keys in a row that were hidden by a range delete.
     hidden: u32,
     view: View,
-    current: Option<Visible>,
-    /// Whether `cursor` is at the current entry (forward), or before all versions of its key (backward).
-    is_forward: bool,
+    place: Place,
+    /// Key of the current entry, or of the last one looked at.
+    key: Vec<u8>,
     meter: ScanMeter,
     /// Keeps the files, memtables and the snapshot that `cursor` reads.
     _pins: Box<dyn Any + Send>,
@@ -41,27 +43,22 @@ struct View {
     end: Bound<Bytes>,
 }
 
+/// Where the current entry is.
 #[derive(Debug)]
-struct Visible {
-    key: Bytes,
-    value: Bytes,
-    expiry: i64,
-    sequence: Sequence,
-}
-
-/// A version of a key that may be visible.
-struct Candidate {
-    kind: Kind,
-    value: Bytes,
-    expiry: i64,
-    sequence: Sequence,
+enum Place {
+    /// There is none.
+    Nowhere,
+    /// Going forward: the cursor is at it.
+    AtCursor,
+    /// Going backward: the cursor is before all versions of its key.
+    Passed(Version),
 }
 
 impl std::fmt::Debug for DbIterator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("DbIterator")
             .field("view", &self.view)
-            .field("current", &self.current)
+            .field("place", &self.place)
             .finish_non_exhaustive()
     }
 }
@@ -69,7 +66,7 @@ impl std::fmt::Debug for DbIterator {
 impl DbIterator {
     /// `range_deletes` are those of all sources that `cursor` merges.
     pub(crate) fn new(
-        cursor: Box<dyn Cursor>,
+        cursor: MergeCursor<Run>,
         range_deletes: Vec<Arc<RangeDeletes>>,
         sequence: Sequence,
         now: i64,
@@ -83,8 +80,8 @@ impl DbIterator {
             coverage: None,
             hidden: 0,
             view,
-            current: None,
-            is_forward: true,
+            place: Place::Nowhere,
+            key: Vec::new(),
             meter: ScanMeter::default(),
             _pins: pins,
         }
@@ -145,71 +142,81 @@ impl DbIterator {
     /// To the next entry. At no entry, it stays there.
     #[expect(clippy::should_implement_trait, reason = "it can fail and goes both ways: it is no `Iterator`")]
     pub fn next(&mut self) -> Result<()> {
-        let Some(current) = self.current.take() else {
-            return Ok(());
-        };
-        self.move_to(|this| {
-            if this.is_forward {
-                this.skip_versions(&current.key)?;
-            } else {
-                this.cursor.seek(&current.key, 0)?;
-            }
-            this.find_forward()
-        })
+        match self.place {
+            Place::Nowhere => Ok(()),
+            Place::AtCursor => self.move_to(|this| {
+                this.skip_versions()?;
+                this.find_forward()
+            }),
+            Place::Passed(_) => self.move_to(|this| {
+                this.cursor.seek(&this.key, 0)?;
+                this.find_forward()
+            }),
+        }
     }
 
     /// To the entry before. At no entry, it stays there.
     pub fn prev(&mut self) -> Result<()> {
-        let Some(current) = self.current.take() else {
-            return Ok(());
-        };
-        self.move_to(|this| {
-            if this.is_forward {
-                this.cursor.seek_before(&current.key, Sequence::MAX)?;
-            }
-            this.find_backward()
-        })
+        match self.place {
+            Place::Nowhere => Ok(()),
+            Place::AtCursor => self.move_to(|this| {
+                this.cursor.seek_before(&this.key, Sequence::MAX)?;
+                this.find_backward()
+            }),
+            Place::Passed(_) => self.move_to(Self::find_backward),
+        }
     }
 
     /// True if at an entry; the methods below may only be called then.
     pub fn valid(&self) -> bool {
-        self.current.is_some()
+        !matches!(self.place, Place::Nowhere)
     }
 
     /// Key of the entry.
-    pub fn key(&self) -> &Bytes {
-        &self.current().key
+    pub fn key(&self) -> &[u8] {
+        assert!(self.valid(), "{AT_AN_ENTRY}");
+        &self.key
     }
 
-    /// Value of the entry; shares the memory of the block or memtable.
-    pub fn value(&self) -> &Bytes {
-        &self.current().value
+    /// Value of the entry.
+    pub fn value(&self) -> &[u8] {
+        self.passed().map_or_else(|| self.cursor.value_bytes(), |version| &version.value)
+    }
+
+    /// Value of the entry, to be kept: shares the memory of the block or memtable, and keeps all of it.
+    pub fn shared_value(&self) -> Bytes {
+        self.passed().map_or_else(|| self.cursor.value(), |version| version.value.clone())
     }
 
     /// Expiry of the entry, microseconds since the epoch; [`NEVER`] if it has none.
     pub fn expiry(&self) -> i64 {
-        self.current().expiry
+        self.passed().map_or_else(|| self.cursor.expiry(), |version| version.expiry)
     }
 
     /// Sequence number of the entry.
     pub fn sequence(&self) -> Sequence {
-        self.current().sequence
+        self.passed().map_or_else(|| self.cursor.sequence(), |version| version.sequence)
     }
 
-    fn current(&self) -> &Visible {
-        self.current.as_ref().expect("only an iterator at an entry is asked for it")
+    /// The current entry, if the cursor is not at it any more.
+    fn passed(&self) -> Option<&Version> {
+        assert!(self.valid(), "{AT_AN_ENTRY}");
+        match &self.place {
+            Place::Passed(version) => Some(version),
+            Place::Nowhere | Place::AtCursor => None,
+        }
     }
 
-    fn move_to(&mut self, find: impl FnOnce(&mut Self) -> Result<Option<Visible>>) -> Result<()> {
-        self.current = None;
+    fn move_to(&mut self, find: impl FnOnce(&mut Self) -> Result<Place>) -> Result<()> {
+        self.place = Place::Nowhere;
         self.hidden = 0;
-        self.current = find(self).inspect_err(|error| self.meter.see(error))?;
-        self.meter.records_read += u64::from(self.current.is_some());
+        self.place = find(self).inspect_err(|error| self.meter.see(error))?;
+        self.meter.records_read += u64::from(self.valid());
         Ok(())
     }
 
     /// The same, measured now and then.
-    fn seek_to(&mut self, find: impl FnOnce(&mut Self) -> Result<Option<Visible>>) -> Result<()> {
+    fn seek_to(&mut self, find: impl FnOnce(&mut Self) -> Result<Place>) -> Result<()> {
         let timer = self.meter.begin_seek();
         self.move_to(find)?;
         self.meter.finish_seek(timer);
@@ -217,12 +224,10 @@ impl DbIterator {
     }
 
     /// The first visible entry at or behind the cursor, which stays at it.
-    fn find_forward(&mut self) -> Result<Option<Visible>> {
-        self.is_forward = true;
+    fn find_forward(&mut self) -> Result<Place> {
         while self.cursor.valid() {
-            let key = self.cursor.key();
-            if self.view.is_behind_end(key) {
-                return Ok(None);
+            if self.view.is_behind_end(self.cursor.key()) {
+                return Ok(Place::Nowhere);
             }
             if self.cursor.sequence() > self.view.sequence {
                 self.cursor.next()?;
@@ -231,51 +236,54 @@ impl DbIterator {
             if self.skip_hidden(Direction::Forward)? {
                 continue;
             }
-            let key = Bytes::copy_from_slice(self.cursor.key());
-            let candidate = self.candidate();
-            if let Some(visible) = self.judge(&key, candidate)? {
-                return Ok(Some(visible));
+            self.note_key();
+            if self.is_seen(self.cursor.kind(), self.cursor.expiry(), self.cursor.sequence())? {
+                return Ok(Place::AtCursor);
             }
-            self.skip_versions(&key)?;
+            self.skip_versions()?;
         }
-        Ok(None)
+        Ok(Place::Nowhere)
     }
 
     /// The last visible entry at or before the cursor, which ends up before all versions of its key.
-    fn find_backward(&mut self) -> Result<Option<Visible>> {
-        self.is_forward = false;
+    fn find_backward(&mut self) -> Result<Place> {
         while self.cursor.valid() {
             if self.view.is_before_start(self.cursor.key()) {
-                return Ok(None);
+                return Ok(Place::Nowhere);
             }
             if self.skip_hidden(Direction::Backward)? {
                 continue;
             }
-            let key = Bytes::copy_from_slice(self.cursor.key());
+            self.note_key();
             // The oldest version comes first; the last one that is not too new is the newest.
             let mut newest = None;
-            while self.cursor.valid() && self.cursor.key() == &key[..] {
+            while self.cursor.valid() && *self.cursor.key() == self.key[..] {
                 if self.cursor.sequence() <= self.view.sequence {
-                    newest = Some(self.candidate());
+                    newest = Some(self.version());
                 }
                 self.cursor.prev()?;
             }
-            if let Some(candidate) = newest
-                && let Some(visible) = self.judge(&key, candidate)?
+            if let Some(version) = newest
+                && self.is_seen(version.kind, version.expiry, version.sequence)?
             {
-                return Ok(Some(visible));
+                return Ok(Place::Passed(version));
             }
         }
-        Ok(None)
+        Ok(Place::Nowhere)
     }
 
-    fn candidate(&self) -> Candidate {
+    fn note_key(&mut self) {
+        self.key.clear();
+        self.key.extend_from_slice(self.cursor.key());
+    }
+
+    fn version(&self) -> Version {
         let cursor = &self.cursor;
-        Candidate {
-            kind: cursor.kind(),
-            value: cursor.value(),
-            expiry: cursor.expiry(),
+        Version {
             sequence: cursor.sequence(),
+            kind: cursor.kind(),
+            expiry: cursor.expiry(),
+            value: cursor.value(),
         }
     }
 
@@ -296,43 +304,44 @@ impl DbIterator {
         }
     }
 
-    /// Decides whether the newest version of a key is seen. What it hides stays hidden, seen or not.
-    fn judge(&mut self, key: &Bytes, candidate: Candidate) -> Result<Option<Visible>> {
-        let Candidate { kind, value, expiry, sequence } = candidate;
+    /// Decides whether the newest version of the key looked at is seen. What it hides stays hidden, seen or not.
+    fn is_seen(&mut self, kind: Kind, expiry: i64, sequence: Sequence) -> Result<bool> {
         match kind {
             Kind::Put => {}
-            Kind::Delete | Kind::DeleteRange => return Ok(None),
+            Kind::Delete | Kind::DeleteRange => return Ok(false),
             Kind::PutPointer => return Err(value_files_unsupported()),
         }
-        if self.is_deleted(key, sequence) {
-            return Ok(None);
+        if self.is_deleted(sequence) {
+            return Ok(false);
         }
-        if expiry != NEVER && expiry <= self.view.now {
-            self.meter.records_expired += 1;
-            return Ok(None);
-        }
-        Ok(Some(Visible { key: key.clone(), value, expiry, sequence }))
+        let is_expired = expiry != NEVER && expiry <= self.view.now;
+        self.meter.records_expired += u64::from(is_expired);
+        Ok(!is_expired)
     }
 
-    fn is_deleted(&mut self, key: &[u8], sequence: Sequence) -> bool {
+    fn is_deleted(&mut self, sequence: Sequence) -> bool {
         if self.range_deletes.is_empty() {
             return false;
         }
-        let coverage = coverage(&mut self.coverage, &self.range_deletes, key, self.view.sequence);
+        let coverage = coverage(&mut self.coverage, &self.range_deletes, &self.key, self.view.sequence);
         let is_hidden = coverage.hides(sequence).is_some();
         self.hidden = if is_hidden { self.hidden + 1 } else { 0 };
         is_hidden
     }
 
-    /// Moves the cursor past all versions of `key`.
-    fn skip_versions(&mut self, key: &[u8]) -> Result<()> {
+    /// Moves the cursor, which is at a version of the key looked at, past the others.
+    fn skip_versions(&mut self) -> Result<()> {
         for _ in 0..STEPS_BEFORE_SEEK {
-            if !self.cursor.valid() || self.cursor.key() != key {
+            self.cursor.next()?;
+            if !self.is_at_key() {
                 return Ok(());
             }
-            self.cursor.next()?;
         }
-        if self.cursor.valid() && self.cursor.key() == key { self.cursor.seek(key, 0) } else { Ok(()) }
+        self.cursor.seek(&self.key, 0)
+    }
+
+    fn is_at_key(&self) -> bool {
+        self.cursor.valid() && *self.cursor.key() == self.key[..]
     }
 }
 

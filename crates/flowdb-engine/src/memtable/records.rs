@@ -37,6 +37,10 @@ impl Record {
         self.bytes.slice(..self.key_length as usize)
     }
 
+    pub(super) fn value(&self) -> &[u8] {
+        &self.bytes[self.bytes.len() - self.value_length as usize..]
+    }
+
     pub(super) fn value_bytes(&self) -> Bytes {
         self.bytes.slice(self.bytes.len() - self.value_length as usize..)
     }

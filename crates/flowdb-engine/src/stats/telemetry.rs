@@ -5,7 +5,7 @@ use super::stripe::{Counter, Striped};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::{Event, EventListener, Events};
-use crate::key::Entry;
+use crate::key::Version;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -131,7 +131,7 @@ impl Telemetry {
 
     /// A get, counted and, if it is its turn, measured.
     #[inline]
-    pub(crate) fn get(&self, find: impl FnOnce() -> Result<Option<Entry>>) -> Result<Option<Entry>> {
+    pub(crate) fn get(&self, find: impl FnOnce() -> Result<Option<Version>>) -> Result<Option<Version>> {
         let local = self.calls.local();
         let timer = self.sample(local.add(|calls| &calls.gets, 1), READS_PER_SAMPLE);
         let result = find();

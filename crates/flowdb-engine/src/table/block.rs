@@ -1,18 +1,23 @@
 //! The contents of a data block: entries with prefix compression, and restart points to search by.
 
+use super::prefix::common_prefix;
 use crate::format::{NEVER, Reader, put_varint};
-use crate::key::{Kind, Sequence, compare};
+use crate::key::{Kind, Sequence, Version, compare};
 use bytes::Bytes;
 use std::cmp::Ordering;
 
-/// Entries from one restart point to the next.
-const RESTART_INTERVAL: u32 = 16;
+/// Entries from one restart point to the next, at most.
+const RESTART_ENTRIES: u32 = 16;
+/// Bytes of entries from one restart point to the next, about. A search reads half of them, one after the other: with values of 100 bytes,
+/// sixteen entries would be most of a block.
+const RESTART_BYTES: usize = 512;
 
 /// Writes a data block.
 #[derive(Debug, Default)]
 pub(super) struct BlockBuilder {
     contents: Vec<u8>,
     restarts: Vec<u32>,
+    /// Entries since the last restart point.
     count: u32,
     last_key: Vec<u8>,
 }
@@ -28,11 +33,12 @@ impl BlockBuilder {
         expiry: i64,
         value: &[u8],
     ) {
-        let shared = if self.count.is_multiple_of(RESTART_INTERVAL) {
+        let shared = if self.is_restart() {
             self.restarts.push(u32::try_from(self.contents.len()).unwrap_or(u32::MAX));
+            self.count = 0;
             0
         } else {
-            self.last_key.iter().zip(key).take_while(|(a, b)| a == b).count()
+            common_prefix(&self.last_key, key)
         };
         let out = &mut self.contents;
         put_varint(out, shared as u64);
@@ -50,13 +56,19 @@ impl BlockBuilder {
         self.count += 1;
     }
 
+    fn is_restart(&self) -> bool {
+        self.restarts.last().is_none_or(|restart| {
+            self.count == RESTART_ENTRIES || self.contents.len() - *restart as usize >= RESTART_BYTES
+        })
+    }
+
     /// Length of the contents so far.
     pub(super) fn bytes(&self) -> usize {
         self.contents.len() + 4 * self.restarts.len() + 4
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.count == 0
+        self.restarts.is_empty()
     }
 
     pub(super) fn last_key(&self) -> &[u8] {
@@ -79,14 +91,24 @@ impl BlockBuilder {
     }
 }
 
-/// A data block in memory. Its checksum was right, but nothing else about it is taken for granted.
-#[derive(Debug)]
+/// A data block in memory. Its checksum was right, but nothing else about it is taken for granted. Clones share the bytes.
+#[derive(Debug, Clone)]
 pub(crate) struct Block {
     contents: Bytes,
     /// Where the entries end.
     end: usize,
     restarts: usize,
     base: Sequence,
+}
+
+/// What a block says about a key.
+#[derive(Debug)]
+pub(super) enum Lookup {
+    Found(Version),
+    /// Neither here nor behind.
+    Absent,
+    /// All of the block comes before it.
+    Behind,
 }
 
 /// An entry was not where one should be.
@@ -114,6 +136,58 @@ impl Block {
     /// Memory it takes.
     pub(crate) fn bytes(&self) -> usize {
         self.contents.len()
+    }
+
+    /// The newest version of `key` that is not above `max`, if it is in here, and whether the search ended in here: if not, it may be in the
+    /// next block.
+    pub(super) fn get(&self, key: &[u8], max: Sequence) -> Result<Lookup, Malformed> {
+        let Some((_, entry)) = self.search(key, max)? else {
+            return Ok(Lookup::Behind);
+        };
+        // The shared bytes are the key's own.
+        if *entry.suffix != key[entry.shared..] {
+            return Ok(Lookup::Absent);
+        }
+        let RawEntry { sequence, kind, expiry, value, .. } = entry;
+        Ok(Lookup::Found(Version { sequence, kind, expiry, value: self.contents.slice(value) }))
+    }
+
+    /// The first entry at or after (`key`, `sequence`), and where it begins. The bytes that it shares are those of `key`.
+    ///
+    /// Keys are not put together on the way: what an entry shares with one before `key` says how far it can agree with `key`.
+    fn search(&self, key: &[u8], sequence: Sequence) -> Result<Option<(usize, RawEntry<'_>)>, Malformed> {
+        let mut at = self.restart(self.restart_before(key, sequence)?);
+        // Length of the last key passed, and how much of it agrees with `key`.
+        let (mut length, mut agrees) = (0, 0);
+        while at < self.end {
+            let entry = RawEntry::parse(self, at).filter(|entry| entry.shared <= length).ok_or(Malformed)?;
+            // If more is shared than agrees, the difference is shared too: this one is before `key` as well.
+            if entry.shared <= agrees {
+                let rest = &key[entry.shared..];
+                if compare(entry.suffix, entry.sequence, rest, sequence) != Ordering::Less {
+                    return Ok(Some((at, entry)));
+                }
+                agrees = entry.shared + common_prefix(entry.suffix, rest);
+            }
+            length = entry.shared + entry.suffix.len();
+            at = entry.end;
+        }
+        Ok(None)
+    }
+
+    /// The last restart point whose entry is before (`key`, `sequence`), or the first.
+    fn restart_before(&self, key: &[u8], sequence: Sequence) -> Result<usize, Malformed> {
+        let (mut low, mut high) = (0, self.restarts);
+        while high - low > 1 {
+            let middle = low.midpoint(high);
+            let entry = RawEntry::parse(self, self.restart(middle)).ok_or(Malformed)?;
+            if entry.shared != 0 {
+                return Err(Malformed);
+            }
+            let is_before = compare(entry.suffix, entry.sequence, key, sequence) == Ordering::Less;
+            if is_before { low = middle } else { high = middle }
+        }
+        Ok(low)
     }
 
     fn restart(&self, index: usize) -> usize {
@@ -158,6 +232,10 @@ impl BlockCursor {
         self.expiry
     }
 
+    pub(super) fn value_bytes<'a>(&self, block: &'a Block) -> &'a [u8] {
+        &block.contents[self.value.clone()]
+    }
+
     pub(super) fn value(&self, block: &Block) -> Bytes {
         block.contents.slice(self.value.clone())
     }
@@ -181,9 +259,11 @@ impl BlockCursor {
 
     /// To the first entry at or after (`key`, `sequence`); to none if all are before.
     pub(super) fn seek(&mut self, block: &Block, key: &[u8], sequence: Sequence) -> Result<(), Malformed> {
-        self.seek_restart(block, self.restart_before(block, key, sequence)?)?;
-        while self.valid() && compare(&self.key, self.sequence, key, sequence) == Ordering::Less {
-            self.next(block)?;
+        self.clear();
+        if let Some((at, entry)) = block.search(key, sequence)? {
+            self.key.clear();
+            self.key.extend_from_slice(&key[..entry.shared]);
+            self.take(at, entry);
         }
         Ok(())
     }
@@ -195,7 +275,7 @@ impl BlockCursor {
         key: &[u8],
         sequence: Sequence,
     ) -> Result<(), Malformed> {
-        self.seek_restart(block, self.restart_before(block, key, sequence)?)?;
+        self.seek_restart(block, block.restart_before(key, sequence)?)?;
         if compare(&self.key, self.sequence, key, sequence) != Ordering::Less {
             self.clear();
             return Ok(());
@@ -250,21 +330,6 @@ impl BlockCursor {
         self.seek_restart(block, low)
     }
 
-    /// The last restart point whose entry is before (`key`, `sequence`), or the first.
-    fn restart_before(&self, block: &Block, key: &[u8], sequence: Sequence) -> Result<usize, Malformed> {
-        let (mut low, mut high) = (0, block.restarts);
-        while high - low > 1 {
-            let middle = low.midpoint(high);
-            let entry = RawEntry::parse(block, block.restart(middle)).ok_or(Malformed)?;
-            if entry.shared != 0 {
-                return Err(Malformed);
-            }
-            let is_before = compare(entry.suffix, entry.sequence, key, sequence) == Ordering::Less;
-            if is_before { low = middle } else { high = middle }
-        }
-        Ok(low)
-    }
-
     fn seek_restart(&mut self, block: &Block, index: usize) -> Result<(), Malformed> {
         self.key.clear();
         self.parse(block, block.restart(index))
@@ -275,6 +340,12 @@ impl BlockCursor {
             return self.fail();
         };
         self.key.truncate(entry.shared);
+        self.take(at, entry);
+        Ok(())
+    }
+
+    /// Makes the entry that begins at `at` the current one. The bytes that its key shares are there already.
+    fn take(&mut self, at: usize, entry: RawEntry<'_>) {
         self.key.extend_from_slice(entry.suffix);
         self.sequence = entry.sequence;
         self.kind = Some(entry.kind);
@@ -282,7 +353,6 @@ impl BlockCursor {
         self.value = entry.value;
         self.start = at;
         self.next = entry.end;
-        Ok(())
     }
 
     fn fail(&mut self) -> Result<(), Malformed> {
@@ -303,6 +373,7 @@ struct RawEntry<'a> {
 }
 
 impl<'a> RawEntry<'a> {
+    #[inline]
     fn parse(block: &'a Block, at: usize) -> Option<RawEntry<'a>> {
         let mut reader = Reader::new(block.contents.get(at..block.end)?);
         let shared = usize::try_from(reader.varint()?).ok()?;

@@ -9,6 +9,8 @@ use crate::options::ReadTier;
 use bytes::Bytes;
 use std::sync::Arc;
 
+const IN_A_BLOCK: &str = "a valid cursor is in a block";
+
 /// A place in a table. Holds the block it is in.
 pub(crate) struct TableCursor {
     table: Arc<Table>,
@@ -16,7 +18,7 @@ pub(crate) struct TableCursor {
     fill_cache: bool,
     property: Option<(i64, i64)>,
     /// Number of the block, and the block.
-    block: Option<(usize, Arc<Block>)>,
+    block: Option<(usize, Block)>,
     entry: BlockCursor,
 }
 
@@ -37,8 +39,8 @@ impl TableCursor {
         place: impl FnOnce(&mut BlockCursor, &Block) -> std::result::Result<(), Malformed>,
     ) -> Result<()> {
         self.entry.clear();
-        let block = match &self.block {
-            Some((current, block)) if *current == number => Arc::clone(block),
+        let block = match self.block.take() {
+            Some((current, block)) if current == number => block,
             _ => self.table.block(number, self.tier, self.fill_cache)?,
         };
         place(&mut self.entry, &block).map_err(|_| self.table.malformed(number))?;
@@ -79,8 +81,16 @@ impl TableCursor {
         Ok(())
     }
 
-    fn current(&self) -> &(usize, Arc<Block>) {
-        self.block.as_ref().expect("a valid cursor is in a block")
+    /// The first block that may hold `key`, or what comes behind it. Seeks often go a short way on.
+    fn find(&self, key: &[u8]) -> usize {
+        match &self.block {
+            Some((near, _)) => self.table.index.find_from(key, *near),
+            None => self.table.index.find(key),
+        }
+    }
+
+    fn current(&self) -> &Block {
+        &self.block.as_ref().expect(IN_A_BLOCK).1
     }
 }
 
@@ -95,7 +105,7 @@ impl Cursor for TableCursor {
 
     fn seek(&mut self, key: &[u8], sequence: Sequence) -> Result<()> {
         // Versions of the key may go on in the blocks behind: also there, the first entry need not be the one sought.
-        let mut candidate = self.wanted_from(self.table.index.find(key));
+        let mut candidate = self.wanted_from(self.find(key));
         while let Some(number) = candidate {
             self.in_block(number, |entry, block| entry.seek(block, key, sequence))?;
             if self.entry.valid() {
@@ -125,15 +135,15 @@ impl Cursor for TableCursor {
     }
 
     fn next(&mut self) -> Result<()> {
-        let (number, block) = self.current().clone();
-        self.entry.next(&block).map_err(|_| self.table.malformed(number))?;
-        if self.entry.valid() { Ok(()) } else { self.first_from(number + 1) }
+        let (number, block) = self.block.as_ref().expect(IN_A_BLOCK);
+        self.entry.next(block).map_err(|_| self.table.malformed(*number))?;
+        if self.entry.valid() { Ok(()) } else { self.first_from(*number + 1) }
     }
 
     fn prev(&mut self) -> Result<()> {
-        let (number, block) = self.current().clone();
-        self.entry.prev(&block).map_err(|_| self.table.malformed(number))?;
-        if self.entry.valid() { Ok(()) } else { self.last_before(number) }
+        let (number, block) = self.block.as_ref().expect(IN_A_BLOCK);
+        self.entry.prev(block).map_err(|_| self.table.malformed(*number))?;
+        if self.entry.valid() { Ok(()) } else { self.last_before(*number) }
     }
 
     fn skip_older(&mut self, edge: &[u8], sequence: Sequence, direction: Direction) -> Result<bool> {
@@ -168,6 +178,10 @@ impl Cursor for TableCursor {
     }
 
     fn value(&self) -> Bytes {
-        self.entry.value(&self.current().1)
+        self.entry.value(self.current())
+    }
+
+    fn value_bytes(&self) -> &[u8] {
+        self.entry.value_bytes(self.current())
     }
 }

@@ -9,6 +9,7 @@ mod footer;
 #[cfg(any(test, fuzzing))]
 mod fuzz;
 mod index;
+mod prefix;
 mod properties;
 mod reader;
 mod stored;

@@ -66,6 +66,11 @@ impl Properties {
         self.largest_sequence = self.largest_sequence.max(sequence);
     }
 
+    /// False if no entry has a block property in `wanted` (inclusive).
+    pub(crate) fn has_property_in(&self, wanted: (i64, i64)) -> bool {
+        self.span.property.0 <= wanted.1 && wanted.0 <= self.span.property.1
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = vec![self.tree.0];
         for count in [self.entries, self.deletes, self.range_deletes] {

@@ -1,6 +1,6 @@
 //! An open table.
 
-use super::block::{Block, BlockCursor};
+use super::block::{Block, Lookup};
 use super::cursor::TableCursor;
 use super::filter::Filter;
 use super::footer::{FOOTER_BYTES, Footer};
@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::format::Reader;
 use crate::fs::ReadableFile;
 use crate::iter::RangeDeletes;
-use crate::key::{Entry, Sequence};
+use crate::key::{Sequence, Version};
 use crate::options::{FilterKey, ReadTier};
 use crate::resources::MemoryCharge;
 use bytes::Bytes;
@@ -102,30 +102,24 @@ impl Table {
         }))
     }
 
-    /// The newest entry of `key` (range deletes aside) that is not above `max`.
+    /// The newest version of `key` (range deletes aside) that is not above `max`.
     pub(crate) fn get(
         &self,
         key: &[u8],
         max: Sequence,
         tier: ReadTier,
         fill_cache: bool,
-    ) -> Result<Option<Entry>> {
+    ) -> Result<Option<Version>> {
         if !self.filter.may_contain((self.filter_key)(key)) {
             return Ok(None);
         }
         // Versions of a key may span blocks: the one asked for is in the first that is not wholly before it.
         for number in self.index.find(key)..self.index.len() {
             let block = self.block(number, tier, fill_cache)?;
-            let mut cursor = BlockCursor::default();
-            cursor.seek(&block, key, max).map_err(|_| self.malformed(number))?;
-            if cursor.valid() {
-                return Ok((cursor.key() == key).then(|| Entry {
-                    key: Bytes::copy_from_slice(key),
-                    sequence: cursor.sequence(),
-                    kind: cursor.kind(),
-                    expiry: cursor.expiry(),
-                    value: cursor.value(&block),
-                }));
+            match block.get(key, max).map_err(|_| self.malformed(number))? {
+                Lookup::Found(version) => return Ok(Some(version)),
+                Lookup::Absent => return Ok(None),
+                Lookup::Behind => {}
             }
         }
         Ok(None)
@@ -175,7 +169,7 @@ impl Table {
     }
 
     /// A data block, from the cache or (if `tier` allows it) from the file.
-    pub(super) fn block(&self, number: usize, tier: ReadTier, fill_cache: bool) -> Result<Arc<Block>> {
+    pub(super) fn block(&self, number: usize, tier: ReadTier, fill_cache: bool) -> Result<Block> {
         let handle = self.index.handle(number);
         if let Some(block) = self.cache.get(self.owner, handle.offset, fill_cache) {
             return Ok(block);
@@ -185,7 +179,6 @@ impl Table {
         }
         let contents = read(self.file.as_ref(), &self.path, self.file_bytes, handle, self.identity)?;
         let block = Block::new(contents, self.properties.base).map_err(|_| self.malformed(number))?;
-        let block = Arc::new(block);
         if fill_cache {
             self.cache.insert(self.owner, handle.offset, &block);
         }

@@ -1,9 +1,10 @@
 //! A block as it stands in the file: contents, maybe compressed, and a trailer with their checksum.
 
 use crate::error::{Error, Result};
-use crate::format::{COMPRESSION_LZ4, COMPRESSION_NONE, Reader, checksum_parts};
+use crate::format::{COMPRESSION_LZ4, COMPRESSION_NONE, Reader, checksum, checksum_parts};
 use crate::fs::ReadableFile;
 use crate::options::Compression;
+use std::cell::RefCell;
 use std::path::Path;
 
 /// Length of a trailer.
@@ -94,20 +95,30 @@ pub(super) fn read(
         ));
     }
     if let Some(bytes) = file.mapped(offset, total) {
-        return Ok(match decode(bytes, path, offset, identity)? {
-            Stored::Plain(contents) => contents.to_vec(),
-            Stored::Decompressed(contents) => contents,
-        });
+        return decode(bytes, path, offset, identity).map(Stored::into_contents);
     }
-    let mut bytes = vec![0; total];
-    file.read_at(offset, &mut bytes).map_err(|error| Error::io(path, "reading a block", error))?;
-    match decode(&bytes, path, offset, identity)? {
-        Stored::Decompressed(contents) => Ok(contents),
-        Stored::Plain(_) => {
-            bytes.truncate(length as usize);
-            Ok(bytes)
+    BUFFER.with_borrow_mut(|buffer| {
+        if buffer.len() < total {
+            buffer.resize(total, 0);
         }
-    }
+        let bytes = &mut buffer[..total];
+        let result = match file.read_at(offset, bytes) {
+            Ok(()) => decode(bytes, path, offset, identity).map(Stored::into_contents),
+            Err(error) => Err(Error::io(path, "reading a block", error)),
+        };
+        if total > BUFFER_BYTES_KEPT {
+            *buffer = Vec::new();
+        }
+        result
+    })
+}
+
+/// A buffer that has grown beyond this is given back.
+const BUFFER_BYTES_KEPT: usize = 256 << 10;
+
+thread_local! {
+    /// Where blocks are read to before they are checked and decompressed, so that no memory is asked for and cleared each time.
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 enum Stored<'a> {
@@ -115,12 +126,22 @@ enum Stored<'a> {
     Decompressed(Vec<u8>),
 }
 
+impl Stored<'_> {
+    fn into_contents(self) -> Vec<u8> {
+        match self {
+            Stored::Plain(contents) => contents.to_vec(),
+            Stored::Decompressed(contents) => contents,
+        }
+    }
+}
+
 fn decode<'a>(bytes: &'a [u8], path: &Path, offset: u64, identity: Identity) -> Result<Stored<'a>> {
     let corrupt = |message: &str| Error::corruption(path, offset, message);
     let (contents, trailer) = bytes.split_at(bytes.len() - TRAILER_BYTES);
     let mut fields = Reader::new(&trailer[4..]);
     let (raw_length, sum) = (fields.u32().unwrap_or(0) as usize, fields.u64().unwrap_or(0));
-    if checksum_parts(identity.seed(offset), &[contents, &trailer[..8]]) != sum {
+    // Contents and the fields before the sum are one stretch of the file.
+    if checksum(identity.seed(offset), &bytes[..bytes.len() - size_of::<u64>()]) != sum {
         return Err(corrupt("the checksum of a block does not match"));
     }
     match trailer[0] {

@@ -4,14 +4,15 @@ mod changes;
 mod garbage;
 mod levels;
 mod live_table;
+mod runs;
 
 pub(crate) use garbage::Garbage;
 pub(crate) use levels::{Amount, LEVELS, Levels};
 pub(crate) use live_table::LiveTable;
 
 use crate::error::Result;
-use crate::iter::{Cursor, LevelCursor, RangeDeletes};
-use crate::key::{Entry, Sequence};
+use crate::iter::{Cursor, RangeDeletes};
+use crate::key::{Sequence, Version};
 use crate::memtable::Memtable;
 use crate::options::{ReadTier, TreeOptions};
 use parking_lot::RwLock;
@@ -127,52 +128,22 @@ impl View {
     ///
     /// Sources are asked from the newest to the oldest. What an older one holds for the key is older than anything, range deletes
     /// included, that a newer one holds for it; so the first that knows of the key decides.
-    pub(crate) fn get(&self, key: &[u8], sequence: Sequence, read: SourceOptions) -> Result<Option<Entry>> {
+    pub(crate) fn get(&self, key: &[u8], sequence: Sequence, read: SourceOptions) -> Result<Option<Version>> {
         for buffer in self.buffers_newest_first() {
             let deleted_at = covering(&buffer.memtable.range_deletes(), key, sequence);
             let entry = buffer.memtable.get(key, sequence);
             if entry.is_some() || deleted_at.is_some() {
-                return Ok(entry.filter(|entry| Some(entry.sequence) > deleted_at));
+                return Ok(entry.map(Version::from).filter(|version| Some(version.sequence) > deleted_at));
             }
         }
         for live in self.levels.candidates(key) {
             let deleted_at = covering(live.table.range_deletes(), key, sequence);
-            let entry = live.table.get(key, sequence, read.tier, !read.bypass_cache)?;
-            if entry.is_some() || deleted_at.is_some() {
-                return Ok(entry.filter(|entry| Some(entry.sequence) > deleted_at));
+            let version = live.table.get(key, sequence, read.tier, !read.bypass_cache)?;
+            if version.is_some() || deleted_at.is_some() {
+                return Ok(version.filter(|version| Some(version.sequence) > deleted_at));
             }
         }
         Ok(None)
-    }
-
-    /// Cursors over all memtables and tables, and their range deletes.
-    pub(crate) fn sources(&self, read: SourceOptions) -> Sources {
-        let mut sources = Sources::default();
-        for buffer in self.buffers_newest_first() {
-            sources.cursors.push(Box::new(buffer.memtable.cursor()));
-            sources.add_range_deletes(&buffer.memtable.range_deletes());
-        }
-        for table in self.levels.level(0).iter().rev() {
-            sources.cursors.push(Box::new(table.table.cursor(read.tier, !read.bypass_cache, read.property)));
-            sources.add_range_deletes(table.table.range_deletes());
-        }
-        for level in 1..LEVELS {
-            let tables = self.levels.level(level);
-            if tables.is_empty() {
-                continue;
-            }
-            let open = tables.iter().map(|live| Arc::clone(&live.table)).collect();
-            sources.cursors.push(Box::new(LevelCursor::new(
-                open,
-                read.tier,
-                !read.bypass_cache,
-                read.property,
-            )));
-            for table in tables {
-                sources.add_range_deletes(table.table.range_deletes());
-            }
-        }
-        sources
     }
 
     /// Bytes in memtables, about.
@@ -213,7 +184,7 @@ pub(crate) struct SourceOptions {
     pub(crate) property: Option<(i64, i64)>,
 }
 
-/// What is merged for a scan.
+/// What is merged in a compaction.
 #[derive(Default)]
 pub(crate) struct Sources {
     pub(crate) cursors: Vec<Box<dyn Cursor>>,

@@ -3,7 +3,6 @@
 use super::failure::corruption;
 use super::schema::{Database, Index, Store, display};
 use crate::keyspace::{CatalogKey, DOCUMENTS, catalog_span, hex};
-use bytes::Bytes;
 use flowdb_engine::{Db, ReadOptions, Result};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
@@ -76,7 +75,7 @@ struct Loader {
 }
 
 impl Loader {
-    fn add(&mut self, key: &Bytes, row: &Bytes) -> Result<()> {
+    fn add(&mut self, key: &[u8], row: &[u8]) -> Result<()> {
         let parsed = CatalogKey::parse(key)?;
         self.add_row(parsed, row).ok_or_else(|| {
             corruption(format!(
@@ -137,7 +136,7 @@ mod tests {
     fn load(rows: &[(Vec<u8>, Vec<u8>)]) -> Result<Catalog> {
         let mut loader = Loader::default();
         for (key, row) in rows {
-            loader.add(&Bytes::copy_from_slice(key), &Bytes::copy_from_slice(row))?;
+            loader.add(key, row)?;
         }
         loader.finish()
     }

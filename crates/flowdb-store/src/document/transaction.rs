@@ -9,7 +9,7 @@ use super::walk::Walk;
 use crate::keyspace::{DOCUMENTS, KeySpan, data_prefix, hex};
 use bytes::Bytes;
 use flowdb_engine::{
-    Db, DbIterator, Draft, Entry, Error, ErrorKind, ReadOptions, ReadTier, Result, Snapshot,
+    Db, DbIterator, Draft, Error, ErrorKind, ReadOptions, ReadTier, Result, Snapshot, Version,
 };
 use std::ops::Bound;
 use std::sync::Arc;
@@ -202,7 +202,7 @@ impl Transaction {
     }
 
     /// What lies under the overlay for `key`.
-    fn read_beneath(&self, key: &[u8]) -> Result<Option<Entry>> {
+    fn read_beneath(&self, key: &[u8]) -> Result<Option<Version>> {
         match &self.draft {
             Some(draft) => draft.get(key, self.read_options()),
             None => self.db.get(DOCUMENTS, key, self.read_options()),

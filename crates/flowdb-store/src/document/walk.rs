@@ -124,7 +124,9 @@ impl Walk {
     }
 
     fn entry(&self) -> Option<Pair> {
-        self.entries.valid().then(|| (self.entries.key().clone(), self.entries.value().clone()))
+        self.entries
+            .valid()
+            .then(|| (Bytes::copy_from_slice(self.entries.key()), self.entries.shared_value()))
     }
 
     /// Past the entries before `at` and those that the overlay hides.

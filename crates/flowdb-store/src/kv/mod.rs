@@ -10,7 +10,7 @@ use crate::reader::Reader;
 use crate::record::Record;
 use crate::walk::Direction;
 use bytes::Bytes;
-use flowdb_engine::{Db, Entry, ReadTier, Result, WriteBatch};
+use flowdb_engine::{Db, ReadTier, Result, Version, WriteBatch};
 use std::ops::Bound;
 
 /// Gives `key` a value until `expiry` (microseconds since the epoch, [`flowdb_engine::format::NEVER`] for ever).
@@ -67,7 +67,7 @@ impl<'a> Kv<'a> {
         self.scan(range, Direction::Forward).try_fold(0, |count, entry| entry.map(|_| count + 1))
     }
 
-    fn entry(&self, key: &[u8]) -> Result<Option<Entry>> {
+    fn entry(&self, key: &[u8]) -> Result<Option<Version>> {
         self.reader.db.get(KV, key, self.reader.options())
     }
 }

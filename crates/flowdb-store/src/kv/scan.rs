@@ -55,7 +55,7 @@ impl KvScan {
             let Some((key, value)) = walk.current() else {
                 return Ok(None);
             };
-            let taken = sink(key, &Record::from_stored(value.clone())?);
+            let taken = sink(key, &Record::from_stored(value)?);
             // The entry is on the page even if the one behind it cannot be reached: `resume` finds that one.
             let _ = walk.pass();
             Ok(Some(taken))

@@ -87,7 +87,7 @@ impl<'a> Series<'a> {
             return Ok(None);
         }
         let timestamp = key::decode(iterator.key())?.1;
-        let record = Record::from_stored(iterator.value().clone())?;
+        let record = Record::from_stored(iterator.shared_value())?;
         Ok(Some(Point { key: key.to_vec(), timestamp, record, expiry: iterator.expiry() }))
     }
 

@@ -103,7 +103,7 @@ impl SeriesScan {
                 return Ok(None);
             };
             let (_, value) = self.walk.current().expect("enter_window found a point");
-            let taken = sink(&key, timestamp, &Record::from_stored(value.clone())?);
+            let taken = sink(&key, timestamp, &Record::from_stored(value)?);
             // The point is on the page even if the one behind it cannot be reached: `resume` finds that one.
             let _ = self.walk.pass();
             Ok(Some(taken))
@@ -113,7 +113,7 @@ impl SeriesScan {
     /// Moves on, if need be, to the next point inside the window.
     fn enter_window(&mut self) -> Result<Option<(Vec<u8>, i64)>> {
         let Window { first, last } = self.window;
-        while let Some((stored, _)) = self.walk.current() {
+        while let Some(stored) = self.walk.key() {
             let (key, timestamp) = key::decode(stored)?;
             let target = match self.walk.direction() {
                 Direction::Forward if timestamp < first => key::encode(&key, first),
