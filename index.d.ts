@@ -299,6 +299,7 @@ export class Database {
  * | `FLOWDB_CLOSED` | the database was closed |
  * | `FLOWDB_OVERLOADED` | await earlier writes, then write again |
  * | `FLOWDB_NO_SPACE` | the write was rejected; try again once there is space |
+ * | `FLOWDB_READ_ONLY` | reserved for databases opened to read only: nothing fails with it yet |
  * | `FLOWDB_CONFLICT` | reserved for conditional writes: nothing fails with it yet |
  * | `FLOWDB_NOT_FOUND` | there is no such database |
  * | `FLOWDB_LOCKED` | another process, or another copy of flowdb, has the directory open: `holder` |
@@ -314,6 +315,7 @@ export type FlowDBErrorCode =
   | 'FLOWDB_CLOSED'
   | 'FLOWDB_OVERLOADED'
   | 'FLOWDB_NO_SPACE'
+  | 'FLOWDB_READ_ONLY'
   | 'FLOWDB_CONFLICT'
   | 'FLOWDB_NOT_FOUND'
   | 'FLOWDB_LOCKED'

@@ -19,6 +19,7 @@ pub(crate) fn code(kind: ErrorKind) -> &'static str {
         // Never reaches a caller: the binding repeats the call on a worker.
         ErrorKind::WouldBlock => "FLOWDB_WOULD_BLOCK",
         ErrorKind::TooLarge => "FLOWDB_TOO_LARGE",
+        ErrorKind::ReadOnly => "FLOWDB_READ_ONLY",
         ErrorKind::Conflict => "FLOWDB_CONFLICT",
     }
 }

@@ -100,6 +100,9 @@ impl Inner {
 
     /// See [`crate::Db::sync`].
     pub(crate) fn sync(&self, position: LogPosition) -> Result<()> {
+        if self.options.read_only {
+            return Err(Error::read_only());
+        }
         let Ok(log) = self.current_log() else {
             return self.check_synced_at_close(position);
         };
@@ -173,6 +176,7 @@ impl Inner {
 
     fn commit_locked(&self, state: &mut MutexGuard<'_, CommitState>, batch: WriteBatch) -> Result<Commit> {
         self.check_usable()?;
+        self.finish_opening()?;
         let log = state.log.as_ref().ok_or_else(closed)?;
         let position = LogPosition { segment: log.segment(), offset: log.end() };
         let first = state.last + 1;

@@ -2,6 +2,7 @@
 
 use crate::background::BackgroundError;
 use crate::batch::WriteBatch;
+use crate::checkpoint::Checkpoint;
 use crate::commit::{Commit, LogPosition};
 use crate::condition::{Condition, Guard};
 use crate::draft::Draft;
@@ -209,6 +210,19 @@ impl Db {
         let result = self.0.compact(tree);
         self.0.telemetry.events.tell();
         result
+    }
+
+    /// Makes a copy of the database as it is now in the directory `target`, which must be empty or not exist, on the same file system or
+    /// another. It holds everything committed before this call, is on stable storage when this returns, and opens as a database of its
+    /// own. Reads and writes go on meanwhile; superfluous files are removed only afterwards.
+    ///
+    /// Costs a sync of the log, a link for each table, and a copy of the log's last segment; where links are not possible, a copy of
+    /// everything. The time is that of the disk, so not for a thread that must not wait.
+    ///
+    /// Fails with `InvalidArgument` if `target` has files, `Locked` if another checkpoint is being made there, `NoSpace`, `Closed`,
+    /// `Poisoned`, `ReadOnly`, or what the operating system reports. After a failure or a crash `target` does not open as a database.
+    pub fn checkpoint(&self, target: &Path) -> Result<Checkpoint> {
+        self.0.checkpoint(target)
     }
 
     /// Numbers about the present state, and what was done since the database was opened. They may be slightly out of step with one another. Takes a few

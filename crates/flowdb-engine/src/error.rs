@@ -32,6 +32,8 @@ pub enum ErrorKind {
     WouldBlock,
     /// Key, value or batch above the documented limit.
     TooLarge,
+    /// The database was opened to be read only: open it otherwise to change it.
+    ReadOnly,
     /// A condition that the write depends on does not hold (the key exists, the value differs).
     Conflict,
 }
@@ -77,6 +79,11 @@ impl Error {
     /// The answer needs the disk, or a lock that someone holds.
     pub fn would_block() -> Self {
         Self::new(ErrorKind::WouldBlock, "the answer is not in memory")
+    }
+
+    /// The database was opened with [`crate::Options::read_only`].
+    pub fn read_only() -> Self {
+        Self::new(ErrorKind::ReadOnly, "the database was opened to be read only")
     }
 
     /// The directory is open elsewhere; `holder` is the process id if it is known.

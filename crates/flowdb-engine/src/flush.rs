@@ -202,6 +202,14 @@ pub(crate) fn open_table(
     })?;
     let place = Placement { table_id: meta.id, database_id, base: meta.base };
     let table = Table::open(file, path.clone(), place, filter_key, Arc::clone(&resources.cache))?;
+    if table.file_length() != meta.file_bytes {
+        let message =
+            format!("the file has {} bytes; the manifest says {}", table.file_length(), meta.file_bytes);
+        return Err(Error::corruption(&path, 0, message));
+    }
+    if let Some(message) = meta.contradiction(table.properties()) {
+        return Err(Error::corruption(&path, 0, message));
+    }
     Ok(LiveTable::new(meta, table, path, Arc::clone(garbage)))
 }
 

@@ -61,6 +61,10 @@ pub(crate) struct Inner {
     pub(crate) poison: OnceLock<String>,
     /// End of what was synced of the log when the database was closed.
     pub(crate) synced_at_close: OnceLock<LogPosition>,
+    /// There was no space to say in the manifest that the database is open: nothing is written before that is done.
+    pub(crate) is_opening_unfinished: AtomicBool,
+    /// Shared by who needs files to keep their names for a while; whoever removes files tries to have it alone.
+    pub(crate) removals: RwLock<()>,
     /// Held while open.
     pub(crate) lock: Mutex<Option<Box<dyn FileLock>>>,
 }
@@ -100,9 +104,12 @@ impl Inner {
         if self.closed.load(Ordering::Acquire) { Err(closed()) } else { Ok(()) }
     }
 
-    /// Fails once closed or poisoned.
+    /// Fails once closed or poisoned, and where only reading is allowed.
     pub(crate) fn check_usable(&self) -> Result<()> {
         self.check_open()?;
+        if self.options.read_only {
+            return Err(Error::read_only());
+        }
         match self.poison.get() {
             None => Ok(()),
             Some(cause) => Err(Error::new(

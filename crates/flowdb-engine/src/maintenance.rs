@@ -54,6 +54,7 @@ impl Inner {
     pub(crate) fn flush(&self) -> Result<()> {
         let _workshop = self.workshop.lock();
         self.check_usable()?;
+        self.finish_opening()?;
         self.freeze_where(&self.commit.lock(), |_| true);
         let result = self.flush_frozen();
         // After a failure too: on a full disk, what was begun and given up would be in the way.
@@ -118,6 +119,7 @@ impl Inner {
     /// The most urgent thing. False if there is nothing. Where the disk is full, compaction goes on, for it may make the space that others
     /// lack.
     fn step(&self, workshop: &mut Workshop, deadline: Duration) -> Result<bool> {
+        self.finish_opening()?;
         Ok(self.sync_interval()?
             || self.freeze_to_free_memory()
             || self.attempt(Work::Flush, || self.flush_one())?
@@ -177,8 +179,12 @@ impl Inner {
         garbage.extend((before..oldest).map(|segment| self.dir.join(log_name(segment))));
     }
 
-    /// Removes files that nobody needs. A file that cannot be removed now is tried again later, and at the next open.
+    /// Removes files that nobody needs. A file that cannot be removed now is tried again later, and at the next open. While a checkpoint is
+    /// made, all keep their names.
     pub(crate) fn collect_garbage(&self) -> bool {
+        let Some(_alone) = self.removals.try_write() else {
+            return false;
+        };
         let now = self.options.clock.monotonic();
         let mut files = self.garbage.take(now);
         let any = !files.is_empty();

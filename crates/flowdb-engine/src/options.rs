@@ -118,6 +118,11 @@ pub struct Options {
     pub trees: Vec<TreeOptions>,
     /// Create the directory and the database if there is none. Default true.
     pub create_if_missing: bool,
+    /// Open what is there without creating, changing or removing any file, and share it with others that do the same; who opens it to
+    /// write is kept out meanwhile, and keeps these out. The log is replayed into memory, as much as the last writer had left of it (up
+    /// to about its [`Options::log_bytes_max`]). Writing, flushing, compacting and checkpoints fail with `ReadOnly`. A directory without
+    /// its `LOCK` file, as a copy may be, is read without a lock. Default false.
+    pub read_only: bool,
     /// When a commit counts as done. Default [`SyncMode::Os`].
     pub sync: SyncMode,
     /// Decompressed blocks kept in memory, in bytes. Default 32 MiB, from 0 to 1 TiB. Without effect where `resources` are given.
@@ -147,6 +152,7 @@ impl Options {
         Options {
             trees,
             create_if_missing: true,
+            read_only: false,
             sync: SyncMode::default(),
             block_cache_bytes: 32 << 20,
             log_segment_bytes: 64 << 20,

@@ -15,7 +15,7 @@ use crate::snapshot::Snapshots;
 use crate::stats::Telemetry;
 use crate::tree::{Garbage, Levels, LiveTable, Tree};
 use crate::version::{LOCK, LOCK_HOLDER, MANIFEST, Manifest, NumberedFile, State, log_name, parse_name};
-use crate::wal::{self, Expected, LogWriter, Replay};
+use crate::wal::{self, LogWriter, Replay};
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use std::hash::{BuildHasher, Hasher};
@@ -26,24 +26,31 @@ use std::sync::{Arc, OnceLock};
 /// Opens the database in `dir`, or creates it.
 pub(crate) fn open(fs: Arc<dyn FileSystem>, dir: &Path, options: Options) -> Result<Inner> {
     options.validate()?;
+    if options.read_only {
+        return crate::read_only::open(fs, dir, options);
+    }
     prepare_directory(fs.as_ref(), dir, &options)?;
     let lock = take_lock(fs.as_ref(), dir)?;
     let files = fs.list(dir).map_err(|error| Error::io(dir, "listing the directory", error))?;
     let (manifest, state) = match Manifest::open(Arc::clone(&fs), dir)? {
         Some(found) => found,
-        None if files.iter().any(|name| parse_name(name).is_some()) => {
-            // The manifest comes before all other files: it was there once.
-            return Err(Error::corruption(&dir.join(MANIFEST), 0, "the manifest is missing"));
-        }
+        None if files.iter().any(|name| parse_name(name).is_some()) => return Err(without_manifest(dir)),
         None if options.create_if_missing => create(&fs, dir)?,
         None => return Err(missing(dir)),
     };
     check_trees(&options, &state)?;
     let next_file_id = files.iter().filter_map(|name| table_id(name)).max().unwrap_or(0).saturating_add(1);
-    let inner = assemble(fs, dir, options, manifest, state, next_file_id, lock)?;
+    let inner = assemble(fs, dir, options, manifest, state, next_file_id, Some(lock))?;
     let replay = inner.replay_log(&files)?;
     inner.begin_log(&replay)?;
-    inner.record_opening()?;
+    inner.is_opening_unfinished.store(true, Ordering::Release);
+    match inner.finish_opening() {
+        // What is there can be read, and written to once there is space.
+        Err(error) if error.kind() == ErrorKind::NoSpace && !replay.segments.is_empty() => {
+            tracing::warn!(%error, "opened without space to write");
+        }
+        result => result?,
+    }
     inner.remove_orphans(&files);
     // Something may have become superfluous meanwhile.
     inner.bell.ring();
@@ -68,11 +75,16 @@ fn table_id(name: &str) -> Option<u64> {
     }
 }
 
-fn missing(dir: &Path) -> Error {
+/// The manifest comes before all other files: it was there once.
+pub(crate) fn without_manifest(dir: &Path) -> Error {
+    Error::corruption(&dir.join(MANIFEST), 0, "the manifest is missing")
+}
+
+pub(crate) fn missing(dir: &Path) -> Error {
     Error::new(ErrorKind::NotFound, format!("there is no database in {}", dir.display()))
 }
 
-fn take_lock(fs: &dyn FileSystem, dir: &Path) -> Result<Box<dyn FileLock>> {
+pub(crate) fn take_lock(fs: &dyn FileSystem, dir: &Path) -> Result<Box<dyn FileLock>> {
     let path = dir.join(LOCK);
     let holder_path = dir.join(LOCK_HOLDER);
     match fs.lock(&path).map_err(|error| Error::io(&path, "locking the database", error))? {
@@ -83,8 +95,15 @@ fn take_lock(fs: &dyn FileSystem, dir: &Path) -> Result<Box<dyn FileLock>> {
             }
             Ok(lock)
         }
-        None => Err(Error::locked(dir, read_holder(fs, &holder_path))),
+        None => Err(locked(fs, dir)),
     }
+}
+
+/// Names the holder, if it is one who may write: readers leave no trace.
+pub(crate) fn locked(fs: &dyn FileSystem, dir: &Path) -> Error {
+    let only_readers = fs.lock_shared(&dir.join(LOCK)).is_ok_and(|lock| lock.is_some());
+    let holder = if only_readers { None } else { read_holder(fs, &dir.join(LOCK_HOLDER)) };
+    Error::locked(dir, holder)
 }
 
 fn write_holder(fs: &dyn FileSystem, path: &Path) -> std::io::Result<()> {
@@ -107,12 +126,12 @@ fn create(fs: &Arc<dyn FileSystem>, dir: &Path) -> Result<(Manifest, State)> {
 }
 
 /// A number that no other database has, so that its files cannot be taken for ours.
-fn random_id() -> u64 {
+pub(crate) fn random_id() -> u64 {
     // The hasher's keys come from the operating system's random numbers.
     std::hash::RandomState::new().build_hasher().finish()
 }
 
-fn check_trees(options: &Options, state: &State) -> Result<()> {
+pub(crate) fn check_trees(options: &Options, state: &State) -> Result<()> {
     for (id, name) in &state.trees {
         let declared = options.trees.iter().find(|tree| tree.id == *id);
         if declared.is_none_or(|tree| tree.name != *name) {
@@ -122,14 +141,14 @@ fn check_trees(options: &Options, state: &State) -> Result<()> {
     Ok(())
 }
 
-fn assemble(
+pub(crate) fn assemble(
     fs: Arc<dyn FileSystem>,
     dir: &Path,
     options: Options,
     manifest: Manifest,
     state: State,
     next_file_id: u64,
-    lock: Box<dyn FileLock>,
+    lock: Option<Box<dyn FileLock>>,
 ) -> Result<Inner> {
     let resources = options.resources()?;
     let telemetry = Telemetry::new(Arc::clone(&options.clock), options.events.clone());
@@ -170,7 +189,9 @@ fn assemble(
         closed: AtomicBool::new(false),
         poison: OnceLock::new(),
         synced_at_close: OnceLock::new(),
-        lock: Mutex::new(Some(lock)),
+        is_opening_unfinished: AtomicBool::new(false),
+        removals: RwLock::new(()),
+        lock: Mutex::new(lock),
         fs,
         options,
     })
@@ -184,12 +205,7 @@ impl Inner {
             let known = state.flushed.get(&operation.tree).copied().unwrap_or(0);
             if sequence > known { self.replay_operation(segment, sequence, frame, operation) } else { Ok(()) }
         };
-        let is_new = state.clean && state.last_sequence == 0;
-        let expected = Expected {
-            database_id: self.database_id,
-            oldest_segment: if is_new { 0 } else { state.oldest_log },
-            is_closed: state.clean && !is_new,
-        };
+        let expected = crate::read_only::expected_log(&state);
         let replay = wal::replay(self.fs.as_ref(), &self.dir, files, &expected, &mut apply)?;
         let last = replay.last_sequence.max(self.snapshots.visible());
         self.commit.lock().last = last;
@@ -210,7 +226,7 @@ impl Inner {
             tree.freeze(segment);
             // The log is not being written yet: what a flush drops of it is only what no tree needs.
             self.snapshots.publish(sequence - 1);
-            while self.flush_one()? {}
+            self.flush_replayed()?;
             view = tree.view();
         } else if view.active.memtable.is_empty() {
             tree.freeze(segment);
@@ -221,7 +237,22 @@ impl Inner {
         Ok(())
     }
 
-    fn unknown_tree(&self, segment: u64, id: TreeId) -> Error {
+    /// Without space the log stays in memory: it is as large as the last writer allowed, and can be read.
+    fn flush_replayed(&self) -> Result<()> {
+        loop {
+            match self.flush_one() {
+                Ok(true) => {}
+                Ok(false) => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::NoSpace && self.poison.get().is_none() => {
+                    self.collect_garbage();
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    pub(crate) fn unknown_tree(&self, segment: u64, id: TreeId) -> Error {
         let path = self.dir.join(log_name(segment));
         Error::corruption(&path, 0, format!("an operation on tree {}, which does not exist", id.0))
     }
@@ -236,6 +267,16 @@ impl Inner {
             None => self.create_log(FIRST_SEGMENT, 0, state.last)?,
         };
         self.use_log(&mut state, writer);
+        Ok(())
+    }
+
+    /// Says in the manifest that the database is open, unless it says so already. Before that nothing else may be written: the manifest may
+    /// vouch for the end of the log.
+    pub(crate) fn finish_opening(&self) -> Result<()> {
+        if self.is_opening_unfinished.load(Ordering::Acquire) {
+            self.record_opening()?;
+            self.is_opening_unfinished.store(false, Ordering::Release);
+        }
         Ok(())
     }
 
@@ -270,7 +311,8 @@ impl Inner {
         }
         let mut flushed = Ok(());
         let memtables: usize = self.trees.iter().map(|tree| tree.view().memtable_bytes()).sum();
-        if self.poison.get().is_none() && memtables >= FLUSH_AT_CLOSE_BYTES {
+        let may_write = self.poison.get().is_none() && !self.options.read_only;
+        if may_write && memtables >= FLUSH_AT_CLOSE_BYTES {
             match self.flush() {
                 // The log has everything; the next open takes longer, that is all.
                 Err(error) if self.poison.get().is_none() => {
@@ -286,6 +328,8 @@ impl Inner {
             return Ok(());
         }
         let result = match state.log.take() {
+            // Nothing was written since the opening: what the manifest says of the log is still so.
+            Some(_) if self.is_opening_unfinished.load(Ordering::Acquire) => flushed,
             Some(mut log) if self.poison.get().is_none() => log.close_mark().and_then(|()| {
                 let edit = self.new_edit().last_sequence(self.snapshots.visible()).clean_close(true);
                 self.record(&edit)
@@ -293,6 +337,9 @@ impl Inner {
             _ => flushed,
         };
         workshop.job = None;
+        drop(state);
+        // A checkpoint under way sees that the database is closed, and gives up.
+        drop(self.removals.write());
         self.release();
         self.lock.lock().take();
         result

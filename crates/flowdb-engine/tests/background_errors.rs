@@ -462,6 +462,18 @@ impl FileSystem for Hooked {
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>> {
         self.inner.lock(path)
     }
+
+    fn lock_shared(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>> {
+        self.inner.lock_shared(path)
+    }
+
+    fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.inner.hard_link(from, to)
+    }
+
+    fn remove_dir(&self, dir: &Path) -> io::Result<()> {
+        self.inner.remove_dir(dir)
+    }
 }
 
 #[test]

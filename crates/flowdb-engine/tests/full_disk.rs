@@ -202,3 +202,45 @@ fn a_flush_or_compaction_without_space_is_repeated_and_leaves_no_file() {
     // The sync of the log, and those of the manifest after the flush and after the compaction.
     assert!(poisoned <= 3, "{poisoned} calls ended all writes");
 }
+
+#[test]
+fn a_database_on_a_full_disk_opens_for_reading_and_takes_writes_once_there_is_space() {
+    for (clean, large) in [(true, false), (false, false), (false, true)] {
+        let faulty = FaultyFileSystem::new(Arc::new(MemoryFileSystem::new()));
+        let fs: Arc<dyn FileSystem> = Arc::new(faulty.clone());
+        let mut options = small_options(&Arc::default());
+        options.trees[0].write_buffer_bytes = if large { 16 << 20 } else { 64 << 10 };
+        let db = Db::open(Arc::clone(&fs), Path::new(DIR), options).unwrap();
+        fill(&db, if large { 1_000 } else { 100 });
+        let last = db.last_sequence();
+        if clean {
+            db.close().unwrap();
+        }
+        drop(db);
+        faulty.fill();
+        for _ in 0..2 {
+            // Replayed with small memtables: more than one is full, and none can be flushed.
+            let db = open(&fs, &Arc::default()).unwrap();
+            assert_eq!(db.last_sequence(), last);
+            for index in 0..last {
+                assert!(db.get(TREES[0], &index.to_be_bytes(), ReadOptions::default()).unwrap().is_some());
+            }
+            let put = Write::Delete { tree: TREES[1], key: b"key".to_vec() };
+            for _ in 0..2 {
+                let refused =
+                    db.write(batch(std::slice::from_ref(&put)), WriteOptions::default()).unwrap_err();
+                assert_eq!(refused.kind(), ErrorKind::NoSpace);
+                assert_eq!(db.flush().unwrap_err().kind(), ErrorKind::NoSpace);
+                assert_eq!(db.maintain(Duration::ZERO).unwrap_err().kind(), ErrorKind::NoSpace);
+            }
+            db.close().unwrap();
+        }
+        let db = open(&fs, &Arc::default()).unwrap();
+        faulty.heal();
+        fill(&db, 50);
+        db.flush().unwrap();
+        drop(db);
+        let db = open(&fs, &Arc::default()).unwrap();
+        assert_eq!(db.last_sequence(), last + 50, "clean: {clean}, large: {large}");
+    }
+}

@@ -6,6 +6,7 @@
 
 mod attempt;
 mod batch;
+mod care;
 mod closer;
 mod conditional;
 pub mod document;
@@ -25,6 +26,7 @@ mod walk;
 
 pub use attempt::{ATTEMPTS_MAX, Attempt, Change, Current};
 pub use batch::RecordBatch;
+pub use care::{destroy, verify};
 pub use conditional::Patch;
 pub use id::{RecordId, Shape};
 pub use options::StoreOptions;

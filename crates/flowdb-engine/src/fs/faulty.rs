@@ -28,7 +28,8 @@ impl Fault {
 
 /// Passes calls on, counts them, and lets chosen ones fail. Clones share the count.
 ///
-/// Counted are: create, open, read, write, sync, allocate, setting a length, rename, remove, and the sync of a directory.
+/// Counted are: create, open, read, write, sync, allocate, setting a length, rename, remove (of a
+/// directory too), hard link, and the sync of a directory.
 #[derive(Debug, Clone)]
 pub struct FaultyFileSystem {
     inner: Arc<dyn FileSystem>,
@@ -42,6 +43,7 @@ struct Plan(Arc<Mutex<PlanState>>);
 struct PlanState {
     calls: u64,
     armed: Option<Armed>,
+    is_full: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -63,6 +65,12 @@ impl Plan {
 
     fn check(&self) -> io::Result<()> {
         self.next_call().map_or(Ok(()), |fault| Err(fault.to_error()))
+    }
+
+    /// The same for a call that needs space.
+    fn check_space(&self) -> io::Result<()> {
+        self.check()?;
+        if self.0.lock().is_full { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
 
     fn arm(&self, after: u64, fault: Fault, is_sticky: bool) {
@@ -88,9 +96,17 @@ impl FaultyFileSystem {
         self.plan.arm(n, fault, true);
     }
 
+    /// Lets every call that needs space fail from now on (create, write, allocate, hard link), as on a full disk, until
+    /// [`FaultyFileSystem::heal`].
+    pub fn fill(&self) {
+        self.plan.0.lock().is_full = true;
+    }
+
     /// No call fails any more.
     pub fn heal(&self) {
-        self.plan.0.lock().armed = None;
+        let mut state = self.plan.0.lock();
+        state.armed = None;
+        state.is_full = false;
     }
 
     /// Number of calls counted so far.
@@ -117,7 +133,7 @@ impl FileSystem for FaultyFileSystem {
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn WritableFile>> {
-        self.plan.check()?;
+        self.plan.check_space()?;
         Ok(self.writable(self.inner.create(path)?))
     }
 
@@ -149,6 +165,20 @@ impl FileSystem for FaultyFileSystem {
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>> {
         self.inner.lock(path)
     }
+
+    fn lock_shared(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>> {
+        self.inner.lock_shared(path)
+    }
+
+    fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.plan.check_space()?;
+        self.inner.hard_link(from, to)
+    }
+
+    fn remove_dir(&self, dir: &Path) -> io::Result<()> {
+        self.plan.check()?;
+        self.inner.remove_dir(dir)
+    }
 }
 
 #[derive(Debug)]
@@ -160,6 +190,9 @@ struct FaultyWriter {
 impl WritableFile for FaultyWriter {
     fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let Some(fault) = self.plan.next_call() else {
+            if self.plan.0.lock().is_full {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
             return self.inner.write_at(offset, data);
         };
         if fault == Fault::ShortWrite {
@@ -174,7 +207,7 @@ impl WritableFile for FaultyWriter {
     }
 
     fn allocate(&self, length: u64) -> io::Result<()> {
-        self.plan.check()?;
+        self.plan.check_space()?;
         self.inner.allocate(length)
     }
 

@@ -49,6 +49,8 @@ struct Shared {
 struct Tree {
     directories: BTreeMap<PathBuf, Directory>,
     locked: BTreeSet<PathBuf>,
+    /// How many share the lock of a file.
+    shared: BTreeMap<PathBuf, usize>,
 }
 
 type Files = BTreeMap<String, Arc<MemoryFile>>;
@@ -109,7 +111,7 @@ impl Directory {
 impl Tree {
     fn new() -> Self {
         let directories = ["", "/"].map(|root| (PathBuf::from(root), Directory::default()));
-        Tree { directories: BTreeMap::from(directories), locked: BTreeSet::new() }
+        Tree { directories: BTreeMap::from(directories), locked: BTreeSet::new(), shared: BTreeMap::new() }
     }
 
     /// The directory of `path`, and its name there.
@@ -267,10 +269,42 @@ impl FileSystem for MemoryFileSystem {
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>> {
         let mut tree = self.shared.tree.lock();
         tree.file_or_new(path, self.shared.is_crashable)?;
-        if !tree.locked.insert(path.to_path_buf()) {
+        if tree.shared.contains_key(path) || !tree.locked.insert(path.to_path_buf()) {
             return Ok(None);
         }
         Ok(Some(Box::new(MemoryLock { fs: self.clone(), path: path.to_path_buf() })))
+    }
+
+    fn lock_shared(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>> {
+        let mut tree = self.shared.tree.lock();
+        tree.file(path)?;
+        if tree.locked.contains(path) {
+            return Ok(None);
+        }
+        *tree.shared.entry(path.to_path_buf()).or_default() += 1;
+        Ok(Some(Box::new(SharedMemoryLock { fs: self.clone(), path: path.to_path_buf() })))
+    }
+
+    fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut tree = self.shared.tree.lock();
+        let file = tree.file(from)?;
+        let (directory, name) = tree.locate(to)?;
+        if directory.files.contains_key(name) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        directory.change(self.shared.is_crashable, None, Some((name, file)));
+        Ok(())
+    }
+
+    fn remove_dir(&self, dir: &Path) -> io::Result<()> {
+        let mut tree = self.shared.tree.lock();
+        let directory = tree.directories.get(dir).ok_or(io::ErrorKind::NotFound)?;
+        let has_directories = tree.directories.keys().any(|other| other.parent() == Some(dir));
+        if has_directories || !directory.files.is_empty() {
+            return Err(io::ErrorKind::DirectoryNotEmpty.into());
+        }
+        tree.directories.remove(dir);
+        Ok(())
     }
 }
 
@@ -293,6 +327,26 @@ impl FileLock for MemoryLock {}
 impl Drop for MemoryLock {
     fn drop(&mut self) {
         self.fs.shared.tree.lock().locked.remove(&self.path);
+    }
+}
+
+#[derive(Debug)]
+struct SharedMemoryLock {
+    fs: MemoryFileSystem,
+    path: PathBuf,
+}
+
+impl FileLock for SharedMemoryLock {}
+
+impl Drop for SharedMemoryLock {
+    fn drop(&mut self) {
+        let mut tree = self.fs.shared.tree.lock();
+        if let Some(count) = tree.shared.get_mut(&self.path) {
+            *count -= 1;
+            if *count == 0 {
+                tree.shared.remove(&self.path);
+            }
+        }
     }
 }
 

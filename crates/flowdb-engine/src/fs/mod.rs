@@ -44,6 +44,38 @@ pub trait FileSystem: Send + Sync + Debug {
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
     /// Takes the exclusive lock of the file `path`, creating it; `None` if someone else has it. Never waits. Released on drop.
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>>;
+    /// Takes a lock of the existing file `path` that others may share, but not with an exclusive one; `None` if someone has that.
+    /// Never waits, and writes nothing. Released on drop.
+    fn lock_shared(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>>;
+    /// Gives the file `from` the second name `to`, which must be free. Fails where the file system, or the way between the two, does not
+    /// allow it; then [`FileSystem::copy`] helps.
+    fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Copies a file that nobody writes to the name `to`. The contents are not synced.
+    fn copy(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let (source, target) = (self.open_read(from)?, self.create(to)?);
+        copy_bytes(&*source, &*target, source.len()?)
+    }
+    /// Removes an empty directory; fails if it is not empty.
+    fn remove_dir(&self, dir: &Path) -> io::Result<()>;
+}
+
+/// Copies the first `length` bytes of a file, a piece at a time.
+pub(crate) fn copy_bytes(
+    source: &dyn ReadableFile,
+    target: &dyn WritableFile,
+    length: u64,
+) -> io::Result<()> {
+    const PIECE_BYTES: usize = 1 << 20;
+    let mut piece = Vec::new();
+    let mut offset = 0;
+    while offset < length {
+        let left = usize::try_from(length - offset).unwrap_or(usize::MAX);
+        piece.resize(left.min(PIECE_BYTES), 0);
+        source.read_at(offset, &mut piece)?;
+        target.write_at(offset, &piece)?;
+        offset += piece.len() as u64;
+    }
+    Ok(())
 }
 
 /// A held lock.

@@ -96,12 +96,54 @@ impl FileSystem for RealFileSystem {
 
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Box::new(RealLock { _file: file }))),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error),
-        }
+        let taken = file.try_lock();
+        held(file, taken, path)
     }
+
+    fn lock_shared(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>> {
+        let file = File::open(path)?;
+        let taken = file.try_lock_shared();
+        held(file, taken, path)
+    }
+
+    fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::hard_link(from, to)
+    }
+
+    // The standard library asks the kernel to copy, which shares the blocks where the file system can.
+    fn copy(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::copy(from, to).map(|_| ())
+    }
+
+    fn remove_dir(&self, dir: &Path) -> io::Result<()> {
+        std::fs::remove_dir(dir)
+    }
+}
+
+/// The lock, if it was taken, of the file that still has this name: one that was removed meanwhile locks nobody out.
+fn held(file: File, taken: Result<(), TryLockError>, path: &Path) -> io::Result<Option<Box<dyn FileLock>>> {
+    match taken {
+        Ok(()) if is_still_named(&file, path)? => Ok(Some(Box::new(RealLock { _file: file }))),
+        Ok(()) | Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+#[cfg(unix)]
+fn is_still_named(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let held = file.metadata()?;
+    match std::fs::metadata(path) {
+        Ok(named) => Ok((named.dev(), named.ino()) == (held.dev(), held.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+// A file that is open cannot lose its name there.
+#[cfg(not(unix))]
+fn is_still_named(_file: &File, _path: &Path) -> io::Result<bool> {
+    Ok(true)
 }
 
 /// `dir` and its parents that do not exist, innermost first.
@@ -337,5 +379,39 @@ mod tests {
         drop(held);
         assert!(fs.lock(&path).unwrap().is_some());
         assert_eq!(fs.open_read(&path).unwrap().len().unwrap(), 4);
+    }
+
+    #[test]
+    fn readers_share_a_lock_and_exclude_a_writer() {
+        let scratch = Scratch::new();
+        let fs = RealFileSystem::default();
+        let path = scratch.0.join("LOCK");
+        assert_eq!(fs.lock_shared(&path).unwrap_err().kind(), io::ErrorKind::NotFound);
+        let exclusive = fs.lock(&path).unwrap().unwrap();
+        assert!(fs.lock_shared(&path).unwrap().is_none());
+        drop(exclusive);
+        let first = fs.lock_shared(&path).unwrap().unwrap();
+        let second = fs.lock_shared(&path).unwrap().unwrap();
+        drop(first);
+        assert!(fs.lock(&path).unwrap().is_none());
+        drop(second);
+        assert!(fs.lock(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_second_name_outlives_the_first_and_a_copy_is_a_file_of_its_own() {
+        let scratch = Scratch::new();
+        let fs = RealFileSystem::default();
+        let [one, two, three] = ["one", "two", "three"].map(|name| scratch.0.join(name));
+        fs.create(&one).unwrap().write_at(0, b"12").unwrap();
+        fs.hard_link(&one, &two).unwrap();
+        assert_eq!(fs.hard_link(&one, &two).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        fs.copy(&one, &three).unwrap();
+        fs.open_write(&one).unwrap().set_len(1).unwrap();
+        fs.remove(&one).unwrap();
+        assert_eq!(fs.open_read(&two).unwrap().len().unwrap(), 1);
+        assert_eq!(fs.open_read(&three).unwrap().len().unwrap(), 2);
+        assert!(fs.remove_dir(&scratch.0).is_err());
+        fs.remove_dir(&scratch.0.join("a/b")).unwrap();
     }
 }

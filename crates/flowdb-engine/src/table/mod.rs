@@ -9,9 +9,12 @@ mod footer;
 #[cfg(any(test, fuzzing))]
 mod fuzz;
 mod index;
+mod inspect;
+mod inspect_block;
 mod prefix;
 mod properties;
 mod reader;
+mod scan;
 mod stored;
 
 pub(crate) use block::Block;
@@ -20,6 +23,8 @@ pub(crate) use cursor::TableCursor;
 pub(crate) use expiry::PARTS as EXPIRY_PARTS;
 #[cfg(any(test, fuzzing))]
 pub use fuzz::fuzz_table;
+pub(crate) use inspect::{Inspection, Subject, TableDamage, inspect};
+pub(crate) use properties::Properties;
 pub(crate) use reader::{Placement, Table};
 
 #[cfg(test)]

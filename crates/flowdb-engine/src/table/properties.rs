@@ -57,6 +57,11 @@ impl Properties {
         Some(Properties { base, smallest_sequence: smallest, largest_sequence: largest, ..self })
     }
 
+    /// When the last entry expires.
+    pub(crate) fn expiry_max(&self) -> i64 {
+        self.span.expiry_max
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.entries == 0 && self.range_deletes == 0
     }

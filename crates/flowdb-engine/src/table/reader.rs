@@ -11,7 +11,7 @@ use crate::cache::BlockCache;
 use crate::error::{Error, Result};
 use crate::format::Reader;
 use crate::fs::ReadableFile;
-use crate::iter::RangeDeletes;
+use crate::iter::{RangeDelete, RangeDeletes};
 use crate::key::{Sequence, Version};
 use crate::options::{FilterKey, ReadTier};
 use crate::resources::MemoryCharge;
@@ -100,6 +100,11 @@ impl Table {
             index,
             properties,
         }))
+    }
+
+    /// Length of the file, in bytes.
+    pub(crate) fn file_length(&self) -> u64 {
+        self.file_bytes + FOOTER_BYTES as u64
     }
 
     /// The newest version of `key` (range deletes aside) that is not above `max`.
@@ -192,6 +197,11 @@ impl Table {
 }
 
 fn decode_range_deletes(contents: &[u8], base: Sequence) -> Option<RangeDeletes> {
+    decode_range_delete_list(contents, base).map(RangeDeletes::from_tombstones)
+}
+
+/// The range deletes as they stand in their block.
+pub(super) fn decode_range_delete_list(contents: &[u8], base: Sequence) -> Option<Vec<RangeDelete>> {
     let mut reader = Reader::new(contents);
     let count = reader.varint()?;
     // Not allocated on the word of the count: each takes at least three bytes.
@@ -205,5 +215,5 @@ fn decode_range_deletes(contents: &[u8], base: Sequence) -> Option<RangeDeletes>
         }
         all.push((start, end, sequence));
     }
-    reader.is_empty().then(|| RangeDeletes::from_tombstones(all))
+    reader.is_empty().then_some(all)
 }

@@ -29,7 +29,7 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    fn seed(self, offset: u64) -> u64 {
+    pub(super) fn seed(self, offset: u64) -> u64 {
         self.table_id.rotate_left(32) ^ offset ^ self.database_id
     }
 }
@@ -42,6 +42,11 @@ pub(super) fn encode(
     contents: &[u8],
     compression: Compression,
 ) -> Result<u32> {
+    if contents.len() > CONTENTS_BYTES_MAX {
+        // A reader would refuse it.
+        let message = format!("a block of {} bytes; the limit is {CONTENTS_BYTES_MAX}", contents.len());
+        return Err(Error::new(crate::error::ErrorKind::TooLarge, message));
+    }
     let start = out.len();
     let is_compressed = compression == Compression::Lz4 && compress(out, contents);
     if !is_compressed {

@@ -2,7 +2,9 @@
 
 use crate::format::{Reader, put_bytes};
 use crate::key::{Sequence, TreeId};
+use crate::table::Properties;
 use bytes::Bytes;
+use std::fmt::Debug;
 
 const TAG_TREE: u8 = 1;
 const TAG_NEXT_FILE_ID: u8 = 2;
@@ -200,6 +202,32 @@ fn put_tagged(out: &mut Vec<u8>, tag: u8, value: u64) {
 }
 
 impl TableMeta {
+    /// How the table's own properties differ from this, if they do.
+    pub(crate) fn contradiction(&self, properties: &Properties) -> Option<String> {
+        let differs = |what: &str, own: &dyn Debug, known: &dyn Debug| {
+            Some(format!("the table says that its {what} is {own:?}; the manifest says {known:?}"))
+        };
+        if properties.tree != self.tree {
+            return differs("tree", &properties.tree.0, &self.tree.0);
+        }
+        if properties.entries != self.entries {
+            return differs("number of entries", &properties.entries, &self.entries);
+        }
+        let (own, known) = ((&properties.smallest, &properties.largest), (&self.smallest, &self.largest));
+        if own != known {
+            return differs("key range", &own, &known);
+        }
+        let own = (properties.smallest_sequence, properties.largest_sequence);
+        let known = (self.smallest_sequence, self.largest_sequence);
+        if own != known {
+            return differs("range of sequence numbers", &own, &known);
+        }
+        if properties.expiry_max() != self.expiry_max {
+            return differs("last expiry", &properties.expiry_max(), &self.expiry_max);
+        }
+        None
+    }
+
     fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&[self.tree.0, self.level]);
         out.extend_from_slice(&self.id.to_le_bytes());

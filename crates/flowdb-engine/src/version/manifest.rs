@@ -22,12 +22,23 @@ pub(crate) struct Manifest {
     fs: Arc<dyn FileSystem>,
     dir: PathBuf,
     database_id: u64,
-    file: Arc<dyn WritableFile>,
+    /// `None` where nothing is to be written.
+    file: Option<Arc<dyn WritableFile>>,
     bytes: u64,
     /// An append failed: what the file holds behind `bytes` is not known.
     is_broken: bool,
     /// Length after the last rewrite.
     rewritten_bytes: u64,
+}
+
+/// What the file says.
+#[derive(Debug)]
+pub(crate) struct ManifestReading {
+    pub(crate) state: State,
+    /// Where the last whole edit ends.
+    pub(crate) end: u64,
+    /// Length of the file.
+    pub(crate) bytes: u64,
 }
 
 impl Manifest {
@@ -36,23 +47,72 @@ impl Manifest {
         let (file, bytes) = write_new(&*fs, dir, state)?;
         replace(&*fs, dir)?;
         let database_id = state.database_id;
+        Ok(Self::new(fs, dir, database_id, Some(file), bytes))
+    }
+
+    fn new(
+        fs: Arc<dyn FileSystem>,
+        dir: &Path,
+        database_id: u64,
+        file: Option<Arc<dyn WritableFile>>,
+        bytes: u64,
+    ) -> Manifest {
         let dir = dir.to_path_buf();
-        Ok(Manifest { fs, dir, database_id, file, bytes, is_broken: false, rewritten_bytes: bytes })
+        Manifest { fs, dir, database_id, file, bytes, is_broken: false, rewritten_bytes: bytes }
+    }
+
+    /// What the manifest in `dir` says; `None` if there is none. Changes nothing.
+    pub(crate) fn read(fs: &dyn FileSystem, dir: &Path) -> Result<Option<ManifestReading>> {
+        let path = dir.join(MANIFEST);
+        let Some(bytes) = read_whole(fs, &path)? else {
+            return Ok(None);
+        };
+        let (state, end) = parse(&path, &bytes)?;
+        Ok(Some(ManifestReading { state, end: end as u64, bytes: bytes.len() as u64 }))
+    }
+
+    /// Reads the manifest in `dir`, which is to stay as it is: appending fails with `ReadOnly`.
+    pub(crate) fn open_read_only(fs: Arc<dyn FileSystem>, dir: &Path) -> Result<Option<(Manifest, State)>> {
+        let Some(ManifestReading { state, end, .. }) = Self::read(&*fs, dir)? else {
+            return Ok(None);
+        };
+        Ok(Some((Self::new(fs, dir, state.database_id, None, end), state)))
     }
 
     /// Reads the manifest in `dir` and rewrites it; `None` if there is none.
     ///
     /// The rewritten one says what the old one said, `clean` included: that the database is open again is to be appended once the
-    /// log was replayed, or a log that contradicts a clean close would be refused only once.
+    /// log was replayed, or a log that contradicts a clean close would be refused only once. Without space for it the old one goes on.
     pub(crate) fn open(fs: Arc<dyn FileSystem>, dir: &Path) -> Result<Option<(Manifest, State)>> {
         remove_leftover(&*fs, &dir.join(MANIFEST_NEW))?;
-        let path = dir.join(MANIFEST);
-        let Some(bytes) = read_whole(&*fs, &path)? else {
+        let Some(ManifestReading { state, .. }) = Self::read(&*fs, dir)? else {
             return Ok(None);
         };
-        let state = parse(&path, &bytes)?;
-        let manifest = Manifest::create(fs, dir, &state)?;
-        Ok(Some((manifest, state)))
+        match Manifest::create(Arc::clone(&fs), dir, &state) {
+            Err(error) if error.kind() == ErrorKind::NoSpace => {
+                tracing::warn!(%error, "the manifest could not be rewritten");
+                Self::keep(fs, dir)
+            }
+            created => Ok(Some((created?, state))),
+        }
+    }
+
+    /// Goes on with the manifest there is. Which one that is after a failed attempt to replace it, its contents tell.
+    fn keep(fs: Arc<dyn FileSystem>, dir: &Path) -> Result<Option<(Manifest, State)>> {
+        let Some(ManifestReading { state, end, bytes }) = Self::read(&*fs, dir)? else {
+            return Ok(None);
+        };
+        let path = dir.join(MANIFEST);
+        let open = || {
+            let file = fs.open_write(&path)?;
+            if end < bytes {
+                file.set_len(end)?;
+            }
+            file.sync()?;
+            Ok(file)
+        };
+        let file = open().map_err(|error| Error::io(&path, "opening the manifest", error))?;
+        Ok(Some((Self::new(fs, dir, state.database_id, Some(file), end), state)))
     }
 
     /// Length of the file.
@@ -77,15 +137,18 @@ impl Manifest {
         if self.is_broken {
             return Err(Error::new(ErrorKind::Poisoned, "an earlier write of the manifest failed"));
         }
+        let Some(file) = self.file.as_ref() else {
+            return Err(Error::read_only());
+        };
         let encoded = encode_edit(edit, self.bytes, self.database_id)?;
         let path = self.dir.join(MANIFEST);
         self.is_broken = true;
-        if let Err(error) = self.file.write_at(self.bytes, &encoded) {
-            let cut = self.file.set_len(self.bytes).and_then(|()| self.file.sync());
+        if let Err(error) = file.write_at(self.bytes, &encoded) {
+            let cut = file.set_len(self.bytes).and_then(|()| file.sync());
             self.is_broken = cut.is_err();
             return Err(Error::io(&path, "writing an edit", error));
         }
-        self.file.sync().map_err(|error| Error::io(&path, "syncing an edit", error))?;
+        file.sync().map_err(|error| Error::io(&path, "syncing an edit", error))?;
         self.is_broken = false;
         self.bytes += encoded.len() as u64;
         Ok(())
@@ -98,7 +161,7 @@ impl Manifest {
         self.is_broken = true;
         replace(&*self.fs, &self.dir)?;
         self.is_broken = false;
-        (self.file, self.bytes) = (file, bytes);
+        (self.file, self.bytes) = (Some(file), bytes);
         self.rewritten_bytes = bytes;
         Ok(())
     }
@@ -212,7 +275,8 @@ fn edit_body(bytes: &[u8], offset: usize, database_id: u64) -> Option<&[u8]> {
     is_valid.then_some(body)
 }
 
-pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<State> {
+/// What the whole edits add up to, and where the last of them ends.
+pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<(State, usize)> {
     let mut state = State::new(decode_header(path, bytes)?);
     let mut offset = HEADER_BYTES;
     while let Some(body) = edit_body(bytes, offset, state.database_id) {
@@ -233,7 +297,7 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<State> {
         let message = format!("an edit is damaged, and another follows at byte {next}");
         return Err(Error::corruption(path, offset as u64, message));
     }
-    Ok(state)
+    Ok((state, offset))
 }
 
 #[cfg(test)]
@@ -318,7 +382,7 @@ mod tests {
         for length in 0..bytes.len() {
             let result = parse(Path::new(MANIFEST), &bytes[..length]);
             match states.iter().rev().find(|(end, _)| *end <= length) {
-                Some((_, state)) => assert_eq!(result.unwrap(), *state, "cut at {length}"),
+                Some((_, state)) => assert_eq!(result.unwrap().0, *state, "cut at {length}"),
                 None => assert_eq!(result.unwrap_err().kind(), ErrorKind::Corruption, "cut at {length}"),
             }
         }
@@ -338,7 +402,7 @@ mod tests {
                     let is_version = (8..12).contains(&position) && kind == ErrorKind::Unsupported;
                     assert!(kind == ErrorKind::Corruption || is_version, "byte {position}: {kind:?}");
                 } else {
-                    assert_eq!(result.unwrap(), states[states.len() - 2].1, "byte {position}");
+                    assert_eq!(result.unwrap().0, states[states.len() - 2].1, "byte {position}");
                 }
             }
         }

@@ -4,12 +4,16 @@ mod edit;
 mod file_name;
 #[cfg(any(test, fuzzing))]
 mod fuzz;
+mod live_files;
 mod manifest;
 mod state;
 
 pub(crate) use edit::{Edit, TableMeta};
-pub(crate) use file_name::{LOCK, LOCK_HOLDER, MANIFEST, NumberedFile, log_name, parse_name, table_name};
+pub(crate) use file_name::{
+    LOCK, LOCK_HOLDER, MANIFEST, MANIFEST_NEW, NumberedFile, log_name, parse_name, table_name,
+};
 #[cfg(any(test, fuzzing))]
 pub use fuzz::fuzz_manifest;
-pub(crate) use manifest::Manifest;
+pub(crate) use live_files::live_files;
+pub(crate) use manifest::{Manifest, ManifestReading};
 pub(crate) use state::State;

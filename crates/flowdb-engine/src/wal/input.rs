@@ -96,9 +96,15 @@ impl Input {
     }
 
     /// True if only zeros, or nothing, is from `offset` on.
-    pub(super) fn is_zero_from(&mut self, mut offset: u64) -> Result<bool> {
-        while offset < self.length {
-            let count = WINDOW_BYTES.min(usize::try_from(self.length - offset).unwrap_or(usize::MAX));
+    pub(super) fn is_zero_from(&mut self, offset: u64) -> Result<bool> {
+        self.is_zero_between(offset, self.length)
+    }
+
+    /// True if only zeros, or nothing, is from `offset` to `end`.
+    pub(super) fn is_zero_between(&mut self, mut offset: u64, end: u64) -> Result<bool> {
+        let end = end.min(self.length);
+        while offset < end {
+            let count = WINDOW_BYTES.min(usize::try_from(end - offset).unwrap_or(usize::MAX));
             if self.slice(offset, count)?.iter().any(|byte| *byte != 0) {
                 return Ok(false);
             }

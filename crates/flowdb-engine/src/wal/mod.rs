@@ -5,6 +5,7 @@ mod frame;
 mod fuzz;
 mod input;
 mod reader;
+mod survey;
 mod sync_lane;
 mod writer;
 
@@ -14,5 +15,6 @@ mod tests;
 pub(crate) use frame::SegmentHeader;
 #[cfg(any(test, fuzzing))]
 pub use fuzz::fuzz_log;
-pub(crate) use reader::{Expected, Replay, replay};
+pub(crate) use reader::{Expected, Replay, replay, replay_unchanged};
+pub(crate) use survey::{LogDamage, survey, unreadable};
 pub(crate) use writer::{LogFile, LogWriter};

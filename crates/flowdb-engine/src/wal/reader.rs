@@ -8,7 +8,7 @@ use crate::fs::FileSystem;
 use crate::key::Sequence;
 use crate::version::{NumberedFile, log_name, parse_name};
 use bytes::Bytes;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What a replay found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -62,6 +62,40 @@ pub(crate) fn replay(
     expected: &Expected,
     sink: &mut Sink<'_>,
 ) -> Result<Replay> {
+    let (replay, leftovers) = read_chain(fs, dir, names, expected, Tail::Settle, sink)?;
+    remove(fs, dir, &leftovers)?;
+    Ok(replay)
+}
+
+/// The same, but nothing is cut, synced or removed.
+pub(crate) fn replay_unchanged(
+    fs: &dyn FileSystem,
+    dir: &Path,
+    names: &[String],
+    expected: &Expected,
+    sink: &mut Sink<'_>,
+) -> Result<Replay> {
+    read_chain(fs, dir, names, expected, Tail::Leave, sink).map(|(replay, _)| replay)
+}
+
+/// What happens to the end of the last segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tail {
+    /// It is cut, if it is torn, and made durable.
+    Settle,
+    /// It stays as it is.
+    Leave,
+}
+
+/// What was found, and the segments that are none.
+fn read_chain(
+    fs: &dyn FileSystem,
+    dir: &Path,
+    names: &[String],
+    expected: &Expected,
+    tail: Tail,
+    sink: &mut Sink<'_>,
+) -> Result<(Replay, Vec<u64>)> {
     let Chain { mut links, leftovers } = chain(fs, dir, names, expected)?;
     let mut replay = Replay::default();
     let last = links.pop();
@@ -69,14 +103,18 @@ pub(crate) fn replay(
         replay_sealed(link, &mut replay, sink)?;
     }
     match last {
-        Some(link) => replay_last(fs, link, expected.is_closed, &mut replay, sink)?,
+        Some(link) => {
+            let cut = replay_last(link, expected.is_closed, &mut replay, sink)?;
+            if tail == Tail::Settle {
+                settle(fs, &cut.path, cut.length)?;
+            }
+        }
         None if expected.is_closed => {
             return Err(Error::corruption(dir, 0, "the database was closed, but has no log"));
         }
         None => {}
     }
-    remove(fs, dir, &leftovers)?;
-    Ok(replay)
+    Ok((replay, leftovers))
 }
 
 struct Chain {
@@ -169,13 +207,18 @@ fn replay_sealed(mut link: Link, replay: &mut Replay, sink: &mut Sink<'_>) -> Re
     Ok(())
 }
 
+/// Where the last segment is to be cut; not at all without a length.
+struct Cut {
+    path: PathBuf,
+    length: Option<u64>,
+}
+
 fn replay_last(
-    fs: &dyn FileSystem,
     mut link: Link,
     must_be_closed: bool,
     replay: &mut Replay,
     sink: &mut Sink<'_>,
-) -> Result<()> {
+) -> Result<Cut> {
     let scan = scan(&mut link, replay, sink)?;
     let mut input = link.input;
     let is_tail_zero = input.is_zero_from(scan.stop)?;
@@ -188,7 +231,7 @@ fn replay_last(
         let message = "the database was closed, but its log does not end with the mark of it";
         return Err(Error::corruption(&input.path, scan.end, message));
     }
-    settle(fs, input, (!is_whole).then_some(scan.end))
+    Ok(Cut { path: input.path, length: (!is_whole).then_some(scan.end) })
 }
 
 /// Where reading ended.
@@ -294,12 +337,9 @@ fn refuse_if_synced(input: &mut Input, stop: u64) -> Result<()> {
 
 /// Cuts the last segment to `length`, if given, and makes all of it durable: after a crash of the process alone, what was
 /// replayed may be in the operating system's memory only.
-fn settle(fs: &dyn FileSystem, input: Input, length: Option<u64>) -> Result<()> {
-    let path = input.path.clone();
-    // Closed first: some systems do not cut a file that is open for reading.
-    drop(input);
+fn settle(fs: &dyn FileSystem, path: &Path, length: Option<u64>) -> Result<()> {
     let settle = || {
-        let file = fs.open_write(&path)?;
+        let file = fs.open_write(path)?;
         if let Some(length) = length {
             file.set_len(length)?;
         }
@@ -308,7 +348,7 @@ fn settle(fs: &dyn FileSystem, input: Input, length: Option<u64>) -> Result<()> 
     if let Some(length) = length {
         tracing::debug!(file = %path.display(), length, "cutting a torn tail");
     }
-    settle().map_err(|error| Error::io(&path, "cutting the tail of the log", error))
+    settle().map_err(|error| Error::io(path, "cutting the tail of the log", error))
 }
 
 fn remove(fs: &dyn FileSystem, dir: &Path, leftovers: &[u64]) -> Result<()> {

@@ -1,0 +1,235 @@
+//! Goal: a checkpoint of a live database is a prefix of its commits with everything committed before the call, opens by itself, and costs
+//! the source nothing; a crash at any call leaves the source whole and the target whole or unopenable. Method: writers and maintenance run
+//! while checkpoints are made, each compared with the states of the source; the file system fails from its n-th call on, for every n, and
+//! then crashes.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::cast_possible_truncation,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use flowdb_engine::fs::{
+    CrashOptions, Fault, FaultyFileSystem, FileAccess, FileSystem, MemoryFileSystem, Names, RealFileSystem,
+    Unsynced,
+};
+use flowdb_engine::{Db, ErrorKind, ManualClock, Options, ReadOptions, WriteOptions};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use support::*;
+
+const TARGET: &str = "/checkpoint";
+
+fn clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::new(1_000))
+}
+
+fn open_at(fs: &Arc<dyn FileSystem>, dir: &str) -> flowdb_engine::Result<Db> {
+    let options = Options { create_if_missing: false, ..small_options(&clock()) };
+    Db::open(Arc::clone(fs), Path::new(dir), options)
+}
+
+/// Commits of random writes, with flushes, compactions and new log segments between them.
+fn work(db: &Db, random: &mut Random, model: &mut Model, commits: u64) -> flowdb_engine::Result<()> {
+    for _ in 0..commits {
+        let writes: Vec<_> = (0..1 + random.below(5)).map(|_| random_write(random, 1 << 60, 9_000)).collect();
+        db.write(batch(&writes), WriteOptions::default())?;
+        model.apply(&writes);
+        match random.below(12) {
+            0 => db.flush()?,
+            1 => db.compact(TREES[0])?,
+            2 | 3 => drop(db.maintain(Duration::ZERO)?),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_checkpoint_holds_what_was_committed_before_it() {
+    for_seeds(20, |seed| {
+        let fs: Arc<dyn FileSystem> = Arc::new(MemoryFileSystem::new());
+        let db = open(&fs, &clock()).unwrap();
+        let (mut random, mut model) = (Random::new(seed), Model::default());
+        let mut checkpoints = Vec::new();
+        for number in 0..4 {
+            work(&db, &mut random, &mut model, 12).unwrap();
+            let target = format!("/checkpoint-{number}");
+            let made = db.checkpoint(Path::new(&target)).unwrap();
+            assert_eq!(made.last_sequence, db.last_sequence());
+            assert!(made.files_copied == 1, "links where they are possible: {made:?}");
+            checkpoints.push((target, made.last_sequence, model.clone()));
+        }
+        work(&db, &mut random, &mut model, 12).unwrap();
+        for (target, last, model) in checkpoints {
+            let copy = open_at(&fs, &target).unwrap();
+            assert_eq!(copy.last_sequence(), last);
+            check_all(&copy, &model, ReadOptions::default(), 1_000);
+            // It goes on by itself, and the source does not see it.
+            let mut model = model;
+            work(&copy, &mut random, &mut model, 12).unwrap();
+            check_all(&copy, &model, ReadOptions::default(), 1_000);
+            copy.close().unwrap();
+        }
+        check_all(&db, &model, ReadOptions::default(), 1_000);
+        db.close().unwrap();
+        check_all(&open(&fs, &clock()).unwrap(), &model, ReadOptions::default(), 1_000);
+    });
+}
+
+/// The writer counts up in two trees at once; a prefix in commit order has the same numbers in both, without a gap.
+#[test]
+fn under_concurrent_writes_it_is_a_prefix() {
+    let dir = std::env::temp_dir().join(format!("flowdb-{}-checkpoint", std::process::id()));
+    let _ = std::fs::remove_dir_all(&dir);
+    let real: Arc<dyn FileSystem> = Arc::new(RealFileSystem::new(FileAccess::default()));
+    for (fs, root) in [(real, dir.as_path()), (Arc::new(MemoryFileSystem::new()) as _, Path::new("/"))] {
+        let db = Db::open(Arc::clone(&fs), &root.join("source"), small_options(&clock())).unwrap();
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for number in 0u64.. {
+                    if done.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let put = |tree| Write::Put {
+                        tree,
+                        key: number.to_be_bytes().to_vec(),
+                        value: vec![7; 400],
+                        expiry: i64::MAX,
+                    };
+                    db.write(batch(&TREES.map(put)), WriteOptions::default()).unwrap();
+                }
+            });
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    db.maintain(Duration::from_millis(1)).unwrap();
+                }
+            });
+            for number in 0..15 {
+                std::thread::sleep(Duration::from_millis(10));
+                let before = db.last_sequence();
+                let target = root.join(format!("copy-{number}"));
+                let made = db.checkpoint(&target).unwrap();
+                assert!(made.last_sequence >= before);
+                let copy = Db::open(Arc::clone(&fs), &target, small_options(&clock())).unwrap();
+                assert_eq!(copy.last_sequence(), made.last_sequence);
+                let expected: Vec<_> =
+                    (0..made.last_sequence / 2).map(|n| n.to_be_bytes().to_vec()).collect();
+                for tree in TREES {
+                    let mut iter = copy.iter(tree, EVERYTHING, ReadOptions::default()).unwrap();
+                    let keys = collect_forward(&mut iter).unwrap().into_iter().map(|(key, _)| key);
+                    assert!(keys.eq(expected.iter().cloned()), "checkpoint {number} of {tree:?}");
+                }
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+        // Nothing that was held for a checkpoint stays behind.
+        db.compact(TREES[0]).unwrap();
+        db.compact(TREES[1]).unwrap();
+        let tables: usize = db.stats().trees.iter().map(|tree| tree.tables.iter().sum::<usize>()).sum();
+        let names = fs.list(&root.join("source")).unwrap();
+        assert_eq!(names.iter().filter(|name| name.ends_with(".table")).count(), tables);
+    }
+    let _ = std::fs::remove_dir_all(&dir);
+}
+
+#[test]
+fn a_crash_at_any_call_leaves_the_source_and_a_target_that_is_whole_or_does_not_open() {
+    for_seeds(2, |seed| {
+        let run = |memory: &MemoryFileSystem, n: Option<u64>| {
+            let faulty = FaultyFileSystem::new(Arc::new(memory.clone()));
+            let fs: Arc<dyn FileSystem> = Arc::new(faulty.clone());
+            let db = open(&fs, &clock()).unwrap();
+            let (mut random, mut model) = (Random::new(seed), Model::default());
+            work(&db, &mut random, &mut model, 25).unwrap();
+            let before = faulty.calls();
+            if let Some(n) = n {
+                faulty.fail_from(n, Fault::Eio);
+            }
+            let made = db.checkpoint(Path::new(TARGET));
+            (made, model, faulty.calls() - before)
+        };
+        let calls = run(&MemoryFileSystem::crashable(), None).2;
+        let mut whole = 0;
+        for n in 1..=calls + 1 {
+            let memory = MemoryFileSystem::crashable();
+            let (made, model, _) = run(&memory, Some(n));
+            for (unsynced, names) in [
+                (Unsynced::Drop, Names::Drop),
+                (Unsynced::RandomPrefix, Names::Random),
+                (Unsynced::Drop, Names::Keep),
+                (Unsynced::Keep, Names::Random),
+            ] {
+                let crash = CrashOptions { seed: seed * 1_000 + n, unsynced, names };
+                let fs: Arc<dyn FileSystem> = Arc::new(memory.crash(&crash));
+                match open_at(&fs, TARGET) {
+                    Ok(copy) => {
+                        whole += 1;
+                        check_all(&copy, &model, ReadOptions::default(), 1_000);
+                    }
+                    Err(error) => {
+                        assert!(made.is_err(), "call {n}, {crash:?}: {error}");
+                        let kinds = [ErrorKind::NotFound, ErrorKind::Corruption];
+                        assert!(kinds.contains(&error.kind()), "call {n}, {crash:?}: {error:?}");
+                    }
+                }
+                let source = open(&fs, &clock()).unwrap();
+                if made.is_ok() {
+                    check_all(&source, &model, ReadOptions::default(), 1_000);
+                }
+            }
+        }
+        assert!(whole >= 4, "the last run, at least, has a whole target");
+    });
+}
+
+#[test]
+fn a_failure_takes_back_what_was_begun_and_another_attempt_succeeds() {
+    let mut failures = 0;
+    for n in 1..40 {
+        let faulty = FaultyFileSystem::new(Arc::new(MemoryFileSystem::new()));
+        let fs: Arc<dyn FileSystem> = Arc::new(faulty.clone());
+        let db = open(&fs, &clock()).unwrap();
+        let mut model = Model::default();
+        work(&db, &mut Random::new(3), &mut model, 25).unwrap();
+        faulty.fail_at(n, Fault::Enospc);
+        let made = db.checkpoint(Path::new(TARGET));
+        faulty.heal();
+        match made {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::Poisoned => panic!("call {n}: {error}"),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::NoSpace, "call {n}: {error}");
+                assert_eq!(fs.list(Path::new(TARGET)).unwrap(), [""; 0], "call {n}");
+                failures += 1;
+                // The log could not be synced: that is between the log and the disk.
+                if db.flush().is_err() {
+                    continue;
+                }
+                db.checkpoint(Path::new(TARGET)).unwrap();
+            }
+        }
+        check_all(&open_at(&fs, TARGET).unwrap(), &model, ReadOptions::default(), 1_000);
+    }
+    assert!(failures > 5);
+}
+
+#[test]
+fn a_directory_with_files_is_refused_and_so_is_a_closed_database() {
+    let fs: Arc<dyn FileSystem> = Arc::new(MemoryFileSystem::new());
+    let db = open(&fs, &clock()).unwrap();
+    assert_eq!(db.checkpoint(Path::new(DIR)).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    db.checkpoint(Path::new(TARGET)).unwrap();
+    assert_eq!(db.checkpoint(Path::new(TARGET)).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    db.close().unwrap();
+    assert_eq!(db.checkpoint(Path::new("/other")).unwrap_err().kind(), ErrorKind::Closed);
+    assert!(!fs.exists(Path::new("/other")).unwrap());
+    assert_eq!(open_at(&fs, TARGET).unwrap().last_sequence(), 0);
+}
