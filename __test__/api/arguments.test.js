@@ -140,7 +140,7 @@ test('options that do not fit an open directory are refused by name, with what i
   t.after(() => db.close());
   const refused = (/** @type {object} */ options, /** @type {RegExp} */ message) =>
     assert.rejects(open({ path, ...options }), { code: 'FLOWDB_INVALID_ARGUMENT', message });
-  await refused({ sync: 'os' }, /^sync: .* with 'always'$/);
-  await refused({ cacheBytes: 2 << 20 }, /^cacheBytes: .* with 1048576$/);
+  await refused({ sync: 'os' }, /^sync: .* with "always", and "os" was asked for$/);
+  await refused({ cacheBytes: 2 << 20 }, /^cacheBytes: .* with 1048576, and 2097152 was asked for$/);
   await (await open({ path })).close();
 });
