@@ -2,6 +2,10 @@
 
 use crate::executor::Executor;
 use std::sync::Arc;
+
+#[cfg(loom)]
+use loom::sync::atomic::{AtomicBool, Ordering, fence};
+#[cfg(not(loom))]
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 
 /// Wakes the executor. A commit does so only when maintenance asked for it, once, so that a stream of small commits costs nothing.
@@ -37,7 +41,7 @@ impl Doorbell {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use std::sync::atomic::AtomicUsize;
@@ -61,5 +65,57 @@ mod tests {
         bell.written();
         bell.written();
         assert_eq!(count.0.load(Ordering::SeqCst), 1);
+    }
+}
+
+/// All orders in which the steps of two threads may come, and all that each may see of the other's.
+#[cfg(all(test, loom))]
+mod model {
+    use super::*;
+    use loom::sync::atomic::{AtomicU64, AtomicUsize};
+
+    #[derive(Debug)]
+    struct Count(AtomicUsize);
+
+    impl Executor for Count {
+        fn wake(&self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_commit_is_seen_or_told_of() {
+        loom::model(|| {
+            let count = Arc::new(Count(AtomicUsize::new(0)));
+            let bell = Doorbell::new(Arc::clone(&count) as _);
+            let visible = Arc::new(AtomicU64::new(0));
+            let committing = {
+                let (bell, visible) = (Arc::clone(&bell), Arc::clone(&visible));
+                loom::thread::spawn(move || {
+                    visible.store(1, Ordering::Release);
+                    bell.written();
+                })
+            };
+            bell.await_write();
+            let is_seen = visible.load(Ordering::Acquire) == 1;
+            committing.join().unwrap();
+            let wakes = count.0.load(Ordering::Relaxed);
+            assert!(is_seen || wakes == 1, "maintenance sleeps beside a commit");
+            assert!(wakes <= 1);
+        });
+    }
+
+    #[test]
+    fn one_of_two_commits_rings() {
+        loom::model(|| {
+            let count = Arc::new(Count(AtomicUsize::new(0)));
+            let bell = Doorbell::new(Arc::clone(&count) as _);
+            bell.await_write();
+            let other = Arc::clone(&bell);
+            let committing = loom::thread::spawn(move || other.written());
+            bell.written();
+            committing.join().unwrap();
+            assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        });
     }
 }
