@@ -107,14 +107,19 @@ impl Scan {
         let window = Window { first: fields.i64()?, last: fields.i64()? };
         let range = range(flags, fields.sized()?, fields.sized()?);
         let direction = if flags & REVERSE != 0 { Direction::Backward } else { Direction::Forward };
+        let keys_only = flags & KEYS_ONLY != 0;
         let source = match tree {
-            TREE_KV => Source::Kv(KvScan::new(store.db(), &range, direction, store.now())),
+            TREE_KV => {
+                let scan = KvScan::new(store.db(), &range, direction, store.now());
+                Source::Kv(if keys_only { scan.keys_only() } else { scan })
+            }
             TREE_SERIES => {
-                Source::Series(SeriesScan::new(store.db(), &range, window, direction, store.now()))
+                let scan = SeriesScan::new(store.db(), &range, window, direction, store.now());
+                Source::Series(if keys_only { scan.keys_only() } else { scan })
             }
             _ => return Err(Error::invalid(format!("there is no tree {tree} to scan"))),
         };
-        Ok(Scan { source, keys_only: flags & KEYS_ONLY != 0 })
+        Ok(Scan { source, keys_only })
     }
 
     fn page(&mut self, tier: ReadTier, limits: PageLimits) -> Result<Vec<u8>> {

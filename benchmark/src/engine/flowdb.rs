@@ -76,7 +76,10 @@ impl Engine for Flowdb {
             let mut iterator = self.db.iter(TREE, bounds, read)?;
             iterator.seek_first()?;
             while iterator.valid() {
-                sink(iterator.key(), iterator.value());
+                match iterator.inline_value() {
+                    Some(value) => sink(iterator.key(), value),
+                    None => sink(iterator.key(), &iterator.shared_value()?),
+                }
                 iterator.next()?;
             }
         }

@@ -215,7 +215,7 @@ impl Report<'_> {
             iterator.seek_last().unwrap();
             let mut bytes = 0;
             while iterator.valid() {
-                bytes += iterator.key().len() + iterator.value().len();
+                bytes += iterator.key().len() + iterator.inline_value().map_or(0, <[u8]>::len);
                 iterator.prev().unwrap();
             }
             assert_eq!(bytes as u64, COUNT * 124);
@@ -281,7 +281,7 @@ fn scan(db: &Db, tree: TreeId, start: &[u8], end: &[u8], count: u64) -> u64 {
 fn rest(iterator: &mut DbIterator) -> u64 {
     let (mut count, mut bytes) = (0, 0);
     while iterator.valid() {
-        bytes += iterator.key().len() + iterator.value().len();
+        bytes += iterator.key().len() + iterator.inline_value().map_or(0, <[u8]>::len);
         count += 1;
         iterator.next().unwrap();
     }

@@ -16,7 +16,8 @@ use crate::options::{Options, ReadOptions, WriteOptions};
 use crate::recovery;
 use crate::snapshot::Snapshot;
 use crate::stats::{ScanMeter, Stats};
-use crate::tree::SourceOptions;
+use crate::tree::{LiveTable, SourceOptions, View};
+use crate::values::ValueResolver;
 use bytes::Bytes;
 use std::ops::Bound;
 use std::path::Path;
@@ -142,18 +143,18 @@ impl Db {
         let Some(version) = view.get(key, sequence, source_options(options))? else {
             return Ok(None);
         };
-        match version.kind {
-            Kind::Put => {
-                let now = if version.expiry == crate::format::NEVER { 0 } else { self.now_of(options) };
-                if version.is_expired(now) {
-                    self.0.telemetry.expired(1);
-                    return Ok(None);
-                }
-                Ok(Some(version))
-            }
-            Kind::Delete | Kind::DeleteRange => Ok(None),
-            Kind::PutPointer => Err(crate::iter::value_files_unsupported()),
+        if matches!(version.kind, Kind::Delete | Kind::DeleteRange) {
+            return Ok(None);
         }
+        let now = if version.expiry == crate::format::NEVER { 0 } else { self.now_of(options) };
+        if version.is_expired(now) {
+            self.0.telemetry.expired(1);
+            return Ok(None);
+        }
+        if version.kind != Kind::PutPointer {
+            return Ok(Some(version));
+        }
+        resolver(&view, Vec::new(), options).resolve(version).map(Some)
     }
 
     /// The entries between the bounds, in order of their keys; at no entry at first. Inverted bounds are empty. Sees the moment of
@@ -172,9 +173,10 @@ impl Db {
         self.0.check_open()?;
         let runs = view.runs((&bounds.0, &bounds.1), source_options(options));
         let cursor = MergeCursor::new(runs.cursors);
+        let values = resolver(&view, Vec::new(), options);
         let pins = Box::new((view, snapshot));
         let iter = DbIterator::new(cursor, runs.range_deletes, sequence, self.now_of(options), bounds, pins);
-        Ok(iter.metered(ScanMeter::new(&self.0.telemetry)))
+        Ok(iter.metered(ScanMeter::new(&self.0.telemetry)).with_values(values))
     }
 
     /// Keeps what is committed now readable, through [`ReadOptions::sequence`], until dropped.
@@ -292,4 +294,10 @@ impl Db {
 
 pub(crate) fn source_options(options: ReadOptions) -> SourceOptions {
     SourceOptions { tier: options.tier, bypass_cache: options.bypass_cache, property: options.property }
+}
+
+/// What reads the values that the tables of `view` refer to, and those of a draft.
+pub(crate) fn resolver(view: &View, private: Vec<Arc<LiveTable>>, options: ReadOptions) -> ValueResolver {
+    let levels = Arc::clone(&view.levels);
+    ValueResolver { levels, private, tier: options.tier, bypass_cache: options.bypass_cache }
 }

@@ -10,8 +10,10 @@ use crate::iter::{CompactionIter, CompactionPolicy};
 use crate::key::Sequence;
 use crate::options::FilterKey;
 use crate::resources::Resources;
+use crate::separate::{NewValues, Output, Relocated};
 use crate::table::{Placement, Table, TableBuilder, TableOptions, TableSummary};
 use crate::tree::{Buffer, Garbage, Levels, LiveTable, Tree};
+use crate::values::ValueFile;
 use crate::version::{TableMeta, log_name, table_name};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,7 +21,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Entries written between two looks at whether the log's interval has passed.
-const ENTRIES_PER_LOOK: u32 = 1024;
+const ENTRIES_PER_LOOK: u64 = 1024;
+/// Bytes in value files that take about as long as an entry.
+pub(crate) const VALUE_BYTES_PER_ENTRY: u64 = 4 << 10;
 
 impl Inner {
     /// Flushes the memtable that has waited longest in the tree with the most of them. False if none waits.
@@ -43,15 +47,15 @@ impl Inner {
         if let Some(purged) = table.purged_at {
             edit = self.note_purge(edit, purged);
         }
-        if let Some(live) = &table.live {
-            edit = edit.add_table(live.meta.clone());
+        if let Some(output) = &table.output {
+            edit = output.add_to(edit);
         }
-        self.record_tables(&edit, table.live.as_slice())?;
+        self.record_outputs(&edit, table.output.as_slice())?;
         self.note_flush(tree, &table, begun);
         tree.change(|view| {
             view.frozen.remove(0);
             let mut levels = Levels::clone(&view.levels);
-            levels.change(&[], table.live);
+            levels.change(&[], table.output.map(|output| output.live));
             view.levels = Arc::new(levels);
         });
         self.drop_log_before(before, oldest);
@@ -59,7 +63,7 @@ impl Inner {
     }
 
     fn note_flush(&self, tree: &Tree, table: &Flushed, begun: Duration) {
-        let bytes = table.live.as_ref().map_or(0, |live| live.meta.file_bytes);
+        let bytes = table.output.as_ref().map_or(0, Output::bytes);
         let duration = self.telemetry.since(begun);
         self.telemetry.flushed(bytes, duration);
         self.telemetry.purged(table.records_purged);
@@ -97,12 +101,15 @@ impl Inner {
         let mut entries =
             CompactionIter::new(Box::new(memtable.cursor()), vec![Arc::clone(&range_deletes)], policy)?;
         let mut output = None;
-        let mut written = 0u32;
+        let relocated = Relocated::new();
+        let mut written = 0;
         while entries.valid() {
-            entries.write_to(self.builder(&mut output, tree, memtable.smallest_sequence())?)?;
+            let table = self.output(&mut output, tree, memtable.smallest_sequence())?;
+            let value_bytes = self.write_entry(&entries, tree, table, &relocated)?;
             entries.next()?;
-            written += 1;
-            if written.is_multiple_of(ENTRIES_PER_LOOK) {
+            written += 1 + value_bytes / VALUE_BYTES_PER_ENTRY;
+            if written >= ENTRIES_PER_LOOK {
+                written = 0;
                 self.sync_interval()?;
             }
         }
@@ -110,24 +117,31 @@ impl Inner {
             self.builder(&mut output, tree, memtable.smallest_sequence())?
                 .add_range_delete(&start, &end, sequence);
         }
-        let live = match output {
-            Some(output) => Some(self.finish_table(tree, 0, output)?),
-            None => None,
-        };
-        Ok(Flushed { live, purged_at: entries.purged_at(), records_purged: entries.records_purged() })
+        let output = output.map(|output| self.finish_table(tree, 0, output, &[])).transpose()?;
+        Ok(Flushed { output, purged_at: entries.purged_at(), records_purged: entries.records_purged() })
     }
 
     /// The table being written, begun if there is none.
+    pub(crate) fn output<'a>(
+        &self,
+        output: &'a mut Option<NewTable>,
+        tree: &Tree,
+        base: Sequence,
+    ) -> Result<&'a mut NewTable> {
+        if output.is_none() {
+            *output = Some(self.new_table(tree, base)?);
+        }
+        Ok(output.as_mut().expect("it was just put there"))
+    }
+
+    /// Its builder.
     pub(crate) fn builder<'a>(
         &self,
         output: &'a mut Option<NewTable>,
         tree: &Tree,
         base: Sequence,
     ) -> Result<&'a mut TableBuilder> {
-        if output.is_none() {
-            *output = Some(self.new_table(tree, base)?);
-        }
-        Ok(&mut output.as_mut().expect("it was just put there").builder)
+        self.output(output, tree, base).map(|table| &mut table.builder)
     }
 
     fn new_table(&self, tree: &Tree, base: Sequence) -> Result<NewTable> {
@@ -151,12 +165,20 @@ impl Inner {
                 block_property: options.block_property,
             },
         );
-        Ok(NewTable { id, builder, unfinished })
+        Ok(NewTable { id, builder, values: NewValues::default(), unfinished })
     }
 
-    /// Completes a table, syncs it and its name, and opens it. The manifest does not name it yet.
-    pub(crate) fn finish_table(&self, tree: &Tree, level: u8, output: NewTable) -> Result<Arc<LiveTable>> {
-        let NewTable { id, builder, mut unfinished } = output;
+    /// Completes a table and its value files, syncs them and their names, and opens them. The manifest does not name them yet. Pointers were
+    /// copied from `inputs`.
+    pub(crate) fn finish_table(
+        &self,
+        tree: &Tree,
+        level: u8,
+        output: NewTable,
+        inputs: &[Arc<LiveTable>],
+    ) -> Result<Output> {
+        let NewTable { id, builder, mut values, mut unfinished } = output;
+        self.finish_value_file(tree, &mut values)?;
         let summary: TableSummary = builder.finish()?;
         self.fs.sync_dir(&self.dir).map_err(|error| Error::io(&self.dir, "syncing the directory", error))?;
         let meta = TableMeta {
@@ -172,18 +194,34 @@ impl Inner {
             expiry_max: summary.expiry_max,
             base: None,
         };
-        let live = self.open_table(tree.options.filter_key, meta)?;
+        let find = |id| values.find(id).or_else(|| find_value_file(inputs, id).cloned());
+        let live = self.open_table(tree.options.filter_key, meta, &find)?;
         unfinished.path = None;
-        Ok(live)
+        Ok(Output::new(live, values.keep()))
     }
 
     /// Opens a table's file.
-    pub(crate) fn open_table(&self, filter_key: FilterKey, meta: TableMeta) -> Result<Arc<LiveTable>> {
-        open_table(&self.fs, &self.dir, self.database_id, filter_key, meta, &self.resources, &self.garbage)
+    pub(crate) fn open_table(
+        &self,
+        filter_key: FilterKey,
+        meta: TableMeta,
+        find: &FindValueFile<'_>,
+    ) -> Result<Arc<LiveTable>> {
+        let (resources, garbage) = (&self.resources, &self.garbage);
+        open_table(&self.fs, &self.dir, self.database_id, filter_key, meta, resources, garbage, find)
     }
 }
 
-/// Opens the table that `meta` tells of.
+/// Answers with the value file of a number.
+pub(crate) type FindValueFile<'a> = dyn Fn(u64) -> Option<Arc<ValueFile>> + 'a;
+
+/// The value file of a number, if one of `tables` refers to it.
+pub(crate) fn find_value_file(tables: &[Arc<LiveTable>], id: u64) -> Option<&Arc<ValueFile>> {
+    tables.iter().flat_map(|live| &live.value_files).find(|file| file.meta.id == id)
+}
+
+/// Opens the table that `meta` tells of; `find` knows the value files it may refer to.
+#[expect(clippy::too_many_arguments, reason = "what an open database has, while there is none yet")]
 pub(crate) fn open_table(
     fs: &Arc<dyn FileSystem>,
     dir: &Path,
@@ -192,6 +230,7 @@ pub(crate) fn open_table(
     meta: TableMeta,
     resources: &Resources,
     garbage: &Arc<Garbage>,
+    find: &FindValueFile<'_>,
 ) -> Result<Arc<LiveTable>> {
     let path = dir.join(table_name(meta.id));
     let file = resources.files.open_read(fs, &path).map_err(|error| match error.kind() {
@@ -210,7 +249,15 @@ pub(crate) fn open_table(
     if let Some(message) = meta.contradiction(table.properties()) {
         return Err(Error::corruption(&path, 0, message));
     }
-    Ok(LiveTable::new(meta, table, path, Arc::clone(garbage)))
+    let references = &table.properties().value_references;
+    let files = references.iter().map(|reference| {
+        find(reference.file).ok_or_else(|| {
+            let message = format!("it refers to value file {}, which is not live", reference.file);
+            Error::corruption(&path, 0, message)
+        })
+    });
+    let value_files = files.collect::<Result<_>>()?;
+    Ok(LiveTable::new(meta, table, value_files, path, Arc::clone(garbage)))
 }
 
 /// A table being written.
@@ -218,14 +265,15 @@ pub(crate) fn open_table(
 pub(crate) struct NewTable {
     id: u64,
     pub(crate) builder: TableBuilder,
+    pub(crate) values: NewValues,
     unfinished: Unfinished,
 }
 
-/// Hands the file of a table that was given up to the garbage: on a full disk it would be in the way.
+/// Hands the file of a table, or a value file, that was given up to the garbage: on a full disk it would be in the way.
 #[derive(Debug)]
-struct Unfinished {
-    path: Option<PathBuf>,
-    garbage: Arc<Garbage>,
+pub(crate) struct Unfinished {
+    pub(crate) path: Option<PathBuf>,
+    pub(crate) garbage: Arc<Garbage>,
 }
 
 impl Drop for Unfinished {
@@ -236,7 +284,7 @@ impl Drop for Unfinished {
 
 struct Flushed {
     /// `None` if nothing of the memtable was worth keeping.
-    live: Option<Arc<LiveTable>>,
+    output: Option<Output>,
     purged_at: Option<i64>,
     records_purged: u64,
 }

@@ -11,9 +11,10 @@ use crate::key::TreeId;
 use crate::maintenance::Workshop;
 use crate::options::Options;
 use crate::resources::Resources;
+use crate::separate::Output;
 use crate::snapshot::Snapshots;
 use crate::stats::Telemetry;
-use crate::tree::{Garbage, LiveTable, Tree};
+use crate::tree::{Garbage, Tree};
 use crate::version::{Edit, Manifest, State};
 use crate::wal::LogFile;
 use parking_lot::{Mutex, RwLock};
@@ -49,7 +50,7 @@ pub(crate) struct Inner {
     pub(crate) segment: AtomicU64,
     pub(crate) version: Mutex<Version>,
     pub(crate) workshop: Mutex<Workshop>,
-    /// Number of the next table. Moved past everything seen at open, so that none is used twice.
+    /// Number of the next table or value file. Moved past everything seen at open, so that none is used twice.
     pub(crate) next_file_id: AtomicU64,
     /// Highest `now` by which an expired entry was dropped, in microseconds: reads do not go back behind it.
     pub(crate) purge_time: AtomicI64,
@@ -186,11 +187,11 @@ impl Inner {
         Ok(())
     }
 
-    /// The same for an edit that adds `tables`. If it certainly does not count, their files are superfluous.
-    pub(crate) fn record_tables(&self, edit: &Edit, tables: &[Arc<LiveTable>]) -> Result<()> {
+    /// The same for an edit that adds `outputs`. If it certainly does not count, their files are superfluous.
+    pub(crate) fn record_outputs(&self, edit: &Edit, outputs: &[Output]) -> Result<()> {
         self.record(edit).inspect_err(|_| {
             if self.poison.get().is_none() {
-                tables.iter().for_each(|live| live.mark_obsolete());
+                outputs.iter().for_each(Output::mark_obsolete);
             }
         })
     }

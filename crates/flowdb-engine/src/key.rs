@@ -20,7 +20,7 @@ pub enum Kind {
     Delete = 2,
     /// Keys from the entry's key up to, and without, the entry's value have no value.
     DeleteRange = 3,
-    /// The key's value is in a value file. Reserved: nothing writes it yet.
+    /// The key's value is in a value file. Only in tables; readers see a put.
     PutPointer = 4,
 }
 

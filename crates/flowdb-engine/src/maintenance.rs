@@ -85,6 +85,11 @@ impl Inner {
             workshop.job = Some(job);
             while self.compact_slice(workshop, None)? {}
         }
+        // What the job above dropped became garbage in value files.
+        while let Some(job) = self.garbage_job(tree)? {
+            workshop.job = Some(job);
+            while self.compact_slice(workshop, None)? {}
+        }
         Ok(())
     }
 

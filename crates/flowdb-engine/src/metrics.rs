@@ -37,7 +37,11 @@ fn calls(page: &mut Page, stats: &Stats) {
 fn maintenance(page: &mut Page, stats: &Stats, has_background_error: bool) {
     let totals = &stats.totals;
     page.counter("flushes_total", "Flushes.", totals.flushes);
-    page.counter("flush_bytes_written", "Bytes of tables that flushes wrote.", totals.flush_bytes_written);
+    page.counter(
+        "flush_bytes_written",
+        "Bytes of tables and value files that flushes wrote.",
+        totals.flush_bytes_written,
+    );
     page.counter("compaction_runs_total", "Compactions.", totals.compactions);
     page.counter(
         "compaction_bytes_read",
@@ -46,7 +50,7 @@ fn maintenance(page: &mut Page, stats: &Stats, has_background_error: bool) {
     );
     page.counter(
         "compaction_bytes_written",
-        "Bytes of tables that compactions wrote.",
+        "Bytes of tables and value files that compactions wrote.",
         totals.compaction_bytes_written,
     );
     page.counter("gc_runs_total", "Flushes and compactions that dropped expired entries.", totals.gc_runs);
@@ -90,8 +94,8 @@ fn state(page: &mut Page, stats: &Stats) {
         "Memory of memtables, shared ones included.",
         resources.write_buffer_bytes,
     );
-    page.gauge("open_tables", "Descriptors open for tables.", resources.open_tables);
-    page.counter("tables_reopened_total", "Tables opened again.", resources.tables_reopened);
+    page.gauge("open_tables", "Descriptors open for tables and value files.", resources.open_tables);
+    page.counter("tables_reopened_total", "Tables and value files opened again.", resources.tables_reopened);
     page.gauge("compression_ratio", "Bytes of entries for each byte of tables.", stats.compression_ratio());
 }
 
@@ -115,6 +119,11 @@ fn trees(page: &mut Page, trees: &[TreeStats]) {
     each("live_bytes", "Bytes of tables that are needed; an estimate.", |tree| tree.live_bytes);
     each("garbage_bytes", "Bytes of tables that compaction can free; an estimate.", |tree| {
         tree.garbage_bytes
+    });
+    each("value_file_count", "Files of values kept outside the tables.", |tree| tree.value_files as u64);
+    each("value_file_bytes", "Bytes of value files.", |tree| tree.value_file_bytes);
+    each("value_garbage_bytes", "Bytes of value files that no table refers to.", |tree| {
+        tree.value_garbage_bytes
     });
     page.by_level("sstable_count", "Tables.", trees, |tree, level| tree.tables[level] as u64);
     page.by_level("sstable_bytes", "Bytes of tables.", trees, |tree, level| tree.level_bytes[level]);

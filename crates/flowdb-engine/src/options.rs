@@ -45,7 +45,7 @@ pub enum Durability {
 /// How far a read may go for its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ReadTier {
-    /// Memtables and cached blocks; the error `WouldBlock` where that does not suffice.
+    /// Memtables, cached blocks and cached values; the error `WouldBlock` where that does not suffice.
     Memory,
     /// Files too.
     #[default]
@@ -84,9 +84,14 @@ pub struct TreeOptions {
     ///
     /// Above it, whole tables are dropped until it is kept, those first whose newest entry is oldest: entries that were committed go missing,
     /// about in the order they were written, with neighbours of their key. An older version of an entry never shows again. Snapshots
-    /// do not keep entries from going; iterators in use do. Not counted are the memtables, the log, and what a compaction writes before it
+    /// do not keep entries from going; iterators in use do. Values kept outside the tables count as long as a table refers to them; for a while, up to
+    /// as much again may wait in value files to be freed. Not counted are the memtables, the log, and what a compaction writes before it
     /// removes what it replaces; a flush exceeds the size by one memtable for a moment. Should be several times `write_buffer_bytes`.
     pub bytes_max: Option<u64>,
+    /// Values of at least this many bytes are kept outside the tables, in value files, so that compaction does not rewrite them; `None`
+    /// for no such values. A read of one costs one access to its file more; a change concerns what is flushed or compacted from
+    /// then on. Default 64 KiB, from 1 KiB to 256 MiB.
+    pub separated_value_bytes_min: Option<usize>,
 }
 
 impl TreeOptions {
@@ -102,6 +107,7 @@ impl TreeOptions {
             filter_key: |key| key,
             block_property: |_| None,
             bytes_max: None,
+            separated_value_bytes_min: Some(64 << 10),
         }
     }
 
@@ -125,7 +131,8 @@ pub struct Options {
     pub read_only: bool,
     /// When a commit counts as done. Default [`SyncMode::Os`].
     pub sync: SyncMode,
-    /// Decompressed blocks kept in memory, in bytes. Default 32 MiB, from 0 to 1 TiB. Without effect where `resources` are given.
+    /// Decompressed blocks kept in memory, in bytes; values read from value files may take a quarter of this besides. Default 32 MiB,
+    /// from 0 to 1 TiB. Without effect where `resources` are given.
     pub block_cache_bytes: u64,
     /// Size at which a log segment is followed by a new one, in bytes. Default 64 MiB, from 64 KiB to 4 GiB.
     pub log_segment_bytes: u64,
@@ -185,6 +192,9 @@ impl Options {
             check("block_bytes", tree.block_bytes as u64, 512, 1 << 20)?;
             check("filter_bits_per_key", tree.filter_bits_per_key.into(), 0, 32)?;
             check("bytes_max", tree.bytes_max.unwrap_or(1 << 60), 256 << 10, 1 << 60)?;
+            if let Some(bytes) = tree.separated_value_bytes_min {
+                check("separated_value_bytes_min", bytes as u64, 1 << 10, 256 << 20)?;
+            }
         }
         if let SyncMode::Interval(interval) = self.sync {
             check(

@@ -14,10 +14,14 @@ use crate::options::Options;
 use crate::snapshot::Snapshots;
 use crate::stats::Telemetry;
 use crate::tree::{Garbage, Levels, LiveTable, Tree};
-use crate::version::{LOCK, LOCK_HOLDER, MANIFEST, Manifest, NumberedFile, State, log_name, parse_name};
+use crate::values::{ValueFile, ValueFileContext};
+use crate::version::{
+    Edit, LOCK, LOCK_HOLDER, MANIFEST, Manifest, NumberedFile, State, log_name, parse_name,
+};
 use crate::wal::{self, LogWriter, Replay};
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -39,7 +43,7 @@ pub(crate) fn open(fs: Arc<dyn FileSystem>, dir: &Path, options: Options) -> Res
         None => return Err(missing(dir)),
     };
     check_trees(&options, &state)?;
-    let next_file_id = files.iter().filter_map(|name| table_id(name)).max().unwrap_or(0).saturating_add(1);
+    let next_file_id = files.iter().filter_map(|name| file_id(name)).max().unwrap_or(0).saturating_add(1);
     let inner = assemble(fs, dir, options, manifest, state, next_file_id, Some(lock))?;
     let replay = inner.replay_log(&files)?;
     inner.begin_log(&replay)?;
@@ -68,9 +72,10 @@ fn prepare_directory(fs: &dyn FileSystem, dir: &Path, options: &Options) -> Resu
     }
 }
 
-fn table_id(name: &str) -> Option<u64> {
+/// Tables and value files draw from one counter.
+fn file_id(name: &str) -> Option<u64> {
     match parse_name(name) {
-        Some(NumberedFile::Table(id)) => Some(id),
+        Some(NumberedFile::Table(id) | NumberedFile::Value(id)) => Some(id),
         _ => None,
     }
 }
@@ -154,13 +159,22 @@ pub(crate) fn assemble(
     let telemetry = Telemetry::new(Arc::clone(&options.clock), options.events.clone());
     let bell = Doorbell::new(Arc::clone(&options.executor));
     let garbage = Arc::new(Garbage::new(Arc::clone(&bell)));
+    let context = ValueFileContext {
+        fs: &fs,
+        dir,
+        database_id: state.database_id,
+        resources: &resources,
+        garbage: &garbage,
+    };
+    let value_files = open_value_files(context, &state)?;
     let mut trees = Vec::new();
     for tree in &options.trees {
+        let find = |id| value_files.get(&(tree.id, id)).cloned();
         let tables = state.tables.values().filter(|meta| meta.tree == tree.id);
         let live: Result<Vec<Arc<LiveTable>>> = tables
             .map(|meta| {
                 let id = state.database_id;
-                open_table(&fs, dir, id, tree.filter_key, meta.clone(), &resources, &garbage)
+                open_table(&fs, dir, id, tree.filter_key, meta.clone(), &resources, &garbage, &find)
             })
             .collect();
         trees.push(Tree::new(tree.clone(), Levels::new(live?), state.oldest_log));
@@ -195,6 +209,14 @@ pub(crate) fn assemble(
         fs,
         options,
     })
+}
+
+fn open_value_files(
+    context: ValueFileContext<'_>,
+    state: &State,
+) -> Result<BTreeMap<(TreeId, u64), Arc<ValueFile>>> {
+    let open = |meta| ValueFile::open(context, meta);
+    state.value_files.iter().map(|(key, meta)| Ok((*key, open(*meta)?))).collect()
 }
 
 impl Inner {
@@ -285,10 +307,20 @@ impl Inner {
         let State { trees: known, oldest_log, .. } = self.version.lock().state.clone();
         let edit = self.new_edit().clean_close(false).oldest_log(oldest_log.max(FIRST_SEGMENT));
         let new = self.options.trees.iter().filter(|tree| !known.contains_key(&tree.id));
-        self.record(&new.fold(edit, |edit, tree| edit.tree(tree.id, &tree.name)))
+        let edit = new.fold(edit, |edit, tree| edit.tree(tree.id, &tree.name));
+        self.record(&self.without_unused_values(edit)?)
     }
 
-    /// Removes tables and log segments that the manifest does not name: what a crash left behind. Only now, when all that it names has
+    /// No edit of ours leaves a value file without a table; what a repair took away may.
+    fn without_unused_values(&self, edit: Edit) -> Result<Edit> {
+        let named = self.version.lock().state.value_files.clone();
+        named.into_keys().try_fold(edit, |edit, (tree, id)| {
+            let is_used = self.tree(tree)?.view().levels.value_file(id).is_some();
+            Ok(if is_used { edit } else { edit.remove_value_file(tree, id) })
+        })
+    }
+
+    /// Removes tables, value files and log segments that the manifest does not name: what a crash left behind. Only now, when all that it names has
     /// been found.
     fn remove_orphans(&self, files: &[String]) {
         let version = self.version.lock();
@@ -296,6 +328,7 @@ impl Inner {
         let is_live = |id: u64| state.tables.values().any(|meta| meta.id == id);
         let orphans = files.iter().filter(|name| match parse_name(name) {
             Some(NumberedFile::Table(id)) => !is_live(id),
+            Some(NumberedFile::Value(id)) => !state.value_files.keys().any(|(_, live)| *live == id),
             Some(NumberedFile::Log(id)) => id < state.oldest_log,
             None => false,
         });

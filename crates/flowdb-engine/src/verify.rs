@@ -2,17 +2,19 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::FileSystem;
-use crate::key::{Sequence, TreeId};
+use crate::key::{Kind, Sequence, TreeId};
 use crate::options::TreeOptions;
 use crate::read_only::{expected_log, nothing_there, share_lock};
-use crate::table::{Inspection, Subject, TableDamage, inspect};
+use crate::table::{Inspection, Row, Subject, TableDamage, inspect};
 use crate::tree::LEVELS;
+use crate::values::{ValuePointer, inspect_values};
 use crate::version::{
-    MANIFEST, MANIFEST_NEW, Manifest, ManifestReading, NumberedFile, State, TableMeta, live_files, log_name,
-    parse_name, table_name,
+    MANIFEST, MANIFEST_NEW, Manifest, ManifestReading, NumberedFile, State, TableMeta, ValueFileMeta,
+    live_files, log_name, parse_name, table_name, value_file_name,
 };
 use crate::wal::{self, LogDamage};
 use bytes::Bytes;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What to compare a database with. See [`verify`].
@@ -70,6 +72,8 @@ pub struct Report {
     pub notes: Vec<Note>,
     /// Tables read.
     pub tables: u64,
+    /// Value files read.
+    pub value_files: u64,
     /// Blocks of entries read.
     pub blocks: u64,
     /// Entries read, range deletes included.
@@ -89,8 +93,9 @@ impl Report {
     }
 }
 
-/// Checks all of the database in `dir`, which nobody may have open to write: every byte of the manifest, the log and the tables, and that
-/// they agree with one another. Reads everything once; takes memory for an index and a filter at a time, and for a commit.
+/// Checks all of the database in `dir`, which nobody may have open to write: every byte of the manifest, the log, the tables and the value
+/// files, and that they agree with one another. Reads everything once; takes memory for an index and a filter at a time, for a commit or a large value, and
+/// about 100 bytes for each large value.
 ///
 /// What is wrong is in the report. Fails with `Locked`, `NotFound` if there is no database, or what the operating system reports about
 /// the directory itself.
@@ -108,6 +113,9 @@ pub fn verify(fs: &dyn FileSystem, dir: &Path, options: &VerifyOptions) -> Resul
     }
     Ok(verifier.report)
 }
+
+/// The sound values of a file, by offset: length of the key, and the pointer to it.
+type Values = BTreeMap<u64, (usize, ValuePointer)>;
 
 struct Verifier<'a> {
     fs: &'a dyn FileSystem,
@@ -140,8 +148,12 @@ impl Verifier<'_> {
         }
         self.check_state(state);
         self.check_files(state, files);
+        let mut values = BTreeMap::new();
+        for meta in state.value_files.values() {
+            values.insert(meta.id, self.check_value_file(state, *meta));
+        }
         for meta in state.tables.values() {
-            self.check_table(state, meta);
+            self.check_table(state, meta, &values);
         }
         self.check_log(state, files);
     }
@@ -201,7 +213,28 @@ impl Verifier<'_> {
         }
     }
 
-    fn check_table(&mut self, state: &State, meta: &TableMeta) {
+    /// The sound values of the file.
+    fn check_value_file(&mut self, state: &State, meta: ValueFileMeta) -> Values {
+        let path = self.dir.join(value_file_name(meta.id));
+        let file = match self.fs.open_read(&path) {
+            Ok(file) => file,
+            Err(error) => {
+                self.problem_of(&Error::io(&path, "opening a value file", error), &path);
+                return Values::new();
+            }
+        };
+        let found = inspect_values(&*file, &path, state.database_id, meta);
+        found.damages.iter().for_each(|error| self.problem_of(error, &path));
+        self.report.value_files += 1;
+        self.report.bytes_read += found.bytes_read;
+        if meta.id >= state.next_file_id {
+            let message = format!("value file {}: its number is not below that of the next file", meta.id);
+            self.problem_of(&Error::corruption(&self.dir.join(MANIFEST), 0, message), &path);
+        }
+        found.values
+    }
+
+    fn check_table(&mut self, state: &State, meta: &TableMeta, values: &BTreeMap<u64, Values>) {
         let path = self.dir.join(table_name(meta.id));
         let affected = Affected {
             tree: Some(meta.tree),
@@ -227,11 +260,24 @@ impl Verifier<'_> {
             meta: Some(meta),
             trees: &self.options.trees,
         };
+        let mut lost: Vec<Bytes> = Vec::new();
         // The sink takes everything.
-        let Ok(found) = inspect(&subject, &mut |_| Ok(())) else {
+        let Ok(found) = inspect(&subject, &mut |row| {
+            if row.kind == Kind::PutPointer && !is_there(values, &row) {
+                lost.push(Bytes::copy_from_slice(row.key));
+            }
+            Ok(())
+        }) else {
             return;
         };
         self.count_table(&found);
+        self.report.problems.extend(lost.first().zip(lost.last()).map(|(first, last)| Problem {
+            file: path.clone(),
+            offset: 0,
+            kind: ErrorKind::Corruption,
+            affected: Affected { keys: Some((first.clone(), last.clone())), ..affected.clone() },
+            message: format!("{} values that it refers to are missing or damaged", lost.len()),
+        }));
         let problems = found.damages.iter().map(|damage| table_problem(&path, &affected, damage));
         self.report.problems.extend(problems);
     }
@@ -299,6 +345,13 @@ impl Verifier<'_> {
             if may_be_torn { tails.push(problem) } else { self.report.problems.push(problem) }
         }
     }
+}
+
+/// True if the value that an entry refers to is sound.
+fn is_there(values: &BTreeMap<u64, Values>, row: &Row<'_>) -> bool {
+    let found = |pointer: &ValuePointer| values.get(&pointer.file)?.get(&pointer.offset).copied();
+    let pointer = ValuePointer::decode(row.value);
+    pointer.is_some_and(|pointer| found(&pointer) == Some((row.key.len(), pointer)))
 }
 
 fn table_problem(path: &Path, whole: &Affected, damage: &TableDamage) -> Problem {

@@ -23,7 +23,7 @@ type Files = Vec<(PathBuf, Vec<u8>)>;
 /// Keys and values of a tree, in order.
 type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// A database with tables on two levels, range deletes, and a log, as bytes; and its states by sequence number.
+/// A database with tables on two levels, a value file, range deletes, and a log, as bytes; and its states by sequence number.
 fn sample(close: bool) -> (Files, Vec<(Sequence, Model)>) {
     let fs: Arc<dyn FileSystem> = Arc::new(MemoryFileSystem::new());
     let db = open(&fs, &clock()).unwrap();
@@ -31,7 +31,13 @@ fn sample(close: bool) -> (Files, Vec<(Sequence, Model)>) {
     let mut model = Model::default();
     let mut states = vec![(0, model.clone())];
     for round in 0..9 {
-        let writes: Vec<_> = (0..12).map(|_| random_write(&mut random, 1 << 60, 40)).collect();
+        let mut writes: Vec<_> = (0..12).map(|_| random_write(&mut random, 1 << 60, 40)).collect();
+        if round == 2 {
+            // This goes to a value file, where it is compressed: fewer bytes to damage.
+            let noise = (0..40).map(|_| random.next() as u8);
+            let value = noise.chain(std::iter::repeat(7)).take(LARGE).collect();
+            writes.push(Write::Put { tree: TREES[0], key: vec![round], value, expiry: i64::MAX });
+        }
         let durability = if round % 2 == 0 { Durability::Synced } else { Durability::Os };
         let commit = db.write(batch(&writes), WriteOptions { durability: Some(durability) }).unwrap();
         model.apply(&writes);
@@ -42,6 +48,7 @@ fn sample(close: bool) -> (Files, Vec<(Sequence, Model)>) {
             _ => {}
         }
     }
+    assert_eq!(db.stats().trees[0].value_files, 1);
     if close {
         db.close().unwrap();
     }

@@ -126,9 +126,12 @@ fn check(memory: &MemoryFileSystem, crash: &CrashOptions, model: &Model) {
     let db = open(&fs, &Arc::new(ManualClock::new(1_000))).unwrap();
     check_all(&db, model, ReadOptions::default(), 1_000);
     // What was given up is not there any more, once the database was opened again.
-    let tables: usize = db.stats().trees.iter().map(|tree| tree.tables.iter().sum::<usize>()).sum();
+    let trees = db.stats().trees;
+    let tables: usize = trees.iter().map(|tree| tree.tables.iter().sum::<usize>()).sum();
+    let value_files: usize = trees.iter().map(|tree| tree.value_files).sum();
     let files = fs.list(Path::new(DIR)).unwrap();
-    assert_eq!(files.iter().filter(|name| name.ends_with(".table")).count(), tables, "{files:?}");
+    let count = |extension| files.iter().filter(|name| name.ends_with(extension)).count();
+    assert_eq!((count(".table"), count(".value")), (tables, value_files), "{files:?}");
 }
 
 #[test]
@@ -166,15 +169,16 @@ fn fill(db: &Db, count: u64) {
         let put = Write::Put {
             tree: TREES[0],
             key: index.to_be_bytes().to_vec(),
-            value: vec![7; 500],
+            // Every fourth goes to a value file.
+            value: vec![7; if index % 4 == 0 { LARGE } else { 500 }],
             expiry: i64::MAX,
         };
         db.write(batch(&[put]), WriteOptions::default()).unwrap();
     }
 }
 
-fn tables_on_disk(fs: &dyn FileSystem) -> usize {
-    fs.list(Path::new(DIR)).unwrap().iter().filter(|name| name.ends_with(".table")).count()
+fn on_disk(fs: &dyn FileSystem, extension: &str) -> usize {
+    fs.list(Path::new(DIR)).unwrap().iter().filter(|name| name.ends_with(extension)).count()
 }
 
 #[test]
@@ -196,7 +200,7 @@ fn a_flush_or_compaction_without_space_is_repeated_and_leaves_no_file() {
         }
         db.flush().unwrap();
         db.compact(TREES[0]).unwrap();
-        assert_eq!(tables_on_disk(&*fs), 1, "call {n}");
+        assert_eq!((on_disk(&*fs, ".table"), on_disk(&*fs, ".value")), (1, 1), "call {n}");
         assert_eq!(db.stats().trees[0].tables.iter().sum::<usize>(), 1);
     }
     // The sync of the log, and those of the manifest after the flush and after the compaction.

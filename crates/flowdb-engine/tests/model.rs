@@ -118,7 +118,7 @@ impl Run {
                     }
                 }
             }
-            let found = iter.valid().then(|| (iter.key().to_vec(), iter.value().to_vec()));
+            let found = iter.valid().then(|| (iter.key().to_vec(), iter.shared_value().unwrap().to_vec()));
             assert_eq!(found.as_ref(), at.map(|index| &all[index]));
         }
     }

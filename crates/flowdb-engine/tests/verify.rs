@@ -51,13 +51,17 @@ fn write_files(files: &Files) -> MemoryFileSystem {
     fs
 }
 
-/// Tables on two levels, range deletes, expiry, and a log.
+/// Tables on two levels, a value file, range deletes, expiry, and a log.
 fn sample(close: bool) -> Files {
     let fs: Arc<dyn FileSystem> = Arc::new(MemoryFileSystem::new());
     let db = open(&fs, &clock()).unwrap();
     let mut random = Random::new(7);
     for round in 0..9 {
-        let writes: Vec<_> = (0..12).map(|_| random_write(&mut random, 1 << 60, 40)).collect();
+        let mut writes: Vec<_> = (0..12).map(|_| random_write(&mut random, 1 << 60, 40)).collect();
+        if round == 2 {
+            // This goes to a value file, where it is compressed: fewer bytes to damage.
+            writes.push(Write::Put { tree: TREES[0], key: vec![2], value: vec![7; LARGE], expiry: i64::MAX });
+        }
         db.write(batch(&writes), WriteOptions::default()).unwrap();
         match round {
             3 => db.compact(TREES[0]).unwrap(),
@@ -65,6 +69,7 @@ fn sample(close: bool) -> Files {
             _ => {}
         }
     }
+    assert_eq!(db.stats().trees[0].value_files, 1);
     if close {
         db.close().unwrap();
     }

@@ -1,6 +1,7 @@
 //! A walk through one snapshot of a tree, page by page, that begins in memory and goes to the disk when it has to.
 
 use crate::reader::Reader;
+use crate::record::{Form, Record};
 use bytes::Bytes;
 use flowdb_engine::{Db, DbIterator, Error, ErrorKind, ReadOptions, ReadTier, Result, Snapshot, TreeId};
 use std::ops::Bound;
@@ -100,10 +101,9 @@ impl Walk {
         Some(self.valid_iterator()?.key())
     }
 
-    /// Key and value of the entry the walk stands at, if it is at one. The value keeps the memory of its block.
-    pub(crate) fn current(&self) -> Option<(&[u8], Bytes)> {
-        let iterator = self.valid_iterator()?;
-        Some((iterator.key(), iterator.shared_value()))
+    /// Value of that entry. It may have to be read from a file, where its key did not. It keeps the memory of its block.
+    pub(crate) fn value(&self) -> Result<Option<Bytes>> {
+        self.valid_iterator().map(DbIterator::shared_value).transpose()
     }
 
     fn valid_iterator(&self) -> Option<&DbIterator> {
@@ -111,12 +111,15 @@ impl Walk {
     }
 
     /// The entry the walk stands at, with its expiry; the walk is past it then.
-    pub(crate) fn take(&mut self) -> Option<(Bytes, Bytes, i64)> {
-        let iterator = self.valid_iterator()?;
-        let entry = (Bytes::copy_from_slice(iterator.key()), iterator.shared_value(), iterator.expiry());
+    pub(crate) fn take(&mut self, keys_only: bool) -> Result<Option<(Bytes, Record, i64)>> {
+        let Some(record) = current_record(self, keys_only)? else {
+            return Ok(None);
+        };
+        let entry = |iterator: &DbIterator| (Bytes::copy_from_slice(iterator.key()), iterator.expiry());
+        let entry = self.valid_iterator().map(entry);
         // The entry is taken even if the one behind it cannot be reached: `resume` finds that one.
         let _ = self.pass();
-        Some(entry)
+        Ok(entry.map(|(key, expiry)| (key, record, expiry)))
     }
 
     /// Goes past the current entry, which was taken.
@@ -181,6 +184,14 @@ fn place(iterator: &mut DbIterator, direction: Direction, passed: Option<&[u8]>)
         Direction::Forward => iterator.next(),
         Direction::Backward => iterator.prev(),
     }
+}
+
+/// The record that `walk` stands at, if it is at one; empty where only keys are wanted.
+pub(crate) fn current_record(walk: &Walk, keys_only: bool) -> Result<Option<Record>> {
+    if keys_only {
+        return Ok(walk.key().map(|_| Record::new(Form::Bytes, &[])));
+    }
+    walk.value()?.map(Record::from_stored).transpose()
 }
 
 /// Fills a page by calling `step` until it finds nothing more, a limit is reached, or the disk would be needed.

@@ -81,7 +81,7 @@ fn documents_of_format_1_are_there() {
     while rows.valid() {
         // A record of an object store has index id 0, and its value comes after the flags.
         if rows.key()[0] == 1 && rows.key()[9..13] == [0; 4] {
-            ValueRef::new(&rows.value()[1..]).unwrap().validate().unwrap();
+            ValueRef::new(&rows.shared_value().unwrap()[1..]).unwrap().validate().unwrap();
             records += 1;
         } else {
             others += 1;

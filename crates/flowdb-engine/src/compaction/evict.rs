@@ -26,17 +26,20 @@ impl Inner {
 
     fn drop_tables(&self, tree: &Tree, dropped: &[Arc<LiveTable>]) -> Result<()> {
         let id = tree.options.id;
-        let edit = dropped.iter().fold(self.new_edit(), |edit, live| edit.remove_table(id, live.meta.id));
-        self.record(&edit)?;
         let removed: Vec<u64> = dropped.iter().map(|live| live.meta.id).collect();
+        let before = &tree.view().levels;
+        let mut after = Levels::clone(before);
+        after.change(&removed, []);
+        let unused = before.value_files_gone_in(&after);
+        let edit = removed.iter().fold(self.new_edit(), |edit, table| edit.remove_table(id, *table));
+        let edit = unused.iter().fold(edit, |edit, file| edit.remove_value_file(id, file.meta.id));
+        self.record(&edit)?;
         let entries: u64 = dropped.iter().map(|live| live.meta.entries).sum();
         tracing::debug!(tree = tree.options.name, tables = removed.len(), entries, "evicted");
         dropped.iter().for_each(|live| live.mark_obsolete());
-        tree.change(|view| {
-            let mut levels = Levels::clone(&view.levels);
-            levels.change(&removed, []);
-            view.levels = Arc::new(levels);
-        });
+        unused.iter().for_each(|file| file.mark_obsolete());
+        // Only who has the workshop changes the levels, so that those of before are still the ones.
+        tree.change(|view| view.levels = Arc::new(after));
         // Counters only: nothing is published with them.
         tree.evicted.tables.fetch_add(removed.len() as u64, Ordering::Relaxed);
         tree.evicted.entries.fetch_add(entries, Ordering::Relaxed);

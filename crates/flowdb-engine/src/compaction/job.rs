@@ -1,17 +1,18 @@
 //! The work of a compaction, in steps that a slice of maintenance can stop between.
 
-use super::picker::{Choice, Circumstances, pick, pick_all};
+use super::picker::{Choice, Circumstances, pick, pick_all, pick_garbage};
 use super::quiet::pick_quiet;
 use crate::background::Work;
 use crate::error::Result;
 use crate::events::Event;
-use crate::flush::NewTable;
+use crate::flush::{NewTable, VALUE_BYTES_PER_ENTRY};
 use crate::inner::Inner;
 use crate::iter::{CompactionIter, CompactionPolicy, LevelCursor, MergeCursor};
 use crate::key::{Sequence, TreeId};
 use crate::maintenance::Workshop;
 use crate::options::ReadTier;
-use crate::tree::{Levels, LiveTable, Sources, Tree};
+use crate::separate::{Output, Relocated};
+use crate::tree::{Levels, LiveTable, Sources, Tree, ValueFileUse};
 use crate::version::TableMeta;
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Entries written between two looks at the clock.
-const ENTRIES_PER_LOOK: u32 = 256;
+const ENTRIES_PER_LOOK: u64 = 256;
 
 /// A compaction under way. Its inputs stay live until it is finished; when the database is closed before, the next open removes what it
 /// had written.
@@ -27,13 +28,14 @@ pub(crate) struct CompactionJob {
     tree: TreeId,
     level: u8,
     inputs: Vec<Arc<LiveTable>>,
+    relocated: Relocated,
     base: Sequence,
     now: i64,
     entries: CompactionIter,
     /// Range deletes still to be written, by start; each is cut where one output ends and the next begins.
     range_deletes: VecDeque<(Bytes, Bytes, Sequence)>,
     output: Option<NewTable>,
-    finished: Vec<Arc<LiveTable>>,
+    finished: Vec<Output>,
     /// Time spent on it so far.
     worked: Duration,
 }
@@ -74,7 +76,7 @@ impl Inner {
             Ok(false) => workshop.job = Some(job),
             Err(error) => {
                 // A later slice begins anew.
-                job.finished.iter().for_each(|live| live.mark_obsolete());
+                job.finished.iter().for_each(Output::mark_obsolete);
                 return Err(error);
             }
         }
@@ -85,13 +87,23 @@ impl Inner {
     pub(crate) fn whole_tree_job(&self, tree: &Tree) -> Result<Option<CompactionJob>> {
         let levels = &tree.view().levels;
         pick_all(levels, tree.options.table_bytes_max(self.options.table_bytes_max))
-            .map(|choice| CompactionJob::begin(self, tree, levels, choice))
+            .map(|choice| CompactionJob::begin(self, tree, levels, choice, ValueFileUse::is_wasteful))
+            .transpose()
+    }
+
+    /// A job that frees value files of which any part is garbage.
+    pub(crate) fn garbage_job(&self, tree: &Tree) -> Result<Option<CompactionJob>> {
+        let levels = &tree.view().levels;
+        let has_garbage = |usage: &ValueFileUse| usage.garbage_bytes() > 0;
+        pick_garbage(levels, has_garbage)
+            .map(|choice| CompactionJob::begin(self, tree, levels, choice, has_garbage))
             .transpose()
     }
 
     fn begin_compaction(&self, workshop: &Workshop) -> Result<Begun> {
         let at = |tree: &Tree| Circumstances {
             table_bytes_max: tree.options.table_bytes_max(self.options.table_bytes_max),
+            counts_values: tree.options.bytes_max.is_some(),
             now: self.now(),
             oldest_snapshot: self.snapshots.oldest(),
         };
@@ -117,7 +129,8 @@ impl Inner {
         if is_movable(&choice, self.now()) {
             return self.move_tables(tree, &choice).map(|()| Begun::Moved);
         }
-        Ok(Begun::Job(Box::new(CompactionJob::begin(self, tree, levels, choice)?)))
+        let job = CompactionJob::begin(self, tree, levels, choice, ValueFileUse::is_wasteful)?;
+        Ok(Begun::Job(Box::new(job)))
     }
 
     /// Puts the tables on their new level as they are: data that came in order would be rewritten to the same bytes.
@@ -145,7 +158,14 @@ impl CompactionJob {
         self.tree
     }
 
-    fn begin(inner: &Inner, tree: &Tree, levels: &Arc<Levels>, choice: Choice) -> Result<Self> {
+    /// Values of the files that `is_relocated` names move to new files.
+    fn begin(
+        inner: &Inner,
+        tree: &Tree,
+        levels: &Arc<Levels>,
+        choice: Choice,
+        is_relocated: impl Fn(&ValueFileUse) -> bool,
+    ) -> Result<Self> {
         let Choice { inputs, level } = choice;
         tracing::debug!(tree = tree.options.name, tables = inputs.len(), level, "compaction begins");
         let sources = sources(&inputs);
@@ -161,11 +181,14 @@ impl CompactionJob {
         let merged = MergeCursor::new(sources.cursors);
         let entries = CompactionIter::new(Box::new(merged), sources.range_deletes, policy)?;
         let range_deletes = entries.kept_range_deletes();
+        let relocated = levels.value_files().filter(|usage| is_relocated(usage));
+        let relocated = relocated.map(|usage| (usage.file.meta.id, Arc::clone(&usage.file))).collect();
         let base = inputs.iter().map(|live| live.meta.smallest_sequence).min().unwrap_or(0);
         Ok(CompactionJob {
             tree: tree.options.id,
             level,
             inputs,
+            relocated,
             base,
             now,
             entries,
@@ -178,15 +201,17 @@ impl CompactionJob {
 
     /// Writes until done (true) or until `deadline`.
     fn run(&mut self, inner: &Inner, tree: &Tree, deadline: Option<Duration>) -> Result<bool> {
-        let mut written = 0u32;
+        let mut written = 0;
         while self.entries.valid() {
             self.close_full_output(inner, tree)?;
-            self.entries.write_to(inner.builder(&mut self.output, tree, self.base)?)?;
+            let output = inner.output(&mut self.output, tree, self.base)?;
+            let value_bytes = inner.write_entry(&self.entries, tree, output, &self.relocated)?;
             self.entries.next()?;
-            written += 1;
-            if !written.is_multiple_of(ENTRIES_PER_LOOK) {
+            written += 1 + value_bytes / VALUE_BYTES_PER_ENTRY;
+            if written < ENTRIES_PER_LOOK {
                 continue;
             }
+            written = 0;
             inner.sync_interval()?;
             if deadline.is_some_and(|deadline| inner.options.clock.monotonic() >= deadline) {
                 return Ok(false);
@@ -200,8 +225,11 @@ impl CompactionJob {
     fn close_full_output(&mut self, inner: &Inner, tree: &Tree) -> Result<()> {
         let next = self.entries.key();
         let table_bytes_max = tree.options.table_bytes_max(inner.options.table_bytes_max);
+        // Where whole tables are forgotten, what goes with one of them counts.
+        let counts_values = tree.options.bytes_max.is_some();
         let ends_here = |NewTable { builder, .. }: &NewTable| {
-            builder.file_bytes() >= table_bytes_max && builder.last_key() != next
+            let value_bytes = if counts_values { builder.referenced_bytes() } else { 0 };
+            builder.file_bytes().saturating_add(value_bytes) >= table_bytes_max && builder.last_key() != next
         };
         if self.output.as_ref().is_some_and(ends_here) {
             let border = Bytes::copy_from_slice(self.entries.key());
@@ -229,14 +257,14 @@ impl CompactionJob {
         }
         self.range_deletes = later;
         if let Some(output) = self.output.take() {
-            self.finished.push(inner.finish_table(tree, self.level, output)?);
+            self.finished.push(inner.finish_table(tree, self.level, output, &self.inputs)?);
         }
         Ok(())
     }
 
     fn note_end(&self, inner: &Inner) {
-        let bytes = |tables: &[Arc<LiveTable>]| tables.iter().map(|live| live.meta.file_bytes).sum();
-        let (bytes_read, bytes_written) = (bytes(&self.inputs), bytes(&self.finished));
+        let bytes_read = self.inputs.iter().map(|live| live.meta.file_bytes).sum();
+        let bytes_written = self.finished.iter().map(Output::bytes).sum();
         let duration = self.worked;
         inner.telemetry.compacted(bytes_read, bytes_written, duration);
         inner.telemetry.purged(self.entries.records_purged());
@@ -253,28 +281,30 @@ impl CompactionJob {
             edit = inner.note_purge(edit, self.now);
         }
         edit = removed.iter().fold(edit, |edit, id| edit.remove_table(self.tree, *id));
-        edit = self.finished.iter().fold(edit, |edit, live| edit.add_table(live.meta.clone()));
-        inner.record_tables(&edit, &self.finished)?;
+        edit = self.finished.iter().fold(edit, |edit, output| output.add_to(edit));
+        let before = &tree.view().levels;
+        let mut after = Levels::clone(before);
+        after.change(&removed, self.finished.iter().map(|output| Arc::clone(&output.live)));
+        let unused = before.value_files_gone_in(&after);
+        edit = unused.iter().fold(edit, |edit, file| edit.remove_value_file(self.tree, file.meta.id));
+        inner.record_outputs(&edit, &self.finished)?;
         self.note_end(inner);
-        for live in &self.inputs {
-            live.mark_obsolete();
-        }
+        self.inputs.iter().for_each(|live| live.mark_obsolete());
+        unused.iter().for_each(|file| file.mark_obsolete());
         tracing::debug!(
             tree = tree.options.name,
             removed = removed.len(),
             added = self.finished.len(),
             "compaction ends"
         );
-        tree.change(|view| {
-            let mut levels = Levels::clone(&view.levels);
-            levels.change(&removed, self.finished);
-            view.levels = Arc::new(levels);
-        });
+        // Only who has the workshop changes the levels, so that those of before are still the ones.
+        tree.change(|view| view.levels = Arc::new(after));
         Ok(())
     }
 }
 
-/// Merges tables that only their owner reads, newest first, into tables on level 0 whose numbers count from `base`.
+/// Merges tables that only their owner reads, newest first, into tables on level 0 whose numbers count from `base`. Their value files stay
+/// as they are.
 pub(crate) fn merge_private(
     inner: &Inner,
     tree: &Tree,
@@ -298,6 +328,7 @@ pub(crate) fn merge_private(
         tree: tree_id,
         level: 0,
         inputs,
+        relocated: Relocated::new(),
         base,
         now: i64::MIN,
         entries,
@@ -307,10 +338,10 @@ pub(crate) fn merge_private(
         worked: Duration::ZERO,
     };
     if let Err(error) = job.run(inner, tree, None) {
-        job.finished.iter().for_each(|live| live.mark_obsolete());
+        job.finished.iter().for_each(Output::mark_obsolete);
         return Err(error);
     }
-    Ok(job.finished)
+    Ok(job.finished.into_iter().map(|output| output.live).collect())
 }
 
 /// What came of looking for a compaction.

@@ -2,7 +2,7 @@
 
 use crate::key::Sequence;
 use crate::table::EXPIRY_PARTS;
-use crate::tree::{LEVELS, Levels, LiveTable};
+use crate::tree::{LEVELS, Levels, LiveTable, ValueFileUse};
 use std::sync::Arc;
 
 /// Level-0 tables at which they are merged into level 1.
@@ -29,6 +29,8 @@ pub(crate) struct Choice {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Circumstances {
     pub(crate) table_bytes_max: u64,
+    /// A table is closed at that size with the values outside it counted.
+    pub(crate) counts_values: bool,
     /// Time against which expiry is judged, microseconds since the epoch.
     pub(crate) now: i64,
     /// The oldest moment that readers hold on to. What it may see is not dropped, so rewriting it would gain nothing.
@@ -41,13 +43,19 @@ pub(crate) fn pick(levels: &Levels, at: Circumstances) -> Option<Choice> {
         return Some(from_level_0(levels));
     }
     oversized(levels, at.table_bytes_max)
-        .or_else(|| scattered(levels, at.table_bytes_max))
+        .or_else(|| scattered(levels, at))
         .or_else(|| expired(levels, at))
         .or_else(|| full_of_deletes(levels, at))
         .or_else(|| partly_expired(levels, at, EXPIRY_PARTS / 2, 1))
+        .or_else(|| wasteful_values(levels))
 }
 
 impl Circumstances {
+    /// What counts of a table towards `table_bytes_max`.
+    fn bytes(&self, live: &LiveTable) -> u64 {
+        if self.counts_values { live.bytes_with_values() } else { live.meta.file_bytes }
+    }
+
     pub(super) fn is_free(&self, live: &LiveTable) -> bool {
         self.oldest_snapshot.is_none_or(|oldest| oldest >= live.meta.largest_sequence)
     }
@@ -97,27 +105,27 @@ fn oversized(levels: &Levels, table_bytes_max: u64) -> Option<Choice> {
 /// Neighbours on a level that fit into one table. Data that comes in order is flushed in small pieces which overlap nothing, so that
 /// no other rule would ever merge them. None of them may make up more than half of the whole: what was merged is merged again only
 /// when as much has come behind it.
-fn scattered(levels: &Levels, table_bytes_max: u64) -> Option<Choice> {
+fn scattered(levels: &Levels, at: Circumstances) -> Option<Choice> {
     (1..LEVELS).find_map(|level| {
         let tables = levels.level(level);
-        let runs = (0..tables.len()).map(|start| run_within(&tables[start..], table_bytes_max));
-        let run = runs.into_iter().find(|run| run.len() >= SCATTERED_TABLES && is_balanced(run))?;
+        let runs = (0..tables.len()).map(|start| run_within(&tables[start..], at));
+        let run = runs.into_iter().find(|run| run.len() >= SCATTERED_TABLES && is_balanced(run, at))?;
         Some(Choice { inputs: run.to_vec(), level: level_number(level) })
     })
 }
 
-/// The longest run at the front of `tables` of at most `bytes_max` bytes.
-fn run_within(tables: &[Arc<LiveTable>], bytes_max: u64) -> &[Arc<LiveTable>] {
-    let mut bytes = 0;
+/// The longest run at the front of `tables` that fits into one.
+fn run_within(tables: &[Arc<LiveTable>], at: Circumstances) -> &[Arc<LiveTable>] {
+    let mut bytes = 0u64;
     let count = tables.iter().take_while(|live| {
-        bytes += live.meta.file_bytes;
-        bytes <= bytes_max
+        bytes = bytes.saturating_add(at.bytes(live));
+        bytes <= at.table_bytes_max
     });
     &tables[..count.count()]
 }
 
-fn is_balanced(run: &[Arc<LiveTable>]) -> bool {
-    let sizes = || run.iter().map(|live| live.meta.file_bytes);
+fn is_balanced(run: &[Arc<LiveTable>], at: Circumstances) -> bool {
+    let sizes = || run.iter().map(|live| at.bytes(live));
     sizes().max().is_some_and(|largest| largest * 2 <= sizes().sum())
 }
 
@@ -168,7 +176,46 @@ pub(super) fn rewrite(levels: &Levels, level: usize, live: &Arc<LiveTable>) -> C
     if levels.has_beneath(level, &live.meta.smallest, &live.meta.largest) {
         return down(levels, level, live);
     }
-    Choice { inputs: vec![Arc::clone(live)], level: level_number(level) }
+    in_place(live)
+}
+
+/// The table whose rewriting gains most of value files that are garbage for more than half, if it frees more than it writes. Each table
+/// that refers to such a file stands for its share of the garbage: the file goes with the last of them. From level 0, where a committed
+/// draft may bring garbage, all of it goes down, and is looked at there again.
+fn wasteful_values(levels: &Levels) -> Option<Choice> {
+    let is_wasteful = ValueFileUse::is_wasteful;
+    if !levels.value_files().any(is_wasteful) {
+        return None;
+    }
+    let gain = |live: &Arc<LiveTable>| {
+        let (mut freed, mut written) = (0u64, live.meta.file_bytes);
+        for (file, bytes) in live.value_references() {
+            let usage = levels.value_file_use(file.meta.id).filter(|usage| is_wasteful(usage));
+            if let Some(usage) = usage {
+                let share = u128::from(usage.garbage_bytes()) * u128::from(bytes)
+                    / u128::from(usage.live_bytes.max(1));
+                freed = freed.saturating_add(u64::try_from(share).unwrap_or(u64::MAX));
+                written = written.saturating_add(bytes);
+            }
+        }
+        freed.checked_sub(written).filter(|gain| *gain > 0)
+    };
+    let best = levels.iter().filter_map(|live| Some((gain(live)?, live))).max_by_key(|(gain, _)| *gain);
+    best.map(|(_, live)| if live.meta.level == 0 { from_level_0(levels) } else { in_place(live) })
+}
+
+/// A table that refers to a value file of which any part is garbage, wherever it is.
+pub(crate) fn pick_garbage(levels: &Levels, has_garbage: impl Fn(&ValueFileUse) -> bool) -> Option<Choice> {
+    let refers = |live: &&Arc<LiveTable>| {
+        let mut files = live.value_references();
+        files.any(|(file, _)| levels.value_file_use(file.meta.id).is_some_and(&has_garbage))
+    };
+    (1..LEVELS).flat_map(|level| levels.level(level)).find(refers).map(in_place)
+}
+
+/// `live`, which is below level 0, and nothing else.
+fn in_place(live: &Arc<LiveTable>) -> Choice {
+    Choice { inputs: vec![Arc::clone(live)], level: live.meta.level }
 }
 
 /// `live` of `level`, and what it overlaps in the level beneath; the last level is rewritten in place.

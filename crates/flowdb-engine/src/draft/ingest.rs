@@ -3,6 +3,7 @@
 use super::{DRAFT_BASE, Draft};
 use crate::commit::{Commit, LogPosition, closed};
 use crate::error::{Error, Result};
+use crate::flush::find_value_file;
 use crate::inner::Inner;
 use crate::key::Sequence;
 use crate::maintenance::Workshop;
@@ -31,7 +32,9 @@ impl Inner {
         let last = before.checked_add(draft.operations).filter(|last| *last < DRAFT_BASE);
         let last = last.ok_or_else(|| Error::invalid("the sequence numbers are used up"))?;
         let tables = self.place(&workshop, tree, &draft, before)?;
-        let added = tables.iter().fold(self.new_edit(), |edit, live| edit.add_table(live.meta.clone()));
+        let value_files = draft.value_files();
+        let added = value_files.values().fold(self.new_edit(), |edit, file| edit.add_value_file(file.meta));
+        let added = tables.iter().fold(added, |edit, live| edit.add_table(live.meta.clone()));
         self.record(&added.flushed(tree.options.id, last).last_sequence(last))?;
         // From here on the files belong to the tree.
         draft.runs.clear();
@@ -64,6 +67,7 @@ impl Inner {
                 Some(_) => 0,
                 None => deepest_gap(&levels, &live.meta),
             };
+            let find = |id| find_value_file(std::slice::from_ref(live), id).cloned();
             let renumbered = |number: Sequence| before + (number - DRAFT_BASE);
             let live = self.open_table(
                 tree.options.filter_key,
@@ -74,6 +78,7 @@ impl Inner {
                     base: Some(before),
                     ..live.meta.clone()
                 },
+                &find,
             )?;
             levels.change(&[], [Arc::clone(&live)]);
             placed.push(live);

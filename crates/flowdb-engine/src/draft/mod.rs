@@ -5,17 +5,20 @@ mod as_of;
 mod ingest;
 
 use crate::compaction::merge_private;
-use crate::db::{Db, source_options};
+use crate::db::{Db, resolver, source_options};
 use crate::error::Result;
 use crate::format::NEVER;
 use crate::iter::{DbIterator, MergeCursor, Run as Merged};
 use crate::key::{Kind, Sequence, TreeId, Version};
 use crate::options::ReadOptions;
+use crate::separate::Kept;
 use crate::snapshot::Snapshot;
 use crate::stats::ScanMeter;
 use crate::tree::LiveTable;
+use crate::values::ValueFile;
 use as_of::{AsOfCursor, range_deletes_as_of};
 use bytes::Bytes;
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -78,11 +81,12 @@ impl Draft {
         }
         for (key, value) in entries {
             let kind = if value.is_some() { Kind::Put } else { Kind::Delete };
-            let builder = inner.builder(&mut output, tree, DRAFT_BASE)?;
-            builder.add(key, number(), kind, NEVER, value.unwrap_or_default())?;
+            let table = inner.output(&mut output, tree, DRAFT_BASE)?;
+            let (sequence, value) = (number(), value.unwrap_or_default());
+            inner.write_whole(Kept { key, sequence, kind, expiry: NEVER, value }, tree, table)?;
         }
         if let Some(output) = output {
-            let tables = vec![inner.finish_table(tree, 0, output)?];
+            let tables = vec![inner.finish_table(tree, 0, output, &[])?.live];
             self.runs.push(Run { tables });
             self.operations = next - DRAFT_BASE;
         }
@@ -104,11 +108,21 @@ impl Draft {
             let deleted_at = table.table.range_deletes().covering(key, Sequence::MAX);
             let entry = table.table.get(key, Sequence::MAX, options.tier, !options.bypass_cache)?;
             if entry.is_some() || deleted_at.is_some() {
-                let is_there = |entry: &Version| Some(entry.sequence) > deleted_at && entry.kind == Kind::Put;
-                return Ok(entry.filter(is_there));
+                let is_there =
+                    |entry: &Version| Some(entry.sequence) > deleted_at && entry.kind != Kind::Delete;
+                return entry.filter(is_there).map(|entry| self.resolve(entry, table, options)).transpose();
             }
         }
         self.db.get(self.tree, key, options)
+    }
+
+    /// What is found in `table`, with its value.
+    fn resolve(&self, found: Version, table: &Arc<LiveTable>, options: ReadOptions) -> Result<Version> {
+        if found.kind != Kind::PutPointer {
+            return Ok(found);
+        }
+        let view = self.db.inner().tree(self.tree)?.view();
+        resolver(&view, vec![Arc::clone(table)], options).resolve(found)
     }
 
     /// The entries between the bounds as the draft leaves them, over the tree as of `options.sequence` (default: now). What is written to
@@ -133,10 +147,11 @@ impl Draft {
             .extend(committed.range_deletes.into_iter().map(|all| range_deletes_as_of(all, sequence)));
         range_deletes.retain(|all| !all.is_empty());
         let cursor = MergeCursor::new(cursors);
+        let values = resolver(&view, self.tables_newest_first().cloned().collect(), options);
         let pins = Box::new((view, snapshot, self.runs.clone()));
         let now = self.db.now_of(options);
         let iter = DbIterator::new(cursor, range_deletes, Sequence::MAX, now, bounds, pins);
-        Ok(iter.metered(ScanMeter::new(&inner.telemetry)))
+        Ok(iter.metered(ScanMeter::new(&inner.telemetry)).with_values(values))
     }
 
     fn tables_newest_first(&self) -> impl Iterator<Item = &Arc<LiveTable>> {
@@ -150,23 +165,31 @@ impl Draft {
         let inputs: Vec<_> = self.tables_newest_first().cloned().collect();
         let inner = self.db.inner();
         let tables = merge_private(inner, inner.tree(self.tree)?, inputs, DRAFT_BASE)?;
-        self.discard();
-        self.runs = vec![Run { tables }];
+        self.replace_by(vec![Run { tables }]);
         Ok(())
     }
 
-    /// Lets go of the tables, which readers may still be using.
-    fn discard(&mut self) {
-        for run in std::mem::take(&mut self.runs) {
-            run.tables.iter().for_each(|live| live.mark_obsolete());
-        }
+    /// The value files that its tables refer to, by number. Nothing else refers to them.
+    fn value_files(&self) -> BTreeMap<u64, Arc<ValueFile>> {
+        let files = self.tables_newest_first().flat_map(|live| &live.value_files);
+        files.map(|file| (file.meta.id, Arc::clone(file))).collect()
+    }
+
+    /// Lets go of the tables and what only they refer to, which readers may still be using.
+    fn replace_by(&mut self, runs: Vec<Run>) {
+        self.tables_newest_first().for_each(|live| live.mark_obsolete());
+        let before = self.value_files();
+        self.runs = runs;
+        let after = self.value_files();
+        let unused = before.values().filter(|file| !after.contains_key(&file.meta.id));
+        unused.for_each(|file| file.mark_obsolete());
     }
 }
 
 impl Drop for Draft {
     fn drop(&mut self) {
         if !self.runs.is_empty() {
-            self.discard();
+            self.replace_by(Vec::new());
             self.db.inner().options.executor.wake();
         }
     }

@@ -4,8 +4,6 @@ use super::{Coverage, Cursor, Direction, RangeDelete, RangeDeletes, STEPS_BEFORE
 use crate::error::Result;
 use crate::format::NEVER;
 use crate::key::{Kind, Sequence};
-use crate::table::TableBuilder;
-use bytes::Bytes;
 use std::sync::Arc;
 
 /// A question about a key.
@@ -98,13 +96,8 @@ impl CompactionIter {
         if self.is_buried { NEVER } else { self.cursor.expiry() }
     }
 
-    pub(crate) fn value(&self) -> Bytes {
-        if self.is_buried { Bytes::new() } else { self.cursor.value() }
-    }
-
-    /// Appends the entry to a table.
-    pub(crate) fn write_to(&self, table: &mut TableBuilder) -> Result<()> {
-        table.add(self.key(), self.sequence(), self.kind(), self.expiry(), &self.value())
+    pub(crate) fn value_bytes(&self) -> &[u8] {
+        if self.is_buried { &[] } else { self.cursor.value_bytes() }
     }
 
     /// The range deletes to keep, by start. Of those with the same borders, as a store that is cleared again and again leaves them, one for

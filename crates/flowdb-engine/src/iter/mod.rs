@@ -18,7 +18,6 @@ pub(crate) use merge::MergeCursor;
 pub(crate) use range_delete::{Coverage, RangeDelete, RangeDeletes};
 pub(crate) use run::Run;
 pub use visible::DbIterator;
-pub(crate) use visible::value_files_unsupported;
 
 use crate::error::Result;
 use crate::key::{Kind, Sequence};

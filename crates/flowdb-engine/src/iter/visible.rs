@@ -1,10 +1,11 @@
 //! What a reader sees of a tree: the newest version of each key as of one moment.
 
 use super::{Coverage, Cursor, Direction, MergeCursor, RangeDeletes, Run, STEPS_BEFORE_SKIP};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::format::NEVER;
 use crate::key::{Kind, Sequence, Version};
 use crate::stats::ScanMeter;
+use crate::values::{ValueResolver, malformed};
 use bytes::Bytes;
 use std::any::Any;
 use std::ops::Bound;
@@ -30,6 +31,8 @@ pub struct DbIterator {
     /// Key of the current entry, or of the last one looked at.
     key: Vec<u8>,
     meter: ScanMeter,
+    /// Where the values of pointers are.
+    values: Option<ValueResolver>,
     /// Keeps the files, memtables and the snapshot that `cursor` reads.
     _pins: Box<dyn Any + Send>,
 }
@@ -83,6 +86,7 @@ impl DbIterator {
             place: Place::Nowhere,
             key: Vec::new(),
             meter: ScanMeter::default(),
+            values: None,
             _pins: pins,
         }
     }
@@ -90,6 +94,12 @@ impl DbIterator {
     /// Counts with `meter`.
     pub(crate) fn metered(mut self, meter: ScanMeter) -> Self {
         self.meter = meter;
+        self
+    }
+
+    /// Reads values kept outside the tables through `values`.
+    pub(crate) fn with_values(mut self, values: ValueResolver) -> Self {
+        self.values = Some(values);
         self
     }
 
@@ -178,14 +188,29 @@ impl DbIterator {
         &self.key
     }
 
-    /// Value of the entry.
-    pub fn value(&self) -> &[u8] {
-        self.passed().map_or_else(|| self.cursor.value_bytes(), |version| &version.value)
+    /// Value of the entry, for who looks at it and goes on; `None` if it is kept outside the tables, so that only
+    /// [`DbIterator::shared_value`] reads it.
+    pub fn inline_value(&self) -> Option<&[u8]> {
+        match self.passed() {
+            Some(version) => (version.kind != Kind::PutPointer).then_some(&version.value),
+            None => (self.cursor.kind() != Kind::PutPointer).then(|| self.cursor.value_bytes()),
+        }
     }
 
-    /// Value of the entry, to be kept: shares the memory of the block or memtable, and keeps all of it.
-    pub fn shared_value(&self) -> Bytes {
-        self.passed().map_or_else(|| self.cursor.value(), |version| version.value.clone())
+    /// Value of the entry, to be kept: shares the memory of the block or memtable, and keeps all of it. A value kept outside the tables is read
+    /// by this call only, and again by each that follows: who wants keys does not pay for values.
+    ///
+    /// Fails as a read does, with `WouldBlock` too, and leaves the iterator where it is.
+    pub fn shared_value(&self) -> Result<Bytes> {
+        let (kind, value) = match self.passed() {
+            Some(version) => (version.kind, version.value.clone()),
+            None => (self.cursor.kind(), self.cursor.value()),
+        };
+        if kind != Kind::PutPointer {
+            return Ok(value);
+        }
+        let values = self.values.as_ref().ok_or_else(malformed)?;
+        values.read(&value).inspect_err(|error| self.meter.see(error))
     }
 
     /// Expiry of the entry, microseconds since the epoch; [`NEVER`] if it has none.
@@ -307,9 +332,8 @@ impl DbIterator {
     /// Decides whether the newest version of the key looked at is seen. What it hides stays hidden, seen or not.
     fn is_seen(&mut self, kind: Kind, expiry: i64, sequence: Sequence) -> Result<bool> {
         match kind {
-            Kind::Put => {}
+            Kind::Put | Kind::PutPointer => {}
             Kind::Delete | Kind::DeleteRange => return Ok(false),
-            Kind::PutPointer => return Err(value_files_unsupported()),
         }
         if self.is_deleted(sequence) {
             return Ok(false);
@@ -374,9 +398,4 @@ fn coverage<'a>(
         *known = Some(Coverage::of(range_deletes, key, max));
     }
     known.as_ref().expect("it was just put there")
-}
-
-/// Value files are part of the format and not yet of this build.
-pub(crate) fn value_files_unsupported() -> Error {
-    Error::new(ErrorKind::Unsupported, "the value is in a value file, which this build does not read")
 }

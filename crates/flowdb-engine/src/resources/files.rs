@@ -1,4 +1,4 @@
-//! Open files of tables, a limited number of them.
+//! Open files of tables and value files, a limited number of them.
 
 use crate::fs::{FileSystem, ReadableFile};
 use crate::stats::Counter;
@@ -33,7 +33,7 @@ impl TableFiles {
         })
     }
 
-    /// Opens a table's file. It must have its name as long as it is read.
+    /// Opens the file of a table, or a value file. It must have its name as long as it is read.
     pub(crate) fn open_read(
         self: &Arc<Self>,
         fs: &Arc<dyn FileSystem>,
@@ -87,7 +87,7 @@ impl TableFiles {
     }
 }
 
-/// A table's file. Its descriptor comes and goes.
+/// The file of a table, or a value file. Its descriptor comes and goes.
 #[derive(Debug)]
 struct TableFile {
     this: Weak<TableFile>,

@@ -1,7 +1,7 @@
 //! Numbers about one tree.
 
 use crate::key::TreeId;
-use crate::tree::{LEVELS, Levels, LiveTable, Tree};
+use crate::tree::{LEVELS, Levels, LiveTable, Tree, ValueFileUse};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -41,6 +41,12 @@ pub struct TreeStats {
     pub evicted_tables: u64,
     /// Entries in them.
     pub evicted_entries: u64,
+    /// Files of values kept outside the tables.
+    pub value_files: usize,
+    /// Their size, in bytes.
+    pub value_file_bytes: u64,
+    /// What no table refers to any more of that, in bytes. Compaction takes it away.
+    pub value_garbage_bytes: u64,
 }
 
 /// As of `now`, microseconds since the epoch.
@@ -70,6 +76,9 @@ pub(super) fn stats(tree: &Tree, now: i64) -> TreeStats {
         time_indexed_blocks: sum(|live| if live.table.has_property() { live.table.blocks() } else { 0 }),
         evicted_tables: tree.evicted.tables.load(Ordering::Relaxed),
         evicted_entries: tree.evicted.entries.load(Ordering::Relaxed),
+        value_files: levels.value_files().count(),
+        value_file_bytes: levels.value_files().map(|usage| usage.file.meta.file_bytes).sum(),
+        value_garbage_bytes: levels.value_files().map(ValueFileUse::garbage_bytes).sum(),
     }
 }
 

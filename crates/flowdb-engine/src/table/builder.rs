@@ -119,6 +119,16 @@ impl TableBuilder {
         Ok(())
     }
 
+    /// Notes that the last entry refers to a record of `bytes` bytes in a value file.
+    pub(crate) fn add_value_reference(&mut self, file: u64, bytes: u64) {
+        self.properties.add_value_reference(file, bytes);
+    }
+
+    /// Length of the records in value files that the entries so far refer to.
+    pub(crate) fn referenced_bytes(&self) -> u64 {
+        self.properties.referenced_bytes()
+    }
+
     /// Adds a range delete. These may come at any time, in any order.
     pub(crate) fn add_range_delete(&mut self, start: &Bytes, end: &Bytes, sequence: Sequence) {
         self.properties.range_deletes += 1;

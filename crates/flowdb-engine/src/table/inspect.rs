@@ -13,6 +13,7 @@ use crate::fs::ReadableFile;
 use crate::iter::RangeDelete;
 use crate::key::{Kind, Sequence, TreeId, compare};
 use crate::options::TreeOptions;
+use crate::values::ValuePointer;
 use crate::version::TableMeta;
 use bytes::Bytes;
 use std::cmp::Ordering;
@@ -203,7 +204,12 @@ impl<'a> Inspector<'a> {
         let Some(contents) = self.part(handle, end, "the properties block") else {
             return;
         };
-        self.found.properties = Properties::decode(&contents);
+        let renumbered = self.subject.meta.and_then(|meta| meta.base);
+        let properties = Properties::decode(&contents);
+        self.found.properties = properties.and_then(|own| match renumbered {
+            Some(base) => own.renumbered(base),
+            None => Some(own),
+        });
         if self.found.properties.is_none() {
             self.damage(handle.offset, "the properties block is malformed");
         }
@@ -414,6 +420,8 @@ impl<'a> Inspector<'a> {
         };
         totals.include(&self.found.range_deletes);
         let mut counted = totals.properties;
+        // Estimated from a sample.
+        counted.expiry.clone_from(&properties.expiry);
         if !knows_tree {
             counted.span.property = properties.span.property;
         }
@@ -457,8 +465,12 @@ impl Totals {
         if properties.entries == 0 {
             properties.smallest = Bytes::copy_from_slice(row.key);
         }
+        properties.older_versions += u64::from(properties.entries > 0 && self.last_key == row.key);
         properties.entries += 1;
         properties.deletes += u64::from(row.kind == Kind::Delete);
+        if let Some(pointer) = ValuePointer::decode(row.value).filter(|_| row.kind == Kind::PutPointer) {
+            properties.add_value_reference(pointer.file, pointer.record_bytes(row.key.len()));
+        }
         properties.key_bytes += row.key.len() as u64;
         properties.value_bytes += row.value.len() as u64;
         properties.add_sequence(row.sequence);

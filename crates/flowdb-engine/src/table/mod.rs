@@ -24,6 +24,7 @@ pub(crate) use expiry::PARTS as EXPIRY_PARTS;
 #[cfg(any(test, fuzzing))]
 pub use fuzz::fuzz_table;
 pub(crate) use inspect::{Inspection, Subject, TableDamage, inspect};
+pub(crate) use inspect_block::Row;
 pub(crate) use properties::Properties;
 pub(crate) use reader::{Placement, Table};
 

@@ -28,6 +28,16 @@ pub(crate) struct Properties {
     /// Entries behind a newer one of the same key: some snapshot saw them when the table was written.
     pub(crate) older_versions: u64,
     pub(crate) expiry: ExpiryTimes,
+    /// The value files that entries refer to, by number.
+    pub(crate) value_references: Vec<ValueReference>,
+}
+
+/// What a table refers to in one value file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ValueReference {
+    pub(crate) file: u64,
+    /// Length of the records referred to.
+    pub(crate) bytes: u64,
 }
 
 impl Properties {
@@ -47,6 +57,7 @@ impl Properties {
             value_bytes: 0,
             older_versions: 0,
             expiry: ExpiryTimes::default(),
+            value_references: Vec::new(),
         }
     }
 
@@ -76,6 +87,20 @@ impl Properties {
         self.span.property.0 <= wanted.1 && wanted.0 <= self.span.property.1
     }
 
+    /// Notes that an entry refers to a record of `bytes` bytes in a value file.
+    pub(super) fn add_value_reference(&mut self, file: u64, bytes: u64) {
+        let references = &mut self.value_references;
+        match references.binary_search_by_key(&file, |reference| reference.file) {
+            Ok(index) => references[index].bytes += bytes,
+            Err(index) => references.insert(index, ValueReference { file, bytes }),
+        }
+    }
+
+    /// Length of all records in value files that entries refer to.
+    pub(crate) fn referenced_bytes(&self) -> u64 {
+        self.value_references.iter().fold(0, |sum, reference| sum.saturating_add(reference.bytes))
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = vec![self.tree.0];
         for count in [self.entries, self.deletes, self.range_deletes] {
@@ -92,9 +117,17 @@ impl Properties {
         }
         put_varint(&mut out, self.key_bytes);
         put_varint(&mut out, self.value_bytes);
-        if self.older_versions > 0 || !self.expiry.is_empty() {
+        let has_references = !self.value_references.is_empty();
+        if self.older_versions > 0 || !self.expiry.is_empty() || has_references {
             put_varint(&mut out, self.older_versions);
             self.expiry.encode(&mut out);
+        }
+        if has_references {
+            put_varint(&mut out, self.value_references.len() as u64);
+        }
+        for reference in &self.value_references {
+            put_varint(&mut out, reference.file);
+            put_varint(&mut out, reference.bytes);
         }
         out
     }
@@ -124,6 +157,7 @@ impl Properties {
             } else {
                 ExpiryTimes::decode(&mut reader)?
             },
+            value_references: decode_value_references(&mut reader)?,
         };
         let is_plausible = reader.is_empty()
             && properties.base <= properties.smallest_sequence
@@ -131,4 +165,21 @@ impl Properties {
             && properties.smallest <= properties.largest;
         is_plausible.then_some(properties)
     }
+}
+
+/// Absent where there are none.
+fn decode_value_references(reader: &mut Reader<'_>) -> Option<Vec<ValueReference>> {
+    let mut references: Vec<ValueReference> = Vec::new();
+    if reader.is_empty() {
+        return Some(references);
+    }
+    // Not allocated on the word of the count: each takes at least two bytes.
+    for _ in 0..reader.varint()? {
+        let reference = ValueReference { file: reader.varint()?, bytes: reader.varint()? };
+        if references.last().is_some_and(|last| last.file >= reference.file) {
+            return None;
+        }
+        references.push(reference);
+    }
+    (!references.is_empty()).then_some(references)
 }

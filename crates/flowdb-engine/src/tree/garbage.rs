@@ -39,7 +39,7 @@ impl Garbage {
     }
 
     /// Adds a file whose last reader has let go, and wakes maintenance, which may be at rest.
-    pub(super) fn add(&self, file: PathBuf) {
+    pub(crate) fn add(&self, file: PathBuf) {
         let was_empty = {
             let mut files = self.files.lock();
             files.push(file);

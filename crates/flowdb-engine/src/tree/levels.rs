@@ -2,6 +2,8 @@
 //! and all that a level holds for a key is newer than what deeper levels hold.
 
 use super::LiveTable;
+use crate::values::ValueFile;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Number of levels.
@@ -12,6 +14,29 @@ pub(crate) const LEVELS: usize = 7;
 pub(crate) struct Levels {
     /// Level 0 by age, oldest first; the others by key.
     levels: [Vec<Arc<LiveTable>>; LEVELS],
+    /// By number: the value files that the tables refer to.
+    value_files: BTreeMap<u64, ValueFileUse>,
+}
+
+/// How much of a value file is in use. What is garbage is not kept anywhere but follows from the tables, so that it is right after
+/// whatever happens: a table counts from the same edit on that ends the tables it replaces.
+#[derive(Debug, Clone)]
+pub(crate) struct ValueFileUse {
+    pub(crate) file: Arc<ValueFile>,
+    /// Length of the records that tables refer to.
+    pub(crate) live_bytes: u64,
+}
+
+impl ValueFileUse {
+    /// Length of the records that no table refers to.
+    pub(crate) fn garbage_bytes(&self) -> u64 {
+        self.file.record_bytes().saturating_sub(self.live_bytes)
+    }
+
+    /// More than half of it is garbage: moving what is live frees more than it writes.
+    pub(crate) fn is_wasteful(&self) -> bool {
+        self.garbage_bytes() > self.live_bytes
+    }
 }
 
 impl Levels {
@@ -34,6 +59,28 @@ impl Levels {
         for level in &mut self.levels[1..] {
             level.sort_by(|a, b| a.meta.smallest.cmp(&b.meta.smallest));
         }
+        self.value_files = value_files_of(&self.levels);
+    }
+
+    /// The value files that the tables refer to.
+    pub(crate) fn value_files(&self) -> impl Iterator<Item = &ValueFileUse> {
+        self.value_files.values()
+    }
+
+    /// A value file that the tables refer to.
+    pub(crate) fn value_file(&self, id: u64) -> Option<&Arc<ValueFile>> {
+        self.value_file_use(id).map(|usage| &usage.file)
+    }
+
+    /// The same, and how much of it is in use.
+    pub(crate) fn value_file_use(&self, id: u64) -> Option<&ValueFileUse> {
+        self.value_files.get(&id)
+    }
+
+    /// The value files that these tables refer to, and those of `later` do not.
+    pub(crate) fn value_files_gone_in(&self, later: &Levels) -> Vec<Arc<ValueFile>> {
+        let gone = self.value_files.iter().filter(|(id, _)| !later.value_files.contains_key(id));
+        gone.map(|(_, usage)| Arc::clone(&usage.file)).collect()
     }
 
     /// The tables of one level.
@@ -62,9 +109,9 @@ impl Levels {
         overlapping(&self.levels[level], start, end)
     }
 
-    /// Size and number of entries of all tables.
+    /// Size and number of entries of all tables, and of the values that they refer to.
     pub(crate) fn total(&self) -> Amount {
-        self.iter().map(|live| Amount { bytes: live.meta.file_bytes, entries: live.meta.entries }).sum()
+        self.iter().map(|live| Amount::of(live)).sum()
     }
 
     /// What the tables beneath a place hold for the keys from `start` to `end`, both included, estimated from the indexes of the tables.
@@ -95,7 +142,7 @@ impl Levels {
     }
 }
 
-/// How much a part of the tables holds, about.
+/// How much a part of the tables holds, about; values that are kept outside them counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Amount {
     pub(crate) bytes: u64,
@@ -103,13 +150,20 @@ pub(crate) struct Amount {
 }
 
 impl Amount {
+    /// What a table holds.
+    pub(crate) fn of(live: &LiveTable) -> Amount {
+        Amount { bytes: live.bytes_with_values(), entries: live.meta.entries }
+    }
+
     fn within(live: &LiveTable, start: &[u8], end: &[u8]) -> Amount {
         let LiveTable { meta, table, .. } = live;
+        let whole = Amount::of(live);
         if *start <= meta.smallest[..] && meta.largest[..] <= *end {
-            return Amount { bytes: meta.file_bytes, entries: meta.entries };
+            return whole;
         }
-        let bytes = table.bytes_between(start, end).min(meta.file_bytes);
-        Amount { bytes, entries: share_of(meta.entries, bytes, meta.file_bytes) }
+        let part = table.bytes_between(start, end).min(meta.file_bytes);
+        let share = |number| share_of(number, part, meta.file_bytes);
+        Amount { bytes: share(whole.bytes), entries: share(whole.entries) }
     }
 
     /// What `count` entries can hide at most: one each, of the usual size.
@@ -121,8 +175,8 @@ impl Amount {
 impl std::iter::Sum for Amount {
     fn sum<I: Iterator<Item = Amount>>(amounts: I) -> Amount {
         amounts.fold(Amount::default(), |sum, more| Amount {
-            bytes: sum.bytes + more.bytes,
-            entries: sum.entries + more.entries,
+            bytes: sum.bytes.saturating_add(more.bytes),
+            entries: sum.entries.saturating_add(more.entries),
         })
     }
 }
@@ -131,6 +185,16 @@ impl std::iter::Sum for Amount {
 fn share_of(number: u64, part: u64, whole: u64) -> u64 {
     let share = u128::from(number) * u128::from(part) / u128::from(whole.max(1));
     u64::try_from(share).unwrap_or(u64::MAX)
+}
+
+fn value_files_of(levels: &[Vec<Arc<LiveTable>>]) -> BTreeMap<u64, ValueFileUse> {
+    let mut uses: BTreeMap<u64, ValueFileUse> = BTreeMap::new();
+    for (file, bytes) in levels.iter().flatten().flat_map(|live| live.value_references()) {
+        let unused = || ValueFileUse { file: Arc::clone(file), live_bytes: 0 };
+        let live_bytes = &mut uses.entry(file.meta.id).or_insert_with(unused).live_bytes;
+        *live_bytes = live_bytes.saturating_add(bytes);
+    }
+    uses
 }
 
 /// Neighbours may share one key at the border (the end of a range delete, which it does not cover), so both are taken.

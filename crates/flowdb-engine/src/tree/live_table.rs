@@ -2,6 +2,7 @@
 
 use super::Garbage;
 use crate::table::Table;
+use crate::values::ValueFile;
 use crate::version::TableMeta;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,6 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(crate) struct LiveTable {
     pub(crate) meta: TableMeta,
     pub(crate) table: Arc<Table>,
+    /// The value files that its entries refer to, as its properties list them. Who reads the table may read these.
+    pub(crate) value_files: Vec<Arc<ValueFile>>,
     file: Arc<TableFile>,
 }
 
@@ -25,9 +28,15 @@ struct TableFile {
 }
 
 impl LiveTable {
-    pub(crate) fn new(meta: TableMeta, table: Arc<Table>, path: PathBuf, garbage: Arc<Garbage>) -> Arc<Self> {
+    pub(crate) fn new(
+        meta: TableMeta,
+        table: Arc<Table>,
+        value_files: Vec<Arc<ValueFile>>,
+        path: PathBuf,
+        garbage: Arc<Garbage>,
+    ) -> Arc<Self> {
         let file = Arc::new(TableFile { path, garbage, obsolete: AtomicBool::new(false) });
-        Arc::new(LiveTable { meta, table, file })
+        Arc::new(LiveTable { meta, table, value_files, file })
     }
 
     /// True if it may hold `key`, or a range delete over it.
@@ -43,12 +52,26 @@ impl LiveTable {
     /// The same table on another level.
     pub(crate) fn on_level(&self, level: u8) -> Arc<Self> {
         let meta = TableMeta { level, ..self.meta.clone() };
-        Arc::new(LiveTable { meta, table: Arc::clone(&self.table), file: Arc::clone(&self.file) })
+        let (table, file) = (Arc::clone(&self.table), Arc::clone(&self.file));
+        Arc::new(LiveTable { meta, table, value_files: self.value_files.clone(), file })
     }
 
     /// The manifest no longer names it, on any level.
     pub(crate) fn mark_obsolete(&self) {
         self.file.obsolete.store(true, Ordering::Release);
+    }
+}
+
+impl LiveTable {
+    /// The value files that its entries refer to, and the length of the records that they refer to.
+    pub(crate) fn value_references(&self) -> impl Iterator<Item = (&Arc<ValueFile>, u64)> {
+        let references = &self.table.properties().value_references;
+        self.value_files.iter().zip(references).map(|(file, reference)| (file, reference.bytes))
+    }
+
+    /// Length of the table, and of the records in value files that its entries refer to.
+    pub(crate) fn bytes_with_values(&self) -> u64 {
+        self.meta.file_bytes.saturating_add(self.table.properties().referenced_bytes())
     }
 }
 

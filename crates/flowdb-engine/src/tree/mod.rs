@@ -7,7 +7,7 @@ mod live_table;
 mod runs;
 
 pub(crate) use garbage::Garbage;
-pub(crate) use levels::{Amount, LEVELS, Levels};
+pub(crate) use levels::{Amount, LEVELS, Levels, ValueFileUse};
 pub(crate) use live_table::LiveTable;
 
 use crate::error::Result;

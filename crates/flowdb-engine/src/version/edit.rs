@@ -15,6 +15,8 @@ const TAG_ADD_TABLE: u8 = 6;
 const TAG_REMOVE_TABLE: u8 = 7;
 const TAG_PURGE_TIME: u8 = 8;
 const TAG_CLEAN_CLOSE: u8 = 9;
+const TAG_ADD_VALUE_FILE: u8 = 10;
+const TAG_REMOVE_VALUE_FILE: u8 = 12;
 const TAG_ADD_RENUMBERED_TABLE: u8 = 14;
 
 /// What the manifest knows about a table.
@@ -44,6 +46,17 @@ pub(crate) struct TableMeta {
     pub(crate) base: Option<Sequence>,
 }
 
+/// What the manifest knows about a value file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ValueFileMeta {
+    /// Number in its file name.
+    pub(crate) id: u64,
+    /// The tree it belongs to.
+    pub(crate) tree: TreeId,
+    /// Length of the file.
+    pub(crate) file_bytes: u64,
+}
+
 /// One part of an [`Edit`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Field {
@@ -56,6 +69,8 @@ pub(super) enum Field {
     RemoveTable(TreeId, u64),
     PurgeTime(i64),
     CleanClose(bool),
+    AddValueFile(ValueFileMeta),
+    RemoveValueFile(TreeId, u64),
 }
 
 /// A change of what is live. Fields are applied in the order in which they were added.
@@ -115,6 +130,16 @@ impl Edit {
         self.with(Field::CleanClose(is_clean))
     }
 
+    /// The value file is live.
+    pub(crate) fn add_value_file(self, file: ValueFileMeta) -> Self {
+        self.with(Field::AddValueFile(file))
+    }
+
+    /// The value file is live no more: no table refers to it.
+    pub(crate) fn remove_value_file(self, tree: TreeId, id: u64) -> Self {
+        self.with(Field::RemoveValueFile(tree, id))
+    }
+
     fn with(mut self, field: Field) -> Self {
         self.fields.push(field);
         self
@@ -166,6 +191,15 @@ impl Field {
                 out.extend_from_slice(&now.to_le_bytes());
             }
             Field::CleanClose(is_clean) => out.extend_from_slice(&[TAG_CLEAN_CLOSE, u8::from(*is_clean)]),
+            Field::AddValueFile(file) => {
+                out.extend_from_slice(&[TAG_ADD_VALUE_FILE, file.tree.0]);
+                out.extend_from_slice(&file.id.to_le_bytes());
+                out.extend_from_slice(&file.file_bytes.to_le_bytes());
+            }
+            Field::RemoveValueFile(tree, id) => {
+                out.extend_from_slice(&[TAG_REMOVE_VALUE_FILE, tree.0]);
+                out.extend_from_slice(&id.to_le_bytes());
+            }
         }
     }
 
@@ -191,6 +225,11 @@ impl Field {
                 1 => true,
                 _ => return None,
             }),
+            TAG_ADD_VALUE_FILE => {
+                let tree = TreeId(reader.u8()?);
+                Field::AddValueFile(ValueFileMeta { tree, id: reader.u64()?, file_bytes: reader.u64()? })
+            }
+            TAG_REMOVE_VALUE_FILE => Field::RemoveValueFile(TreeId(reader.u8()?), reader.u64()?),
             _ => return None,
         })
     }
@@ -279,6 +318,10 @@ pub(super) mod tests {
         }
     }
 
+    pub(in crate::version) fn value_file(tree: u8, id: u64) -> ValueFileMeta {
+        ValueFileMeta { id, tree: TreeId(tree), file_bytes: 1000 + id }
+    }
+
     fn every_field() -> Edit {
         Edit::new()
             .tree(TreeId(1), "kv")
@@ -291,6 +334,8 @@ pub(super) mod tests {
             .remove_table(TreeId(1), 6)
             .purge_time(-5)
             .clean_close(true)
+            .add_value_file(value_file(1, 8))
+            .remove_value_file(TreeId(1), 5)
     }
 
     #[test]
@@ -318,6 +363,7 @@ pub(super) mod tests {
     #[test]
     fn unknown_tags_and_hostile_lengths_are_refused() {
         assert_eq!(Edit::decode(&[0]), None);
+        assert_eq!(Edit::decode(&[11]), None, "reserved");
         assert_eq!(Edit::decode(&[99]), None);
         assert_eq!(Edit::decode(&[TAG_CLEAN_CLOSE, 2]), None);
         assert_eq!(Edit::decode(&[TAG_TREE, 1, 1, 0xff]), None, "a name is UTF-8");

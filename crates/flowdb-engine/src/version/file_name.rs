@@ -14,6 +14,7 @@ pub(crate) const LOCK_HOLDER: &str = "LOCK.holder";
 pub(crate) enum NumberedFile {
     Log(u64),
     Table(u64),
+    Value(u64),
 }
 
 /// Name of the log segment `id`.
@@ -26,6 +27,11 @@ pub(crate) fn table_name(id: u64) -> String {
     format!("{id:010}.table")
 }
 
+/// Name of the value file `id`.
+pub(crate) fn value_file_name(id: u64) -> String {
+    format!("{id:010}.value")
+}
+
 /// The numbered file that has exactly this name; `None` for any other name, which is to be left alone.
 pub(crate) fn parse_name(name: &str) -> Option<NumberedFile> {
     let (number, extension) = name.split_once('.')?;
@@ -33,6 +39,7 @@ pub(crate) fn parse_name(name: &str) -> Option<NumberedFile> {
     let (file, canonical) = match extension {
         "log" => (NumberedFile::Log(id), log_name(id)),
         "table" => (NumberedFile::Table(id), table_name(id)),
+        "value" => (NumberedFile::Value(id), value_file_name(id)),
         _ => return None,
     };
     (canonical == name).then_some(file)
@@ -48,6 +55,7 @@ mod tests {
         assert_eq!(parse_name("0000000007.log"), Some(NumberedFile::Log(7)));
         for id in [1, 9_999_999_999, 10_000_000_000, u64::MAX] {
             assert_eq!(parse_name(&table_name(id)), Some(NumberedFile::Table(id)));
+            assert_eq!(parse_name(&value_file_name(id)), Some(NumberedFile::Value(id)));
         }
         for name in [
             "7.log",

@@ -8,9 +8,10 @@ mod live_files;
 mod manifest;
 mod state;
 
-pub(crate) use edit::{Edit, TableMeta};
+pub(crate) use edit::{Edit, TableMeta, ValueFileMeta};
 pub(crate) use file_name::{
     LOCK, LOCK_HOLDER, MANIFEST, MANIFEST_NEW, NumberedFile, log_name, parse_name, table_name,
+    value_file_name,
 };
 #[cfg(any(test, fuzzing))]
 pub use fuzz::fuzz_manifest;

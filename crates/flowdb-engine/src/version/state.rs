@@ -1,6 +1,6 @@
 //! What all edits of a manifest add up to.
 
-use super::edit::{Edit, Field, TableMeta};
+use super::edit::{Edit, Field, TableMeta, ValueFileMeta};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{Sequence, TreeId};
 use crate::tree::LEVELS;
@@ -13,7 +13,7 @@ pub(crate) struct State {
     pub(crate) database_id: u64,
     /// Declared trees and their names.
     pub(crate) trees: BTreeMap<TreeId, String>,
-    /// Number for the next file; above the number of every table and of the oldest log segment.
+    /// Number for the next file; above the number of every table, value file and of the oldest log segment.
     pub(crate) next_file_id: u64,
     /// Oldest log segment needed; 0 if none is.
     pub(crate) oldest_log: u64,
@@ -23,6 +23,8 @@ pub(crate) struct State {
     pub(crate) last_sequence: Sequence,
     /// Live tables, by tree and number.
     pub(crate) tables: BTreeMap<(TreeId, u64), TableMeta>,
+    /// Live value files, by tree and number.
+    pub(crate) value_files: BTreeMap<(TreeId, u64), ValueFileMeta>,
     /// The highest time by which an expired entry was dropped.
     pub(crate) purge_time: i64,
     /// True while the database is closed, and was closed in order; also in one just created.
@@ -56,6 +58,9 @@ impl State {
         for table in self.tables.values() {
             edit = edit.add_table(table.clone());
         }
+        for file in self.value_files.values() {
+            edit = edit.add_value_file(*file);
+        }
         edit.last_sequence(self.last_sequence).purge_time(self.purge_time).clean_close(self.clean)
     }
 
@@ -64,8 +69,12 @@ impl State {
         // What earlier fields of the same edit did, without a copy of the state.
         let mut trees = BTreeMap::new();
         let mut live = BTreeMap::new();
+        let mut live_values = BTreeMap::new();
         let is_live =
             |live: &BTreeMap<_, bool>, key| live.get(&key).copied().unwrap_or(self.tables.contains_key(&key));
+        let is_live_value = |live: &BTreeMap<_, bool>, key| {
+            live.get(&key).copied().unwrap_or(self.value_files.contains_key(&key))
+        };
         for field in &edit.fields {
             match field {
                 Field::Tree(tree, name) => {
@@ -93,6 +102,24 @@ impl State {
                         return Err(contradiction(format!("table {id} is removed, but is not live")));
                     }
                     live.insert((*tree, *id), false);
+                }
+                Field::AddValueFile(ValueFileMeta { id, tree, .. }) => {
+                    if !trees.contains_key(tree) && !self.trees.contains_key(tree) {
+                        return Err(contradiction(format!(
+                            "value file {id} is of the unknown tree {}",
+                            tree.0
+                        )));
+                    }
+                    if is_live_value(&live_values, (*tree, *id)) {
+                        return Err(contradiction(format!("value file {id} is added again")));
+                    }
+                    live_values.insert((*tree, *id), true);
+                }
+                Field::RemoveValueFile(tree, id) => {
+                    if !is_live_value(&live_values, (*tree, *id)) {
+                        return Err(contradiction(format!("value file {id} is removed, but is not live")));
+                    }
+                    live_values.insert((*tree, *id), false);
                 }
                 _ => {}
             }
@@ -122,6 +149,13 @@ impl State {
             }
             Field::PurgeTime(now) => raise(&mut self.purge_time, *now),
             Field::CleanClose(is_clean) => self.clean = *is_clean,
+            Field::AddValueFile(file) => {
+                raise(&mut self.next_file_id, file.id.saturating_add(1));
+                self.value_files.insert((file.tree, file.id), *file);
+            }
+            Field::RemoveValueFile(tree, id) => {
+                self.value_files.remove(&(*tree, *id));
+            }
         }
     }
 }
@@ -151,7 +185,7 @@ fn contradiction(message: String) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::super::edit::tests::table;
+    use super::super::edit::tests::{table, value_file};
     use super::*;
 
     fn state() -> State {
@@ -181,6 +215,20 @@ mod tests {
         let mut inverted = table(1, 6);
         std::mem::swap(&mut inverted.smallest, &mut inverted.largest);
         refused(&state, &begin().add_table(inverted));
+        refused(&state, &begin().add_value_file(value_file(2, 6)));
+        refused(&state, &begin().add_value_file(value_file(1, 6)).add_value_file(value_file(1, 6)));
+        refused(&state, &begin().remove_value_file(TreeId(1), 5));
+    }
+
+    #[test]
+    fn value_files_come_and_go() {
+        let mut state = state();
+        state.apply(&Edit::new().add_value_file(value_file(1, 8))).unwrap();
+        assert_eq!((state.next_file_id, state.value_files.len()), (9, 1));
+        refused(&state, &Edit::new().add_value_file(value_file(1, 8)));
+        state.apply(&Edit::new().remove_value_file(TreeId(1), 8)).unwrap();
+        assert!(state.value_files.is_empty());
+        refused(&state, &Edit::new().remove_value_file(TreeId(1), 8));
     }
 
     #[test]
@@ -213,6 +261,7 @@ mod tests {
         state
             .apply(&Edit::new().flushed(TreeId(1), 50).purge_time(5).oldest_log(3).clean_close(true))
             .unwrap();
+        state.apply(&Edit::new().add_value_file(value_file(1, 8))).unwrap();
         let mut copy = State::new(77);
         copy.apply(&state.snapshot_edit()).unwrap();
         assert_eq!(copy, state);

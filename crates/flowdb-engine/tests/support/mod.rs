@@ -11,6 +11,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub const TREES: [TreeId; 2] = [TreeId(1), TreeId(2)];
+/// Values of this length are kept in value files.
+pub const LARGE: usize = 1 << 10;
 pub const DIR: &str = "/database";
 
 /// Xorshift: reproducible, and good enough to choose operations.
@@ -60,10 +62,16 @@ pub fn for_each_seed(count: u64, mut test: impl FnMut(u64)) {
 /// Small buffers and tables, so that short runs reach every part.
 pub fn small_options(clock: &Arc<ManualClock>) -> Options {
     let mut options = Options::new(vec![
-        TreeOptions { write_buffer_bytes: 64 << 10, block_bytes: 512, ..TreeOptions::new(TREES[0], "first") },
         TreeOptions {
             write_buffer_bytes: 64 << 10,
             block_bytes: 512,
+            separated_value_bytes_min: Some(LARGE),
+            ..TreeOptions::new(TREES[0], "first")
+        },
+        TreeOptions {
+            write_buffer_bytes: 64 << 10,
+            block_bytes: 512,
+            separated_value_bytes_min: Some(LARGE),
             ..TreeOptions::new(TREES[1], "second")
         },
     ]);
@@ -125,7 +133,12 @@ pub fn random_write(random: &mut Random, now: i64, large: usize) -> Write {
             let length = if random.one_in(6) { large } else { 8 + random.below(90) as usize };
             let fill = random.next() as u8;
             let expiry = if kind == 3 { now + random.below(200) as i64 } else { i64::MAX };
-            Write::Put { tree, key: random_key(random), value: vec![fill; length], expiry }
+            let mut value = vec![fill; length];
+            if fill.is_multiple_of(2) {
+                // Every other one cannot be compressed.
+                value.fill_with(|| random.next() as u8);
+            }
+            Write::Put { tree, key: random_key(random), value, expiry }
         }
     }
 }
@@ -196,7 +209,7 @@ pub fn collect_forward(iter: &mut DbIterator) -> flowdb_engine::Result<Vec<(Vec<
     let mut all = Vec::new();
     iter.seek_first()?;
     while iter.valid() {
-        all.push((iter.key().to_vec(), iter.value().to_vec()));
+        all.push((iter.key().to_vec(), iter.shared_value()?.to_vec()));
         iter.next()?;
     }
     Ok(all)
@@ -206,7 +219,7 @@ pub fn collect_backward(iter: &mut DbIterator) -> flowdb_engine::Result<Vec<(Vec
     let mut all = Vec::new();
     iter.seek_last()?;
     while iter.valid() {
-        all.push((iter.key().to_vec(), iter.value().to_vec()));
+        all.push((iter.key().to_vec(), iter.shared_value()?.to_vec()));
         iter.prev()?;
     }
     all.reverse();

@@ -24,7 +24,7 @@ impl Catalog {
         let mut loader = Loader::default();
         rows.seek_first()?;
         while rows.valid() {
-            loader.add(rows.key(), rows.value())?;
+            loader.add(rows.key(), &rows.shared_value()?)?;
             rows.next()?;
         }
         loader.finish()

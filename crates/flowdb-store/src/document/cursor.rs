@@ -4,7 +4,7 @@ use super::failure::Outcome;
 use super::key::encoded_length;
 use super::protocol::{Direction, KeyRange, Move, Parts, Response, Source, is_key};
 use super::transaction::Transaction;
-use super::walk::{Pair, Walk};
+use super::walk::{Pair, Walk, Wanted};
 use crate::keyspace::{KeySpan, after_prefix};
 use bytes::Bytes;
 
@@ -13,7 +13,7 @@ use bytes::Bytes;
 pub(super) struct Row {
     pub(super) key: Bytes,
     pub(super) primary_key: Bytes,
-    /// The stored record: flags and value. An index has it elsewhere.
+    /// The stored record, if it was wanted: flags and value. An index has it elsewhere.
     stored: Option<Bytes>,
 }
 
@@ -33,7 +33,7 @@ impl Transaction {
             (0, Some(key)) => self.get_single(source, key)?,
             _ => {
                 let mut rows = self.rows(source, range, Direction::Next, Move::START)?;
-                let row = rows.next(self)?;
+                let row = rows.next(self, Wanted::unless(key_only))?;
                 self.keep(rows.walk);
                 row
             }
@@ -70,7 +70,7 @@ impl Transaction {
         let count_position = response.count_later();
         let mut count = 0;
         while limit == 0 || count < limit {
-            let Some(row) = rows.next(self)? else { break };
+            let Some(row) = rows.next(self, Wanted::unless(!parts.value))? else { break };
             if parts.key {
                 response.bytes(&row.key);
             }
@@ -91,7 +91,7 @@ impl Transaction {
         let span = range.span(&prefix);
         let mut walk = self.new_walk(span.clone(), span.start)?;
         let mut count = 0;
-        while walk.next(&self.overlay)?.is_some() {
+        while walk.next(&self.overlay, Wanted::Key)?.is_some() {
             count += 1;
         }
         let mut response = Response::ok();
@@ -110,8 +110,10 @@ impl Transaction {
     ) -> Outcome<Response> {
         let mut rows = self.rows(source, range, direction, to)?;
         let mut found = None;
-        for _ in 0..to.count {
-            found = rows.next(self)?;
+        for step in 1..=to.count {
+            // What is only stepped over is not read.
+            let key_only = key_only || step < to.count;
+            found = rows.next(self, Wanted::unless(key_only))?;
             if found.is_none() {
                 break;
             }
@@ -176,35 +178,35 @@ impl Transaction {
 
 impl Rows {
     /// The next record in the direction.
-    pub(super) fn next(&mut self, transaction: &Transaction) -> Outcome<Option<Row>> {
+    pub(super) fn next(&mut self, transaction: &Transaction, wanted: Wanted) -> Outcome<Option<Row>> {
         match self.direction {
-            Direction::Next => self.forward(transaction),
-            Direction::Prev => self.backward(transaction),
+            Direction::Next => self.forward(transaction, wanted),
+            Direction::Prev => self.backward(transaction, wanted),
             Direction::NextUnique => {
-                let row = self.forward(transaction)?;
+                let row = self.forward(transaction, wanted)?;
                 if let Some(row) = &row {
                     self.walk.place(after_prefix(&self.of_key(&row.key)));
                 }
                 Ok(row)
             }
             Direction::PrevUnique => {
-                let Some(last) = self.backward(transaction)? else { return Ok(None) };
+                let Some(last) = self.backward(transaction, Wanted::Key)? else { return Ok(None) };
                 let start = self.of_key(&last.key);
                 self.walk.place(start.clone());
-                let first = self.forward(transaction)?;
+                let first = self.forward(transaction, wanted)?;
                 self.walk.place(start);
                 Ok(first)
             }
         }
     }
 
-    fn forward(&mut self, transaction: &Transaction) -> Outcome<Option<Row>> {
-        let pair = self.walk.next(&transaction.overlay)?;
+    fn forward(&mut self, transaction: &Transaction, wanted: Wanted) -> Outcome<Option<Row>> {
+        let pair = self.walk.next(&transaction.overlay, wanted)?;
         self.row(transaction, pair)
     }
 
-    fn backward(&mut self, transaction: &Transaction) -> Outcome<Option<Row>> {
-        let pair = self.walk.prev(&transaction.overlay)?;
+    fn backward(&mut self, transaction: &Transaction, wanted: Wanted) -> Outcome<Option<Row>> {
+        let pair = self.walk.prev(&transaction.overlay, wanted)?;
         self.row(transaction, pair)
     }
 
@@ -254,9 +256,9 @@ fn starting_place(
 }
 
 /// Reads a stored key, without its prefix.
-fn split(source: Source, own: &Bytes, value: Bytes) -> Option<Row> {
+fn split(source: Source, own: &Bytes, stored: Option<Bytes>) -> Option<Row> {
     if source.index == 0 {
-        return is_key(own).then(|| Row { key: own.clone(), primary_key: own.clone(), stored: Some(value) });
+        return is_key(own).then(|| Row { key: own.clone(), primary_key: own.clone(), stored });
     }
     let length = encoded_length(own).ok()?;
     let (key, primary_key) = (own.slice(..length), own.slice(length..));

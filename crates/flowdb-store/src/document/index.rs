@@ -4,6 +4,7 @@ use super::failure::{Outcome, constraint, corruption, data};
 use super::protocol::{Source, is_key};
 use super::schema::{Index, Store, display};
 use super::transaction::Transaction;
+use super::walk::Wanted;
 use crate::keyspace::KeySpan;
 use crate::value::{self, Extracted, ExtractedMulti, KeyPath};
 use flowdb_engine::{Error, KEY_BYTES_MAX, Result};
@@ -122,7 +123,8 @@ impl Transaction {
         let prefix = self.prefix(store_id, 0);
         let span = KeySpan::prefixed(prefix.clone());
         let mut records = self.new_walk(span.clone(), span.start.clone())?;
-        while let Some((stored_key, stored)) = records.next(&self.overlay)? {
+        while let Some((stored_key, stored)) = records.next(&self.overlay, Wanted::Value)? {
+            let stored = stored.unwrap_or_default();
             let primary_key = &stored_key[prefix.len()..];
             let entries = Record::read(primary_key, &stored)
                 .and_then(|record| record.entries_in(store, id, index))

@@ -6,6 +6,7 @@ use super::key::{KEY_BYTES_MAX, Key, put_number};
 use super::protocol::{KeyRange, Response, Source};
 use super::schema::Store;
 use super::transaction::Transaction;
+use super::walk::Wanted;
 use crate::keyspace::{generator_key, store_data_span};
 use crate::value::{self, Extracted, KeyPath};
 use flowdb_engine::{Error, Result, VALUE_BYTES_MAX};
@@ -202,8 +203,8 @@ impl Transaction {
         }
         let span = range.span(&prefix);
         let mut records = self.new_walk(span.clone(), span.start)?;
-        while let Some((stored_key, stored)) = records.next(&self.overlay)? {
-            add(&stored_key[prefix.len()..], &stored)?;
+        while let Some((stored_key, stored)) = records.next(&self.overlay, Wanted::Value)? {
+            add(&stored_key[prefix.len()..], &stored.unwrap_or_default())?;
         }
         Ok(keys)
     }

@@ -5,7 +5,7 @@ use super::overlay::{Known, Overlay};
 use super::protocol::{Request, Response, Source};
 use super::scheduler::Mode;
 use super::schema::{Database, Index, Store};
-use super::walk::Walk;
+use super::walk::{Walk, Wanted};
 use crate::keyspace::{DOCUMENTS, KeySpan, data_prefix, hex};
 use bytes::Bytes;
 use flowdb_engine::{
@@ -267,7 +267,7 @@ impl Transaction {
         };
         probe.place(wanted.clone());
         let mut other = false;
-        while let Some((found, _)) = probe.next(&self.overlay)? {
+        while let Some((found, _)) = probe.next(&self.overlay, Wanted::Key)? {
             let Some(primary_key) = found.strip_prefix(&wanted[..]) else { break };
             other = primary_key != own;
             if other {

@@ -5,8 +5,24 @@ use crate::keyspace::KeySpan;
 use bytes::Bytes;
 use flowdb_engine::{DbIterator, ReadTier, Result};
 
-/// A key and its value.
-pub(crate) type Pair = (Bytes, Bytes);
+/// A key, and its value if that was wanted.
+pub(crate) type Pair = (Bytes, Option<Bytes>);
+
+/// What of a record is wanted. A large value is in a file of its own, which is read only for who wants it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// Only that it is there, and under which key.
+    Key,
+    /// The value too.
+    Value,
+}
+
+impl Wanted {
+    /// The value, unless only the key is.
+    pub(crate) fn unless(key_only: bool) -> Self {
+        if key_only { Wanted::Key } else { Wanted::Value }
+    }
+}
 
 /// A gap between the keys of a span. What is written to the overlay between two steps is seen by the next one.
 #[derive(Debug)]
@@ -71,8 +87,8 @@ impl Walk {
     }
 
     /// Steps over the next record.
-    pub(crate) fn next(&mut self, overlay: &Overlay) -> Result<Option<Pair>> {
-        let found = self.find_next(overlay);
+    pub(crate) fn next(&mut self, overlay: &Overlay, wanted: Wanted) -> Result<Option<Pair>> {
+        let found = self.find_next(overlay, wanted);
         match &found {
             Ok(Some((key, _))) => {
                 self.at.clear();
@@ -87,8 +103,8 @@ impl Walk {
     }
 
     /// Steps back over the record before.
-    pub(crate) fn prev(&mut self, overlay: &Overlay) -> Result<Option<Pair>> {
-        let found = self.find_prev(overlay);
+    pub(crate) fn prev(&mut self, overlay: &Overlay, wanted: Wanted) -> Result<Option<Pair>> {
+        let found = self.find_prev(overlay, wanted);
         match &found {
             Ok(Some((key, _))) => {
                 self.at.clear();
@@ -100,33 +116,45 @@ impl Walk {
         found
     }
 
-    fn find_next(&mut self, overlay: &Overlay) -> Result<Option<Pair>> {
+    fn find_next(&mut self, overlay: &Overlay, wanted: Wanted) -> Result<Option<Pair>> {
         if self.placed != Placed::Forward {
             self.entries.seek(&self.at)?;
             self.placed = Placed::Forward;
             self.clear_from.clone_from(&self.at);
         }
         self.skip_forward(overlay)?;
-        let entry = self.entry();
-        let end = entry.as_ref().map_or(&self.span.end[..], |(key, _)| &key[..]);
-        Ok(overlay.first_put(&self.at, end).map(|(key, value)| (key.clone(), value.clone())).or(entry))
+        let end = self.entry().unwrap_or(&self.span.end);
+        match overlay.first_put(&self.at, end) {
+            Some((key, value)) => Ok(Some((key.clone(), Some(value.clone())))),
+            None => self.pair(wanted),
+        }
     }
 
-    fn find_prev(&mut self, overlay: &Overlay) -> Result<Option<Pair>> {
+    fn find_prev(&mut self, overlay: &Overlay, wanted: Wanted) -> Result<Option<Pair>> {
         if self.placed != Placed::Backward {
             self.entries.seek_back(&self.at)?;
             self.placed = Placed::Backward;
         }
         self.skip_backward(overlay)?;
-        let entry = self.entry();
-        let start = entry.as_ref().map_or(&self.span.start[..], |(key, _)| &key[..]);
-        Ok(overlay.last_put(start, &self.at).map(|(key, value)| (key.clone(), value.clone())).or(entry))
+        let start = self.entry().unwrap_or(&self.span.start);
+        match overlay.last_put(start, &self.at) {
+            Some((key, value)) => Ok(Some((key.clone(), Some(value.clone())))),
+            None => self.pair(wanted),
+        }
     }
 
-    fn entry(&self) -> Option<Pair> {
-        self.entries
-            .valid()
-            .then(|| (Bytes::copy_from_slice(self.entries.key()), self.entries.shared_value()))
+    /// Key of the engine's entry.
+    fn entry(&self) -> Option<&[u8]> {
+        self.entries.valid().then(|| self.entries.key())
+    }
+
+    fn pair(&self, wanted: Wanted) -> Result<Option<Pair>> {
+        let Some(key) = self.entry() else { return Ok(None) };
+        let value = match wanted {
+            Wanted::Key => None,
+            Wanted::Value => Some(self.entries.shared_value()?),
+        };
+        Ok(Some((Bytes::copy_from_slice(key), value)))
     }
 
     /// Past the entries before `at` and those that the overlay hides.
@@ -196,7 +224,7 @@ mod tests {
         assert_eq!(first(&mut walk, &overlay, Placed::Forward), "k0", "what is written behind is found");
         overlay.delete(&b"k0"[..]);
         assert_eq!(first(&mut walk, &overlay, Placed::Forward), "k3");
-        assert_eq!(walk.next(&overlay).unwrap().unwrap().0, "k4");
+        assert_eq!(walk.next(&overlay, Wanted::Key).unwrap().unwrap().0, "k4");
         assert_eq!(first(&mut walk, &overlay, Placed::Nowhere), "k3", "k3 is not hidden, and was passed");
         overlay.clear(span);
         overlay.put(&b"k3"[..], &b"again"[..]);
@@ -207,6 +235,6 @@ mod tests {
     fn first(walk: &mut Walk, overlay: &Overlay, placed: Placed) -> Bytes {
         walk.place(walk.span.start.clone());
         assert_eq!(walk.placed, placed);
-        walk.next(overlay).unwrap().unwrap().0
+        walk.next(overlay, Wanted::Key).unwrap().unwrap().0
     }
 }

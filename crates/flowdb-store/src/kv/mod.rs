@@ -62,9 +62,9 @@ impl<'a> Kv<'a> {
         KvScan::at(self.reader, range, direction)
     }
 
-    /// How many records have a key in `range`. Reads all of them.
+    /// How many records have a key in `range`. Reads the keys of all of them.
     pub fn count(&self, range: &KeyRange) -> Result<u64> {
-        self.scan(range, Direction::Forward).try_fold(0, |count, entry| entry.map(|_| count + 1))
+        self.scan(range, Direction::Forward).keys_only().try_fold(0, |count, entry| entry.map(|_| count + 1))
     }
 
     fn entry(&self, key: &[u8]) -> Result<Option<Version>> {

@@ -5,7 +5,7 @@ use crate::keyspace::KV;
 use crate::range::KeyRange;
 use crate::reader::Reader;
 use crate::record::Record;
-use crate::walk::{Direction, PageEnd, PageLimits, Walk, fill_page};
+use crate::walk::{Direction, PageEnd, PageLimits, Walk, current_record, fill_page};
 use bytes::Bytes;
 use flowdb_engine::{Db, ReadTier, Result};
 
@@ -26,6 +26,7 @@ pub struct KvEntry {
 #[derive(Debug)]
 pub struct KvScan {
     walk: Walk,
+    keys_only: bool,
     /// The iterator has failed.
     failed: bool,
 }
@@ -37,7 +38,13 @@ impl KvScan {
     }
 
     pub(crate) fn at(reader: Reader<'_>, range: &KeyRange, direction: Direction) -> Self {
-        KvScan { walk: Walk::new(reader, KV, bounds(range), direction, None), failed: false }
+        let walk = Walk::new(reader, KV, bounds(range), direction, None);
+        KvScan { walk, keys_only: false, failed: false }
+    }
+
+    /// The same with empty records: values are not read.
+    pub fn keys_only(self) -> Self {
+        KvScan { keys_only: true, ..self }
     }
 
     /// The next entries, given to `sink` as key and record; it answers with the bytes it took.
@@ -49,13 +56,14 @@ impl KvScan {
         limits: PageLimits,
         mut sink: impl FnMut(&[u8], &Record) -> usize,
     ) -> Result<PageEnd> {
-        let walk = &mut self.walk;
+        let KvScan { walk, keys_only, .. } = self;
+        let keys_only = *keys_only;
         fill_page(limits, || {
             walk.resume(tier)?;
-            let Some((key, value)) = walk.current() else {
+            let Some(record) = current_record(walk, keys_only)? else {
                 return Ok(None);
             };
-            let taken = sink(key, &Record::from_stored(value)?);
+            let taken = sink(walk.key().unwrap_or_default(), &record);
             // The entry is on the page even if the one behind it cannot be reached: `resume` finds that one.
             let _ = walk.pass();
             Ok(Some(taken))
@@ -66,10 +74,8 @@ impl KvScan {
 impl KvScan {
     fn next_entry(&mut self) -> Result<Option<KvEntry>> {
         self.walk.resume(ReadTier::Disk)?;
-        let Some((key, value, expiry)) = self.walk.take() else {
-            return Ok(None);
-        };
-        Ok(Some(KvEntry { key, record: Record::from_stored(value)?, expiry }))
+        let entry = self.walk.take(self.keys_only)?;
+        Ok(entry.map(|(key, record, expiry)| KvEntry { key, record, expiry }))
     }
 }
 

@@ -71,7 +71,7 @@ impl NewestOfEach {
         if found != key {
             return Ok(None);
         }
-        let record = Record::from_stored(self.iterator.shared_value())?;
+        let record = Record::from_stored(self.iterator.shared_value()?)?;
         Ok(Some(Point { key: found, timestamp, record, expiry: self.iterator.expiry() }))
     }
 }

@@ -87,7 +87,7 @@ impl<'a> Series<'a> {
             return Ok(None);
         }
         let timestamp = key::decode(iterator.key())?.1;
-        let record = Record::from_stored(iterator.shared_value())?;
+        let record = Record::from_stored(iterator.shared_value()?)?;
         Ok(Some(Point { key: key.to_vec(), timestamp, record, expiry: iterator.expiry() }))
     }
 
@@ -104,9 +104,10 @@ impl<'a> Series<'a> {
         SeriesScan::at(self.reader, range, window, direction)
     }
 
-    /// How many points the series in `range` have within `window`. Reads all of them.
+    /// How many points the series in `range` have within `window`. Reads the keys of all of them.
     pub fn count(&self, range: &KeyRange, window: Window) -> Result<u64> {
-        self.scan(range, window, Direction::Forward).try_fold(0, |count, point| point.map(|_| count + 1))
+        let mut points = self.scan(range, window, Direction::Forward).keys_only();
+        points.try_fold(0, |count, point| point.map(|_| count + 1))
     }
 }
 

@@ -5,7 +5,7 @@ use crate::keyspace::SERIES;
 use crate::range::KeyRange;
 use crate::reader::Reader;
 use crate::record::Record;
-use crate::walk::{Direction, PageEnd, PageLimits, Walk, fill_page};
+use crate::walk::{Direction, PageEnd, PageLimits, Walk, current_record, fill_page};
 use flowdb_engine::{Db, ReadTier, Result};
 use std::ops::Bound;
 
@@ -68,6 +68,7 @@ pub struct Point {
 pub struct SeriesScan {
     walk: Walk,
     window: Window,
+    keys_only: bool,
     /// The iterator has failed.
     failed: bool,
 }
@@ -82,7 +83,12 @@ impl SeriesScan {
     pub(crate) fn at(reader: Reader<'_>, range: &KeyRange, window: Window, direction: Direction) -> Self {
         let property = (window != Window::ALL).then_some((window.first, window.last));
         let walk = Walk::new(reader, SERIES, bounds(range), direction, property);
-        SeriesScan { walk, window, failed: false }
+        SeriesScan { walk, window, keys_only: false, failed: false }
+    }
+
+    /// The same with empty records: values are not read.
+    pub fn keys_only(self) -> Self {
+        SeriesScan { keys_only: true, ..self }
     }
 
     /// The next points, given to `sink` as key, timestamp and record; it answers with the bytes it took.
@@ -102,8 +108,8 @@ impl SeriesScan {
             let Some((key, timestamp)) = self.enter_window()? else {
                 return Ok(None);
             };
-            let (_, value) = self.walk.current().expect("enter_window found a point");
-            let taken = sink(&key, timestamp, &Record::from_stored(value)?);
+            let record = current_record(&self.walk, self.keys_only)?.expect("enter_window found a point");
+            let taken = sink(&key, timestamp, &record);
             // The point is on the page even if the one behind it cannot be reached: `resume` finds that one.
             let _ = self.walk.pass();
             Ok(Some(taken))
@@ -134,8 +140,9 @@ impl SeriesScan {
         let Some((key, timestamp)) = self.find()? else {
             return Ok(None);
         };
-        let (_, value, expiry) = self.walk.take().expect("enter_window found a point");
-        Ok(Some(Point { key, timestamp, record: Record::from_stored(value)?, expiry }))
+        let entry = self.walk.take(self.keys_only)?;
+        let (_, record, expiry) = entry.expect("enter_window found a point");
+        Ok(Some(Point { key, timestamp, record, expiry }))
     }
 
     /// The key of the next series that has a point in the window. Only for a scan forward that is used for nothing else.
