@@ -160,7 +160,7 @@ impl Inner {
 }
 
 /// A lock file may be there: who has it is asked elsewhere.
-fn refuse_unless_empty(fs: &dyn FileSystem, target: &Path) -> Result<()> {
+pub(crate) fn refuse_unless_empty(fs: &dyn FileSystem, target: &Path) -> Result<()> {
     let names = fs.list(target).map_err(|error| Error::io(target, "listing the directory", error))?;
     match names.iter().find(|name| *name != LOCK && *name != LOCK_HOLDER) {
         None => Ok(()),

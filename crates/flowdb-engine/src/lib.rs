@@ -35,6 +35,7 @@ mod options;
 mod quiet;
 mod read_only;
 mod recovery;
+mod repair;
 mod resources;
 mod separate;
 mod snapshot;
@@ -65,6 +66,7 @@ pub use options::{
     BlockProperty, Compression, Durability, FilterKey, Options, ReadOptions, ReadTier, SyncMode, TreeOptions,
     WriteOptions,
 };
+pub use repair::{LogRepair, RepairOptions, RepairOrder, RepairReport, repair};
 pub use resources::{ResourceLimits, Resources};
 pub use snapshot::Snapshot;
 pub use stats::{CacheStats, Histogram, Latencies, ResourceStats, Stats, Totals, TreeStats};

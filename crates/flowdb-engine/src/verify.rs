@@ -324,7 +324,7 @@ impl Verifier<'_> {
         self.report.log_segments += 1;
         let mut strangers = Vec::new();
         let found =
-            wal::survey(self.fs, self.dir, segment, state.database_id, &mut |at, sequence, operation| {
+            wal::survey(self.fs, self.dir, segment, state.database_id, &mut |at, sequence, _, operation| {
                 if !state.trees.contains_key(&operation.tree) {
                     strangers.push(stranger(&path, at, sequence, operation.tree));
                 }

@@ -2,13 +2,23 @@
 
 use crate::store::{Store, engine_options};
 use flowdb_engine::fs::RealFileSystem;
-use flowdb_engine::{Checkpoint, Report, Result, VerifyOptions};
+use flowdb_engine::{Checkpoint, RepairOptions, RepairReport, Report, Result, VerifyOptions};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Checks all of the closed store in `dir`. See [`flowdb_engine::verify`].
 pub fn verify(dir: &Path) -> Result<Report> {
     let options = VerifyOptions { trees: engine_options().trees };
     flowdb_engine::verify(&RealFileSystem::default(), dir, &options)
+}
+
+/// Saves what can be read of the damaged, closed store in `dir` into a new one in `new_dir`. See [`flowdb_engine::repair`].
+///
+/// Records that belong together (a document and its index entries) are saved one by one: where the report has losses in the tree of documents,
+/// an index may miss a document, or name one that is gone.
+pub fn repair(dir: &Path, new_dir: &Path) -> Result<RepairReport> {
+    let options = RepairOptions::new(engine_options().trees);
+    flowdb_engine::repair(Arc::new(RealFileSystem::default()), dir, new_dir, &options)
 }
 
 /// Removes the closed store in `dir`. See [`flowdb_engine::destroy`].

@@ -26,6 +26,11 @@ use std::sync::Arc;
 /// Committed, its tables count from another one, which the manifest notes.
 const DRAFT_BASE: Sequence = 1 << 62;
 
+/// True for a number of an operation that is not committed, or whose table is not renumbered.
+pub(crate) fn is_draft(sequence: Sequence) -> bool {
+    sequence > DRAFT_BASE
+}
+
 /// Runs at which they are merged into one, so that a read asks few tables.
 const RUNS_MAX: usize = 8;
 

@@ -11,6 +11,7 @@ mod fuzz;
 mod index;
 mod inspect;
 mod inspect_block;
+mod owner;
 mod prefix;
 mod properties;
 mod reader;
@@ -25,6 +26,7 @@ pub(crate) use expiry::PARTS as EXPIRY_PARTS;
 pub use fuzz::fuzz_table;
 pub(crate) use inspect::{Inspection, Subject, TableDamage, inspect};
 pub(crate) use inspect_block::Row;
+pub(crate) use owner::database_of;
 pub(crate) use properties::Properties;
 pub(crate) use reader::{Placement, Table};
 

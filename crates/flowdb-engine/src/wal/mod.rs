@@ -4,6 +4,7 @@ mod frame;
 #[cfg(any(test, fuzzing))]
 mod fuzz;
 mod input;
+mod owner;
 mod reader;
 mod survey;
 mod sync_lane;
@@ -15,6 +16,7 @@ mod tests;
 pub(crate) use frame::SegmentHeader;
 #[cfg(any(test, fuzzing))]
 pub use fuzz::fuzz_log;
+pub(crate) use owner::database_of;
 pub(crate) use reader::{Expected, Replay, replay, replay_unchanged};
-pub(crate) use survey::{LogDamage, survey, unreadable};
+pub(crate) use survey::{LogDamage, Survey, survey, unreadable};
 pub(crate) use writer::{LogFile, LogWriter};

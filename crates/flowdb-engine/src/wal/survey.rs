@@ -6,6 +6,7 @@ use crate::batch::{Operation, operations};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::FileSystem;
 use crate::key::Sequence;
+use bytes::Bytes;
 use std::path::Path;
 
 /// Bytes of a segment that are not what was written.
@@ -32,8 +33,8 @@ pub(crate) struct Survey {
     pub(crate) last_sequence: Sequence,
 }
 
-/// Takes the operations of complete commits: offset of the commit, number, operation.
-pub(crate) type SurveySink<'a> = dyn FnMut(u64, Sequence, Operation) -> Result<()> + 'a;
+/// Takes the operations of complete commits: offset of the commit, number, the payload that the operation lies in, operation.
+pub(crate) type SurveySink<'a> = dyn FnMut(u64, Sequence, &Bytes, Operation<'_>) -> Result<()> + 'a;
 
 /// Reads all of a segment. Fails only if the file cannot be read, or `sink` fails.
 pub(crate) fn survey(
@@ -142,21 +143,21 @@ impl Survey {
         };
         self.commits += 1;
         let at = frames.first().map_or(0, |frame| frame.offset);
-        for (sequence, operation) in all {
+        for (sequence, frame, operation) in all {
             self.last_sequence = sequence;
-            sink(at, sequence, operation)?;
+            sink(at, sequence, frame, operation)?;
         }
         Ok(())
     }
 }
 
-fn numbered(frames: &[Frame], before: Sequence) -> Option<Vec<(Sequence, Operation<'_>)>> {
+fn numbered(frames: &[Frame], before: Sequence) -> Option<Vec<(Sequence, &Bytes, Operation<'_>)>> {
     let mut all = Vec::new();
     let mut expected = frames.first().map(|frame| frame.header.first).filter(|first| *first > before)?;
     for frame in frames {
         (frame.header.first == expected).then_some(())?;
         for operation in operations(&frame.payload) {
-            all.push((expected, operation.ok()?));
+            all.push((expected, &frame.payload, operation.ok()?));
             expected = expected.checked_add(1)?;
         }
     }

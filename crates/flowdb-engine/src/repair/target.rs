@@ -1,0 +1,154 @@
+//! The new database, while it is being written.
+
+use super::RepairOptions;
+use crate::error::{Error, Result};
+use crate::fs::FileSystem;
+use crate::key::{Sequence, TreeId};
+use crate::options::TreeOptions;
+use crate::table::{TableBuilder, TableOptions};
+use crate::version::{
+    Edit, LOCK, LOCK_HOLDER, MANIFEST, MANIFEST_NEW, Manifest, State, TableMeta, parse_name, table_name,
+};
+use crate::wal::{LogWriter, SegmentHeader};
+use std::path::Path;
+use std::sync::Arc;
+
+pub(super) struct Target<'a> {
+    fs: Arc<dyn FileSystem>,
+    pub(super) dir: &'a Path,
+    pub(super) database_id: u64,
+    next_file_id: u64,
+    options: &'a RepairOptions,
+    /// The tables of the new database so far.
+    pub(super) tables: Vec<TableMeta>,
+}
+
+/// A table being written.
+pub(super) struct NewTable {
+    id: u64,
+    tree: TreeId,
+    level: u8,
+    pub(super) builder: TableBuilder,
+}
+
+/// How a sound table came into the new directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Brought {
+    Linked,
+    Copied,
+}
+
+impl<'a> Target<'a> {
+    pub(super) fn new(
+        fs: Arc<dyn FileSystem>,
+        dir: &'a Path,
+        database_id: u64,
+        next_file_id: u64,
+        options: &'a RepairOptions,
+    ) -> Self {
+        Target { fs, dir, database_id, next_file_id, options, tables: Vec::new() }
+    }
+
+    /// The options of a tree, if it was named.
+    pub(super) fn tree(&self, id: TreeId) -> Option<&'a TreeOptions> {
+        self.options.trees.iter().find(|tree| tree.id == id)
+    }
+
+    /// Links or copies a sound table from the directory `from`, under the number it has.
+    pub(super) fn bring(&mut self, from: &Path, meta: TableMeta) -> Result<Brought> {
+        let name = table_name(meta.id);
+        let (from, to) = (from.join(&name), self.dir.join(&name));
+        self.tables.push(meta);
+        if self.fs.hard_link(&from, &to).is_ok() {
+            return Ok(Brought::Linked);
+        }
+        let copy = || {
+            self.fs.copy(&from, &to)?;
+            self.fs.open_write(&to)?.sync()
+        };
+        copy().map_err(|error| Error::io(&to, "copying a table", error))?;
+        Ok(Brought::Copied)
+    }
+
+    /// Begins a table whose entries have numbers from `base` on.
+    pub(super) fn begin(&mut self, tree: &TreeOptions, level: u8, base: Sequence) -> Result<NewTable> {
+        let id = self.next_file_id;
+        self.next_file_id = id.saturating_add(1);
+        let path = self.dir.join(table_name(id));
+        let file = self.fs.create(&path).map_err(|error| Error::io(&path, "creating a table", error))?;
+        let options = TableOptions {
+            table_id: id,
+            database_id: self.database_id,
+            tree: tree.id,
+            base,
+            block_bytes: tree.block_bytes,
+            compression: tree.compression,
+            filter_bits_per_key: tree.filter_bits_per_key,
+            filter_key: tree.filter_key,
+            block_property: tree.block_property,
+        };
+        Ok(NewTable { id, tree: tree.id, level, builder: TableBuilder::new(file, path, options) })
+    }
+
+    /// Completes a table that has something in it.
+    pub(super) fn finish(&mut self, table: NewTable) -> Result<()> {
+        let NewTable { id, tree, level, builder } = table;
+        let summary = builder.finish()?;
+        self.tables.push(TableMeta {
+            id,
+            tree,
+            level,
+            file_bytes: summary.file_bytes,
+            smallest: summary.smallest,
+            largest: summary.largest,
+            smallest_sequence: summary.smallest_sequence,
+            largest_sequence: summary.largest_sequence,
+            entries: summary.entries,
+            expiry_max: summary.expiry_max,
+            base: None,
+        });
+        Ok(())
+    }
+
+    /// Removes the file of a table whose entries are in others.
+    pub(super) fn remove(&self, meta: &TableMeta) -> Result<()> {
+        let path = self.dir.join(table_name(meta.id));
+        self.fs.remove(&path).map_err(|error| Error::io(&path, "removing a merged table", error))
+    }
+
+    /// An empty log that was closed, then the manifest: from here on it is a database.
+    pub(super) fn complete(&self, known: Option<&State>, segment: u64, last: Sequence) -> Result<()> {
+        let fs = &*self.fs;
+        let database_id = self.database_id;
+        let header = SegmentHeader { segment, previous: 0, database_id, last_sequence: last };
+        LogWriter::create(fs, self.dir, header, 0)?.close_mark()?;
+        fs.sync_dir(self.dir).map_err(|error| Error::io(self.dir, "syncing the directory", error))?;
+        let mut state = State::new(database_id);
+        state.apply(&self.edit(known, segment, last))?;
+        Manifest::create(Arc::clone(&self.fs), self.dir, &state)?;
+        Ok(())
+    }
+
+    fn edit(&self, known: Option<&State>, segment: u64, last: Sequence) -> Edit {
+        let mut edit = Edit::new().next_file_id(self.next_file_id).oldest_log(segment).last_sequence(last);
+        for tree in &self.options.trees {
+            edit = edit.tree(tree.id, &tree.name).flushed(tree.id, last);
+        }
+        if let Some(state) = known {
+            edit = edit.purge_time(state.purge_time);
+        }
+        self.tables.iter().fold(edit, |edit, meta| edit.add_table(meta.clone())).clean_close(true)
+    }
+}
+
+/// Removes what was begun in a directory that was empty, the manifest first. What stays does not open without it.
+pub(super) fn take_back(fs: &dyn FileSystem, dir: &Path) {
+    let remove = |name: &str| drop(fs.remove(&dir.join(name)));
+    remove(MANIFEST);
+    drop(fs.sync_dir(dir));
+    remove(MANIFEST_NEW);
+    let names = fs.list(dir).unwrap_or_default();
+    names.iter().filter(|name| parse_name(name).is_some()).for_each(|name| remove(name));
+    remove(LOCK_HOLDER);
+    remove(LOCK);
+}
