@@ -10,6 +10,7 @@ mod batch;
 mod cache;
 mod checkpoint;
 mod clock;
+mod close;
 mod commit;
 mod compaction;
 mod condition;

@@ -342,40 +342,46 @@ impl Inner {
         if self.closed.load(Ordering::Acquire) {
             return Ok(());
         }
-        let mut flushed = Ok(());
-        let memtables: usize = self.trees.iter().map(|tree| tree.view().memtable_bytes()).sum();
-        let may_write = self.poison.get().is_none() && !self.options.read_only;
-        if may_write && memtables >= FLUSH_AT_CLOSE_BYTES {
-            match self.flush() {
-                // The log has everything; the next open takes longer, that is all.
-                Err(error) if self.poison.get().is_none() => {
-                    tracing::warn!(%error, "closing without a flush")
-                }
-                Err(error) => flushed = Err(error),
-                Ok(()) => {}
-            }
-        }
+        let may_write = || self.poison.get().is_none() && !self.options.read_only;
+        let mut prepared = if may_write() { self.flush_to_close() } else { Ok(()) };
         let mut workshop = self.workshop.lock();
         let mut state = self.commit.lock();
-        if self.closed.swap(true, Ordering::AcqRel) {
+        if self.closed.load(Ordering::Acquire) {
             return Ok(());
         }
+        // Else nothing was written since the opening: what the manifest says of the log is still so.
+        let is_opened = !self.is_opening_unfinished.load(Ordering::Acquire);
+        if may_write() && is_opened {
+            prepared = self.empty_log_to_close(&mut state);
+        }
+        self.closed.store(true, Ordering::Release);
         let result = match state.log.take() {
-            // Nothing was written since the opening: what the manifest says of the log is still so.
-            Some(_) if self.is_opening_unfinished.load(Ordering::Acquire) => flushed,
-            Some(mut log) if self.poison.get().is_none() => log.close_mark().and_then(|()| {
-                let edit = self.new_edit().last_sequence(self.snapshots.visible()).clean_close(true);
-                self.record(&edit)
-            }),
-            _ => flushed,
+            Some(log) if is_opened && self.poison.get().is_none() => self.record_close(log),
+            _ => prepared,
         };
         workshop.job = None;
         drop(state);
         // A checkpoint under way sees that the database is closed, and gives up.
         drop(self.removals.write());
         self.release();
+        if may_write() {
+            // As long as the directory is ours.
+            self.collect_garbage();
+        }
         self.lock.lock().take();
         result
+    }
+
+    /// Says in the log and in the manifest that all is well, and lets go of the log segments that are not needed.
+    fn record_close(&self, mut log: LogWriter) -> Result<()> {
+        log.close_mark()?;
+        let before = self.version.lock().state.oldest_log;
+        let oldest = self.oldest_segment_needed(None).max(before);
+        let edit =
+            self.new_edit().last_sequence(self.snapshots.visible()).oldest_log(oldest).clean_close(true);
+        self.record(&edit)?;
+        self.drop_log_before(before, oldest);
+        Ok(())
     }
 
     /// Closes all files but those that readers hold.
@@ -392,6 +398,3 @@ impl Inner {
 
 /// Number of a database's first log segment.
 const FIRST_SEGMENT: u64 = 1;
-
-/// A close leaves less than this in the log, for the next open to replay, instead of writing small tables each time. In bytes.
-const FLUSH_AT_CLOSE_BYTES: usize = 1 << 20;

@@ -193,3 +193,58 @@ fn a_log_segment_that_could_not_be_begun_does_no_harm() {
         }
     }
 }
+
+#[test]
+fn a_crash_at_any_call_of_a_close_that_empties_the_log_loses_nothing() {
+    let puts: Vec<_> = (0..20u64)
+        .map(|index| Write::Put {
+            tree: TREES[index as usize % 2],
+            key: index.to_be_bytes().to_vec(),
+            value: vec![index as u8; 8 << 10],
+            expiry: i64::MAX,
+        })
+        .collect();
+    let mut history = History::default();
+    history.states.push((0, Model::default()));
+    let mut model = Model::default();
+    model.apply(&puts);
+    history.states.push((20, model));
+    let prepare = |fs: Arc<dyn FileSystem>| {
+        let mut options = small_options(&Arc::default());
+        options.log_segment_bytes = 16 << 20;
+        options.log_bytes_max = 64 << 20;
+        options.trees.iter_mut().for_each(|tree| tree.write_buffer_bytes = 16 << 20);
+        let db = Db::open(fs, Path::new(DIR), options).unwrap();
+        db.write(batch(&puts), WriteOptions { durability: Some(Durability::Synced) }).unwrap();
+        db.flush().unwrap();
+        db
+    };
+    history.synced = 20;
+    let calls = {
+        let memory = MemoryFileSystem::crashable();
+        let faulty = FaultyFileSystem::new(Arc::new(memory.clone()));
+        let db = prepare(Arc::new(faulty.clone()));
+        let before = faulty.calls();
+        db.close().unwrap();
+        let names = memory.list(Path::new(DIR)).unwrap();
+        assert!(names.iter().any(|name| name.ends_with("2.log")), "{names:?}");
+        assert!(!names.iter().any(|name| name.ends_with("1.log")), "{names:?}");
+        faulty.calls() - before
+    };
+    for n in 1..=calls {
+        for seed in 0..20 {
+            let memory = MemoryFileSystem::crashable();
+            let faulty = FaultyFileSystem::new(Arc::new(memory.clone()));
+            let db = prepare(Arc::new(faulty.clone()));
+            if seed % 2 == 0 {
+                faulty.fail_from(n, Fault::Eio);
+            } else {
+                faulty.fail_at(n, Fault::Eio);
+            }
+            let _ = db.close();
+            for crash in crashes(seed * 1_000 + n) {
+                check_recovered(&memory, &crash, &history, true);
+            }
+        }
+    }
+}
