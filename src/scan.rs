@@ -13,7 +13,7 @@ use bytes::Bytes;
 use flowdb_engine::{Error, ErrorKind, ReadTier, Result};
 use flowdb_store::kv::KvScan;
 use flowdb_store::series::{SeriesScan, Window};
-use flowdb_store::{Direction, KeyRange, PageEnd, PageLimits, Record, Store};
+use flowdb_store::{Direction, KeyRange, PageEnd, PageLimits, RecordRef, Store};
 use napi::bindgen_prelude::{AsyncTask, BufferSlice, Env};
 use napi_derive::napi;
 use parking_lot::Mutex;
@@ -125,8 +125,8 @@ impl Scan {
     fn page(&mut self, tier: ReadTier, limits: PageLimits) -> Result<Vec<u8>> {
         let mut page = vec![0];
         let keys_only = self.keys_only;
-        let mut add = |key: &[u8], timestamp: Option<i64>, record: &Record| {
-            let record = if keys_only { &[] } else { &record.as_bytes()[..] };
+        let mut add = |key: &[u8], timestamp: Option<i64>, record: RecordRef<'_>| {
+            let record = if keys_only { &[] } else { record.as_bytes() };
             add_entry(&mut page, key, timestamp, record)
         };
         let end = match &mut self.source {

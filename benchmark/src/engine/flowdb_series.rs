@@ -7,7 +7,7 @@ use flowdb_engine::format::NEVER;
 use flowdb_engine::{Executor, ReadTier, ThreadExecutor, WriteBatch};
 use flowdb_store::series::{self, SeriesScan, Window};
 use flowdb_store::{
-    Direction, Form, KeyRange as SeriesRange, PageEnd, PageLimits, Record as StoredRecord, Store,
+    Direction, Form, KeyRange as SeriesRange, PageEnd, PageLimits, Record as StoredRecord, RecordRef, Store,
     StoreHandle, StoreOptions, Waker,
 };
 use std::ops::Bound;
@@ -52,7 +52,7 @@ impl FlowdbSeries {
         sink: &mut dyn FnMut(&[u8], &[u8]),
     ) -> Result<()> {
         let mut scan = SeriesScan::new(self.store.db(), range, window, Direction::Forward, self.store.now());
-        let mut take = |name: &[u8], time: i64, record: &StoredRecord| {
+        let mut take = |name: &[u8], time: i64, record: RecordRef<'_>| {
             if let Ok(name) = name.try_into() {
                 sink(&data::with_time(name, time), record.contents());
             }

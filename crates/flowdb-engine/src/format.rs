@@ -58,6 +58,19 @@ pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     out.push((value & 0x7f) as u8);
 }
 
+/// The varint at the front of four bytes, without a loop, and its length; `None` if it is longer than these.
+#[inline]
+pub(crate) fn short_varint(word: u32) -> Option<(u32, usize)> {
+    let ends = !word & 0x8080_8080;
+    if ends == 0 {
+        return None;
+    }
+    // All bits up to the one that ends it.
+    let word = word & (ends ^ (ends - 1));
+    let value = word & 0x7f | word >> 1 & 0x3f80 | word >> 2 & 0x1f_c000 | word >> 3 & 0xfe0_0000;
+    Some((value, ends.trailing_zeros() as usize / 8 + 1))
+}
+
 /// Appends `bytes` behind their length.
 pub fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     put_varint(out, bytes.len() as u64);
@@ -128,7 +141,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Unsigned LEB128 of at most ten bytes.
-    #[inline]
+    #[inline(always)]
     pub fn varint(&mut self) -> Option<u64> {
         // Nearly all are lengths and differences below 128.
         let byte = *self.bytes.get(self.position)?;
@@ -136,23 +149,19 @@ impl<'a> Reader<'a> {
             self.position += 1;
             return Some(byte.into());
         }
+        self.further_varint()
+    }
+
+    fn further_varint(&mut self) -> Option<u64> {
         match self.bytes[self.position..].first_chunk() {
             Some(chunk) => self.short_varint(u32::from_le_bytes(*chunk)).or_else(|| self.long_varint()),
             None => self.long_varint(),
         }
     }
 
-    /// One of at most four bytes, as the difference of sequence numbers mostly is, without a loop; `None` if it is longer.
-    #[inline]
     fn short_varint(&mut self, word: u32) -> Option<u64> {
-        let ends = !word & 0x8080_8080;
-        if ends == 0 {
-            return None;
-        }
-        // All bits up to the one that ends it.
-        let word = word & (ends ^ (ends - 1));
-        self.position += ends.trailing_zeros() as usize / 8 + 1;
-        let value = word & 0x7f | word >> 1 & 0x3f80 | word >> 2 & 0x1f_c000 | word >> 3 & 0xfe0_0000;
+        let (value, length) = short_varint(word)?;
+        self.position += length;
         Some(value.into())
     }
 

@@ -7,7 +7,7 @@ use self::index::{Index, Place};
 use self::records::{Record, Records};
 use crate::batch::Operation;
 use crate::error::Result;
-use crate::iter::{Cursor, Direction, RangeDeletes};
+use crate::iter::{Cursor, Direction, Head, RangeDeletes};
 use crate::key::{Entry, Kind, Sequence};
 use bytes::Bytes;
 use parking_lot::{RwLock, RwLockWriteGuard};
@@ -314,6 +314,19 @@ impl Cursor for MemtableCursor {
 
     fn expiry(&self) -> i64 {
         self.record().expiry
+    }
+
+    #[inline]
+    fn head(&self) -> Option<Head<'_>> {
+        let record = self.chunk.get(self.at)?;
+        Some(Head {
+            key: record.key(),
+            sequence: record.sequence,
+            kind: record.kind,
+            expiry: record.expiry,
+            differs: false,
+            is_before_end: false,
+        })
     }
 
     fn value(&self) -> Bytes {

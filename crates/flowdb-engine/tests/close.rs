@@ -67,7 +67,7 @@ fn a_few_entries_do_not_keep_a_large_log() {
     (0..4_500).for_each(|key| put(&db, 0, key, 1_000));
     // One memtable was full; what is left is less than what is worth a table.
     db.maintain(Duration::ZERO).unwrap();
-    let rest: usize = db.stats().trees.iter().map(|tree| tree.memtable_bytes as usize).sum();
+    let rest: usize = db.stats().trees.iter().map(|tree| tree.memtable_bytes).sum();
     assert!((1..1 << 20).contains(&rest), "{rest}");
     db.close().unwrap();
     assert!(files(&fs, ".log").iter().sum::<u64>() < 1_000);

@@ -32,7 +32,7 @@ pub use id::{RecordId, Shape};
 pub use options::StoreOptions;
 pub use range::KeyRange;
 pub use reader::Snapshot;
-pub use record::{Form, Record};
+pub use record::{Form, Record, RecordRef};
 pub use registry::StoreHandle;
 pub use store::{Store, Waker, tree_name};
 pub use ttl::{TTL_MS_MAX, Ttl};

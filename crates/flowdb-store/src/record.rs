@@ -37,13 +37,8 @@ impl Record {
 
     /// A value as it stands in the database; corruption if it has no known form.
     pub fn from_stored(bytes: Bytes) -> Result<Self> {
-        match bytes.first().copied().and_then(Form::from_byte) {
-            Some(_) => Ok(Record(bytes)),
-            None => Err(Error::new(
-                ErrorKind::Corruption,
-                format!("a record of {} bytes begins with no known form", bytes.len()),
-            )),
-        }
+        RecordRef::from_stored(&bytes)?;
+        Ok(Record(bytes))
     }
 
     /// What the contents are.
@@ -59,6 +54,41 @@ impl Record {
     /// Form byte and contents.
     pub fn as_bytes(&self) -> &Bytes {
         &self.0
+    }
+}
+
+/// A record that belongs to someone else: what a scan shows of an entry while it is at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordRef<'a> {
+    form: Form,
+    bytes: &'a [u8],
+}
+
+impl<'a> RecordRef<'a> {
+    /// A value as it stands in the database; corruption if it has no known form.
+    pub fn from_stored(bytes: &'a [u8]) -> Result<Self> {
+        match bytes.first().copied().and_then(Form::from_byte) {
+            Some(form) => Ok(RecordRef { form, bytes }),
+            None => Err(Error::new(
+                ErrorKind::Corruption,
+                format!("a record of {} bytes begins with no known form", bytes.len()),
+            )),
+        }
+    }
+
+    /// What the contents are.
+    pub fn form(&self) -> Form {
+        self.form
+    }
+
+    /// The value without its form.
+    pub fn contents(&self) -> &'a [u8] {
+        &self.bytes[1..]
+    }
+
+    /// Form byte and contents.
+    pub fn as_bytes(&self) -> &'a [u8] {
+        self.bytes
     }
 }
 

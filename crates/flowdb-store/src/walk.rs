@@ -1,7 +1,7 @@
 //! A walk through one snapshot of a tree, page by page, that begins in memory and goes to the disk when it has to.
 
 use crate::reader::Reader;
-use crate::record::{Form, Record};
+use crate::record::{Form, Record, RecordRef};
 use bytes::Bytes;
 use flowdb_engine::{Db, DbIterator, Error, ErrorKind, ReadOptions, ReadTier, Result, Snapshot, TreeId};
 use std::ops::Bound;
@@ -79,7 +79,12 @@ impl Walk {
     }
 
     /// Makes sure that the walk may be moved in `tier`, and stands at the next entry that was not passed yet.
+    #[inline]
     pub(crate) fn resume(&mut self, tier: ReadTier) -> Result<()> {
+        if tier == self.tier && self.iterator.is_some() { Ok(()) } else { self.resume_anew(tier) }
+    }
+
+    fn resume_anew(&mut self, tier: ReadTier) -> Result<()> {
         if self.tier == ReadTier::Disk && tier == ReadTier::Memory {
             return Err(Error::would_block());
         }
@@ -192,6 +197,25 @@ pub(crate) fn current_record(walk: &Walk, keys_only: bool) -> Result<Option<Reco
         return Ok(walk.key().map(|_| Record::new(Form::Bytes, &[])));
     }
     walk.value()?.map(Record::from_stored).transpose()
+}
+
+/// Shows `take` the key and the record that `walk` stands at; `None` if it stands at none. The record is empty where only keys are wanted.
+pub(crate) fn with_record<R>(
+    walk: &Walk,
+    keys_only: bool,
+    take: impl FnOnce(&[u8], RecordRef<'_>) -> R,
+) -> Result<Option<R>> {
+    let Some(iterator) = walk.valid_iterator() else {
+        return Ok(None);
+    };
+    let key = iterator.key();
+    if keys_only {
+        return Ok(Some(take(key, RecordRef::from_stored(&[Form::Bytes as u8])?)));
+    }
+    match iterator.inline_value() {
+        Some(value) => Ok(Some(take(key, RecordRef::from_stored(value)?))),
+        None => Ok(Some(take(key, RecordRef::from_stored(&iterator.shared_value()?)?))),
+    }
 }
 
 /// Fills a page by calling `step` until it finds nothing more, a limit is reached, or the disk would be needed.

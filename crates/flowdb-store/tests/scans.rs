@@ -12,9 +12,13 @@ use flowdb_engine::format::NEVER;
 use flowdb_engine::{ReadTier, WriteBatch, WriteOptions};
 use flowdb_store::kv::{self, KvScan};
 use flowdb_store::series::{self, SeriesScan, Window};
-use flowdb_store::{Direction, Form, KeyRange, PageEnd, PageLimits, Record, Store, StoreOptions};
+use flowdb_store::{Direction, Form, KeyRange, PageEnd, PageLimits, Record, RecordRef, Store, StoreOptions};
 use std::collections::BTreeMap;
 use std::ops::{Bound, RangeBounds};
+
+fn owned(record: RecordRef<'_>) -> Record {
+    Record::new(record.form(), record.contents())
+}
 
 /// A small generator of our own: the same numbers on every machine.
 struct Random(u64);
@@ -93,8 +97,8 @@ fn kv_scans_agree_with_a_map() {
             let (range, direction) = (random.range(), random.direction());
             let mut scan = KvScan::new(store.db(), &range, direction, store.now());
             let mut found = Vec::new();
-            let mut sink = |key: &[u8], record: &Record| {
-                found.push((key.to_vec(), record.clone()));
+            let mut sink = |key: &[u8], record: RecordRef<'_>| {
+                found.push((key.to_vec(), owned(record)));
                 10
             };
             while scan.page(ReadTier::Disk, random.limits(), &mut sink).unwrap() == PageEnd::More {}
@@ -147,8 +151,8 @@ fn series_scans_agree_with_a_map() {
             };
             let mut scan = SeriesScan::new(store.db(), &range, window, direction, store.now());
             let mut found = Vec::new();
-            let mut sink = |key: &[u8], timestamp: i64, record: &Record| {
-                found.push(((key.to_vec(), timestamp), record.clone()));
+            let mut sink = |key: &[u8], timestamp: i64, record: RecordRef<'_>| {
+                found.push(((key.to_vec(), timestamp), owned(record)));
                 10
             };
             while scan.page(ReadTier::Disk, random.limits(), &mut sink).unwrap() == PageEnd::More {}

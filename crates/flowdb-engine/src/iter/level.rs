@@ -1,11 +1,12 @@
 //! The tables of a level, which do not overlap, as one run.
 
-use super::{Cursor, Direction};
+use super::{Cursor, Direction, Head};
 use crate::error::Result;
 use crate::key::{Kind, Sequence};
 use crate::options::ReadTier;
 use crate::table::{Table, TableCursor};
 use bytes::Bytes;
+use std::ops::Bound;
 use std::sync::Arc;
 
 /// Walks from table to table; only one is looked into at a time.
@@ -15,6 +16,7 @@ pub(crate) struct LevelCursor {
     tier: ReadTier,
     fill_cache: bool,
     property: Option<(i64, i64)>,
+    end: Option<Bound<Bytes>>,
 }
 
 impl LevelCursor {
@@ -25,13 +27,23 @@ impl LevelCursor {
         fill_cache: bool,
         property: Option<(i64, i64)>,
     ) -> Self {
-        LevelCursor { tables, open: None, tier, fill_cache, property }
+        LevelCursor { tables, open: None, tier, fill_cache, property, end: None }
+    }
+
+    /// As [`TableCursor::ending_at`].
+    pub(crate) fn ending_at(mut self, end: Bound<Bytes>) -> Self {
+        self.end = Some(end);
+        self
     }
 
     fn open(&mut self, index: usize) -> &mut TableCursor {
         let is_open = self.open.as_ref().is_some_and(|(open, _)| *open == index);
         if !is_open {
             let cursor = self.tables[index].cursor(self.tier, self.fill_cache, self.property);
+            let cursor = match &self.end {
+                Some(end) => cursor.ending_at(end.clone()),
+                None => cursor,
+            };
             self.open = Some((index, cursor));
         }
         &mut self.open.as_mut().expect("it was just opened").1
@@ -206,6 +218,11 @@ impl Cursor for LevelCursor {
 
     fn expiry(&self) -> i64 {
         self.cursor().expiry()
+    }
+
+    #[inline]
+    fn head(&self) -> Option<Head<'_>> {
+        self.open.as_ref().and_then(|(_, cursor)| cursor.head())
     }
 
     fn value(&self) -> Bytes {

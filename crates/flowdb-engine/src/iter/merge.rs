@@ -1,6 +1,6 @@
 //! Several ordered runs as one.
 
-use super::{Cursor, Direction};
+use super::{Cursor, Direction, Head};
 use crate::error::Result;
 use crate::key::{Kind, Sequence, compare};
 use bytes::Bytes;
@@ -14,12 +14,14 @@ pub(crate) struct MergeCursor<C = Box<dyn Cursor>> {
     current: Option<usize>,
     /// The source whose turn it is when the current one has passed its entry; `None` if all others are at their ends.
     second: Option<usize>,
+    /// The current entry follows the one before it in the same source.
+    stayed: bool,
     direction: Direction,
 }
 
 impl<C: Cursor> MergeCursor<C> {
     pub(crate) fn new(sources: Vec<C>) -> Self {
-        MergeCursor { sources, current: None, second: None, direction: Direction::Forward }
+        MergeCursor { sources, current: None, second: None, stayed: false, direction: Direction::Forward }
     }
 
     /// Places all sources by `place` and takes the first (or last) of their entries.
@@ -35,25 +37,38 @@ impl<C: Cursor> MergeCursor<C> {
 
     /// The sources whose entries come next in the direction of travel.
     fn choose(&mut self) {
-        let (mut best, mut second) = (None, None);
-        for index in (0..self.sources.len()).filter(|index| self.sources[*index].valid()) {
-            if best.is_none_or(|best| self.comes_before(index, best)) {
-                (best, second) = (Some(index), best);
-            } else if second.is_none_or(|second| self.comes_before(index, second)) {
-                second = Some(index);
+        let mut best: Option<(usize, Head<'_>)> = None;
+        let mut second = best;
+        for (index, source) in self.sources.iter().enumerate() {
+            let Some(head) = source.head() else {
+                continue;
+            };
+            if best.is_none_or(|(_, best)| self.comes_before(head, best)) {
+                (best, second) = (Some((index, head)), best);
+            } else if second.is_none_or(|(_, second)| self.comes_before(head, second)) {
+                second = Some((index, head));
             }
         }
+        let (best, second) = (best.map(|(index, _)| index), second.map(|(index, _)| index));
         (self.current, self.second) = (best, second);
+        self.stayed = false;
     }
 
-    /// True if the entry of one source comes before that of another.
-    fn comes_before(&self, index: usize, other: usize) -> bool {
-        let (source, other) = (&self.sources[index], &self.sources[other]);
-        let order = compare(source.key(), source.sequence(), other.key(), other.sequence());
+    /// True if the one entry comes before the other in the direction of travel.
+    fn comes_before(&self, head: Head<'_>, other: Head<'_>) -> bool {
+        let order = compare(head.key, head.sequence, other.key, other.sequence);
         match self.direction {
             Direction::Forward => order == Ordering::Less,
             Direction::Backward => order == Ordering::Greater,
         }
+    }
+
+    /// True if it is still the turn of the current source.
+    fn stays_current(&self, current: usize) -> bool {
+        let Some(second) = self.second.and_then(|second| self.sources[second].head()) else {
+            return self.sources[current].valid();
+        };
+        self.sources[current].head().is_some_and(|head| self.comes_before(head, second))
     }
 
     /// Brings the other sources to the far side of the current entry. Entries are never equal, so the current one is the border.
@@ -89,11 +104,10 @@ impl<C: Cursor> MergeCursor<C> {
             Direction::Backward => self.sources[current].prev()?,
         }
         // Runs are often disjoint for a long way: as long as the others stay and this one does not reach the next of them, nothing changes.
-        let stays = !turns
-            && self.sources[current].valid()
-            && self.second.is_none_or(|second| self.comes_before(current, second));
-        if !stays {
+        if turns || !self.stays_current(current) {
             self.choose();
+        } else {
+            self.stayed = true;
         }
         Ok(())
     }
@@ -136,7 +150,16 @@ impl<C: Cursor> Cursor for MergeCursor<C> {
     }
 
     fn seek(&mut self, key: &[u8], sequence: Sequence) -> Result<()> {
-        self.place(Direction::Forward, |source| source.seek(key, sequence))
+        let is_ahead = self.direction == Direction::Forward
+            && self.head().is_some_and(|head| is_before(&head, key, sequence));
+        if !is_ahead {
+            return self.place(Direction::Forward, |source| source.seek(key, sequence));
+        }
+        // All others are at their first entry behind the current one: those behind the target stay, and those at their ends.
+        self.place(Direction::Forward, |source| {
+            let moves = source.head().is_some_and(|head| is_before(&head, key, sequence));
+            if moves { source.seek(key, sequence) } else { Ok(()) }
+        })
     }
 
     fn seek_before(&mut self, key: &[u8], sequence: Sequence) -> Result<()> {
@@ -182,6 +205,12 @@ impl<C: Cursor> Cursor for MergeCursor<C> {
         self.source().expiry()
     }
 
+    #[inline]
+    fn head(&self) -> Option<Head<'_>> {
+        let head = self.sources[self.current?].head()?;
+        Some(Head { differs: head.differs && self.stayed, ..head })
+    }
+
     fn value(&self) -> Bytes {
         self.source().value()
     }
@@ -189,4 +218,8 @@ impl<C: Cursor> Cursor for MergeCursor<C> {
     fn value_bytes(&self) -> &[u8] {
         self.source().value_bytes()
     }
+}
+
+fn is_before(head: &Head<'_>, key: &[u8], sequence: Sequence) -> bool {
+    compare(head.key, head.sequence, key, sequence) == Ordering::Less
 }

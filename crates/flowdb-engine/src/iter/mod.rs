@@ -36,6 +36,23 @@ pub enum Direction {
     Backward,
 }
 
+/// What an entry is, without its value.
+#[derive(Debug, Clone, Copy)]
+pub struct Head<'a> {
+    /// User key.
+    pub key: &'a [u8],
+    /// Sequence number.
+    pub sequence: Sequence,
+    /// Put or delete.
+    pub kind: Kind,
+    /// Expiry, `NEVER` if it has none.
+    pub expiry: i64,
+    /// The key certainly differs from that of the entry that the last call of [`Cursor::next`] left. False says nothing.
+    pub differs: bool,
+    /// The key is certainly before the end that the reader gave. False says nothing.
+    pub is_before_end: bool,
+}
+
 /// A place in an ordered run of entries (memtable, table, merge of several), in the order of [`crate::key::compare`]:
 /// key ascending, newest version first. Range deletes are not in runs.
 ///
@@ -73,6 +90,18 @@ pub trait Cursor: Send {
     fn kind(&self) -> Kind;
     /// Expiry of the entry, `NEVER` if it has none.
     fn expiry(&self) -> i64;
+    /// The entry, all but its value, if it is at one: one call instead of five.
+    #[inline]
+    fn head(&self) -> Option<Head<'_>> {
+        self.valid().then(|| Head {
+            key: self.key(),
+            sequence: self.sequence(),
+            kind: self.kind(),
+            expiry: self.expiry(),
+            differs: false,
+            is_before_end: false,
+        })
+    }
     /// Value of the entry, sharing the block's or memtable's bytes.
     fn value(&self) -> Bytes;
     /// Value of the entry, for who looks at it and goes on.

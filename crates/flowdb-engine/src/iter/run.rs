@@ -1,6 +1,6 @@
 //! The kinds of run that reads go through.
 
-use super::{Cursor, Direction, LevelCursor};
+use super::{Cursor, Direction, Head, LevelCursor};
 use crate::error::Result;
 use crate::key::{Kind, Sequence};
 use crate::memtable::MemtableCursor;
@@ -44,6 +44,7 @@ impl Cursor for Run {
         each!(self, cursor => cursor.seek_before(key, sequence))
     }
 
+    #[inline]
     fn next(&mut self) -> Result<()> {
         each!(self, cursor => cursor.next())
     }
@@ -56,6 +57,7 @@ impl Cursor for Run {
         each!(self, cursor => cursor.skip_older(edge, sequence, direction))
     }
 
+    #[inline]
     fn valid(&self) -> bool {
         each!(self, cursor => cursor.valid())
     }
@@ -74,6 +76,11 @@ impl Cursor for Run {
 
     fn expiry(&self) -> i64 {
         each!(self, cursor => cursor.expiry())
+    }
+
+    #[inline]
+    fn head(&self) -> Option<Head<'_>> {
+        each!(self, cursor => cursor.head())
     }
 
     fn value(&self) -> Bytes {
@@ -132,6 +139,10 @@ impl Cursor for Box<dyn Cursor> {
 
     fn expiry(&self) -> i64 {
         (**self).expiry()
+    }
+
+    fn head(&self) -> Option<Head<'_>> {
+        (**self).head()
     }
 
     fn value(&self) -> Bytes {

@@ -1,6 +1,6 @@
 //! What a reader sees of a tree: the newest version of each key as of one moment.
 
-use super::{Coverage, Cursor, Direction, MergeCursor, RangeDeletes, Run, STEPS_BEFORE_SKIP};
+use super::{Coverage, Cursor, Direction, Head, MergeCursor, RangeDeletes, Run, STEPS_BEFORE_SKIP};
 use crate::error::Result;
 use crate::format::NEVER;
 use crate::key::{Kind, Sequence, Version};
@@ -154,15 +154,37 @@ impl DbIterator {
     pub fn next(&mut self) -> Result<()> {
         match self.place {
             Place::Nowhere => Ok(()),
-            Place::AtCursor => self.move_to(|this| {
-                this.skip_versions()?;
-                this.find_forward()
-            }),
+            Place::AtCursor => self.step(),
             Place::Passed(_) => self.move_to(|this| {
                 this.cursor.seek(&this.key, 0)?;
                 this.find_forward()
             }),
         }
+    }
+
+    /// From the cursor's entry to the next. Where the cursor's next entry is plainly the one, nothing else is looked at.
+    fn step(&mut self) -> Result<()> {
+        self.place = Place::Nowhere;
+        self.hidden = 0;
+        self.cursor.next().inspect_err(|error| self.meter.see(error))?;
+        if let Some(head) = self.cursor.head()
+            && head.differs
+            && head.is_before_end
+            && self.view.is_plainly_seen(&head)
+            && self.range_deletes.is_empty()
+        {
+            self.key.clear();
+            self.key.extend_from_slice(head.key);
+            self.place = Place::AtCursor;
+            self.meter.records_read += 1;
+            return Ok(());
+        }
+        self.move_to(|this| {
+            if this.is_at_key() {
+                this.skip_versions()?;
+            }
+            this.find_forward()
+        })
     }
 
     /// To the entry before. At no entry, it stays there.
@@ -250,24 +272,30 @@ impl DbIterator {
 
     /// The first visible entry at or behind the cursor, which stays at it.
     fn find_forward(&mut self) -> Result<Place> {
-        while self.cursor.valid() {
-            if self.view.is_behind_end(self.cursor.key()) {
+        loop {
+            let Some(Head { key, sequence, kind, expiry, is_before_end, .. }) = self.cursor.head() else {
+                return Ok(Place::Nowhere);
+            };
+            if !is_before_end && self.view.is_behind_end(key) {
                 return Ok(Place::Nowhere);
             }
-            if self.cursor.sequence() > self.view.sequence {
+            if sequence > self.view.sequence {
                 self.cursor.next()?;
                 continue;
             }
-            if self.skip_hidden(Direction::Forward)? {
+            if self.hidden < STEPS_BEFORE_SKIP {
+                self.key.clear();
+                self.key.extend_from_slice(key);
+            } else if self.skip_hidden(Direction::Forward)? {
                 continue;
+            } else {
+                self.note_key();
             }
-            self.note_key();
-            if self.is_seen(self.cursor.kind(), self.cursor.expiry(), self.cursor.sequence())? {
+            if self.is_seen(kind, expiry, sequence)? {
                 return Ok(Place::AtCursor);
             }
             self.skip_versions()?;
         }
-        Ok(Place::Nowhere)
     }
 
     /// The last visible entry at or before the cursor, which ends up before all versions of its key.
@@ -365,11 +393,16 @@ impl DbIterator {
     }
 
     fn is_at_key(&self) -> bool {
-        self.cursor.valid() && *self.cursor.key() == self.key[..]
+        self.cursor.head().is_some_and(|head| !head.differs && *head.key == self.key[..])
     }
 }
 
 impl View {
+    /// True for a value that is old enough and never expires. False says nothing.
+    fn is_plainly_seen(&self, head: &Head<'_>) -> bool {
+        head.kind == Kind::Put && head.expiry == NEVER && head.sequence <= self.sequence
+    }
+
     fn is_before_start(&self, key: &[u8]) -> bool {
         match &self.start {
             Bound::Included(start) => key < &start[..],

@@ -1,7 +1,8 @@
 //! The contents of a data block: entries with prefix compression, and restart points to search by.
 
 use super::prefix::common_prefix;
-use crate::format::{NEVER, Reader, put_varint};
+use crate::format::{NEVER, Reader, put_varint, short_varint};
+use crate::iter::Head;
 use crate::key::{Kind, Sequence, Version, compare};
 use bytes::Bytes;
 use std::cmp::Ordering;
@@ -201,6 +202,8 @@ impl Block {
 #[derive(Debug, Default)]
 pub(super) struct BlockCursor {
     key: Vec<u8>,
+    /// The key certainly differs from that of the entry before.
+    differs: bool,
     sequence: Sequence,
     kind: Option<Kind>,
     expiry: i64,
@@ -230,6 +233,13 @@ impl BlockCursor {
 
     pub(super) fn expiry(&self) -> i64 {
         self.expiry
+    }
+
+    #[inline]
+    pub(super) fn head(&self) -> Option<Head<'_>> {
+        let BlockCursor { key, sequence, expiry, differs, .. } = self;
+        let (sequence, expiry, differs) = (*sequence, *expiry, *differs);
+        Some(Head { key, sequence, kind: self.kind?, expiry, differs, is_before_end: false })
     }
 
     pub(super) fn value_bytes<'a>(&self, block: &'a Block) -> &'a [u8] {
@@ -263,6 +273,7 @@ impl BlockCursor {
         if let Some((at, entry)) = block.search(key, sequence)? {
             self.key.clear();
             self.key.extend_from_slice(&key[..entry.shared]);
+            self.differs = false;
             self.take(at, entry);
         }
         Ok(())
@@ -291,6 +302,7 @@ impl BlockCursor {
         Ok(())
     }
 
+    #[inline]
     pub(super) fn next(&mut self, block: &Block) -> Result<(), Malformed> {
         if self.next >= block.end {
             self.clear();
@@ -332,12 +344,18 @@ impl BlockCursor {
 
     fn seek_restart(&mut self, block: &Block, index: usize) -> Result<(), Malformed> {
         self.key.clear();
-        self.parse(block, block.restart(index))
+        self.parse(block, block.restart(index))?;
+        self.differs = false;
+        Ok(())
     }
 
     fn parse(&mut self, block: &Block, at: usize) -> Result<(), Malformed> {
         let Some(entry) = RawEntry::parse(block, at).filter(|entry| entry.shared <= self.key.len()) else {
             return self.fail();
+        };
+        self.differs = match entry.suffix.first() {
+            Some(first) => self.key.get(entry.shared).is_none_or(|before| before != first),
+            None => entry.shared < self.key.len(),
         };
         self.key.truncate(entry.shared);
         self.take(at, entry);
@@ -345,6 +363,7 @@ impl BlockCursor {
     }
 
     /// Makes the entry that begins at `at` the current one. The bytes that its key shares are there already.
+    #[inline]
     fn take(&mut self, at: usize, entry: RawEntry<'_>) {
         self.key.extend_from_slice(entry.suffix);
         self.sequence = entry.sequence;
@@ -373,8 +392,40 @@ struct RawEntry<'a> {
 }
 
 impl<'a> RawEntry<'a> {
-    #[inline]
+    #[inline(always)]
     fn parse(block: &'a Block, at: usize) -> Option<RawEntry<'a>> {
+        let bytes = block.contents.get(at..block.end)?;
+        Self::parse_plain(block.base, bytes, at).or_else(|| Self::parse_any(block, at))
+    }
+
+    /// A put that does not expire, with short lengths: most entries are. `None` for all others.
+    #[inline(always)]
+    fn parse_plain(base: Sequence, bytes: &'a [u8], at: usize) -> Option<RawEntry<'a>> {
+        let [shared, unshared, kind, numbers @ ..] = bytes.first_chunk::<11>()?;
+        if (shared | unshared) & 0x80 != 0 || *kind != Kind::Put as u8 {
+            return None;
+        }
+        let numbers = u64::from_le_bytes(*numbers);
+        let word = |skipped: usize| (numbers >> (8 * skipped) & 0xffff_ffff) as u32;
+        let (above_base, length) = short_varint(word(0))?;
+        let (value_length, more) = short_varint(word(length))?;
+        let suffix_at = 3 + length + more;
+        let value_at = suffix_at + usize::from(*unshared);
+        let end = value_at + value_length as usize;
+        let suffix = bytes.get(suffix_at..value_at).filter(|_| end <= bytes.len())?;
+        Some(RawEntry {
+            shared: usize::from(*shared),
+            suffix,
+            sequence: base.checked_add(above_base.into())?,
+            kind: Kind::Put,
+            expiry: NEVER,
+            value: at + value_at..at + end,
+            end: at + end,
+        })
+    }
+
+    #[inline(never)]
+    fn parse_any(block: &'a Block, at: usize) -> Option<RawEntry<'a>> {
         let mut reader = Reader::new(block.contents.get(at..block.end)?);
         let shared = usize::try_from(reader.varint()?).ok()?;
         let unshared = usize::try_from(reader.varint()?).ok()?;

@@ -3,10 +3,11 @@
 use super::block::{Block, BlockCursor, Malformed};
 use super::reader::Table;
 use crate::error::Result;
-use crate::iter::{Cursor, Direction};
+use crate::iter::{Cursor, Direction, Head};
 use crate::key::{Kind, Sequence};
 use crate::options::ReadTier;
 use bytes::Bytes;
+use std::ops::Bound;
 use std::sync::Arc;
 
 const IN_A_BLOCK: &str = "a valid cursor is in a block";
@@ -17,6 +18,10 @@ pub(crate) struct TableCursor {
     tier: ReadTier,
     fill_cache: bool,
     property: Option<(i64, i64)>,
+    /// Behind it the reader wants nothing, if it has said so.
+    end: Option<Bound<Bytes>>,
+    /// All of the block is before `end`.
+    is_before_end: bool,
     /// Number of the block, and the block.
     block: Option<(usize, Block)>,
     entry: BlockCursor,
@@ -29,7 +34,22 @@ impl TableCursor {
         fill_cache: bool,
         property: Option<(i64, i64)>,
     ) -> Self {
-        TableCursor { table, tier, fill_cache, property, block: None, entry: BlockCursor::default() }
+        TableCursor {
+            table,
+            tier,
+            fill_cache,
+            property,
+            end: None,
+            is_before_end: false,
+            block: None,
+            entry: BlockCursor::default(),
+        }
+    }
+
+    /// Tells of entries whether they are before the end of a scan, as far as the index knows: who scans need not compare their keys.
+    pub(crate) fn ending_at(mut self, end: Bound<Bytes>) -> Self {
+        self.end = Some(end);
+        self
     }
 
     /// Makes block `number` the current one and places the entry in it by `place`.
@@ -41,7 +61,11 @@ impl TableCursor {
         self.entry.clear();
         let block = match self.block.take() {
             Some((current, block)) if current == number => block,
-            _ => self.table.block(number, self.tier, self.fill_cache)?,
+            _ => {
+                self.is_before_end =
+                    self.end.as_ref().is_some_and(|end| is_before(self.table.index.last_key(number), end));
+                self.table.block(number, self.tier, self.fill_cache)?
+            }
         };
         place(&mut self.entry, &block).map_err(|_| self.table.malformed(number))?;
         self.block = Some((number, block));
@@ -81,16 +105,31 @@ impl TableCursor {
         Ok(())
     }
 
-    /// The first block that may hold `key`, or what comes behind it. Seeks often go a short way on.
-    fn find(&self, key: &[u8]) -> usize {
-        match &self.block {
-            Some((near, _)) => self.table.index.find_from(key, *near),
-            None => self.table.index.find(key),
+    /// The first wanted block that may hold `key`, or what comes behind it. Seeks often go a short way on, or to the next block that is wanted.
+    fn find(&self, key: &[u8]) -> Option<usize> {
+        let index = &self.table.index;
+        let Some((near, _)) = &self.block else {
+            return self.wanted_from(index.find(key));
+        };
+        if self.property.is_some()
+            && index.last_key(*near) < key
+            && let Some(next) = self.wanted_from(near + 1).filter(|next| index.last_key(*next) >= key)
+        {
+            return Some(next);
         }
+        self.wanted_from(index.find_from(key, *near))
     }
 
     fn current(&self) -> &Block {
         &self.block.as_ref().expect(IN_A_BLOCK).1
+    }
+}
+
+fn is_before(key: &[u8], end: &Bound<Bytes>) -> bool {
+    match end {
+        Bound::Included(end) => key <= &end[..],
+        Bound::Excluded(end) => key < &end[..],
+        Bound::Unbounded => true,
     }
 }
 
@@ -105,7 +144,7 @@ impl Cursor for TableCursor {
 
     fn seek(&mut self, key: &[u8], sequence: Sequence) -> Result<()> {
         // Versions of the key may go on in the blocks behind: also there, the first entry need not be the one sought.
-        let mut candidate = self.wanted_from(self.find(key));
+        let mut candidate = self.find(key);
         while let Some(number) = candidate {
             self.in_block(number, |entry, block| entry.seek(block, key, sequence))?;
             if self.entry.valid() {
@@ -134,6 +173,7 @@ impl Cursor for TableCursor {
         self.nowhere()
     }
 
+    #[inline]
     fn next(&mut self) -> Result<()> {
         let (number, block) = self.block.as_ref().expect(IN_A_BLOCK);
         self.entry.next(block).map_err(|_| self.table.malformed(*number))?;
@@ -157,6 +197,7 @@ impl Cursor for TableCursor {
         Ok(true)
     }
 
+    #[inline]
     fn valid(&self) -> bool {
         self.entry.valid()
     }
@@ -175,6 +216,11 @@ impl Cursor for TableCursor {
 
     fn expiry(&self) -> i64 {
         self.entry.expiry()
+    }
+
+    #[inline]
+    fn head(&self) -> Option<Head<'_>> {
+        self.entry.head().map(|head| Head { is_before_end: self.is_before_end, ..head })
     }
 
     fn value(&self) -> Bytes {

@@ -1,9 +1,10 @@
 //! A block as it stands in the file: contents, maybe compressed, and a trailer with their checksum.
 
 use crate::error::{Error, Result};
-use crate::format::{COMPRESSION_LZ4, COMPRESSION_NONE, Reader, checksum, checksum_parts};
+use crate::format::{COMPRESSION_LZ4, COMPRESSION_NONE, Reader, checksum};
 use crate::fs::ReadableFile;
 use crate::options::Compression;
+use lz4_flex::block::{CompressTable, compress_into_with_table};
 use std::cell::RefCell;
 use std::path::Path;
 
@@ -58,9 +59,10 @@ pub(super) fn encode(
     let mut trailer = [0; TRAILER_BYTES];
     trailer[0] = if is_compressed { COMPRESSION_LZ4 } else { COMPRESSION_NONE };
     trailer[4..8].copy_from_slice(&raw_length.to_le_bytes());
-    let sum = checksum_parts(identity.seed(offset), &[&out[start..], &trailer[..8]]);
-    trailer[8..].copy_from_slice(&sum.to_le_bytes());
-    out.extend_from_slice(&trailer);
+    // Contents and the fields before the sum are one stretch: that is quicker to sum up than parts.
+    out.extend_from_slice(&trailer[..8]);
+    let sum = checksum(identity.seed(offset), &out[start..]);
+    out.extend_from_slice(&sum.to_le_bytes());
     Ok(length)
 }
 
@@ -69,7 +71,15 @@ fn compress(out: &mut Vec<u8>, contents: &[u8]) -> bool {
     let start = out.len();
     out.resize(start + lz4_flex::block::get_maximum_output_size(contents.len()), 0);
     let limit = contents.len() - contents.len() / 8;
-    match lz4_flex::block::compress_into(contents, &mut out[start..]) {
+    let compressed = TABLE.with_borrow_mut(|table| {
+        let result = compress_into_with_table(contents, &mut out[start..], table);
+        if contents.len() > SMALL_TABLE_BYTES_MAX {
+            // It was replaced by one that would be slower for the next block.
+            *table = CompressTable::small();
+        }
+        result
+    });
+    match compressed {
         Ok(length) if length < limit => {
             out.truncate(start + length);
             true
@@ -121,7 +131,12 @@ pub(super) fn read(
 /// A buffer that has grown beyond this is given back.
 const BUFFER_BYTES_KEPT: usize = 256 << 10;
 
+/// Contents up to this length are compressed with a table of 16-bit positions.
+const SMALL_TABLE_BYTES_MAX: usize = u16::MAX as usize - 1;
+
 thread_local! {
+    /// The compressor's notes, so that no memory is asked for each time.
+    static TABLE: RefCell<CompressTable> = RefCell::new(CompressTable::small());
     /// Where blocks are read to before they are checked and decompressed, so that no memory is asked for and cleared each time.
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }

@@ -25,22 +25,19 @@ impl View {
         for live in self.levels.level(0).iter().rev().filter(|live| touches(live, bounds)) {
             runs.add_range_deletes(live.table.range_deletes());
             if is_wanted(live, read) {
-                runs.cursors.push(Run::Table(live.table.cursor(
-                    read.tier,
-                    !read.bypass_cache,
-                    read.property,
-                )));
+                let cursor = live.table.cursor(read.tier, !read.bypass_cache, read.property);
+                runs.cursors.push(Run::Table(cursor.ending_at(bounds.1.clone())));
             }
         }
         for level in 1..LEVELS {
-            runs.add_level(between(self.levels.level(level), bounds), read);
+            runs.add_level(between(self.levels.level(level), bounds), bounds.1, read);
         }
         runs
     }
 }
 
 impl Runs {
-    fn add_level(&mut self, tables: &[Arc<LiveTable>], read: SourceOptions) {
+    fn add_level(&mut self, tables: &[Arc<LiveTable>], end: &Bound<Bytes>, read: SourceOptions) {
         for live in tables {
             self.add_range_deletes(live.table.range_deletes());
         }
@@ -50,11 +47,12 @@ impl Runs {
             return;
         };
         let Some(second) = wanted.next() else {
-            return self.cursors.push(Run::Table(first.cursor(read.tier, !read.bypass_cache, read.property)));
+            let cursor = first.cursor(read.tier, !read.bypass_cache, read.property);
+            return self.cursors.push(Run::Table(cursor.ending_at(end.clone())));
         };
         let tables = [first, second].into_iter().chain(wanted).collect();
         let cursor = LevelCursor::new(tables, read.tier, !read.bypass_cache, read.property);
-        self.cursors.push(Run::Level(cursor));
+        self.cursors.push(Run::Level(cursor.ending_at(end.clone())));
     }
 
     fn add_range_deletes(&mut self, range_deletes: &Arc<RangeDeletes>) {

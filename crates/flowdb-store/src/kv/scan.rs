@@ -4,8 +4,8 @@ use super::bounds;
 use crate::keyspace::KV;
 use crate::range::KeyRange;
 use crate::reader::Reader;
-use crate::record::Record;
-use crate::walk::{Direction, PageEnd, PageLimits, Walk, current_record, fill_page};
+use crate::record::{Record, RecordRef};
+use crate::walk::{Direction, PageEnd, PageLimits, Walk, fill_page, with_record};
 use bytes::Bytes;
 use flowdb_engine::{Db, ReadTier, Result};
 
@@ -54,16 +54,15 @@ impl KvScan {
         &mut self,
         tier: ReadTier,
         limits: PageLimits,
-        mut sink: impl FnMut(&[u8], &Record) -> usize,
+        mut sink: impl FnMut(&[u8], RecordRef<'_>) -> usize,
     ) -> Result<PageEnd> {
         let KvScan { walk, keys_only, .. } = self;
         let keys_only = *keys_only;
         fill_page(limits, || {
             walk.resume(tier)?;
-            let Some(record) = current_record(walk, keys_only)? else {
+            let Some(taken) = with_record(walk, keys_only, &mut sink)? else {
                 return Ok(None);
             };
-            let taken = sink(walk.key().unwrap_or_default(), &record);
             // The entry is on the page even if the one behind it cannot be reached: `resume` finds that one.
             let _ = walk.pass();
             Ok(Some(taken))

@@ -37,13 +37,19 @@ pub fn encode(key: &[u8], timestamp: i64) -> Vec<u8> {
     out
 }
 
+/// An encoded key as what [`encode_series`] makes of the raw key, not checked, and the timestamp; `None` if it is too short.
+pub(super) fn split(bytes: &[u8]) -> Option<(&[u8], i64)> {
+    let (series, timestamp) = bytes.split_last_chunk::<TIMESTAMP_BYTES>()?;
+    Some((series, (u64::from_be_bytes(*timestamp) ^ SIGN).cast_signed()))
+}
+
 /// The raw key and the timestamp of an encoded key.
 pub fn decode(bytes: &[u8]) -> Result<(Vec<u8>, i64)> {
-    let (mut rest, timestamp) = bytes.split_last_chunk::<TIMESTAMP_BYTES>().ok_or_else(damaged)?;
+    let (mut rest, timestamp) = split(bytes).ok_or_else(damaged)?;
     let mut key = Vec::with_capacity(rest.len());
     loop {
         match rest {
-            [0, END] => return Ok((key, (u64::from_be_bytes(*timestamp) ^ SIGN).cast_signed())),
+            [0, END] => return Ok((key, timestamp)),
             [0, ESCAPED, after @ ..] => {
                 key.push(0);
                 rest = after;

@@ -4,8 +4,8 @@ use super::{bounds, end_of_series, key};
 use crate::keyspace::SERIES;
 use crate::range::KeyRange;
 use crate::reader::Reader;
-use crate::record::Record;
-use crate::walk::{Direction, PageEnd, PageLimits, Walk, current_record, fill_page};
+use crate::record::{Record, RecordRef};
+use crate::walk::{Direction, PageEnd, PageLimits, Walk, fill_page, with_record};
 use flowdb_engine::{Db, ReadTier, Result};
 use std::ops::Bound;
 
@@ -69,6 +69,7 @@ pub struct SeriesScan {
     walk: Walk,
     window: Window,
     keys_only: bool,
+    series: CurrentSeries,
     /// The iterator has failed.
     failed: bool,
 }
@@ -83,7 +84,7 @@ impl SeriesScan {
     pub(crate) fn at(reader: Reader<'_>, range: &KeyRange, window: Window, direction: Direction) -> Self {
         let property = (window != Window::ALL).then_some((window.first, window.last));
         let walk = Walk::new(reader, SERIES, bounds(range), direction, property);
-        SeriesScan { walk, window, keys_only: false, failed: false }
+        SeriesScan { walk, window, keys_only: false, series: CurrentSeries::default(), failed: false }
     }
 
     /// The same with empty records: values are not read.
@@ -98,36 +99,38 @@ impl SeriesScan {
         &mut self,
         tier: ReadTier,
         limits: PageLimits,
-        mut sink: impl FnMut(&[u8], i64, &Record) -> usize,
+        mut sink: impl FnMut(&[u8], i64, RecordRef<'_>) -> usize,
     ) -> Result<PageEnd> {
         if self.window.is_empty() {
             return Ok(PageEnd::Done);
         }
         fill_page(limits, || {
             self.walk.resume(tier)?;
-            let Some((key, timestamp)) = self.enter_window()? else {
+            let Some(timestamp) = self.enter_window()? else {
                 return Ok(None);
             };
-            let record = current_record(&self.walk, self.keys_only)?.expect("enter_window found a point");
-            let taken = sink(&key, timestamp, &record);
+            let key = &self.series.key;
+            let taken = with_record(&self.walk, self.keys_only, |_, record| sink(key, timestamp, record))?;
+            let taken = taken.expect("enter_window found a point");
             // The point is on the page even if the one behind it cannot be reached: `resume` finds that one.
             let _ = self.walk.pass();
             Ok(Some(taken))
         })
     }
 
-    /// Moves on, if need be, to the next point inside the window.
-    fn enter_window(&mut self) -> Result<Option<(Vec<u8>, i64)>> {
+    /// Moves on, if need be, to the next point inside the window. Gives its timestamp; its series is in `series`.
+    fn enter_window(&mut self) -> Result<Option<i64>> {
         let Window { first, last } = self.window;
         while let Some(stored) = self.walk.key() {
-            let (key, timestamp) = key::decode(stored)?;
+            let timestamp = self.series.note(stored)?;
+            let key = &self.series.key;
             let target = match self.walk.direction() {
-                Direction::Forward if timestamp < first => key::encode(&key, first),
-                Direction::Forward if timestamp > last => end_of_series(&key),
-                Direction::Backward if timestamp > last => key::encode(&key, last),
+                Direction::Forward if timestamp < first => key::encode(key, first),
+                Direction::Forward if timestamp > last => end_of_series(key),
+                Direction::Backward if timestamp > last => key::encode(key, last),
                 // The start is before all points of the series: the last point at or before it is in another one.
-                Direction::Backward if timestamp < first => key::encode_series(&key),
-                _ => return Ok(Some((key, timestamp))),
+                Direction::Backward if timestamp < first => key::encode_series(key),
+                _ => return Ok(Some(timestamp)),
             };
             self.walk.jump(&target)?;
         }
@@ -135,26 +138,51 @@ impl SeriesScan {
     }
 }
 
+/// The series that a scan is in: most points are of the same one as the point before, whose key need not be decoded again.
+#[derive(Debug, Default)]
+struct CurrentSeries {
+    key: Vec<u8>,
+    /// What the encoded keys of its points begin with; empty before the first point.
+    encoded: Vec<u8>,
+}
+
+impl CurrentSeries {
+    /// Takes note of the encoded key of a point, and gives its timestamp.
+    fn note(&mut self, stored: &[u8]) -> Result<i64> {
+        if let Some((series, timestamp)) = key::split(stored)
+            && !series.is_empty()
+            && *series == self.encoded[..]
+        {
+            return Ok(timestamp);
+        }
+        let (key, timestamp) = key::decode(stored)?;
+        self.key = key;
+        self.encoded = key::encode_series(&self.key);
+        Ok(timestamp)
+    }
+}
+
 impl SeriesScan {
     fn next_point(&mut self) -> Result<Option<Point>> {
-        let Some((key, timestamp)) = self.find()? else {
+        let Some(timestamp) = self.find()? else {
             return Ok(None);
         };
         let entry = self.walk.take(self.keys_only)?;
         let (_, record, expiry) = entry.expect("enter_window found a point");
-        Ok(Some(Point { key, timestamp, record, expiry }))
+        Ok(Some(Point { key: self.series.key.clone(), timestamp, record, expiry }))
     }
 
     /// The key of the next series that has a point in the window. Only for a scan forward that is used for nothing else.
     pub(crate) fn next_series(&mut self) -> Result<Option<Vec<u8>>> {
-        let Some((key, _)) = self.find()? else {
+        if self.find()?.is_none() {
             return Ok(None);
-        };
+        }
+        let key = self.series.key.clone();
         self.walk.jump(&end_of_series(&key))?;
         Ok(Some(key))
     }
 
-    fn find(&mut self) -> Result<Option<(Vec<u8>, i64)>> {
+    fn find(&mut self) -> Result<Option<i64>> {
         if self.window.is_empty() {
             return Ok(None);
         }
