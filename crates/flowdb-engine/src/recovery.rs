@@ -359,7 +359,9 @@ impl Inner {
             Some(log) if is_opened && self.poison.get().is_none() => self.record_close(log),
             _ => prepared,
         };
-        workshop.job = None;
+        if let Some(job) = workshop.job.take() {
+            job.give_up();
+        }
         drop(state);
         // A checkpoint under way sees that the database is closed, and gives up.
         drop(self.removals.write());

@@ -90,6 +90,29 @@ fn closing_often_makes_few_tables_and_keeps_a_short_log() {
 }
 
 #[test]
+fn a_compaction_under_way_leaves_no_file() {
+    let fs: Arc<dyn FileSystem> = Arc::new(MemoryFileSystem::new());
+    let mut options = options();
+    options.table_bytes_max = 64 << 10;
+    let db = Db::open(Arc::clone(&fs), Path::new(DIR), options).unwrap();
+    let mut random = Random::new(1);
+    for _ in 0..4 {
+        for key in 0..600u64 {
+            let value = (0..1_000).map(|_| random.next() as u8).collect();
+            let key = key.to_be_bytes().to_vec();
+            let write = Write::Put { tree: TREES[0], key, value, expiry: i64::MAX };
+            db.write(batch(&[write]), WriteOptions::default()).unwrap();
+        }
+        db.flush().unwrap();
+    }
+    db.maintain(Duration::ZERO).unwrap();
+    let live: usize = db.stats().trees[0].tables.iter().sum();
+    assert!(files(&fs, ".table").len() > live, "some of its tables are finished");
+    db.close().unwrap();
+    assert_eq!(files(&fs, ".table").len(), live);
+}
+
+#[test]
 fn a_segment_that_cannot_be_begun_leaves_the_old_one_in_use() {
     let fault_free = {
         let faulty = FaultyFileSystem::new(Arc::new(MemoryFileSystem::new()));

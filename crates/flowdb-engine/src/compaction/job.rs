@@ -199,6 +199,11 @@ impl CompactionJob {
         })
     }
 
+    /// What it has written so far is superfluous.
+    pub(crate) fn give_up(self) {
+        self.finished.iter().for_each(|live| live.mark_obsolete());
+    }
+
     /// Writes until done (true) or until `deadline`.
     fn run(&mut self, inner: &Inner, tree: &Tree, deadline: Option<Duration>) -> Result<bool> {
         let mut written = 0;
