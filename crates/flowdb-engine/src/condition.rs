@@ -45,7 +45,10 @@ impl Inner {
             return self.check_expiry(conditions);
         }
         for Condition { tree, key, .. } in conditions {
-            if self.tree(*tree)?.view().changed_since(key, since) {
+            let found_in = self.tree(*tree)?;
+            // The view first: what is gone from a later one is known to be forgotten.
+            let view = found_in.view();
+            if view.changed_since(key, since) || found_in.may_have_forgotten(key, since) {
                 return Err(conflict(*tree, "was written to after the snapshot was taken"));
             }
         }

@@ -111,7 +111,8 @@ impl Db {
         result
     }
 
-    /// Begins a transaction that is too large for one batch: see [`Draft`].
+    /// Begins a transaction that is too large for one batch: see [`Draft`]. `InvalidArgument` for a tree that has a retention, or something left
+    /// from one.
     pub fn draft(&self, tree: TreeId) -> Result<Draft> {
         Draft::new(self.clone(), tree)
     }
@@ -136,9 +137,13 @@ impl Db {
 
     fn find(&self, tree: TreeId, key: &[u8], options: ReadOptions) -> Result<Option<Version>> {
         // The view first: what is visible in it at that moment cannot be dropped from under it. See `Snapshots`.
-        let view = self.0.tree(tree)?.view();
+        let tree = self.0.tree(tree)?;
+        let view = tree.view();
         // Then this: the view of a database that is closed meanwhile may be empty.
         self.0.check_open()?;
+        if tree.horizon(|| self.now_of(options)).is_some_and(|horizon| horizon.hides(key)) {
+            return Ok(None);
+        }
         let sequence = options.sequence.unwrap_or_else(|| self.0.snapshots.visible());
         let Some(version) = view.get(key, sequence, source_options(options))? else {
             return Ok(None);
@@ -171,12 +176,17 @@ impl Db {
         let sequence = options.sequence.or(snapshot.as_ref().map(Snapshot::sequence)).unwrap_or_default();
         let view = tree.view();
         self.0.check_open()?;
-        let runs = view.runs((&bounds.0, &bounds.1), source_options(options));
+        let mut read = source_options(options);
+        let horizon = tree.horizon(|| self.now_of(options));
+        if let Some(horizon) = horizon {
+            read.property = Some(horizon.clamp(read.property));
+        }
+        let runs = view.runs((&bounds.0, &bounds.1), read);
         let cursor = MergeCursor::new(runs.cursors);
         let values = resolver(&view, Vec::new(), options);
         let pins = Box::new((view, snapshot));
         let iter = DbIterator::new(cursor, runs.range_deletes, sequence, self.now_of(options), bounds, pins);
-        Ok(iter.metered(ScanMeter::new(&self.0.telemetry)).with_values(values))
+        Ok(iter.metered(ScanMeter::new(&self.0.telemetry)).with_values(values).within(horizon))
     }
 
     /// Keeps what is committed now readable, through [`ReadOptions::sequence`], until dropped.
@@ -298,6 +308,6 @@ pub(crate) fn source_options(options: ReadOptions) -> SourceOptions {
 
 /// What reads the values that the tables of `view` refer to, and those of a draft.
 pub(crate) fn resolver(view: &View, private: Vec<Arc<LiveTable>>, options: ReadOptions) -> ValueResolver {
-    let levels = Arc::clone(&view.levels);
-    ValueResolver { levels, private, tier: options.tier, bypass_cache: options.bypass_cache }
+    let shelves = Arc::clone(&view.shelves);
+    ValueResolver { shelves, private, tier: options.tier, bypass_cache: options.bypass_cache }
 }

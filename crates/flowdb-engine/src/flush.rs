@@ -9,10 +9,12 @@ use crate::inner::Inner;
 use crate::iter::{CompactionIter, CompactionPolicy};
 use crate::key::Sequence;
 use crate::options::FilterKey;
+use crate::outputs::Outputs;
 use crate::resources::Resources;
+use crate::retention::Bucket;
 use crate::separate::{NewValues, Output, Relocated};
 use crate::table::{Placement, Table, TableBuilder, TableOptions, TableSummary};
-use crate::tree::{Buffer, Garbage, Levels, LiveTable, Tree};
+use crate::tree::{Buffer, Garbage, LiveTable, Shelves, Tree};
 use crate::values::ValueFile;
 use crate::version::{TableMeta, log_name, table_name};
 use std::path::{Path, PathBuf};
@@ -36,7 +38,7 @@ impl Inner {
         let begun = self.telemetry.now();
         let view = tree.view();
         let buffer = &view.frozen[0];
-        let table = self.write_memtable(tree, buffer, &view.levels)?;
+        let table = self.write_memtable(tree, buffer, &view.shelves)?;
 
         self.sync_before_flush_counts()?;
         let before = self.version.lock().state.oldest_log;
@@ -47,23 +49,19 @@ impl Inner {
         if let Some(purged) = table.purged_at {
             edit = self.note_purge(edit, purged);
         }
-        if let Some(output) = &table.output {
-            edit = output.add_to(edit);
-        }
-        self.record_outputs(&edit, table.output.as_slice())?;
+        edit = table.outputs.iter().fold(edit, |edit, output| output.add_to(edit));
+        self.record_outputs(&edit, &table.outputs)?;
         self.note_flush(tree, &table, begun);
         tree.change(|view| {
             view.frozen.remove(0);
-            let mut levels = Levels::clone(&view.levels);
-            levels.change(&[], table.output.map(|output| output.live));
-            view.levels = Arc::new(levels);
+            view.change_tables(&[], table.outputs.into_iter().map(|output| output.live));
         });
         self.drop_log_before(before, oldest);
         Ok(true)
     }
 
     fn note_flush(&self, tree: &Tree, table: &Flushed, begun: Duration) {
-        let bytes = table.output.as_ref().map_or(0, Output::bytes);
+        let bytes = table.outputs.iter().map(Output::bytes).sum();
         let duration = self.telemetry.since(begun);
         self.telemetry.flushed(bytes, duration);
         self.telemetry.purged(table.records_purged);
@@ -87,24 +85,28 @@ impl Inner {
         sync().map_err(|error| Error::io(&path, "syncing the log", error))
     }
 
-    fn write_memtable(&self, tree: &Tree, buffer: &Buffer, levels: &Arc<Levels>) -> Result<Flushed> {
+    fn write_memtable(&self, tree: &Tree, buffer: &Buffer, shelves: &Arc<Shelves>) -> Result<Flushed> {
         let memtable = &buffer.memtable;
         let range_deletes = memtable.range_deletes();
-        let bottom = Arc::clone(levels);
-        let bottom_range = Arc::clone(levels);
+        let (bottom, bottom_range) = (Arc::clone(shelves), Arc::clone(shelves));
         let policy = CompactionPolicy {
             snapshots: self.snapshots.list(),
             now: self.now(),
-            bottom: Box::new(move |key| bottom.candidates(key).next().is_none()),
-            bottom_range: Box::new(move |start, end| !bottom_range.touches(start, end)),
+            forgotten: tree.forgotten_horizon(),
+            bottom: Box::new(move |key| {
+                bottom.holding(key).all(|levels| levels.candidates(key).next().is_none())
+            }),
+            bottom_range: Box::new(move |start, end| {
+                !bottom_range.levels().any(|levels| levels.touches(start, end))
+            }),
         };
         let mut entries =
             CompactionIter::new(Box::new(memtable.cursor()), vec![Arc::clone(&range_deletes)], policy)?;
-        let mut output = None;
+        let mut outputs = Outputs::new(self, tree, memtable.smallest_sequence(), shelves);
         let relocated = Relocated::new();
         let mut written = 0;
         while entries.valid() {
-            let table = self.output(&mut output, tree, memtable.smallest_sequence())?;
+            let table = outputs.table(entries.key())?;
             let value_bytes = self.write_entry(&entries, tree, table, &relocated)?;
             entries.next()?;
             written += 1 + value_bytes / VALUE_BYTES_PER_ENTRY;
@@ -113,12 +115,8 @@ impl Inner {
                 self.sync_interval()?;
             }
         }
-        for (start, end, sequence) in entries.kept_range_deletes() {
-            self.builder(&mut output, tree, memtable.smallest_sequence())?
-                .add_range_delete(&start, &end, sequence);
-        }
-        let output = output.map(|output| self.finish_table(tree, 0, output, &[])).transpose()?;
-        Ok(Flushed { output, purged_at: entries.purged_at(), records_purged: entries.records_purged() })
+        let outputs = outputs.finish(&entries.kept_range_deletes())?;
+        Ok(Flushed { outputs, purged_at: entries.purged_at(), records_purged: entries.records_purged() })
     }
 
     /// The table being written, begun if there is none.
@@ -144,7 +142,7 @@ impl Inner {
         self.output(output, tree, base).map(|table| &mut table.builder)
     }
 
-    fn new_table(&self, tree: &Tree, base: Sequence) -> Result<NewTable> {
+    pub(crate) fn new_table(&self, tree: &Tree, base: Sequence) -> Result<NewTable> {
         let id = self.next_file_id();
         let path = self.dir.join(table_name(id));
         let file = self.fs.create(&path).map_err(|error| Error::io(&path, "creating a table", error))?;
@@ -174,6 +172,7 @@ impl Inner {
         &self,
         tree: &Tree,
         level: u8,
+        bucket: Option<Bucket>,
         output: NewTable,
         inputs: &[Arc<LiveTable>],
     ) -> Result<Output> {
@@ -193,6 +192,7 @@ impl Inner {
             entries: summary.entries,
             expiry_max: summary.expiry_max,
             base: None,
+            bucket,
         };
         let find = |id| values.find(id).or_else(|| find_value_file(inputs, id).cloned());
         let live = self.open_table(tree.options.filter_key, meta, &find)?;
@@ -283,8 +283,8 @@ impl Drop for Unfinished {
 }
 
 struct Flushed {
-    /// `None` if nothing of the memtable was worth keeping.
-    output: Option<Output>,
+    /// None if nothing of the memtable was worth keeping.
+    outputs: Vec<Output>,
     purged_at: Option<i64>,
     records_purged: u64,
 }

@@ -80,10 +80,14 @@ impl Inner {
 
     fn compact_whole(&self, workshop: &mut Workshop, id: TreeId) -> Result<()> {
         while self.compact_slice(workshop, None)? {}
+        while self.retire(workshop)? {}
         let tree = self.tree(id)?;
-        if let Some(job) = self.whole_tree_job(tree)? {
-            workshop.job = Some(job);
-            while self.compact_slice(workshop, None)? {}
+        let buckets: Vec<_> = tree.view().shelves.iter().map(|(bucket, _)| bucket).collect();
+        for bucket in buckets {
+            if let Some(job) = self.whole_shelf_job(tree, bucket)? {
+                workshop.job = Some(job);
+                while self.compact_slice(workshop, None)? {}
+            }
         }
         // What the job above dropped became garbage in value files.
         while let Some(job) = self.garbage_job(tree)? {
@@ -130,7 +134,7 @@ impl Inner {
             || self.attempt(Work::Flush, || self.flush_one())?
             || self.attempt(Work::LogSegment, || self.rotate_log_if_due())?
             || self.freeze_to_free_log()
-            || self.attempt(Work::Compaction, || self.evict(workshop))?
+            || self.attempt(Work::Compaction, || Ok(self.evict(workshop)? || self.retire(workshop)?))?
             || self.attempt(Work::Flush, || self.flush_quiet(workshop))?
             || self.attempt(Work::Compaction, || self.compact_slice(workshop, Some(deadline)))?
             || self.collect_garbage())

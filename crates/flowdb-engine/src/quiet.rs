@@ -2,7 +2,7 @@
 //! `compaction/quiet.rs`.
 
 use crate::commit::LogPosition;
-use crate::compaction::{TOLERATED_PART, hidden_in_tables, next_expiry};
+use crate::compaction::{TOLERATED_PART, hidden_in_tables, next_expiry, next_retirement};
 use crate::error::Result;
 use crate::inner::Inner;
 use crate::key::{Sequence, TreeId};
@@ -80,15 +80,15 @@ impl Inner {
         if workshop.rest.are_all_quiet() {
             self.bell.await_write();
         }
-        let newest = |tree: &Tree| tree.view().levels.iter().map(|live| live.meta.largest_sequence).max();
+        let newest = |tree: &Tree| tree.view().shelves.tables().map(|live| live.meta.largest_sequence).max();
         self.snapshots.await_release(self.trees.iter().filter_map(newest).max().unwrap_or(0));
     }
 
     /// How long until something is to be done, if nobody writes.
     pub(crate) fn next_due(&self, workshop: &Workshop) -> Option<Duration> {
         let clock = &self.options.clock;
-        let expiry = self.trees.iter().filter_map(|tree| next_expiry(&tree.view().levels, self.now())).min();
-        let expiry = expiry.map(|time| {
+        let expiries = self.trees.iter().filter_map(|tree| next_expiry(&tree.view().shelves, self.now()));
+        let expiry = expiries.chain(self.trees.iter().filter_map(next_retirement)).min().map(|time| {
             let micros = time.saturating_sub(self.now()).max(1);
             Duration::from_micros(micros.unsigned_abs()).min(LOOK_AT_CLOCK)
         });
@@ -105,14 +105,14 @@ impl Inner {
             // Their flush did not succeed; more of them would not help.
             return Ok(false);
         }
-        let tables: u64 = self.trees.iter().map(|tree| tree.view().levels.total().bytes).sum();
+        let tables: u64 = self.trees.iter().map(|tree| tree.view().shelves.total().bytes).sum();
         let is_much = |bytes: u64, of: u64| bytes > FLUSH_WORTH_BYTES && bytes * TOLERATED_PART > of;
         if workshop.rest.are_all_quiet() && is_much(self.log_bytes(), tables) {
             return self.empty_log();
         }
         let is_worthwhile = |tree: &Tree| {
             workshop.rest.is_quiet(tree.options.id)
-                && is_much(hidden_by_memtable(tree), tree.view().levels.total().bytes)
+                && is_much(hidden_by_memtable(tree), tree.view().shelves.total().bytes)
         };
         let wanted: Vec<TreeId> =
             self.trees.iter().filter(|tree| is_worthwhile(tree)).map(|tree| tree.options.id).collect();
@@ -164,7 +164,7 @@ impl Inner {
 fn hidden_by_memtable(tree: &Tree) -> u64 {
     let view = tree.view();
     let memtable = &view.active.memtable;
-    hidden_in_tables(&view.levels, memtable.entries() as u64, memtable.range_deletes().originals())
+    hidden_in_tables(&view.shelves, memtable.entries() as u64, memtable.range_deletes().originals())
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::maintenance::Workshop;
 use crate::options::Options;
 use crate::snapshot::Snapshots;
 use crate::stats::Telemetry;
-use crate::tree::{Garbage, Levels, LiveTable, Tree};
+use crate::tree::{Garbage, LiveTable, Shelves, Tree};
 use crate::values::{ValueFile, ValueFileContext};
 use crate::version::{
     Edit, LOCK, LOCK_HOLDER, MANIFEST, Manifest, NumberedFile, State, log_name, parse_name,
@@ -177,7 +177,12 @@ pub(crate) fn assemble(
                 open_table(&fs, dir, id, tree.filter_key, meta.clone(), &resources, &garbage, &find)
             })
             .collect();
-        trees.push(Tree::new(tree.clone(), Levels::new(live?), state.oldest_log));
+        let shelves = Shelves::new(tree.block_property, live?);
+        if tree.bytes_max.is_some() && shelves.has_buckets() {
+            return Err(Error::invalid(format!("bytes_max: tree \"{}\" has had a retention", tree.name)));
+        }
+        let forgotten = state.forgotten.get(&tree.id).copied().unwrap_or(i64::MIN);
+        trees.push(Tree::new(tree.clone(), shelves, state.oldest_log, forgotten));
     }
     let snapshots = Arc::new(Snapshots::new(Arc::clone(&options.clock), Arc::clone(&bell)));
     snapshots.publish(state.last_sequence);
@@ -302,20 +307,25 @@ impl Inner {
         Ok(())
     }
 
-    /// Says in the manifest that the database is open, and which trees it has.
+    /// Says in the manifest that the database is open, and which trees it has. A tree whose tables have nothing left of what it has forgotten
+    /// need not know of it any more: nothing can come back, and what is written from now on may be as old.
     fn record_opening(&self) -> Result<()> {
         let State { trees: known, oldest_log, .. } = self.version.lock().state.clone();
         let edit = self.new_edit().clean_close(false).oldest_log(oldest_log.max(FIRST_SEGMENT));
         let new = self.options.trees.iter().filter(|tree| !known.contains_key(&tree.id));
         let edit = new.fold(edit, |edit, tree| edit.tree(tree.id, &tree.name));
-        self.record(&self.without_unused_values(edit)?)
+        let edit = self.without_unused_values(edit)?;
+        let clean: Vec<_> = self.trees.iter().filter(|tree| tree.has_dropped_all_forgotten()).collect();
+        self.record(&clean.iter().fold(edit, |edit, tree| edit.forgotten(tree.options.id, i64::MIN)))?;
+        clean.iter().for_each(|tree| tree.forget_before(i64::MIN, 0));
+        Ok(())
     }
 
     /// No edit of ours leaves a value file without a table; what a repair took away may.
     fn without_unused_values(&self, edit: Edit) -> Result<Edit> {
         let named = self.version.lock().state.value_files.clone();
         named.into_keys().try_fold(edit, |edit, (tree, id)| {
-            let is_used = self.tree(tree)?.view().levels.value_file(id).is_some();
+            let is_used = self.tree(tree)?.view().shelves.value_file(id).is_some();
             Ok(if is_used { edit } else { edit.remove_value_file(tree, id) })
         })
     }

@@ -27,7 +27,7 @@ impl Inner {
             if view.frozen.len() >= self.options.frozen_memtables_max {
                 return Some(Work::Flush);
             }
-            (view.levels.level(0).len() >= LEVEL_0_TABLES_MAX).then_some(Work::Compaction)
+            (view.shelves.level_0_tables() >= LEVEL_0_TABLES_MAX).then_some(Work::Compaction)
         })
     }
 

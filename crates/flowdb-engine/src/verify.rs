@@ -5,6 +5,7 @@ use crate::fs::FileSystem;
 use crate::key::{Kind, Sequence, TreeId};
 use crate::options::TreeOptions;
 use crate::read_only::{expected_log, nothing_there, share_lock};
+use crate::retention::Bucket;
 use crate::table::{Inspection, Row, Subject, TableDamage, inspect};
 use crate::tree::LEVELS;
 use crate::values::{ValuePointer, inspect_values};
@@ -14,7 +15,7 @@ use crate::version::{
 };
 use crate::wal::{self, LogDamage};
 use bytes::Bytes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// What to compare a database with. See [`verify`].
@@ -175,15 +176,20 @@ impl Verifier<'_> {
             self.problem_of(&Error::corruption(&path, 0, format!("table {}: {message}", meta.id)), &path);
         }
         for tree in state.trees.keys() {
-            for level in 1..LEVELS {
-                self.check_level(state, *tree, level);
+            let of_tree = state.tables.values().filter(|meta| meta.tree == *tree);
+            let buckets: BTreeSet<_> = of_tree.map(|meta| meta.bucket).collect();
+            for (bucket, level) in
+                buckets.into_iter().flat_map(|bucket| (1..LEVELS).map(move |level| (bucket, level)))
+            {
+                self.check_level(state, *tree, bucket, level);
             }
         }
     }
 
-    /// The tables of a level do not overlap; neighbours may share a key that is only the end of a range delete.
-    fn check_level(&mut self, state: &State, tree: TreeId, level: usize) {
-        let on_level = |meta: &&TableMeta| meta.tree == tree && usize::from(meta.level) == level;
+    /// The tables of a level do not overlap, but for those of other buckets; neighbours may share a key that is only the end of a range delete.
+    fn check_level(&mut self, state: &State, tree: TreeId, bucket: Option<Bucket>, level: usize) {
+        let on_level =
+            |meta: &&TableMeta| (meta.tree, meta.bucket, usize::from(meta.level)) == (tree, bucket, level);
         let mut tables: Vec<_> = state.tables.values().filter(on_level).collect();
         tables.sort_by(|a, b| a.smallest.cmp(&b.smallest));
         for pair in tables.windows(2).filter(|pair| pair[0].largest > pair[1].smallest) {

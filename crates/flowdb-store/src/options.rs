@@ -4,8 +4,8 @@ mod json;
 
 use crate::keyspace::{DOCUMENTS, KV, SERIES};
 use crate::store::Waker;
-use crate::ttl::Ttl;
-use flowdb_engine::{Clock, Compression, Error, Options, Result, SyncMode, SystemClock};
+use crate::ttl::{TTL_MS_MAX, Ttl};
+use flowdb_engine::{Clock, Compression, Error, Options, Result, Retention, SyncMode, SystemClock};
 use std::sync::Arc;
 
 /// Settings of a store. `None` stands for the default, or for what the store was opened with if it is open already.
@@ -46,6 +46,13 @@ pub struct StoreOptions {
     /// Time to live of points that bring none, the retention of the series. Default never; in milliseconds, from 1 to
     /// [`crate::TTL_MS_MAX`], counted from the point's timestamp.
     pub series_ttl: Option<Ttl>,
+    /// Age from which on points are not seen any more, whatever their TTL: see [`flowdb_engine::TreeOptions::retention`]. Default: none; in
+    /// milliseconds, from 1 to [`crate::TTL_MS_MAX`]. Points are kept apart by time, so that old ones go without being read or rewritten,
+    /// which a TTL does not give.
+    pub series_retention_ms: Option<u64>,
+    /// Time span whose points go together once all of it is older than `series_retention_ms`. Default a tenth of that, but at least one hour; in
+    /// milliseconds, from 1 minute to [`crate::TTL_MS_MAX`], at least a 256th of it. Without effect where there is no retention.
+    pub series_bucket_ms: Option<u64>,
     /// Where the time comes from. Default: the machine.
     pub clock: Arc<dyn Clock>,
     /// Whom to tell that there is maintenance to do; `None` if the caller looks after it by itself.
@@ -69,6 +76,8 @@ impl Default for StoreOptions {
             kv_bytes_max: None,
             kv_ttl: None,
             series_ttl: None,
+            series_retention_ms: None,
+            series_bucket_ms: None,
             clock: Arc::new(SystemClock::default()),
             waker: None,
         }
@@ -76,7 +85,7 @@ impl Default for StoreOptions {
 }
 
 /// Names and allowed values of the settings that are numbers.
-const RANGES: [(&str, u64, u64); 9] = [
+const RANGES: [(&str, u64, u64); 11] = [
     ("cacheBytes", 0, 1 << 40),
     ("writeBufferBytes", 64 << 10, 1 << 30),
     ("frozenMemtablesMax", 1, 16),
@@ -86,6 +95,8 @@ const RANGES: [(&str, u64, u64); 9] = [
     ("logBytesMax", 64 << 10, 1 << 40),
     ("tableBytesMax", 64 << 10, 1 << 30),
     ("kvBytesMax", 256 << 10, 1 << 60),
+    ("seriesRetentionMs", 1, TTL_MS_MAX),
+    ("seriesBucketMs", 60_000, TTL_MS_MAX),
 ];
 
 impl StoreOptions {
@@ -107,7 +118,7 @@ impl StoreOptions {
     }
 
     /// In the order of [`RANGES`].
-    fn numbers(&self) -> [Option<u64>; 9] {
+    fn numbers(&self) -> [Option<u64>; 11] {
         [
             self.cache_bytes,
             self.write_buffer_bytes.map(|bytes| bytes as u64),
@@ -118,6 +129,8 @@ impl StoreOptions {
             self.log_bytes_max,
             self.table_bytes_max,
             self.kv_bytes_max,
+            self.series_retention_ms,
+            self.series_bucket_ms,
         ]
     }
 }
@@ -152,6 +165,10 @@ impl Settings {
         }
         if let Some(bytes_max) = given.kv_bytes_max {
             limit(engine, bytes_max);
+        }
+        if let Some(keep_ms) = given.series_retention_ms {
+            let default = (keep_ms / BUCKETS).max(BUCKET_MS_MIN);
+            retain(engine, keep_ms, *given.series_bucket_ms.get_or_insert(default))?;
         }
         if engine.log_bytes_max < engine.log_segment_bytes {
             return Err(Error::invalid(format!(
@@ -194,6 +211,28 @@ fn limit(engine: &mut Options, bytes_max: u64) {
     }
 }
 
+/// Buckets that a retention is parted into, if nothing else is asked for.
+const BUCKETS: u64 = 10;
+/// Less is not worth tables of its own.
+const BUCKET_MS_MIN: u64 = 60 * 60 * 1_000;
+
+/// Has the tree of series forget what is older than `keep_ms`.
+fn retain(engine: &mut Options, keep_ms: u64, bucket_ms: u64) -> Result<()> {
+    if keep_ms / bucket_ms > Retention::BUCKETS_MAX {
+        return Err(Error::invalid(format!(
+            "seriesBucketMs is {bucket_ms}; allowed is at least a {}th of seriesRetentionMs, which is {keep_ms}",
+            Retention::BUCKETS_MAX
+        )));
+    }
+    let retention = Retention { keep: keep_ms * 1_000, bucket: bucket_ms * 1_000 };
+    engine
+        .trees
+        .iter_mut()
+        .filter(|tree| tree.id == SERIES)
+        .for_each(|tree| tree.retention = Some(retention));
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,7 +264,11 @@ mod tests {
                 accepted(&StoreOptions::from_json(&json).unwrap()).unwrap();
             }
         }
-        let contradiction = json!({ "logSegmentBytes": 1 << 20, "logBytesMax": 1 << 19 });
-        assert!(accepted(&StoreOptions::from_json(&contradiction).unwrap()).is_err());
+        for contradiction in [
+            json!({ "logSegmentBytes": 1 << 20, "logBytesMax": 1 << 19 }),
+            json!({ "seriesRetentionMs": 257 * 60_000, "seriesBucketMs": 60_000 }),
+        ] {
+            assert!(accepted(&StoreOptions::from_json(&contradiction).unwrap()).is_err());
+        }
     }
 }

@@ -3,7 +3,8 @@
 use crate::error::Result;
 use crate::inner::Inner;
 use crate::maintenance::Workshop;
-use crate::tree::{LEVELS, Levels, LiveTable, Tree};
+use crate::tree::{LEVELS, Levels, LiveTable, Shelves, Tree};
+use crate::version::Edit;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -16,30 +17,42 @@ impl Inner {
             let Some(bytes_max) = tree.options.bytes_max else {
                 continue;
             };
-            let dropped = pick_evicted(&tree.view().levels, bytes_max, self.now());
+            let dropped = pick_evicted(tree.view().shelves.rest(), bytes_max, self.now());
             if !dropped.is_empty() {
-                return self.drop_tables(tree, &dropped).map(|()| true);
+                return self.evict_tables(tree, &dropped).map(|()| true);
             }
         }
         Ok(false)
     }
 
-    fn drop_tables(&self, tree: &Tree, dropped: &[Arc<LiveTable>]) -> Result<()> {
+    fn evict_tables(&self, tree: &Tree, dropped: &[Arc<LiveTable>]) -> Result<()> {
+        self.drop_tables(tree, dropped, self.new_edit(), || ())
+    }
+
+    /// Drops tables, and the value files that only they refer to, by `edit`, which may say more. Calls `recorded` before readers miss them.
+    pub(super) fn drop_tables(
+        &self,
+        tree: &Tree,
+        dropped: &[Arc<LiveTable>],
+        edit: Edit,
+        recorded: impl FnOnce(),
+    ) -> Result<()> {
         let id = tree.options.id;
         let removed: Vec<u64> = dropped.iter().map(|live| live.meta.id).collect();
-        let before = &tree.view().levels;
-        let mut after = Levels::clone(before);
+        let before = &tree.view().shelves;
+        let mut after = Shelves::clone(before);
         after.change(&removed, []);
         let unused = before.value_files_gone_in(&after);
-        let edit = removed.iter().fold(self.new_edit(), |edit, table| edit.remove_table(id, *table));
+        let edit = removed.iter().fold(edit, |edit, table| edit.remove_table(id, *table));
         let edit = unused.iter().fold(edit, |edit, file| edit.remove_value_file(id, file.meta.id));
         self.record(&edit)?;
+        recorded();
         let entries: u64 = dropped.iter().map(|live| live.meta.entries).sum();
-        tracing::debug!(tree = tree.options.name, tables = removed.len(), entries, "evicted");
+        tracing::debug!(tree = tree.options.name, tables = removed.len(), entries, "tables dropped");
         dropped.iter().for_each(|live| live.mark_obsolete());
         unused.iter().for_each(|file| file.mark_obsolete());
-        // Only who has the workshop changes the levels, so that those of before are still the ones.
-        tree.change(|view| view.levels = Arc::new(after));
+        // Only who has the workshop changes the shelves, so that those of before are still the ones.
+        tree.change(|view| view.shelves = Arc::new(after));
         // Counters only: nothing is published with them.
         tree.evicted.tables.fetch_add(removed.len() as u64, Ordering::Relaxed);
         tree.evicted.entries.fetch_add(entries, Ordering::Relaxed);

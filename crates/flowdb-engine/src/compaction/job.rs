@@ -2,6 +2,7 @@
 
 use super::picker::{Choice, Circumstances, pick, pick_all, pick_garbage};
 use super::quiet::pick_quiet;
+use super::retire::partly_forgotten;
 use crate::background::Work;
 use crate::error::Result;
 use crate::events::Event;
@@ -11,8 +12,9 @@ use crate::iter::{CompactionIter, CompactionPolicy, LevelCursor, MergeCursor};
 use crate::key::{Sequence, TreeId};
 use crate::maintenance::Workshop;
 use crate::options::ReadTier;
+use crate::retention::Bucket;
 use crate::separate::{Output, Relocated};
-use crate::tree::{Levels, LiveTable, Sources, Tree, ValueFileUse};
+use crate::tree::{Levels, LiveTable, Shelves, Sources, Tree, ValueFileUse};
 use crate::version::TableMeta;
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -26,6 +28,7 @@ const ENTRIES_PER_LOOK: u64 = 256;
 /// had written.
 pub(crate) struct CompactionJob {
     tree: TreeId,
+    bucket: Option<Bucket>,
     level: u8,
     inputs: Vec<Arc<LiveTable>>,
     relocated: Relocated,
@@ -83,20 +86,30 @@ impl Inner {
         Ok(true)
     }
 
-    /// A job that rewrites all of `tree`.
-    pub(crate) fn whole_tree_job(&self, tree: &Tree) -> Result<Option<CompactionJob>> {
-        let levels = &tree.view().levels;
-        pick_all(levels, tree.options.table_bytes_max(self.options.table_bytes_max))
-            .map(|choice| CompactionJob::begin(self, tree, levels, choice, ValueFileUse::is_wasteful))
+    /// A job that rewrites all of `tree` that is in the bucket, or in none.
+    pub(crate) fn whole_shelf_job(
+        &self,
+        tree: &Tree,
+        bucket: Option<Bucket>,
+    ) -> Result<Option<CompactionJob>> {
+        let shelf = shelves(tree).into_iter().find(|shelf| shelf.bucket == bucket);
+        shelf
+            .and_then(|shelf| {
+                let choice =
+                    pick_all(&shelf.levels, tree.options.table_bytes_max(self.options.table_bytes_max))?;
+                Some(CompactionJob::begin(self, tree, shelf, choice, ValueFileUse::is_wasteful))
+            })
             .transpose()
     }
 
     /// A job that frees value files of which any part is garbage.
     pub(crate) fn garbage_job(&self, tree: &Tree) -> Result<Option<CompactionJob>> {
-        let levels = &tree.view().levels;
         let has_garbage = |usage: &ValueFileUse| usage.garbage_bytes() > 0;
-        pick_garbage(levels, has_garbage)
-            .map(|choice| CompactionJob::begin(self, tree, levels, choice, has_garbage))
+        let choose = |shelf: Shelf| Some((pick_garbage(&shelf.levels, has_garbage)?, shelf));
+        shelves(tree)
+            .into_iter()
+            .find_map(choose)
+            .map(|(choice, shelf)| CompactionJob::begin(self, tree, shelf, choice, has_garbage))
             .transpose()
     }
 
@@ -109,27 +122,33 @@ impl Inner {
         };
         // A tree with many tables on level 0 makes writers wait, those of other trees too: it comes first.
         let mut trees: Vec<&Tree> = self.trees.iter().collect();
-        trees.sort_by_key(|tree| std::cmp::Reverse(tree.view().levels.level(0).len()));
+        trees.sort_by_key(|tree| std::cmp::Reverse(tree.view().shelves.level_0_tables()));
         for tree in trees {
-            let levels = &tree.view().levels;
-            if let Some(choice) = pick(levels, at(tree)) {
-                return self.begin(tree, levels, choice);
+            let mut shelves = shelves(tree);
+            shelves.sort_by_key(|shelf| std::cmp::Reverse(shelf.levels.level(0).len()));
+            for shelf in shelves {
+                let choice = pick(&shelf.levels, at(tree));
+                let choice = choice.or_else(|| partly_forgotten(&shelf.levels, tree.forgotten_before()));
+                if let Some(choice) = choice {
+                    return self.begin(tree, shelf, choice);
+                }
             }
         }
         for tree in self.trees.iter().filter(|tree| workshop.rest.is_quiet(tree.options.id)) {
-            let levels = &tree.view().levels;
-            if let Some(choice) = pick_quiet(levels, at(tree)) {
-                return self.begin(tree, levels, choice);
+            for shelf in shelves(tree) {
+                if let Some(choice) = pick_quiet(&shelf.levels, at(tree)) {
+                    return self.begin(tree, shelf, choice);
+                }
             }
         }
         Ok(Begun::Nothing)
     }
 
-    fn begin(&self, tree: &Tree, levels: &Arc<Levels>, choice: Choice) -> Result<Begun> {
+    fn begin(&self, tree: &Tree, shelf: Shelf, choice: Choice) -> Result<Begun> {
         if is_movable(&choice, self.now()) {
             return self.move_tables(tree, &choice).map(|()| Begun::Moved);
         }
-        let job = CompactionJob::begin(self, tree, levels, choice, ValueFileUse::is_wasteful)?;
+        let job = CompactionJob::begin(self, tree, shelf, choice, ValueFileUse::is_wasteful)?;
         Ok(Begun::Job(Box::new(job)))
     }
 
@@ -144,9 +163,7 @@ impl Inner {
         tracing::debug!(tree = tree.options.name, tables = moved.len(), level = choice.level, "tables moved");
         tree.change(|view| {
             let removed: Vec<u64> = moved.iter().map(|live| live.meta.id).collect();
-            let mut levels = Levels::clone(&view.levels);
-            levels.change(&removed, moved);
-            view.levels = Arc::new(levels);
+            view.change_tables(&removed, moved);
         });
         Ok(())
     }
@@ -162,21 +179,23 @@ impl CompactionJob {
     fn begin(
         inner: &Inner,
         tree: &Tree,
-        levels: &Arc<Levels>,
+        shelf: Shelf,
         choice: Choice,
         is_relocated: impl Fn(&ValueFileUse) -> bool,
     ) -> Result<Self> {
+        let Shelf { bucket, levels } = shelf;
         let Choice { inputs, level } = choice;
         tracing::debug!(tree = tree.options.name, tables = inputs.len(), level, "compaction begins");
         let sources = sources(&inputs);
         let now = inner.now();
-        let (beneath, beneath_range) = (Arc::clone(levels), Arc::clone(levels));
+        let (beneath, beneath_range) = (Arc::clone(&levels), Arc::clone(&levels));
         let depth = usize::from(level);
         let policy = CompactionPolicy {
             snapshots: inner.snapshots.list(),
             now,
+            forgotten: tree.forgotten_horizon(),
             bottom: Box::new(move |key| !beneath.has_beneath(depth, key, key)),
-            bottom_range: Box::new(move |start, end| !beneath_range.has_beneath(depth, start, end)),
+            bottom_range: Box::new(move |start, end| !beneath_range.has_deeper(depth, start, end)),
         };
         let merged = MergeCursor::new(sources.cursors);
         let entries = CompactionIter::new(Box::new(merged), sources.range_deletes, policy)?;
@@ -186,6 +205,7 @@ impl CompactionJob {
         let base = inputs.iter().map(|live| live.meta.smallest_sequence).min().unwrap_or(0);
         Ok(CompactionJob {
             tree: tree.options.id,
+            bucket,
             level,
             inputs,
             relocated,
@@ -262,7 +282,7 @@ impl CompactionJob {
         }
         self.range_deletes = later;
         if let Some(output) = self.output.take() {
-            self.finished.push(inner.finish_table(tree, self.level, output, &self.inputs)?);
+            self.finished.push(inner.finish_table(tree, self.level, self.bucket, output, &self.inputs)?);
         }
         Ok(())
     }
@@ -287,8 +307,8 @@ impl CompactionJob {
         }
         edit = removed.iter().fold(edit, |edit, id| edit.remove_table(self.tree, *id));
         edit = self.finished.iter().fold(edit, |edit, output| output.add_to(edit));
-        let before = &tree.view().levels;
-        let mut after = Levels::clone(before);
+        let before = &tree.view().shelves;
+        let mut after = Shelves::clone(before);
         after.change(&removed, self.finished.iter().map(|output| Arc::clone(&output.live)));
         let unused = before.value_files_gone_in(&after);
         edit = unused.iter().fold(edit, |edit, file| edit.remove_value_file(self.tree, file.meta.id));
@@ -302,8 +322,8 @@ impl CompactionJob {
             added = self.finished.len(),
             "compaction ends"
         );
-        // Only who has the workshop changes the levels, so that those of before are still the ones.
-        tree.change(|view| view.levels = Arc::new(after));
+        // Only who has the workshop changes the shelves, so that those of before are still the ones.
+        tree.change(|view| view.shelves = Arc::new(after));
         Ok(())
     }
 }
@@ -320,6 +340,7 @@ pub(crate) fn merge_private(
     let policy = CompactionPolicy {
         snapshots: vec![Sequence::MAX],
         now: i64::MIN,
+        forgotten: None,
         // The tree beneath may hold anything.
         bottom: Box::new(|_| false),
         bottom_range: Box::new(|_, _| false),
@@ -331,6 +352,7 @@ pub(crate) fn merge_private(
     let (output, finished) = (None, Vec::new());
     let mut job = CompactionJob {
         tree: tree_id,
+        bucket: None,
         level: 0,
         inputs,
         relocated: Relocated::new(),
@@ -347,6 +369,20 @@ pub(crate) fn merge_private(
         return Err(error);
     }
     Ok(job.finished.into_iter().map(|output| output.live).collect())
+}
+
+/// What a compaction works in.
+struct Shelf {
+    bucket: Option<Bucket>,
+    levels: Arc<Levels>,
+}
+
+fn shelves(tree: &Tree) -> Vec<Shelf> {
+    let shelves = &tree.view().shelves;
+    shelves
+        .iter()
+        .map(|(bucket, levels)| Shelf { bucket, levels: shelves.beside_others(bucket, levels) })
+        .collect()
 }
 
 /// What came of looking for a compaction.

@@ -4,7 +4,9 @@ mod evict;
 mod job;
 mod picker;
 mod quiet;
+mod retire;
 
 pub(crate) use job::{CompactionJob, merge_private};
 pub(crate) use picker::LEVEL_0_TABLES_MAX;
 pub(crate) use quiet::{TOLERATED_PART, hidden_in_tables, next_expiry};
+pub(crate) use retire::next_retirement;

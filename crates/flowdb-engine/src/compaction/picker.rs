@@ -176,7 +176,7 @@ pub(super) fn rewrite(levels: &Levels, level: usize, live: &Arc<LiveTable>) -> C
     if levels.has_beneath(level, &live.meta.smallest, &live.meta.largest) {
         return down(levels, level, live);
     }
-    in_place(live)
+    in_place(levels, level, live)
 }
 
 /// The table whose rewriting gains most of value files that are garbage for more than half, if it frees more than it writes. Each table
@@ -201,7 +201,7 @@ fn wasteful_values(levels: &Levels) -> Option<Choice> {
         freed.checked_sub(written).filter(|gain| *gain > 0)
     };
     let best = levels.iter().filter_map(|live| Some((gain(live)?, live))).max_by_key(|(gain, _)| *gain);
-    best.map(|(_, live)| if live.meta.level == 0 { from_level_0(levels) } else { in_place(live) })
+    best.map(|(_, live)| in_place(levels, usize::from(live.meta.level), live))
 }
 
 /// A table that refers to a value file of which any part is garbage, wherever it is.
@@ -210,12 +210,18 @@ pub(crate) fn pick_garbage(levels: &Levels, has_garbage: impl Fn(&ValueFileUse) 
         let mut files = live.value_references();
         files.any(|(file, _)| levels.value_file_use(file.meta.id).is_some_and(&has_garbage))
     };
-    (1..LEVELS).flat_map(|level| levels.level(level)).find(refers).map(in_place)
+    (1..LEVELS)
+        .flat_map(|level| levels.level(level))
+        .find(refers)
+        .map(|live| in_place(levels, usize::from(live.meta.level), live))
 }
 
-/// `live`, which is below level 0, and nothing else.
-fn in_place(live: &Arc<LiveTable>) -> Choice {
-    Choice { inputs: vec![Arc::clone(live)], level: live.meta.level }
+/// Rewrites `live` where it is.
+pub(super) fn in_place(levels: &Levels, level: usize, live: &Arc<LiveTable>) -> Choice {
+    if level == 0 {
+        return from_level_0(levels);
+    }
+    Choice { inputs: vec![Arc::clone(live)], level: level_number(level) }
 }
 
 /// `live` of `level`, and what it overlaps in the level beneath; the last level is rewritten in place.

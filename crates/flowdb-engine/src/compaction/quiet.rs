@@ -6,7 +6,7 @@
 use super::picker::{Choice, Circumstances, from_level_0, partly_expired, rewrite};
 use crate::format::NEVER;
 use crate::iter::RangeDelete;
-use crate::tree::{Amount, LEVELS, Levels, LiveTable};
+use crate::tree::{Amount, LEVELS, Levels, LiveTable, Shelves};
 use std::sync::Arc;
 
 /// One part in so many of a tree, or of a table, may be garbage. A smaller part would cost more rewriting than it gives back.
@@ -24,19 +24,21 @@ pub(crate) fn pick_quiet(levels: &Levels, at: Circumstances) -> Option<Choice> {
 }
 
 /// When [`pick_quiet`] will find something because it has expired; `None` if that never happens. In microseconds since the epoch.
-pub(crate) fn next_expiry(levels: &Levels, now: i64) -> Option<i64> {
+pub(crate) fn next_expiry(shelves: &Shelves, now: i64) -> Option<i64> {
     let due = |live: &Arc<LiveTable>| live.table.properties().expiry.time_of(EXPIRED_PARTS);
-    levels.iter().filter_map(due).filter(|time| *time > now && *time != NEVER).min()
+    shelves.tables().filter_map(due).filter(|time| *time > now && *time != NEVER).min()
 }
 
 /// What `points` entries and `range_deletes` may hide of all the tables of a tree, in bytes, about.
 pub(crate) fn hidden_in_tables<'a>(
-    levels: &Levels,
+    shelves: &Shelves,
     points: u64,
     range_deletes: impl Iterator<Item = &'a RangeDelete>,
 ) -> u64 {
-    let total = levels.total();
-    let by_ranges = deleted(range_deletes, |start, end| levels.beneath(None, start, end), total.bytes);
+    let total = shelves.total();
+    let reach =
+        |start: &[u8], end: &[u8]| shelves.levels().map(|levels| levels.beneath(None, start, end)).sum();
+    let by_ranges = deleted(range_deletes, reach, total.bytes);
     total.hidden_by(points).saturating_add(by_ranges).min(total.bytes)
 }
 

@@ -39,9 +39,7 @@ impl Inner {
         // From here on the files belong to the tree.
         draft.runs.clear();
         tree.change(|view| {
-            let mut levels = Levels::clone(&view.levels);
-            levels.change(&[], tables);
-            view.levels = Arc::new(levels);
+            view.change_tables(&[], tables);
         });
         log.skip_to(last);
         state.last = last;
@@ -58,7 +56,7 @@ impl Inner {
         draft: &Draft,
         before: Sequence,
     ) -> Result<Vec<Arc<LiveTable>>> {
-        let mut levels = Levels::clone(&tree.view().levels);
+        let mut levels = Levels::clone(tree.view().shelves.rest());
         let mut placed = Vec::new();
         // The oldest first: it may lie deepest.
         for live in draft.runs.iter().flat_map(|run| &run.tables) {

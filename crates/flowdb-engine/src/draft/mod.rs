@@ -6,7 +6,7 @@ mod ingest;
 
 use crate::compaction::merge_private;
 use crate::db::{Db, resolver, source_options};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::NEVER;
 use crate::iter::{DbIterator, MergeCursor, Run as Merged};
 use crate::key::{Kind, Sequence, TreeId, Version};
@@ -57,7 +57,9 @@ struct Run {
 impl Draft {
     pub(crate) fn new(db: Db, tree: TreeId) -> Result<Self> {
         db.inner().check_usable()?;
-        db.inner().tree(tree)?;
+        if db.inner().tree(tree)?.is_kept_by_time() {
+            return Err(Error::invalid("a tree with a retention takes no drafts"));
+        }
         Ok(Draft { db, tree, runs: Vec::new(), operations: 0 })
     }
 
@@ -91,7 +93,7 @@ impl Draft {
             inner.write_whole(Kept { key, sequence, kind, expiry: NEVER, value }, tree, table)?;
         }
         if let Some(output) = output {
-            let tables = vec![inner.finish_table(tree, 0, output, &[])?.live];
+            let tables = vec![inner.finish_table(tree, 0, None, output, &[])?.live];
             self.runs.push(Run { tables });
             self.operations = next - DRAFT_BASE;
         }

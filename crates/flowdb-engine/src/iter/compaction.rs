@@ -4,6 +4,7 @@ use super::{Coverage, Cursor, Direction, RangeDelete, RangeDeletes, STEPS_BEFORE
 use crate::error::Result;
 use crate::format::NEVER;
 use crate::key::{Kind, Sequence};
+use crate::retention::Horizon;
 use std::sync::Arc;
 
 /// A question about a key.
@@ -17,6 +18,8 @@ pub(crate) struct CompactionPolicy {
     pub(crate) snapshots: Vec<Sequence>,
     /// Time against which expiry is judged, microseconds since the epoch.
     pub(crate) now: i64,
+    /// What the tree has forgotten, so that no reader sees it.
+    pub(crate) forgotten: Option<Horizon>,
     /// True if no older run can hold the key.
     pub(crate) bottom: KeyTest,
     /// True if no older run can hold a key between the two, both included.
@@ -125,7 +128,7 @@ impl CompactionIter {
         self.purged_at
     }
 
-    /// Expired entries that were dropped, or made a delete of, so far.
+    /// Entries that were dropped, or made a delete of, because they had expired or were too old, so far.
     pub(crate) fn records_purged(&self) -> u64 {
         self.records_purged
     }
@@ -163,6 +166,10 @@ impl CompactionIter {
 
     fn judge(&mut self) -> Verdict {
         let key = self.cursor.key();
+        if self.policy.forgotten.is_some_and(|horizon| horizon.hides(key)) {
+            self.records_purged += 1;
+            return Verdict::Drop;
+        }
         let sequence = self.cursor.sequence();
         let Some(stripe) = self.stripe(sequence) else {
             // Newer than the present was when the work began: a reader may look at any of these.

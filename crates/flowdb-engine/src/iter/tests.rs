@@ -387,6 +387,7 @@ fn a_compaction_does_not_read_what_was_cleared() {
         let policy = CompactionPolicy {
             snapshots,
             now: 0,
+            forgotten: None,
             bottom: Box::new(|_| true),
             bottom_range: Box::new(|_, _| true),
         };
@@ -446,6 +447,7 @@ fn compact(
     let policy = CompactionPolicy {
         snapshots: all,
         now,
+        forgotten: None,
         bottom: Box::new(move |key| key[0] < bottom),
         bottom_range: Box::new(move |_, end| end[0] <= bottom),
     };

@@ -4,6 +4,7 @@ use super::{Coverage, Cursor, Direction, Head, MergeCursor, RangeDeletes, Run, S
 use crate::error::Result;
 use crate::format::NEVER;
 use crate::key::{Kind, Sequence, Version};
+use crate::retention::Horizon;
 use crate::stats::ScanMeter;
 use crate::values::{ValueResolver, malformed};
 use bytes::Bytes;
@@ -44,6 +45,8 @@ struct View {
     now: i64,
     start: Bound<Bytes>,
     end: Bound<Bytes>,
+    /// What is too old does not count.
+    horizon: Option<Horizon>,
 }
 
 /// Where the current entry is.
@@ -76,7 +79,7 @@ impl DbIterator {
         (start, end): (Bound<Bytes>, Bound<Bytes>),
         pins: Box<dyn Any + Send>,
     ) -> Self {
-        let view = View { sequence, now, start, end };
+        let view = View { sequence, now, start, end, horizon: None };
         DbIterator {
             cursor,
             range_deletes,
@@ -100,6 +103,12 @@ impl DbIterator {
     /// Reads values kept outside the tables through `values`.
     pub(crate) fn with_values(mut self, values: ValueResolver) -> Self {
         self.values = Some(values);
+        self
+    }
+
+    /// Sees only what is not too old.
+    pub(crate) fn within(mut self, horizon: Option<Horizon>) -> Self {
+        self.view.horizon = horizon;
         self
     }
 
@@ -172,6 +181,7 @@ impl DbIterator {
             && head.is_before_end
             && self.view.is_plainly_seen(&head)
             && self.range_deletes.is_empty()
+            && self.view.horizon.is_none()
         {
             self.key.clear();
             self.key.extend_from_slice(head.key);
@@ -366,7 +376,8 @@ impl DbIterator {
         if self.is_deleted(sequence) {
             return Ok(false);
         }
-        let is_expired = expiry != NEVER && expiry <= self.view.now;
+        let is_too_old = self.view.horizon.is_some_and(|horizon| horizon.hides(&self.key));
+        let is_expired = is_too_old || (expiry != NEVER && expiry <= self.view.now);
         self.meter.records_expired += u64::from(is_expired);
         Ok(!is_expired)
     }

@@ -149,13 +149,14 @@ fn write_memtable(target: &mut Target<'_>, tree: &TreeOptions, memtable: &Arc<Me
     let policy = CompactionPolicy {
         snapshots: vec![Sequence::MAX],
         now: i64::MIN,
+        forgotten: None,
         // What is beneath is not asked: deletes stay.
         bottom: Box::new(|_| false),
         bottom_range: Box::new(|_, _| false),
     };
     let range_deletes = vec![memtable.range_deletes()];
     let mut entries = CompactionIter::new(Box::new(memtable.cursor()), range_deletes, policy)?;
-    let mut table = target.begin(tree, 0, memtable.smallest_sequence())?;
+    let mut table = target.begin(tree, (0, None), memtable.smallest_sequence())?;
     while entries.valid() {
         let (kind, expiry) = (entries.kind(), entries.expiry());
         table.builder.add(entries.key(), entries.sequence(), kind, expiry, entries.value_bytes())?;

@@ -40,7 +40,7 @@ impl Repair<'_> {
             }
             let table = match &mut output {
                 Some(table) => table,
-                None => output.insert(self.target.begin(tree, deepest(), base)?),
+                None => output.insert(self.target.begin(tree, (deepest(), None), base)?),
             };
             let (kind, expiry) = (entries.kind(), entries.expiry());
             table.builder.add(entries.key(), entries.sequence(), kind, expiry, entries.value_bytes())?;
@@ -70,6 +70,7 @@ impl Repair<'_> {
         let policy = CompactionPolicy {
             snapshots: vec![Sequence::MAX],
             now: self.source.state.as_ref().map_or(i64::MIN, |state| state.purge_time),
+            forgotten: None,
             bottom: Box::new(|_| true),
             bottom_range: Box::new(|_, _| true),
         };

@@ -49,7 +49,7 @@ impl Repair<'_> {
         let tree = self.target.tree(meta.tree).ok_or_else(|| unnamed(meta.tree))?;
         let has_pointers = first_look.properties.as_ref().is_some_and(|own| !own.value_references.is_empty());
         if has_pointers || !first_look.damages.is_empty() {
-            let seen = self.rewrite(&subject, tree, meta.level)?;
+            let seen = self.rewrite(&subject, tree, &meta)?;
             self.report_damages(&path, found.meta.as_ref(), &seen);
             return Ok(());
         }
@@ -62,19 +62,19 @@ impl Repair<'_> {
 
     /// Writes what is readable of a damaged table, or of one with values in other files, as a new one, which holds no more than the old one did and so fits into its place. What
     /// is reported is what was found on this reading: a failing disk may answer otherwise each time.
-    fn rewrite(&mut self, subject: &Subject<'_>, tree: &TreeOptions, level: u8) -> Result<Inspection> {
+    fn rewrite(&mut self, subject: &Subject<'_>, tree: &TreeOptions, meta: &TableMeta) -> Result<Inspection> {
         let mut table: Option<NewTable> = None;
         let (target, values) = (&mut self.target, &mut self.values);
         let mut written = 0;
         let seen = inspect(subject, &mut |row| {
             let Some(value) = values.of(tree.id, &row) else { return Ok(()) };
             written += 1;
-            add_row(begun(&mut table, || target.begin(tree, level, BASE))?, &row, &value)
+            add_row(begun(&mut table, || target.begin(tree, (meta.level, meta.bucket), BASE))?, &row, &value)
         })?;
         self.report.lost.append(&mut self.values.lost);
         for (start, end, sequence) in &seen.range_deletes {
             written += 1;
-            let table = begun(&mut table, || target.begin(tree, level, BASE))?;
+            let table = begun(&mut table, || target.begin(tree, (meta.level, meta.bucket), BASE))?;
             table.builder.add_range_delete(start, end, *sequence);
         }
         if let Some(table) = table {
@@ -147,6 +147,7 @@ fn meta_of(id: u64, file: &dyn ReadableFile, seen: &Inspection) -> Option<TableM
         entries: properties.entries,
         expiry_max: properties.expiry_max(),
         base: None,
+        bucket: None,
     })
 }
 

@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::fs::FileSystem;
 use crate::key::{Sequence, TreeId};
 use crate::options::TreeOptions;
+use crate::retention::Bucket;
 use crate::table::{TableBuilder, TableOptions};
 use crate::version::{
     Edit, LOCK, LOCK_HOLDER, MANIFEST, MANIFEST_NEW, Manifest, State, TableMeta, parse_name, table_name,
@@ -28,6 +29,7 @@ pub(super) struct NewTable {
     id: u64,
     tree: TreeId,
     level: u8,
+    bucket: Option<Bucket>,
     pub(super) builder: TableBuilder,
 }
 
@@ -70,8 +72,13 @@ impl<'a> Target<'a> {
         Ok(Brought::Copied)
     }
 
-    /// Begins a table whose entries have numbers from `base` on.
-    pub(super) fn begin(&mut self, tree: &TreeOptions, level: u8, base: Sequence) -> Result<NewTable> {
+    /// Begins a table for a level, and for a bucket of time if it is of one, whose entries have numbers from `base` on.
+    pub(super) fn begin(
+        &mut self,
+        tree: &TreeOptions,
+        (level, bucket): (u8, Option<Bucket>),
+        base: Sequence,
+    ) -> Result<NewTable> {
         let id = self.next_file_id;
         self.next_file_id = id.saturating_add(1);
         let path = self.dir.join(table_name(id));
@@ -87,12 +94,12 @@ impl<'a> Target<'a> {
             filter_key: tree.filter_key,
             block_property: tree.block_property,
         };
-        Ok(NewTable { id, tree: tree.id, level, builder: TableBuilder::new(file, path, options) })
+        Ok(NewTable { id, tree: tree.id, level, bucket, builder: TableBuilder::new(file, path, options) })
     }
 
     /// Completes a table that has something in it.
     pub(super) fn finish(&mut self, table: NewTable) -> Result<()> {
-        let NewTable { id, tree, level, builder } = table;
+        let NewTable { id, tree, level, bucket, builder } = table;
         let summary = builder.finish()?;
         self.tables.push(TableMeta {
             id,
@@ -106,6 +113,7 @@ impl<'a> Target<'a> {
             entries: summary.entries,
             expiry_max: summary.expiry_max,
             base: None,
+            bucket,
         });
         Ok(())
     }
@@ -136,6 +144,7 @@ impl<'a> Target<'a> {
         }
         if let Some(state) = known {
             edit = edit.purge_time(state.purge_time);
+            edit = state.forgotten.iter().fold(edit, |edit, (tree, before)| edit.forgotten(*tree, *before));
         }
         self.tables.iter().fold(edit, |edit, meta| edit.add_table(meta.clone())).clean_close(true)
     }

@@ -37,7 +37,8 @@ pub struct TreeStats {
     pub index_entries: u64,
     /// Those of them that reads of an interval of the block property can pass over: in `series`, blocks known by their time.
     pub time_indexed_blocks: u64,
-    /// Tables dropped since the database was opened because the tree was larger than [`crate::TreeOptions::bytes_max`].
+    /// Tables dropped since the database was opened because the tree was larger than [`crate::TreeOptions::bytes_max`], or because all in them was older than
+    /// [`crate::TreeOptions::retention`] says.
     pub evicted_tables: u64,
     /// Entries in them.
     pub evicted_entries: u64,
@@ -52,18 +53,19 @@ pub struct TreeStats {
 /// As of `now`, microseconds since the epoch.
 pub(super) fn stats(tree: &Tree, now: i64) -> TreeStats {
     let view = tree.view();
-    let levels = &view.levels;
-    let sum = |number: fn(&LiveTable) -> u64| levels.iter().map(|live| number(live)).sum();
+    let shelves = &view.shelves;
+    let sum = |number: fn(&LiveTable) -> u64| shelves.tables().map(|live| number(live)).sum();
     let table_bytes = sum(|live| live.meta.file_bytes);
-    let live_bytes = levels.iter().map(|live| live_bytes(levels, live, now)).sum();
+    let live_bytes =
+        shelves.levels().flat_map(|levels| levels.iter().map(|live| live_bytes(levels, live, now))).sum();
     TreeStats {
         tree: tree.options.id,
         name: tree.options.name.clone(),
         memtable_bytes: view.memtable_bytes(),
         memtable_entries: view.memtable_entries(),
         frozen_memtables: view.frozen.len(),
-        tables: std::array::from_fn(|level| levels.level(level).len()),
-        level_bytes: std::array::from_fn(|level| levels.bytes(level)),
+        tables: std::array::from_fn(|level| shelves.levels().map(|levels| levels.level(level).len()).sum()),
+        level_bytes: std::array::from_fn(|level| shelves.levels().map(|levels| levels.bytes(level)).sum()),
         table_bytes,
         table_entries: sum(|live| live.meta.entries),
         table_contents_bytes: sum(|live| {
@@ -76,9 +78,9 @@ pub(super) fn stats(tree: &Tree, now: i64) -> TreeStats {
         time_indexed_blocks: sum(|live| if live.table.has_property() { live.table.blocks() } else { 0 }),
         evicted_tables: tree.evicted.tables.load(Ordering::Relaxed),
         evicted_entries: tree.evicted.entries.load(Ordering::Relaxed),
-        value_files: levels.value_files().count(),
-        value_file_bytes: levels.value_files().map(|usage| usage.file.meta.file_bytes).sum(),
-        value_garbage_bytes: levels.value_files().map(ValueFileUse::garbage_bytes).sum(),
+        value_files: shelves.value_files().count(),
+        value_file_bytes: shelves.value_files().map(|usage| usage.file.meta.file_bytes).sum(),
+        value_garbage_bytes: shelves.value_files().map(ValueFileUse::garbage_bytes).sum(),
     }
 }
 

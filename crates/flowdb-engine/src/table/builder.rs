@@ -143,6 +143,11 @@ impl TableBuilder {
         if self.block.is_empty() { &self.last_key } else { self.block.last_key() }
     }
 
+    /// True if the keys of its entries reach into those from `start` to `end`, both included.
+    pub(crate) fn overlaps(&self, start: &[u8], end: &[u8]) -> bool {
+        self.properties.entries > 0 && self.properties.smallest[..] <= *end && *start <= *self.last_key()
+    }
+
     /// Length of the file so far, about.
     pub(crate) fn file_bytes(&self) -> u64 {
         self.written + (self.buffer.len() + self.block.bytes()) as u64

@@ -1,6 +1,7 @@
 //! Reads a table that may be damaged: every part is checked on its own, and everything that a part says is compared with what the
 //! others say. Decodes by `docs/format.md` alone, without the code that readers use, so that an error in either shows.
 
+use super::expiry::ExpirySample;
 use super::footer::{FOOTER_BYTES, Footer};
 use super::index::Span;
 use super::inspect_block::{Row, walk_index, walk_rows};
@@ -419,9 +420,7 @@ impl<'a> Inspector<'a> {
             return;
         };
         totals.include(&self.found.range_deletes);
-        let mut counted = totals.properties;
-        // Estimated from a sample.
-        counted.expiry.clone_from(&properties.expiry);
+        let mut counted = Properties { expiry: totals.expiry.finish(), ..totals.properties };
         if !knows_tree {
             counted.span.property = properties.span.property;
         }
@@ -444,6 +443,7 @@ impl<'a> Inspector<'a> {
 /// What the entries add up to.
 struct Totals {
     properties: Properties,
+    expiry: ExpirySample,
     last_key: Bytes,
     last_sequence: Sequence,
     is_whole: bool,
@@ -452,7 +452,8 @@ struct Totals {
 impl Totals {
     fn new(tree: TreeId, base: Sequence) -> Self {
         let properties = Properties::new(tree, base);
-        Totals { properties, last_key: Bytes::new(), last_sequence: 0, is_whole: true }
+        let expiry = ExpirySample::default();
+        Totals { properties, expiry, last_key: Bytes::new(), last_sequence: 0, is_whole: true }
     }
 
     fn is_behind(&self, row: &Row<'_>) -> bool {
@@ -466,6 +467,7 @@ impl Totals {
             properties.smallest = Bytes::copy_from_slice(row.key);
         }
         properties.older_versions += u64::from(properties.entries > 0 && self.last_key == row.key);
+        self.expiry.add(row.expiry);
         properties.entries += 1;
         properties.deletes += u64::from(row.kind == Kind::Delete);
         if let Some(pointer) = ValuePointer::decode(row.value).filter(|_| row.kind == Kind::PutPointer) {

@@ -101,6 +101,11 @@ impl Properties {
         self.value_references.iter().fold(0, |sum, reference| sum.saturating_add(reference.bytes))
     }
 
+    /// Smallest and largest block property; everything if an entry has none, `None` if there are no entries.
+    pub(crate) fn property(&self) -> Option<(i64, i64)> {
+        (self.entries > 0).then_some(self.span.property)
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = vec![self.tree.0];
         for count in [self.entries, self.deletes, self.range_deletes] {

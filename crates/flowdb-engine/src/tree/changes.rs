@@ -26,7 +26,8 @@ impl View {
 
     /// The same for what was flushed after the moment.
     fn tables_changed_since(&self, key: &[u8], since: Sequence) -> bool {
-        self.levels.candidates(key).filter(|live| live.meta.largest_sequence > since).any(|live| {
+        let candidates = self.shelves.holding(key).flat_map(|levels| levels.candidates(key));
+        candidates.filter(|live| live.meta.largest_sequence > since).any(|live| {
             covering(live.table.range_deletes(), key, Sequence::MAX) > Some(since)
                 || match live.table.get(key, Sequence::MAX, ReadTier::Memory, false) {
                     Ok(entry) => entry.is_some_and(|entry| entry.sequence > since),

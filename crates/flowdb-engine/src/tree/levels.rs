@@ -16,6 +16,8 @@ pub(crate) struct Levels {
     levels: [Vec<Arc<LiveTable>>; LEVELS],
     /// By number: the value files that the tables refer to.
     value_files: BTreeMap<u64, ValueFileUse>,
+    /// Other shelves of the tree that may hold something older. See [`super::Shelves::beside_others`].
+    others: Vec<Arc<Levels>>,
 }
 
 /// How much of a value file is in use. What is garbage is not kept anywhere but follows from the tables, so that it is right after
@@ -40,13 +42,6 @@ impl ValueFileUse {
 }
 
 impl Levels {
-    /// Sorts `tables` into their levels.
-    pub(crate) fn new(tables: impl IntoIterator<Item = Arc<LiveTable>>) -> Self {
-        let mut levels = Levels::default();
-        levels.change(&[], tables);
-        levels
-    }
-
     /// Takes the tables with the ids `removed` out and puts `added` in.
     pub(crate) fn change(&mut self, removed: &[u64], added: impl IntoIterator<Item = Arc<LiveTable>>) {
         for level in &mut self.levels {
@@ -75,12 +70,6 @@ impl Levels {
     /// The same, and how much of it is in use.
     pub(crate) fn value_file_use(&self, id: u64) -> Option<&ValueFileUse> {
         self.value_files.get(&id)
-    }
-
-    /// The value files that these tables refer to, and those of `later` do not.
-    pub(crate) fn value_files_gone_in(&self, later: &Levels) -> Vec<Arc<ValueFile>> {
-        let gone = self.value_files.iter().filter(|(id, _)| !later.value_files.contains_key(id));
-        gone.map(|(_, usage)| Arc::clone(&usage.file)).collect()
     }
 
     /// The tables of one level.
@@ -136,9 +125,19 @@ impl Levels {
         self.levels[0].iter().any(|live| live.overlaps(start, end)) || self.has_beneath(0, start, end)
     }
 
-    /// True if a level deeper than `level` may hold something for the keys from `start` to `end`, both included.
+    /// True if a level deeper than `level`, or another shelf, may hold something for the keys from `start` to `end`, both included.
     pub(crate) fn has_beneath(&self, level: usize, start: &[u8], end: &[u8]) -> bool {
+        self.has_deeper(level, start, end) || self.others.iter().any(|other| other.touches(start, end))
+    }
+
+    /// The same for this shelf alone: no other holds what its range deletes hide.
+    pub(crate) fn has_deeper(&self, level: usize, start: &[u8], end: &[u8]) -> bool {
         (level + 1..LEVELS).any(|deeper| !overlapping(&self.levels[deeper], start, end).is_empty())
+    }
+
+    /// The same tables, with others that may be older.
+    pub(super) fn beside(&self, others: Vec<Arc<Levels>>) -> Levels {
+        Levels { others, ..self.clone() }
     }
 }
 

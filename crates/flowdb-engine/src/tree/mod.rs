@@ -5,19 +5,22 @@ mod garbage;
 mod levels;
 mod live_table;
 mod runs;
+mod shelves;
 
 pub(crate) use garbage::Garbage;
 pub(crate) use levels::{Amount, LEVELS, Levels, ValueFileUse};
 pub(crate) use live_table::LiveTable;
+pub(crate) use shelves::Shelves;
 
 use crate::error::Result;
 use crate::iter::{Cursor, RangeDeletes};
 use crate::key::{Sequence, Version};
 use crate::memtable::Memtable;
 use crate::options::{ReadTier, TreeOptions};
+use crate::retention::Horizon;
 use parking_lot::RwLock;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 /// One key space of an open database.
 ///
@@ -27,6 +30,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 pub(crate) struct Tree {
     pub(crate) options: TreeOptions,
     pub(crate) evicted: Evicted,
+    forgotten: Forgotten,
     view: RwLock<Arc<View>>,
     /// The active memtable is to be flushed to give memory back. See [`crate::Resources`].
     flush_wanted: AtomicBool,
@@ -39,6 +43,16 @@ pub(crate) struct Evicted {
     pub(crate) entries: AtomicU64,
 }
 
+/// What of a tree is gone because it was too old.
+#[derive(Debug)]
+struct Forgotten {
+    /// The tree has nothing older than this, whatever tables may still hold; `i64::MIN` if nothing is gone. As the manifest says. Raised
+    /// before the tables go from the view, so that who finds a view without them finds this.
+    before: AtomicI64,
+    /// Number of the last operation that was visible when it was raised.
+    since: AtomicU64,
+}
+
 /// What a tree consists of at one moment. Immutable, but for entries that the active memtable still gains.
 #[derive(Debug, Clone)]
 pub(crate) struct View {
@@ -47,7 +61,7 @@ pub(crate) struct View {
     /// Full memtables that wait for their flush, oldest first.
     pub(crate) frozen: Vec<Arc<Buffer>>,
     /// The tables.
-    pub(crate) levels: Arc<Levels>,
+    pub(crate) shelves: Arc<Shelves>,
 }
 
 /// A memtable and the log segment that holds its first entry.
@@ -65,10 +79,12 @@ impl Buffer {
 }
 
 impl Tree {
-    pub(crate) fn new(options: TreeOptions, levels: Levels, segment: u64) -> Self {
-        let view = View { active: Buffer::new(segment), frozen: Vec::new(), levels: Arc::new(levels) };
+    /// A tree that has nothing older than `forgotten`.
+    pub(crate) fn new(options: TreeOptions, shelves: Shelves, segment: u64, forgotten: i64) -> Self {
+        let view = View { active: Buffer::new(segment), frozen: Vec::new(), shelves: Arc::new(shelves) };
         let (view, flush_wanted) = (RwLock::new(Arc::new(view)), AtomicBool::new(false));
-        Tree { options, evicted: Evicted::default(), view, flush_wanted }
+        let forgotten = Forgotten { before: AtomicI64::new(forgotten), since: AtomicU64::new(0) };
+        Tree { options, evicted: Evicted::default(), forgotten, view, flush_wanted }
     }
 
     /// The tree as it is now.
@@ -106,6 +122,54 @@ impl Tree {
 }
 
 impl Tree {
+    /// Nothing is older than this, whatever tables may still hold.
+    pub(crate) fn forgotten_before(&self) -> i64 {
+        self.forgotten.before.load(Ordering::Acquire)
+    }
+
+    /// Once the manifest says so: nothing is older than `time` from now on. Before the tables go from the view.
+    pub(crate) fn forget_before(&self, time: i64, visible: Sequence) {
+        self.forgotten.since.store(visible, Ordering::Release);
+        self.forgotten.before.store(time, Ordering::Release);
+    }
+
+    /// True if a change of `key` after `since` may be gone without a trace, because it was too old.
+    pub(crate) fn may_have_forgotten(&self, key: &[u8], since: Sequence) -> bool {
+        self.forgotten_horizon().is_some_and(|horizon| horizon.hides(key))
+            && since < self.forgotten.since.load(Ordering::Acquire)
+    }
+
+    /// True if it has forgotten something, and no table has anything left of that.
+    pub(crate) fn has_dropped_all_forgotten(&self) -> bool {
+        let before = self.forgotten_before();
+        let is_within = |live: &Arc<LiveTable>| {
+            live.table.properties().property().is_none_or(|(first, _)| first >= before)
+        };
+        before > i64::MIN && self.view().shelves.tables().all(is_within)
+    }
+
+    /// What maintenance may drop wherever it finds it.
+    pub(crate) fn forgotten_horizon(&self) -> Option<Horizon> {
+        self.beyond(self.forgotten_before())
+    }
+
+    /// What a read at `now` does not see. To be asked once its view was taken; most trees do not ask what time it is.
+    pub(crate) fn horizon(&self, now: impl FnOnce() -> i64) -> Option<Horizon> {
+        let seen = self.options.retention.map_or(i64::MIN, |retention| retention.oldest_seen(now()));
+        self.beyond(seen.max(self.forgotten_before()))
+    }
+
+    fn beyond(&self, first: i64) -> Option<Horizon> {
+        (first > i64::MIN).then_some(Horizon { property: self.options.block_property, first })
+    }
+
+    /// True if it has a retention, or something is left of one that it had.
+    pub(crate) fn is_kept_by_time(&self) -> bool {
+        self.options.retention.is_some()
+            || self.forgotten_before() > i64::MIN
+            || self.view().shelves.has_buckets()
+    }
+
     /// Asks for a flush of the active memtable; maintenance sees to it.
     pub(crate) fn want_flush(&self) {
         self.flush_wanted.store(true, Ordering::Relaxed);
@@ -118,8 +182,8 @@ impl Tree {
 
     /// Lets go of memtables and tables: the database is closed. Readers keep what they hold.
     pub(crate) fn release(&self) {
-        *self.view.write() =
-            Arc::new(View { active: Buffer::new(0), frozen: Vec::new(), levels: Arc::default() });
+        let shelves = Arc::new(Shelves::new(self.options.block_property, []));
+        *self.view.write() = Arc::new(View { active: Buffer::new(0), frozen: Vec::new(), shelves });
     }
 }
 
@@ -136,14 +200,22 @@ impl View {
                 return Ok(entry.map(Version::from).filter(|version| Some(version.sequence) > deleted_at));
             }
         }
-        for live in self.levels.candidates(key) {
-            let deleted_at = covering(live.table.range_deletes(), key, sequence);
-            let version = live.table.get(key, sequence, read.tier, !read.bypass_cache)?;
-            if version.is_some() || deleted_at.is_some() {
-                return Ok(version.filter(|version| Some(version.sequence) > deleted_at));
+        let mut newest = None;
+        for levels in self.shelves.holding(key) {
+            let found = find(levels, key, sequence, read)?;
+            if found.as_ref().map(Found::sequence) > newest.as_ref().map(Found::sequence) {
+                newest = found;
             }
         }
-        Ok(None)
+        Ok(newest.and_then(|found| match found {
+            Found::Version(version) => Some(version),
+            Found::RangeDelete(_) => None,
+        }))
+    }
+
+    /// Puts tables in the place of those with the ids `removed`.
+    pub(crate) fn change_tables(&mut self, removed: &[u64], added: impl IntoIterator<Item = Arc<LiveTable>>) {
+        Arc::make_mut(&mut self.shelves).change(removed, added);
     }
 
     /// Bytes in memtables, about.
@@ -174,6 +246,35 @@ impl View {
     fn buffers_newest_first(&self) -> impl Iterator<Item = &Arc<Buffer>> {
         std::iter::once(&self.active).chain(self.frozen.iter().rev())
     }
+}
+
+/// What the tables of a shelf know of a key.
+enum Found {
+    Version(Version),
+    RangeDelete(Sequence),
+}
+
+impl Found {
+    fn sequence(&self) -> Sequence {
+        match self {
+            Found::Version(version) => version.sequence,
+            Found::RangeDelete(sequence) => *sequence,
+        }
+    }
+}
+
+/// The newest that a shelf knows of `key`, not above `sequence`.
+fn find(levels: &Levels, key: &[u8], sequence: Sequence, read: SourceOptions) -> Result<Option<Found>> {
+    for live in levels.candidates(key) {
+        let deleted_at = covering(live.table.range_deletes(), key, sequence);
+        let version = live.table.get(key, sequence, read.tier, !read.bypass_cache)?;
+        let version = version.filter(|version| Some(version.sequence) > deleted_at);
+        let found = version.map(Found::Version).or(deleted_at.map(Found::RangeDelete));
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
 }
 
 /// How a view's sources are read.

@@ -1,6 +1,6 @@
 //! What a scan of a view has to merge.
 
-use super::{LEVELS, LiveTable, SourceOptions, View};
+use super::{LEVELS, Levels, LiveTable, SourceOptions, View};
 use crate::iter::{LevelCursor, RangeDeletes, Run};
 use bytes::Bytes;
 use std::ops::Bound;
@@ -22,21 +22,27 @@ impl View {
             runs.cursors.push(Run::Memtable(buffer.memtable.cursor()));
             runs.add_range_deletes(&buffer.memtable.range_deletes());
         }
-        for live in self.levels.level(0).iter().rev().filter(|live| touches(live, bounds)) {
-            runs.add_range_deletes(live.table.range_deletes());
-            if is_wanted(live, read) {
-                let cursor = live.table.cursor(read.tier, !read.bypass_cache, read.property);
-                runs.cursors.push(Run::Table(cursor.ending_at(bounds.1.clone())));
-            }
-        }
-        for level in 1..LEVELS {
-            runs.add_level(between(self.levels.level(level), bounds), bounds.1, read);
+        for levels in self.shelves.within(read.property) {
+            runs.add_levels(levels, bounds, read);
         }
         runs
     }
 }
 
 impl Runs {
+    fn add_levels(&mut self, levels: &Levels, bounds: (&Bound<Bytes>, &Bound<Bytes>), read: SourceOptions) {
+        for live in levels.level(0).iter().rev().filter(|live| touches(live, bounds)) {
+            self.add_range_deletes(live.table.range_deletes());
+            if is_wanted(live, read) {
+                let cursor = live.table.cursor(read.tier, !read.bypass_cache, read.property);
+                self.cursors.push(Run::Table(cursor.ending_at(bounds.1.clone())));
+            }
+        }
+        for level in 1..LEVELS {
+            self.add_level(between(levels.level(level), bounds), bounds.1, read);
+        }
+    }
+
     fn add_level(&mut self, tables: &[Arc<LiveTable>], end: &Bound<Bytes>, read: SourceOptions) {
         for live in tables {
             self.add_range_deletes(live.table.range_deletes());

@@ -5,14 +5,14 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::flush::find_value_file;
 use crate::key::{Kind, Version};
 use crate::options::ReadTier;
-use crate::tree::{Levels, LiveTable};
+use crate::tree::{LiveTable, Shelves};
 use bytes::Bytes;
 use std::sync::Arc;
 
 /// Reads the values that the tables of one view refer to, and those of a draft over it.
 #[derive(Debug)]
 pub(crate) struct ValueResolver {
-    pub(crate) levels: Arc<Levels>,
+    pub(crate) shelves: Arc<Shelves>,
     /// Tables of a draft.
     pub(crate) private: Vec<Arc<LiveTable>>,
     pub(crate) tier: ReadTier,
@@ -32,7 +32,7 @@ impl ValueResolver {
     pub(crate) fn read(&self, pointer: &[u8]) -> Result<Bytes> {
         let pointer = ValuePointer::decode(pointer).ok_or_else(malformed)?;
         let file = find_value_file(&self.private, pointer.file);
-        let file = file.or_else(|| self.levels.value_file(pointer.file));
+        let file = file.or_else(|| self.shelves.value_file(pointer.file));
         let file = file.ok_or_else(|| unknown(pointer.file))?;
         file.read(&pointer, self.tier, !self.bypass_cache)
     }

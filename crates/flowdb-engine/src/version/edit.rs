@@ -2,6 +2,7 @@
 
 use crate::format::{Reader, put_bytes};
 use crate::key::{Sequence, TreeId};
+use crate::retention::Bucket;
 use crate::table::Properties;
 use bytes::Bytes;
 use std::fmt::Debug;
@@ -17,7 +18,9 @@ const TAG_PURGE_TIME: u8 = 8;
 const TAG_CLEAN_CLOSE: u8 = 9;
 const TAG_ADD_VALUE_FILE: u8 = 10;
 const TAG_REMOVE_VALUE_FILE: u8 = 12;
+const TAG_BUCKET: u8 = 13;
 const TAG_ADD_RENUMBERED_TABLE: u8 = 14;
+const TAG_FORGOTTEN: u8 = 16;
 
 /// What the manifest knows about a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +47,8 @@ pub(crate) struct TableMeta {
     pub(crate) expiry_max: i64,
     /// The number from which its entries count, where that is not the one that it was written with.
     pub(crate) base: Option<Sequence>,
+    /// The bucket of time that its entries belong to, if it is one of those that are kept apart by time.
+    pub(crate) bucket: Option<Bucket>,
 }
 
 /// What the manifest knows about a value file.
@@ -67,6 +72,9 @@ pub(super) enum Field {
     LastSequence(Sequence),
     AddTable(TableMeta),
     RemoveTable(TreeId, u64),
+    /// Of a live table, which has none.
+    Bucket(TreeId, u64, Bucket),
+    Forgotten(TreeId, i64),
     PurgeTime(i64),
     CleanClose(bool),
     AddValueFile(ValueFileMeta),
@@ -112,12 +120,22 @@ impl Edit {
 
     /// The table is live. To move one to another level, remove and add it in one edit.
     pub(crate) fn add_table(self, table: TableMeta) -> Self {
-        self.with(Field::AddTable(table))
+        let (tree, id, bucket) = (table.tree, table.id, table.bucket);
+        let added = self.with(Field::AddTable(TableMeta { bucket: None, ..table }));
+        match bucket {
+            Some(bucket) => added.with(Field::Bucket(tree, id, bucket)),
+            None => added,
+        }
     }
 
     /// The table is live no more.
     pub(crate) fn remove_table(self, tree: TreeId, id: u64) -> Self {
         self.with(Field::RemoveTable(tree, id))
+    }
+
+    /// From now on nothing in `tree` is older than `before`; `i64::MIN` if nothing that the tables hold is gone.
+    pub(crate) fn forgotten(self, tree: TreeId, before: i64) -> Self {
+        self.with(Field::Forgotten(tree, before))
     }
 
     /// Entries that expired up to this time may have been dropped.
@@ -186,6 +204,16 @@ impl Field {
                 out.extend_from_slice(&[TAG_REMOVE_TABLE, tree.0]);
                 out.extend_from_slice(&id.to_le_bytes());
             }
+            Field::Bucket(tree, id, bucket) => {
+                out.extend_from_slice(&[TAG_BUCKET, tree.0]);
+                out.extend_from_slice(&id.to_le_bytes());
+                out.extend_from_slice(&bucket.first.to_le_bytes());
+                out.extend_from_slice(&bucket.last.to_le_bytes());
+            }
+            Field::Forgotten(tree, before) => {
+                out.extend_from_slice(&[TAG_FORGOTTEN, tree.0]);
+                out.extend_from_slice(&before.to_le_bytes());
+            }
             Field::PurgeTime(now) => {
                 out.push(TAG_PURGE_TIME);
                 out.extend_from_slice(&now.to_le_bytes());
@@ -219,6 +247,11 @@ impl Field {
                 Field::AddTable(TableMeta { base: Some(reader.u64()?), ..table })
             }
             TAG_REMOVE_TABLE => Field::RemoveTable(TreeId(reader.u8()?), reader.u64()?),
+            TAG_BUCKET => {
+                let (tree, id) = (TreeId(reader.u8()?), reader.u64()?);
+                Field::Bucket(tree, id, Bucket { first: reader.i64()?, last: reader.i64()? })
+            }
+            TAG_FORGOTTEN => Field::Forgotten(TreeId(reader.u8()?), reader.i64()?),
             TAG_PURGE_TIME => Field::PurgeTime(reader.i64()?),
             TAG_CLEAN_CLOSE => Field::CleanClose(match reader.u8()? {
                 0 => false,
@@ -264,7 +297,12 @@ impl TableMeta {
         if properties.expiry_max() != self.expiry_max {
             return differs("last expiry", &properties.expiry_max(), &self.expiry_max);
         }
-        None
+        match (self.bucket, properties.property()) {
+            (Some(Bucket { first, last }), Some(own)) if own.0 < first || last < own.1 => {
+                differs("range of block properties", &own, &(first, last))
+            }
+            _ => None,
+        }
     }
 
     fn encode(&self, out: &mut Vec<u8>) {
@@ -293,6 +331,7 @@ impl TableMeta {
             entries: reader.u64()?,
             expiry_max: reader.i64()?,
             base: None,
+            bucket: None,
         })
     }
 }
@@ -315,6 +354,7 @@ pub(super) mod tests {
             entries: 10,
             expiry_max: NEVER,
             base: None,
+            bucket: None,
         }
     }
 
@@ -331,6 +371,8 @@ pub(super) mod tests {
             .last_sequence(80)
             .add_table(table(1, 7))
             .add_table(TableMeta { base: Some(65), ..table(1, 8) })
+            .add_table(TableMeta { bucket: Some(Bucket { first: -7, last: 9 }), ..table(1, 9) })
+            .forgotten(TreeId(1), -70)
             .remove_table(TreeId(1), 6)
             .purge_time(-5)
             .clean_close(true)

@@ -27,6 +27,8 @@ pub(crate) struct State {
     pub(crate) value_files: BTreeMap<(TreeId, u64), ValueFileMeta>,
     /// The highest time by which an expired entry was dropped.
     pub(crate) purge_time: i64,
+    /// What the trees have forgotten because it was too old: all before this time.
+    pub(crate) forgotten: BTreeMap<TreeId, i64>,
     /// True while the database is closed, and was closed in order; also in one just created.
     pub(crate) clean: bool,
 }
@@ -60,6 +62,9 @@ impl State {
         }
         for file in self.value_files.values() {
             edit = edit.add_value_file(*file);
+        }
+        for (tree, before) in &self.forgotten {
+            edit = edit.forgotten(*tree, *before);
         }
         edit.last_sequence(self.last_sequence).purge_time(self.purge_time).clean_close(self.clean)
     }
@@ -121,6 +126,11 @@ impl State {
                     }
                     live_values.insert((*tree, *id), false);
                 }
+                Field::Bucket(tree, id, bucket)
+                    if !is_live(&live, (*tree, *id)) || bucket.first > bucket.last =>
+                {
+                    return Err(contradiction(format!("the bucket of table {id} makes no sense")));
+                }
                 _ => {}
             }
         }
@@ -146,6 +156,17 @@ impl State {
             }
             Field::RemoveTable(tree, id) => {
                 self.tables.remove(&(*tree, *id));
+            }
+            Field::Bucket(tree, id, bucket) => {
+                if let Some(table) = self.tables.get_mut(&(*tree, *id)) {
+                    table.bucket = Some(*bucket);
+                }
+            }
+            Field::Forgotten(tree, i64::MIN) => {
+                self.forgotten.remove(tree);
+            }
+            Field::Forgotten(tree, before) => {
+                self.forgotten.insert(*tree, *before);
             }
             Field::PurgeTime(now) => raise(&mut self.purge_time, *now),
             Field::CleanClose(is_clean) => self.clean = *is_clean,
@@ -187,6 +208,7 @@ fn contradiction(message: String) -> Error {
 mod tests {
     use super::super::edit::tests::{table, value_file};
     use super::*;
+    use crate::retention::Bucket;
 
     fn state() -> State {
         let mut state = State::new(77);
@@ -212,6 +234,9 @@ mod tests {
         refused(&state, &begin().tree(TreeId(1), "other"));
         refused(&state, &begin().tree(TreeId(2), "a").tree(TreeId(2), "b"));
         refused(&state, &begin().add_table(TableMeta { level: 7, ..table(1, 6) }));
+        let backward = Bucket { first: 1, last: 0 };
+        refused(&state, &begin().add_table(TableMeta { bucket: Some(backward), ..table(1, 6) }));
+        refused(&state, &Edit { fields: vec![Field::Bucket(TreeId(1), 6, Bucket { first: 0, last: 1 })] });
         let mut inverted = table(1, 6);
         std::mem::swap(&mut inverted.smallest, &mut inverted.largest);
         refused(&state, &begin().add_table(inverted));
@@ -262,8 +287,15 @@ mod tests {
             .apply(&Edit::new().flushed(TreeId(1), 50).purge_time(5).oldest_log(3).clean_close(true))
             .unwrap();
         state.apply(&Edit::new().add_value_file(value_file(1, 8))).unwrap();
+        let bucket = Some(Bucket { first: 10, last: 19 });
+        state
+            .apply(&Edit::new().add_table(TableMeta { bucket, ..table(1, 7) }).forgotten(TreeId(1), 10))
+            .unwrap();
+        assert_eq!(state.tables[&(TreeId(1), 7)].bucket, bucket);
         let mut copy = State::new(77);
         copy.apply(&state.snapshot_edit()).unwrap();
         assert_eq!(copy, state);
+        state.apply(&Edit::new().forgotten(TreeId(1), i64::MIN)).unwrap();
+        assert!(state.forgotten.is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! A file system in memory that counts what is written, may be too small, and may refuse to remove files.
+//! A file system in memory that counts what is written and read, may be too small, and may refuse to remove files.
 
 use flowdb_engine::fs::{FileLock, FileSystem, MemoryFileSystem, ReadableFile, WritableFile};
 use std::collections::BTreeMap;
@@ -16,6 +16,7 @@ pub struct Disk {
 #[derive(Debug)]
 struct State {
     written: AtomicU64,
+    read: AtomicU64,
     capacity: AtomicU64,
     keeps_files: AtomicBool,
     /// Length of each file, as far as it was written.
@@ -33,6 +34,7 @@ impl Disk {
     pub fn new() -> Self {
         let state = State {
             written: AtomicU64::new(0),
+            read: AtomicU64::new(0),
             capacity: AtomicU64::new(u64::MAX),
             keeps_files: AtomicBool::new(false),
             lengths: Mutex::default(),
@@ -43,6 +45,11 @@ impl Disk {
     /// Bytes written so far, to whatever file.
     pub fn written(&self) -> u64 {
         self.state.written.load(Ordering::SeqCst)
+    }
+
+    /// Bytes read so far, from whatever file.
+    pub fn read(&self) -> u64 {
+        self.state.read.load(Ordering::SeqCst)
     }
 
     /// Bytes in files, by what was written to them.
@@ -70,6 +77,23 @@ impl Disk {
     }
 }
 
+#[derive(Debug)]
+struct MeteredRead {
+    file: Arc<dyn ReadableFile>,
+    state: Arc<State>,
+}
+
+impl ReadableFile for MeteredRead {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.state.read.fetch_add(buffer.len() as u64, Ordering::SeqCst);
+        self.file.read_at(offset, buffer)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+}
+
 impl FileSystem for Disk {
     fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
         self.inner.create_dir_all(dir)
@@ -94,7 +118,8 @@ impl FileSystem for Disk {
     }
 
     fn open_read(&self, path: &Path) -> io::Result<Arc<dyn ReadableFile>> {
-        self.inner.open_read(path)
+        let (file, state) = (self.inner.open_read(path)?, Arc::clone(&self.state));
+        Ok(Arc::new(MeteredRead { file, state }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

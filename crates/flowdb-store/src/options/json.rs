@@ -65,6 +65,8 @@ impl StoreOptions {
             "logBytesMax" => self.log_bytes_max = Some(number(name, value)?),
             "tableBytesMax" => self.table_bytes_max = Some(number(name, value)?),
             "kvBytesMax" => self.kv_bytes_max = Some(number(name, value)?),
+            "seriesRetentionMs" => self.series_retention_ms = Some(number(name, value)?),
+            "seriesBucketMs" => self.series_bucket_ms = Some(number(name, value)?),
             "kvTtlMs" => self.kv_ttl = Some(ttl_from_json(name, value)?),
             "seriesTtlMs" => self.series_ttl = Some(ttl_from_json(name, value)?),
             _ => return Err(Error::invalid(format!("there is no setting {name:?}"))),
@@ -142,7 +144,7 @@ mod tests {
             "createIfMissing": false, "sync": { "intervalMs": 7 }, "cacheBytes": 0, "writeBufferBytes": 65_536,
             "frozenMemtablesMax": 3, "blockBytes": 1024, "compression": "none", "filterBitsPerKey": 0,
             "logSegmentBytes": 65_536, "logBytesMax": 131_072, "tableBytesMax": 65_536, "kvTtlMs": 1,
-            "seriesTtlMs": "never",
+            "seriesTtlMs": "never", "seriesRetentionMs": 86_400_000, "seriesBucketMs": 3_600_000,
         });
         assert_eq!(StoreOptions::from_json(&all).unwrap().to_json(), all);
         for sync in ["always", "os"] {

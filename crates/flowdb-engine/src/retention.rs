@@ -1,0 +1,135 @@
+//! How long a tree keeps what it is given, by the time that is in its keys.
+
+use crate::error::{Error, Result};
+use crate::options::{BlockProperty, check};
+
+/// A time span that no clock exceeds, and that can be added to without care.
+const SPAN_MAX: u64 = 1 << 60;
+
+/// How long a tree keeps its entries. Their block property is taken for a time, in microseconds since the epoch as the clock tells it;
+/// entries without one are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// What is older than this is not seen any more, in microseconds, from 1 to 2^60.
+    pub keep: u64,
+    /// Entries of a time span of this length share tables, which go together once all of it is too old. In microseconds, from 1 to 2^60, at
+    /// least a 256th of `keep`. A narrow one gives space back sooner, and has reads of long spans look at more tables.
+    pub bucket: u64,
+}
+
+impl Retention {
+    /// Buckets that what is kept may be parted into. More make more tables and runs than a narrower bucket is worth.
+    pub const BUCKETS_MAX: u64 = 256;
+
+    pub(crate) fn validate(&self) -> Result<()> {
+        check("retention.keep", self.keep, 1, SPAN_MAX)?;
+        check("retention.bucket", self.bucket, 1, SPAN_MAX)?;
+        if self.keep / self.bucket > Self::BUCKETS_MAX {
+            let least = self.keep.div_ceil(Self::BUCKETS_MAX);
+            return Err(Error::invalid(format!(
+                "retention.bucket is {}; allowed is at least {least}",
+                self.bucket
+            )));
+        }
+        Ok(())
+    }
+
+    /// The oldest time that is seen at `now`.
+    pub(crate) fn oldest_seen(&self, now: i64) -> i64 {
+        now.saturating_sub_unsigned(self.keep)
+    }
+
+    /// What is older than this need not be kept at `now`: the start of the oldest bucket of which something is seen.
+    pub(crate) fn oldest_kept(&self, now: i64) -> i64 {
+        self.bucket_of(self.oldest_seen(now)).first
+    }
+
+    /// When the bucket of `time` has passed.
+    pub(crate) fn end_of(&self, time: i64) -> i64 {
+        self.bucket_of(time).last.saturating_add(1).saturating_add_unsigned(self.keep)
+    }
+
+    /// The bucket of `time`. The first and the last one may be cut short by the ends of time.
+    pub(crate) fn bucket_of(&self, time: i64) -> Bucket {
+        let (time, width) = (i128::from(time), i128::from(self.bucket));
+        let first = time - time.rem_euclid(width);
+        let within = |time: i128| i64::try_from(time).ok();
+        Bucket {
+            first: within(first).unwrap_or(i64::MIN),
+            last: within(first + width - 1).unwrap_or(i64::MAX),
+        }
+    }
+}
+
+/// A span of time, both ends included, whose entries share tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Bucket {
+    pub(crate) first: i64,
+    pub(crate) last: i64,
+}
+
+impl Bucket {
+    pub(crate) fn contains(&self, time: i64) -> bool {
+        self.overlaps((time, time))
+    }
+
+    pub(crate) fn overlaps(&self, (first, last): (i64, i64)) -> bool {
+        self.first <= last && first <= self.last
+    }
+}
+
+/// The time before which nothing counts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Horizon {
+    pub(crate) property: BlockProperty,
+    pub(crate) first: i64,
+}
+
+impl Horizon {
+    /// True if the entries of `key` are too old.
+    pub(crate) fn hides(&self, key: &[u8]) -> bool {
+        (self.property)(key).is_some_and(|time| time < self.first)
+    }
+
+    /// The part of an interval of times that lies within.
+    pub(crate) fn clamp(&self, wanted: Option<(i64, i64)>) -> (i64, i64) {
+        let (first, last) = wanted.unwrap_or((i64::MIN, i64::MAX));
+        (first.max(self.first), last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_tile_all_of_time() {
+        for bucket in [1, 7, 3_600_000_000, SPAN_MAX] {
+            let retention = Retention { keep: bucket, bucket };
+            for time in [i64::MIN, i64::MIN + 1, -8, -7, -1, 0, 6, 7, i64::MAX - 1, i64::MAX] {
+                let Bucket { first, last } = retention.bucket_of(time);
+                assert!(first <= time && time <= last, "{time} by {bucket}");
+                assert_eq!(retention.bucket_of(first), retention.bucket_of(last));
+                assert!(last == i64::MAX || retention.bucket_of(last + 1).first == last + 1);
+            }
+        }
+        assert_eq!(Retention { keep: 7, bucket: 7 }.bucket_of(-1), Bucket { first: -7, last: -1 });
+    }
+
+    #[test]
+    fn a_bucket_ends_when_its_last_time_is_too_old() {
+        let retention = Retention { keep: 25, bucket: 10 };
+        assert_eq!(retention.end_of(3), 35);
+        assert_eq!((retention.oldest_kept(34), retention.oldest_kept(35)), (0, 10));
+        assert_eq!(retention.oldest_seen(34), 9);
+        assert_eq!(retention.end_of(i64::MAX), i64::MAX);
+        assert_eq!(retention.oldest_kept(i64::MIN), i64::MIN);
+    }
+
+    #[test]
+    fn ranges_are_checked() {
+        let check = |keep, bucket| Retention { keep, bucket }.validate().is_ok();
+        assert!(check(1, 1) && check(SPAN_MAX, SPAN_MAX) && check(2560, 10));
+        assert!(!check(0, 1) && !check(1, 0) && !check(SPAN_MAX + 1, SPAN_MAX) && !check(2570, 10));
+    }
+}

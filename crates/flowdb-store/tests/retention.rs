@@ -1,0 +1,92 @@
+//! Goal: a store told how long to keep its series shows no point that is older, by whatever read, and gives the space back; cache entries
+//! stay. Method: one point per minute over two days, every read at several times, before and after maintenance.
+
+#![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "a test fails by panicking")]
+
+use flowdb_engine::{Maintenance, ManualClock, WriteOptions};
+use flowdb_store::keyspace::SERIES;
+use flowdb_store::series::Window;
+use flowdb_store::{Direction, Form, KeyRange, Record, RecordId, Store, StoreHandle, StoreOptions, Ttl};
+use std::sync::Arc;
+use std::time::Duration;
+
+const MINUTE: i64 = 60_000_000;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+const KEYS: [&[u8]; 2] = [b"indoor", b"outdoor"];
+
+fn filled() -> (StoreHandle, Arc<ManualClock>) {
+    let clock = Arc::new(ManualClock::new(DAY - MINUTE));
+    let options = StoreOptions {
+        clock: Arc::clone(&clock) as _,
+        series_retention_ms: Some(24 * 60 * 60 * 1_000),
+        ..StoreOptions::default()
+    };
+    let store = Store::memory(&options).unwrap();
+    for time in (0..DAY).step_by(MINUTE as usize) {
+        let mut batch = store.batch();
+        for key in KEYS {
+            batch.put(RecordId::Series(key, time), &record(time), Some(Ttl::Never)).unwrap();
+        }
+        batch.put(RecordId::Kv(&time.to_be_bytes()), &record(time), None).unwrap();
+        batch.write(WriteOptions::default()).unwrap();
+    }
+    store.db().flush().unwrap();
+    (store, clock)
+}
+
+fn record(time: i64) -> Record {
+    Record::new(Form::Text, time.to_string().as_bytes())
+}
+
+fn check(store: &Store, first: i64) {
+    let (all, series) = (KeyRange::Prefix(Vec::new().into()), store.series());
+    let times = |direction| {
+        let points = series.scan(&all, Window::ALL, direction).map(Result::unwrap);
+        points.filter(|point| point.key == KEYS[1]).map(|point| point.timestamp).collect::<Vec<_>>()
+    };
+    let mut expected: Vec<i64> = (0..DAY).step_by(MINUTE as usize).filter(|time| *time >= first).collect();
+    assert_eq!(times(Direction::Forward), expected);
+    let count = 2 * expected.len() as u64;
+    assert_eq!(series.count(&all, Window::ALL).unwrap(), count);
+    assert_eq!(series.count(&all, Window { first: i64::MIN, last: first - 1 }).unwrap(), 0);
+    expected.reverse();
+    assert_eq!(times(Direction::Backward), expected);
+    let newest = expected.first().copied();
+    assert_eq!(series.latest(KEYS[0]).unwrap().map(|point| point.timestamp), newest);
+    assert_eq!(series.at(KEYS[0], first - 1).unwrap(), None);
+    assert_eq!(series.at(KEYS[0], first).unwrap().map(|point| point.timestamp), newest.map(|_| first));
+    assert_eq!(series.get(KEYS[0], first - MINUTE).unwrap(), None);
+    assert_eq!(series.get(KEYS[0], first).unwrap(), newest.map(|_| record(first)));
+    assert_eq!(series.each_at(&all, first - 1, Direction::Forward).unwrap().count(), 0);
+    let each = series.each_at(&all, i64::MAX, Direction::Backward).unwrap().count();
+    assert_eq!(each, if newest.is_some() { 2 } else { 0 });
+}
+
+fn series_tables(store: &Store) -> usize {
+    let stats = store.db().stats();
+    stats.trees.iter().find(|tree| tree.tree == SERIES).unwrap().tables.iter().sum()
+}
+
+#[test]
+fn points_that_are_too_old_are_not_seen_by_any_read() {
+    let (store, clock) = filled();
+    check(&store, 0);
+    // A bucket is a tenth of a day: 2.4 hours.
+    assert_eq!(series_tables(&store), 10);
+    for (first, buckets) in [(MINUTE, 10), (HOUR, 10), (5 * HOUR, 8), (23 * HOUR, 1), (DAY, 0)] {
+        clock.set(DAY + first);
+        check(&store, first);
+        while store.db().maintain(Duration::from_secs(1)).unwrap() == Maintenance::More {}
+        check(&store, first);
+        assert_eq!(series_tables(&store), buckets, "at {first}");
+    }
+    let mut late = store.batch();
+    late.put(RecordId::Series(KEYS[0], DAY - MINUTE), &record(0), None).unwrap();
+    late.write(WriteOptions::default()).unwrap();
+    check(&store, DAY);
+    let kv = (0..DAY)
+        .step_by(MINUTE as usize)
+        .filter(|time| store.kv().get(&time.to_be_bytes()).unwrap().is_some());
+    assert_eq!(kv.count() as i64, DAY / MINUTE, "cache entries stay");
+}
