@@ -160,13 +160,21 @@ impl Run {
     }
 }
 
+fn run(seed: u64, steps: u64) {
+    let mut run = Run::new(seed);
+    for _ in 0..steps {
+        run.step();
+    }
+    check_all(&run.db, &run.model, ReadOptions::default(), run.now);
+}
+
 #[test]
 fn random_operations_answer_like_a_plain_map() {
-    for_seeds(60, |seed| {
-        let mut run = Run::new(seed);
-        for _ in 0..600 {
-            run.step();
-        }
-        check_all(&run.db, &run.model, ReadOptions::default(), run.now);
-    });
+    for_seeds(60, |seed| run(seed, 600));
+}
+
+/// What goes wrong early goes wrong in few steps, and is told by few.
+#[test]
+fn thousands_of_short_programs_do() {
+    for_seeds(2_000, |seed| run(seed + 1_000_000, 30));
 }
