@@ -18,6 +18,7 @@ class Connection extends EventTargetState {
   version;
   schema;
   closePending = false;
+  forced = false;
   /** @type {Transaction | null} the live upgrade transaction */
   upgradeTransaction = null;
   /** @type {Set<Transaction>} those that are not finished */
@@ -70,7 +71,8 @@ function closeConnection(connection) {
  * @param {Connection} connection
  */
 function forceCloseConnection(connection) {
-  if (connection.closePending && connection.transactions.size === 0) return;
+  if (connection.forced || (connection.closePending && connection.transactions.size === 0)) return;
+  connection.forced = true;
   connection.closePending = true; // step 1
   for (const transaction of connection.transactions) {
     if (transaction.commitSent) continue; // it can no longer be stopped

@@ -281,10 +281,23 @@ class World {
     this.#holdWhileWaiting();
   }
 
+  /**
+   * The name of the database of a connection, which scripts may not have heard of yet.
+   * @param {number} connection
+   */
+  #databaseOf(connection) {
+    const known = this.#connections.get(connection);
+    if (known !== undefined) return known.name;
+    for (const [name, postponed] of this.#upgrading) {
+      if (postponed.some((event) => event.type === 'opened' && event.connection === connection)) return name;
+    }
+    return undefined;
+  }
+
   /** @param {Extract<NativeEvent, { type: 'versionchange' }>} event */
   #handleVersionChange(event) {
+    if (this.#postpone(this.#databaseOf(event.connection), event)) return;
     const connection = this.#connections.get(event.connection);
-    if (this.#postpone(connection?.name, event)) return;
     openDatabase.versionChange(connection, event, () => {
       this.#client?.versionChangeDelivered(event.request, event.connection);
       this.#queueDrain();
