@@ -1,0 +1,196 @@
+'use strict';
+
+// Listeners, handlers and dispatch: https://dom.spec.whatwg.org/#interface-eventtarget, #concept-event-dispatch,
+// https://html.spec.whatwg.org/#event-handler-attributes
+
+const assert = require('node:assert/strict');
+const { test } = require('node:test');
+const { domException, finished, openDatabase, result } = require('./support.js');
+
+async function targets() {
+  const db = await openDatabase((created) => created.createObjectStore('s').put(1, 1));
+  const transaction = db.transaction('s', 'readwrite');
+  return { db, transaction, request: transaction.objectStore('s').add(2, 1) };
+}
+
+test('dispatch: the path, phases and targets, at each listener and afterwards', async () => {
+  const { db, transaction, request } = await targets();
+  const log = [];
+  const note = (event) => {
+    assert.deepEqual(event.composedPath(), [request, transaction, db]);
+    assert.deepEqual([event.target, event.srcElement], [request, request]);
+    log.push([event.currentTarget, event.eventPhase]);
+  };
+  for (const target of [request, transaction, db]) {
+    target.addEventListener('error', note, true);
+    target.addEventListener('error', note);
+  }
+  let event;
+  request.onerror = (given) => { event = given; given.preventDefault(); };
+  await finished(transaction);
+  assert.deepEqual(log, [[db, 1], [transaction, 1], [request, 2], [request, 2], [transaction, 3], [db, 3]]);
+  assert.deepEqual([event.target, event.currentTarget, event.eventPhase, event.composedPath()], [request, null, 0, []]);
+  assert.equal(event.defaultPrevented, true);
+});
+
+test('dispatch: stopPropagation() in a capturing listener, cancelBubble, and stopImmediatePropagation() at a parent', async () => {
+  for (const [stop, expected] of [
+    [(event) => event.stopPropagation(), ['transaction first', 'transaction second']],
+    [(event) => { event.cancelBubble = true; }, ['transaction first', 'transaction second']],
+    [(event) => event.stopImmediatePropagation(), ['transaction first']],
+  ]) {
+    const { db, transaction, request } = await targets();
+    const log = [];
+    transaction.addEventListener('error', (event) => { log.push('transaction first'); event.preventDefault(); stop(event); }, true);
+    transaction.addEventListener('error', () => log.push('transaction second'), { capture: true });
+    transaction.addEventListener('error', () => log.push('transaction bubbling'));
+    request.onerror = () => log.push('request');
+    db.onerror = () => log.push('db');
+    await finished(transaction);
+    assert.deepEqual(log, expected);
+  }
+});
+
+test('dispatch: passive listeners cannot prevent the default, others can', async () => {
+  const { transaction, request } = await targets();
+  request.addEventListener('error', (event) => { event.preventDefault(); assert.equal(event.defaultPrevented, false); }, { passive: true });
+  await assert.rejects(finished(transaction), domException('ConstraintError'));
+  const { transaction: kept, request: failing } = await targets();
+  failing.addEventListener('error', () => {}, { passive: true });
+  failing.addEventListener('error', (event) => { event.preventDefault(); assert.equal(event.defaultPrevented, true); });
+  await finished(kept);
+});
+
+test('dispatch: listeners that are added while it runs are not called, removed ones neither, and once means once', async () => {
+  const { db } = await targets();
+  const log = [];
+  const removed = () => log.push('removed');
+  db.addEventListener('x', () => { log.push('first'); db.removeEventListener('x', removed); db.addEventListener('x', () => log.push('added')); }, { once: true });
+  db.addEventListener('x', removed);
+  db.addEventListener('x', () => log.push('once'), { once: true, capture: true });
+  db.dispatchEvent(new Event('x'));
+  assert.deepEqual(log, ['once', 'first']);
+  db.dispatchEvent(new Event('x'));
+  assert.deepEqual(log, ['once', 'first', 'added']);
+});
+
+test('addEventListener(): the same type, callback and capture once; null, wrong callbacks and signals', async () => {
+  const { db } = await targets();
+  let calls = 0;
+  const listener = () => { calls += 1; };
+  for (const options of [undefined, false, true, { capture: true }, { once: true }]) db.addEventListener('x', listener, options);
+  db.dispatchEvent(new Event('x'));
+  assert.equal(calls, 2);
+  db.removeEventListener('x', listener);
+  db.removeEventListener('y', listener, true);
+  db.dispatchEvent(new Event('x'));
+  assert.equal(calls, 3);
+  db.removeEventListener('x', listener, { capture: true });
+  db.dispatchEvent(new Event('x'));
+  assert.equal(calls, 3);
+  assert.equal(db.addEventListener('x', null), undefined);
+  for (const bad of [1, 'x', true]) assert.throws(() => db.addEventListener('x', bad), TypeError);
+  assert.throws(() => db.removeEventListener('x', 1), TypeError);
+  assert.throws(() => db.addEventListener('x'), TypeError);
+  assert.throws(() => db.addEventListener('x', listener, { signal: null }), TypeError);
+  db.addEventListener('x', listener, { signal: AbortSignal.abort() });
+  const controller = new AbortController();
+  db.addEventListener('x', listener, { signal: controller.signal });
+  db.dispatchEvent(new Event('x'));
+  assert.equal(calls, 4);
+  controller.abort();
+  db.dispatchEvent(new Event('x'));
+  assert.equal(calls, 4);
+});
+
+test('listeners: functions get the target as this, objects their handleEvent, looked up at each event', async (t) => {
+  const errors = [];
+  globalThis.reportError = (error) => errors.push(error);
+  t.after(() => { delete globalThis.reportError; });
+  const { db } = await targets();
+  const log = [];
+  db.addEventListener('x', function (event) { log.push([this, event.type]); });
+  const object = { handleEvent() { log.push(['first', this]); } };
+  db.addEventListener('x', object);
+  db.addEventListener('x', {});
+  db.dispatchEvent(new Event('x'));
+  object.handleEvent = function (event) { log.push(['second', event.currentTarget]); };
+  db.dispatchEvent(new Event('x'));
+  assert.deepEqual(log, [[db, 'x'], ['first', object], [db, 'x'], ['second', db]]);
+  assert.ok(errors.length === 2 && errors.every((error) => error instanceof TypeError));
+});
+
+test('event handlers: functions and objects are kept, others are null; an object is not called', async () => {
+  const { db, transaction, request } = await targets();
+  for (const [target, names] of [
+    [db, ['onabort', 'onclose', 'onerror', 'onversionchange']], [transaction, ['onabort', 'oncomplete', 'onerror']], [request, ['onsuccess', 'onerror']],
+  ]) {
+    for (const name of names) {
+      assert.equal(target[name], null);
+      for (const value of [() => {}, { handleEvent: () => assert.fail('called') }]) {
+        target[name] = value;
+        assert.equal(target[name], value);
+        target.dispatchEvent(new Event(name.slice(2)));
+      }
+      for (const value of [1, 'x', undefined, null, true]) {
+        target[name] = () => {};
+        target[name] = value;
+        assert.equal(target[name], null);
+      }
+    }
+  }
+});
+
+test('event handlers: unset and set again they go to the end; only false prevents the default', async () => {
+  const { db } = await targets();
+  const log = [];
+  db.onclose = () => log.push('first');
+  db.addEventListener('close', () => log.push('listener'));
+  db.onclose = null;
+  db.dispatchEvent(new Event('close'));
+  db.onclose = () => log.push('second');
+  db.dispatchEvent(new Event('close'));
+  assert.deepEqual(log, ['listener', 'listener', 'second']);
+  for (const [returned, kept] of [[false, false], [undefined, true], [0, true], [null, true], [true, true]]) {
+    db.onerror = () => returned;
+    assert.equal(db.dispatchEvent(new Event('error', { cancelable: true })), kept, String(returned));
+  }
+  db.onerror = null;
+  db.addEventListener('error', () => false);
+  assert.equal(db.dispatchEvent(new Event('error', { cancelable: true })), true);
+});
+
+test('dispatchEvent(): of events of scripts, along the same path, one at a time', async () => {
+  const { db, transaction, request } = await targets();
+  const log = [];
+  for (const target of [request, transaction, db]) {
+    target.addEventListener('mine', (event) => log.push([event.currentTarget, event.eventPhase, event.target, event.composedPath().length]));
+  }
+  request.dispatchEvent(new Event('mine'));
+  const event = new Event('mine', { bubbles: true });
+  assert.equal(request.dispatchEvent(event), true);
+  assert.deepEqual(log, [[request, 2, request, 3], [request, 2, request, 3], [transaction, 3, request, 3], [db, 3, request, 3]]);
+  assert.deepEqual([event.target, event.currentTarget, event.eventPhase], [request, null, 0]);
+  db.addEventListener('nested', (given) => assert.throws(() => db.dispatchEvent(given), domException('InvalidStateError')));
+  db.dispatchEvent(new Event('nested'));
+  for (const bad of [{}, null, 'x']) assert.throws(() => db.dispatchEvent(bad), TypeError);
+  assert.throws(() => db.dispatchEvent(), TypeError);
+  const stopped = new Event('mine', { bubbles: true });
+  request.addEventListener('mine', (given) => given.stopImmediatePropagation(), { capture: true });
+  log.length = 0;
+  request.dispatchEvent(stopped);
+  assert.deepEqual(log, []);
+});
+
+test('events: a fired event is trusted to be of its class, and can be looked at before and after', async () => {
+  const { db } = await targets();
+  const transaction = db.transaction('s');
+  const request = transaction.objectStore('s').get(1);
+  const event = await new Promise((resolve) => { request.onsuccess = resolve; });
+  assert.equal(Object.prototype.toString.call(event), '[object Event]');
+  assert.equal(event.constructor, Event);
+  assert.deepEqual([event.type, event.bubbles, event.cancelable], ['success', false, false]);
+  event.preventDefault();
+  assert.equal(event.defaultPrevented, false);
+  assert.equal(await result(db.transaction('s').objectStore('s').get(1)), 1);
+});
