@@ -11,6 +11,11 @@ const LIBC_GLIBC = 'gnu';
 const LIBC_MUSL = 'musl';
 const LIBC_WINDOWS = 'msvc';
 
+/** The platforms that there are packages for: npm/ has a folder for each. */
+const TRIPLES = [
+  'darwin-arm64', 'darwin-x64', 'linux-arm64-gnu', 'linux-arm64-musl', 'linux-x64-gnu', 'linux-x64-musl', 'win32-arm64-msvc', 'win32-x64-msvc',
+];
+
 /** @returns {string} the C library of this process as the packages name it; empty where there is only one */
 function libc() {
   if (process.platform === 'win32') return LIBC_WINDOWS;
@@ -27,21 +32,29 @@ function libc() {
 }
 
 /**
+ * @param {string} triple
  * @param {string} library
  * @param {string} packageName
- * @param {unknown[]} causes what loading each of the candidates failed with
+ * @param {any[]} causes what loading each of the candidates failed with
  */
-function missing(library, packageName, causes) {
+function missing(triple, library, packageName, causes) {
   const { platform, arch } = process;
   const words = [
     `flowdb has no native library for ${platform} ${arch}${libc() && ` (${libc()})`}:`,
-    `neither ${library} beside it nor the package ${packageName} could be loaded.`,
-    'If your lock file was made on another platform, remove it and node_modules and install again:',
-    'npm sometimes leaves out optional dependencies (https://github.com/npm/cli/issues/4828).',
+    ...(TRIPLES.includes(triple) ? [
+      `neither ${library} beside it nor the package ${packageName} could be loaded.`,
+      'If your lock file was made on another platform, remove it and node_modules and install again:',
+      'npm sometimes leaves out optional dependencies (https://github.com/npm/cli/issues/4828).',
+      'In a bundle, flowdb has to be external.',
+    ] : [
+      `neither ${library} beside it could be loaded, nor is there a package ${packageName}. There are packages for ${TRIPLES.join(', ')}.`,
+    ]),
     ...causes.map((cause) => `\n- ${cause instanceof Error ? cause.message.split('\n')[0] : cause}`),
   ];
-  return Object.assign(new Error(words.join(' ')), {
-    code: 'FLOWDB_NO_BINARY', platform, arch, libc: libc(), package: packageName, cause: causes[0],
+  // A library that is there and does not load says more than one that is not there.
+  const cause = causes.find((one) => one?.code !== 'MODULE_NOT_FOUND') ?? causes.at(-1);
+  return Object.assign(new Error(words.join(' '), { cause }), {
+    code: 'FLOWDB_NO_BINARY', platform, arch, libc: libc(), package: packageName,
   });
 }
 
@@ -57,7 +70,7 @@ function load() {
       causes.push(error);
     }
   }
-  throw missing(library, packageName, causes);
+  throw missing(triple, library, packageName, causes);
 }
 
 const native = load();

@@ -1,0 +1,74 @@
+'use strict';
+
+// What loading says on a platform whose library is not there. Platforms are faked: the real one's library is not looked for then.
+
+const assert = require('node:assert/strict');
+const { execFileSync } = require('node:child_process');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+const { test } = require('node:test');
+const { ROOT } = require('./installation.js');
+
+/**
+ * Loads flowdb in a process that takes itself for another one.
+ *
+ * @param {{ platform: string, arch: string, glibc?: string }} fake
+ * @param {string} [root]  where flowdb is
+ */
+function loadAs({ platform, arch, glibc }, root = ROOT) {
+  const program = `
+    const fake = ${JSON.stringify({ platform, arch, header: { glibcVersionRuntime: glibc } })};
+    const { createRequire } = require('node:module');
+    const load = createRequire(${JSON.stringify(path.join(root, 'index.js'))});
+    for (const name of ['platform', 'arch']) Object.defineProperty(process, name, { value: fake[name] });
+    Object.defineProperty(process, 'report', { value: { getReport: () => ({ header: fake.header }) } });
+    try {
+      load('./index.js');
+      console.log('{}');
+    } catch (error) {
+      const { code, message, platform, arch, libc, cause } = error;
+      console.log(JSON.stringify({ code, message, platform, arch, libc, package: error.package, cause: cause?.message }));
+    }`;
+  return JSON.parse(execFileSync(process.execPath, ['-e', program], { encoding: 'utf8' }));
+}
+
+const ABSENT = [
+  { platform: 'linux', arch: 'riscv64', glibc: '2.39', triple: 'linux-riscv64-gnu', libc: 'gnu', packaged: false },
+  { platform: 'linux', arch: 'x64', triple: 'linux-x64-musl', libc: 'musl', packaged: true },
+  { platform: 'linux', arch: 'arm64', glibc: '2.28', triple: 'linux-arm64-gnu', libc: 'gnu', packaged: true },
+  { platform: 'darwin', arch: 'arm64', triple: 'darwin-arm64', libc: '', packaged: true },
+  { platform: 'win32', arch: 'arm64', triple: 'win32-arm64-msvc', libc: 'msvc', packaged: true },
+  { platform: 'freebsd', arch: 'x64', triple: 'freebsd-x64', libc: '', packaged: false },
+];
+
+for (const { triple, libc, packaged, ...fake } of ABSENT) {
+  const here = fs.existsSync(path.join(ROOT, `flowdb.${triple}.node`));
+  test(`the error on ${triple} names it`, { skip: here && 'its library is here' }, () => {
+    const error = loadAs(fake);
+    assert.equal(error.code, 'FLOWDB_NO_BINARY');
+    assert.deepEqual([error.platform, error.arch, error.libc], [fake.platform, fake.arch, libc]);
+    assert.equal(error.package, `@flowdb/binding-${triple}`);
+    for (const word of [fake.platform, fake.arch, libc, error.package]) assert.ok(error.message.includes(word), error.message);
+    assert.equal(error.message.includes('There are packages for'), !packaged, error.message);
+  });
+}
+
+test('it knows the platforms that have a package', () => {
+  const { message } = loadAs({ platform: 'freebsd', arch: 'x64' });
+  const listed = /There are packages for ([^.]+)\./.exec(message)?.[1].split(', ');
+  assert.deepEqual(listed, fs.readdirSync(path.join(ROOT, 'npm')).sort());
+});
+
+test('the cause is why a library that is there does not load', (t) => {
+  const root = fs.mkdtempSync(path.join(os.tmpdir(), 'flowdb-loader-'));
+  t.after(() => fs.rmSync(root, { recursive: true, force: true }));
+  for (const name of ['index.js', 'binding.js', 'records', 'indexeddb']) {
+    fs.cpSync(path.join(ROOT, name), path.join(root, name), { recursive: true });
+  }
+  fs.writeFileSync(path.join(root, 'flowdb.linux-arm64-gnu.node'), 'not a library');
+  const error = loadAs({ platform: 'linux', arch: 'arm64', glibc: '2.28' }, root);
+  assert.equal(error.code, 'FLOWDB_NO_BINARY');
+  assert.doesNotMatch(error.cause, /Cannot find module/);
+  assert.ok(error.message.includes(error.cause.split('\n')[0]), error.message);
+});
