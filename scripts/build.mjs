@@ -1,21 +1,42 @@
 // Builds the native library and puts it where the loader and the platform package look for it.
+//
+//     node scripts/build.mjs                    for this machine
+//     node scripts/build.mjs linux-arm64-gnu    as it is published for a platform of npm/, into its package only
 import { copyFileSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { Failure } from './failure.mjs';
-import { ROOT, hostPlatform } from './platform.mjs';
+import { GLIBC_MAX } from './glibc.mjs';
+import { ROOT, hostPlatform, platforms } from './platform.mjs';
 import { isEntry, main, run } from './run.mjs';
 
 /** Cargo decides whether anything has to be compiled; a library that did not change is left alone. */
 export async function build() {
   const { folder, library } = hostPlatform();
-  const built = await cargoBuild();
+  const built = await cargoBuild(['build']);
   for (const target of [path.join(ROOT, library), path.join(folder, library)]) place(built, target);
 }
 
-/** @returns {Promise<string>} path of the dynamic library that cargo built */
-async function cargoBuild() {
+/**
+ * For Linux, zig links: against the oldest glibc that is promised, or musl, whatever the machine itself has.
+ *
+ * @param {string} triple
+ */
+async function buildFor(triple) {
+  const platform = platforms().find((one) => one.triple === triple);
+  if (!platform?.target) throw new Failure(`there is no platform ${triple} in npm/. There are: ${platforms().map((one) => one.triple).join(', ')}`);
+  const { target, folder, library } = platform;
+  const command = triple.startsWith('linux-') ? 'zigbuild' : 'build';
+  const built = await cargoBuild([command, '--target', triple.endsWith('-gnu') ? `${target}.${GLIBC_MAX}` : target]);
+  place(built, path.join(folder, library));
+}
+
+/**
+ * @param {string[]} command  of cargo
+ * @returns {Promise<string>} path of the dynamic library that cargo built
+ */
+async function cargoBuild(command) {
   let messages = '';
-  await run('cargo', ['build', '--release', '--locked', '--package', 'flowdb', '--message-format=json-render-diagnostics'], {
+  await run('cargo', [...command, '--release', '--locked', '--package', 'flowdb', '--message-format=json-render-diagnostics'], {
     quiet: true,
     onText: (text) => { messages += text; },
   });
@@ -58,4 +79,4 @@ function sameBytes(left, right) {
   }
 }
 
-if (isEntry(import.meta.url)) await main(build);
+if (isEntry(import.meta.url)) await main(() => (process.argv[2] ? buildFor(process.argv[2]) : build()));

@@ -1,21 +1,29 @@
 // Makes the tarballs that are published: flowdb itself, and the package of every platform whose library is in npm/.
 //
-//     node scripts/pack.mjs [folder]      the folder defaults to the repository's root
+//     node scripts/pack.mjs [folder]          the folder defaults to the repository's root
+//     node scripts/pack.mjs --all [folder]    refuses unless the library of every platform is there, as it has to be to publish
 //
 // The platform packages are optional dependencies of the published flowdb, pinned to its version. They are added
 // here and not in the repository's package.json: a clone builds its own library, and `npm ci` must not ask a
 // registry for packages of a version that is not out yet, nor run what a stranger might have published there.
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Failure } from './failure.mjs';
 import { ROOT, platforms } from './platform.mjs';
 import { main, npm } from './run.mjs';
 
-/** @param {string} destination */
-async function pack(destination) {
-  const ready = platforms().filter(({ folder, library }) => existsSync(path.join(folder, library)));
+/**
+ * @param {string} destination
+ * @param {boolean} all  every platform
+ */
+async function pack(destination, all) {
+  const isReady = (/** @type {import('./platform.mjs').Platform} */ { folder, library }) => existsSync(path.join(folder, library));
+  const missing = platforms().filter((platform) => !isReady(platform)).map(({ triple }) => triple);
+  if (all && missing.length > 0) throw new Failure(`there is no native library for ${missing.join(', ')}`);
+  const ready = platforms().filter(isReady);
   if (ready.length === 0) throw new Failure('no native library to pack: run `npm run build` first');
+  mkdirSync(destination, { recursive: true });
   const stage = mkdtempSync(path.join(tmpdir(), 'flowdb-pack-'));
   try {
     await packRoot(path.join(stage, 'flowdb'), destination);
@@ -69,5 +77,6 @@ await main(async () => {
   if (process.argv[2] === '--refuse-publish') {
     throw new Failure('publish the tarballs that `node scripts/pack.mjs` makes: only they name the platform packages');
   }
-  await pack(path.resolve(process.argv[2] ?? ROOT));
+  const all = process.argv[2] === '--all';
+  await pack(path.resolve(process.argv[all ? 3 : 2] ?? ROOT), all);
 });

@@ -1,0 +1,86 @@
+'use strict';
+
+// The workflows are what their schema allows, name what is there, cover every platform, and publish by a tag only. Nothing is asked of the network.
+
+const assert = require('node:assert/strict');
+const { spawnSync } = require('node:child_process');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+const { pathToFileURL } = require('node:url');
+const { test } = require('node:test');
+const yaml = require('yaml');
+const { ROOT } = require('./installation.js');
+
+const FOLDER = path.join(ROOT, '.github', 'workflows');
+const names = fs.readdirSync(FOLDER);
+const text = (/** @type {string} */ name) => fs.readFileSync(path.join(FOLDER, name), 'utf8');
+const workflow = (/** @type {string} */ name) => yaml.parse(text(name), { merge: true });
+const platforms = fs.readdirSync(path.join(ROOT, 'npm')).sort();
+
+/** @param {string} file */
+function validate(file) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [path.join(ROOT, 'node_modules/@action-validator/cli/cli.mjs'), file], {
+    cwd: ROOT, encoding: 'utf8',
+  });
+  return { status, output: `${stdout}${stderr}` };
+}
+
+for (const name of names) {
+  test(`${name} is what the schema of workflows allows`, () => {
+    const { status, output } = validate(path.join(FOLDER, name));
+    assert.equal(status, 0, output);
+  });
+
+  test(`${name} runs scripts and tests that are there`, () => {
+    const files = [...text(name).matchAll(/\b(scripts\/[\w.]+|__test__\/[\w/]+(?:\.test\.js)?)/g)].map((match) => match[1]);
+    assert.deepEqual(files.filter((file) => !fs.existsSync(path.join(ROOT, file))), []);
+  });
+
+  test(`${name} says what it may do, and how long`, () => {
+    const { permissions, jobs } = workflow(name);
+    assert.deepEqual(permissions, { contents: 'read' });
+    for (const [job, { uses, 'timeout-minutes': minutes }] of Object.entries(jobs)) assert.ok(uses || minutes > 0, job);
+  });
+}
+
+test('the validator can fail', (t) => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'flowdb-workflow-'));
+  t.after(() => fs.rmSync(folder, { recursive: true, force: true }));
+  const file = path.join(folder, 'wrong.yml');
+  fs.writeFileSync(file, text('ci.yml').replace('runs-on: ubuntu-24.04', 'run-on: ubuntu-24.04'));
+  assert.notEqual(validate(file).status, 0);
+});
+
+test('every platform of npm/ is built for its target, and tested on Node 20, 22 and 24 or in a container', async () => {
+  const { jobs } = workflow('ci.yml');
+  const built = jobs.build.strategy.matrix.include;
+  assert.deepEqual(built.map((/** @type {any} */ one) => one.platform).sort(), platforms);
+  const { platforms: known } = await import(pathToFileURL(path.join(ROOT, 'scripts', 'platform.mjs')).href);
+  for (const { triple, target } of known()) {
+    assert.equal(built.find((/** @type {any} */ one) => one.platform === triple).target, target, triple);
+  }
+  assert.deepEqual(jobs.test.strategy.matrix.node, [20, 22, 24]);
+  const tested = [...jobs.test.strategy.matrix.platform, ...jobs.container.strategy.matrix.include.map((/** @type {any} */ one) => one.platform)];
+  assert.deepEqual([...new Set(tested)].sort(), platforms);
+  const runners = jobs.test.strategy.matrix.include.map((/** @type {any} */ one) => one.platform);
+  assert.deepEqual(runners.sort(), [...jobs.test.strategy.matrix.platform].sort());
+});
+
+test('only a tag publishes, after CI', () => {
+  const publishing = names.filter((name) => /npm publish/.test(text(name)));
+  assert.deepEqual(publishing, ['release.yml']);
+  const { on, jobs } = workflow('release.yml');
+  assert.deepEqual(on, { push: { tags: ['v[0-9]+.[0-9]+.[0-9]+*'] } });
+  assert.equal(jobs.publish.needs, 'ci');
+  assert.equal(jobs.ci.uses, './.github/workflows/ci.yml');
+  assert.match(jobs.publish.if, /startsWith\(github\.ref, 'refs\/tags\/v'\)/);
+});
+
+test('what is published is packed with the library of every platform, or not at all', () => {
+  const { status, stderr } = spawnSync(process.execPath, [path.join(ROOT, 'scripts', 'pack.mjs'), '--all', path.join(os.tmpdir(), 'flowdb-never')], {
+    cwd: ROOT, encoding: 'utf8',
+  });
+  assert.equal(status, 1);
+  assert.match(stderr, /no native library for .*-/);
+});
