@@ -1,10 +1,13 @@
 'use strict';
 
-// Captured now: test tools replace them with fakes that only run when told.
+const { performance } = require('node:perf_hooks');
+const timers = require('node:timers');
+
+// Captured now: test tools replace them with fakes that only run when told. Of the module, not of the global object, which
+// is a browser's where a test runner loads modules into jsdom.
 const { nextTick } = process;
 const microtask = queueMicrotask;
-const immediate = setImmediate;
-const { performance } = globalThis;
+const { setImmediate: immediate } = timers;
 
 /**
  * A program that awaits one answer after the other, each of which comes from memory, would never let the event loop

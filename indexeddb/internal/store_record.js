@@ -2,6 +2,7 @@
 
 // What put(), add() and update() share: the clone, its key, and the request with the bytes.
 
+const { blobContent } = require('./blob_content.js');
 const { encode } = require('./clone.js');
 const { exception } = require('./exceptions.js');
 const native = require('./native.js');
@@ -82,7 +83,7 @@ function putOperation(handle, clone, key, noOverwrite) {
 async function fillBlobs(bytes, valueOffset, blobs) {
   await Promise.all(
     blobs.map(async ({ offset, blob, size }) => {
-      const content = new Uint8Array(await blob.arrayBuffer());
+      const content = await blobContent(blob);
       if (content.length !== size) throw new RangeError(`a Blob of ${size} bytes gave ${content.length}`);
       bytes.set(content, valueOffset + offset);
     }),
