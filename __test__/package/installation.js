@@ -4,12 +4,14 @@
 // of the repository is beside them, no Rust is in the PATH, no network is asked.
 
 const { spawnSync } = require('node:child_process');
+const { createHash } = require('node:crypto');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 const { pathToFileURL } = require('node:url');
 
 const ROOT = path.join(__dirname, '..', '..');
+const ECOSYSTEM = path.join(ROOT, 'node_modules', '.ecosystem');
 const TIMEOUT_MS = 120_000;
 const OUTPUT_BYTES_MAX = 2 ** 26;
 
@@ -22,6 +24,7 @@ class Installation {
   data = (name) => path.join(this.folder, 'data', name);
   #bin = this.#makeFolder('bin');
   #home = this.#makeFolder('home');
+  #temporary = this.#makeFolder('temporary');
 
   constructor() {
     // The one program on the PATH. Windows needs no link: Node stands in a folder of its own there.
@@ -45,8 +48,21 @@ class Installation {
     fs.cpSync(path.join(ROOT, 'node_modules', name), path.join(this.project, 'node_modules', name), { recursive: true });
   }
 
+  /** Puts the test runners and clients of ecosystem/ where Node finds them from the project. */
+  linkEcosystem() {
+    fs.symlinkSync(path.join(ECOSYSTEM, 'node_modules'), path.join(this.folder, 'node_modules'), 'junction');
+  }
+
   npm(args) {
     return this.#spawn([npmScript(), ...args]);
+  }
+
+  /** @param {string} name  a file of the project; @param {string} text */
+  write(name, text) {
+    const file = path.join(this.project, name);
+    fs.mkdirSync(path.dirname(file), { recursive: true });
+    fs.writeFileSync(file, text);
+    return file;
   }
 
   /**
@@ -55,9 +71,18 @@ class Installation {
    * @returns {string} its standard output
    */
   run(name, text, ...args) {
-    const file = path.join(this.project, name);
-    fs.writeFileSync(file, text);
-    return this.#spawn([file, ...args]).stdout;
+    return this.#spawn([this.write(name, text), ...args]).stdout;
+  }
+
+  /**
+   * Runs Node in a folder of the project, whatever the outcome.
+   *
+   * @param {string} folder
+   * @param {string[]} args
+   */
+  attempt(folder, args) {
+    const { status, signal, stdout, stderr } = this.#start(args, path.join(this.project, folder));
+    return { status: signal ?? status, output: stdout + stderr };
   }
 
   remove() {
@@ -70,10 +95,14 @@ class Installation {
     return folder;
   }
 
-  #spawn(args) {
-    const result = spawnSync(process.execPath, args, {
-      cwd: this.project, env: this.#environment(), encoding: 'utf8', timeout: TIMEOUT_MS, maxBuffer: OUTPUT_BYTES_MAX,
+  #start(args, cwd) {
+    return spawnSync(process.execPath, args, {
+      cwd, env: this.#environment(), encoding: 'utf8', timeout: TIMEOUT_MS, maxBuffer: OUTPUT_BYTES_MAX,
     });
+  }
+
+  #spawn(args) {
+    const result = this.#start(args, this.project);
     if (result.status !== 0) {
       throw new Error(`node ${args.join(' ')}: ended with ${result.signal ?? result.status}\n${result.stdout}${result.stderr}`);
     }
@@ -84,7 +113,7 @@ class Installation {
   #environment() {
     const windows = process.platform === 'win32' ? { SystemRoot: process.env.SystemRoot, APPDATA: this.#home } : {};
     const bin = process.platform === 'win32' ? path.dirname(process.execPath) : this.#bin;
-    return { PATH: bin, HOME: this.#home, USERPROFILE: this.#home, TMPDIR: os.tmpdir(), TEMP: os.tmpdir(), ...windows };
+    return { PATH: bin, HOME: this.#home, USERPROFILE: this.#home, TMPDIR: this.#temporary, TEMP: this.#temporary, NO_COLOR: '1', ...windows };
   }
 }
 
@@ -117,4 +146,27 @@ async function installed() {
   return installation;
 }
 
-module.exports = { Installation, ROOT, hostPlatform, installed };
+/**
+ * Why tests that need the packages of ecosystem/ cannot run, or false if they can. Where CI runs it is an error: without a
+ * network there would be nothing else to say that they were left out.
+ *
+ * @returns {string | false}
+ */
+function ecosystemMissing() {
+  const lock = fs.readFileSync(path.join(__dirname, 'ecosystem', 'package-lock.json'));
+  const stamp = path.join(ECOSYSTEM, 'node_modules', '.installed-lock-hash');
+  const hash = createHash('sha256').update(lock).digest('hex');
+  if (fs.existsSync(stamp) && fs.readFileSync(stamp, 'utf8') === hash) return false;
+  const reason = 'test runners and clients are not installed: `node scripts/ecosystem.mjs` does it, once, from the network';
+  if (process.env.CI) throw new Error(reason);
+  return reason;
+}
+
+/** @returns {Promise<Installation>} with the packages of ecosystem/ beside it */
+async function installedWithEcosystem() {
+  const installation = await installed();
+  installation.linkEcosystem();
+  return installation;
+}
+
+module.exports = { Installation, ROOT, ecosystemMissing, hostPlatform, installed, installedWithEcosystem };
