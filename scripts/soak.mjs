@@ -146,15 +146,17 @@ function randomNumbers(seed) {
 async function soak() {
   const number = /** @type {const} */ ({ type: 'string' });
   const kinds = ['terminate', ...Object.keys(DEATHS)];
-  const { values } = parseArgs({ options: { ...Object.fromEntries(kinds.map((kind) => [kind, number])), node: number, seed: number } });
+  const options = Object.fromEntries([...kinds, 'node', 'seed'].map((name) => [name, number]));
+  /** @type {{ values: Record<string, string | undefined> }} */
+  const { values } = parseArgs({ options });
   const asked = kinds.filter((kind) => values[kind] !== undefined);
   const rounds = asked.length > 0 ? Object.fromEntries(asked.map((kind) => [kind, Number(values[kind])])) : { terminate: 500, exit: 200 };
   const seed = values.seed === undefined ? Date.now() >>> 0 : Number(values.seed);
   const { node = process.execPath } = values;
   console.log(`seed ${seed}, ${node}`);
   for (const [kind, count] of Object.entries(rounds)) {
-    const options = { rounds: count, seed, node: String(node) };
-    const total = await (kind === 'terminate' ? threadRounds(options) : processRounds({ ...options, death: DEATHS[kind] }));
+    const settings = { rounds: count, seed, node };
+    const total = await (kind === 'terminate' ? threadRounds(settings) : processRounds({ ...settings, death: DEATHS[kind] }));
     console.log(`${kind}: ${count} rounds, ${total} acknowledged writes, all there`);
   }
 }
