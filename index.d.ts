@@ -184,7 +184,7 @@ export interface Scan<E> extends AsyncIterable<E> {
  * Writes reject with `FLOWDB_INVALID_ARGUMENT`, `FLOWDB_TOO_LARGE` and `FLOWDB_CLOSED`, and then nothing was written; with `FLOWDB_NO_SPACE`,
  * and then nothing was written either; with `FLOWDB_IO` and `FLOWDB_POISONED`, and then the outcome is unknown until the database is opened again.
  * They reject with `FLOWDB_OVERLOADED` if more than 64 MiB of writes of the handle would wait for the disk: await earlier ones. A single
- * larger one is taken while no other waits.
+ * larger one is taken while no other waits. A batch of more than 1 GiB is `FLOWDB_TOO_LARGE`.
  *
  * Reads reject with `FLOWDB_INVALID_ARGUMENT`, `FLOWDB_TOO_LARGE`, `FLOWDB_CLOSED`, `FLOWDB_CORRUPTION` and `FLOWDB_IO`; `getSync` throws them.
  */

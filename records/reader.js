@@ -118,7 +118,9 @@ class Reader {
   async #answer(misses) {
     try {
       const answers = await this.#native.getLater(Buffer.concat(misses.map(({ request }) => request)));
-      unpack(answers, misses);
+      const answered = unpack(answers, misses);
+      // A reply is bounded in bytes.
+      if (answered < misses.length) this.#answer(misses.slice(answered));
     } catch (error) {
       // One read's error is not the others': they are asked for one by one.
       if (misses.length > 1) for (const miss of misses) this.#answer([miss]);
@@ -128,12 +130,16 @@ class Reader {
 }
 
 /**
- * @param {Buffer} answers
+ * @param {Buffer} answers to the first of the misses
  * @param {Miss[]} misses
+ * @returns {number} how many were answered
  */
 function unpack(answers, misses) {
   let offset = 0;
-  for (const { resolve } of misses) {
+  let answered = 0;
+  while (offset < answers.length) {
+    const { resolve } = misses[answered];
+    answered += 1;
     const length = answers.readUInt32LE(offset);
     offset += LENGTH_BYTES;
     if (length === ABSENT_LENGTH) {
@@ -143,6 +149,7 @@ function unpack(answers, misses) {
       offset += length;
     }
   }
+  return answered;
 }
 
 module.exports = { READ, Reader };

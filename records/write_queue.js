@@ -7,6 +7,9 @@ const { WriteGroup, packedBytes } = require('./write_group.js');
 /** A group is closed at this size. What fits is written on this thread, larger ones by a worker. */
 const GROUP_BYTES = 64 * 1024;
 
+/** Bytes of one batch: it is packed into one Buffer, which has a limit of its own in each version of Node. */
+const BATCH_BYTES_MAX = 1024 * 1024 * 1024;
+
 /** Bytes of writes that may wait for their outcome. */
 const OUTSTANDING_BYTES_MAX = 64 * 1024 * 1024;
 
@@ -60,6 +63,9 @@ class WriteQueue {
    */
   add(writes, sync) {
     const bytes = writes.reduce((sum, write) => sum + packedBytes(write), 0);
+    if (bytes > BATCH_BYTES_MAX) {
+      throw new FlowDBError('FLOWDB_TOO_LARGE', `a batch of ${bytes} bytes; the limit is ${BATCH_BYTES_MAX}`);
+    }
     this.#checkRoom(bytes);
     const group = this.#open ?? this.#openGroup();
     const promise = group.add(writes, bytes);

@@ -6,6 +6,7 @@
 //! reads = (u32 length, read)*
 //! reply = (u32 length, bytes)*        length ffffffff: nothing is there
 //! ```
+//! A reply answers at least one read, and of further ones those that begin within its first MiB: the others are to be asked for again.
 //! Times are in microseconds. A record is a form byte and contents (`docs/format.md`, section 5.1).
 
 use flowdb_engine::format::NEVER;
@@ -29,6 +30,9 @@ const GET_AT: u8 = 2;
 const GET_LATEST: u8 = 3;
 
 const ABSENT: u32 = u32::MAX;
+
+/// Many large records must not be in memory three times, here, on their way and there.
+const REPLY_BYTES_MAX: usize = 1 << 20;
 
 /// Reads packed fields, one after the other.
 pub(crate) struct Fields<'a>(&'a [u8]);
@@ -137,11 +141,11 @@ pub(crate) fn answer_read(store: &Store, read: &[u8], tier: ReadTier, out: &mut 
     Ok(record.is_some())
 }
 
-/// The answers to many packed reads, from wherever they are.
+/// The answers to packed reads, from wherever they are, up to the size of a reply.
 pub(crate) fn answer_reads(store: &Store, reads: &[u8]) -> Result<Vec<u8>> {
     let mut out = Vec::new();
     let mut fields = Fields::new(reads);
-    while !fields.is_empty() {
+    while !fields.is_empty() && out.len() < REPLY_BYTES_MAX {
         let start = out.len();
         out.extend_from_slice(&ABSENT.to_le_bytes());
         if answer_read(store, fields.sized()?, ReadTier::Disk, &mut out)? {
@@ -219,6 +223,19 @@ mod tests {
         }
         let answers = answer_reads(&store, &reads).unwrap();
         assert_eq!(answers, b"\x02\0\0\0\0x\xff\xff\xff\xff\x02\0\0\0\0x");
+    }
+
+    #[test]
+    fn a_reply_ends_when_it_is_large() {
+        let store = store();
+        let record = [&[0][..], &vec![7; REPLY_BYTES_MAX / 2]].concat();
+        let batch = read_writes(&store, &write(KV_PUT, 0, &[], b"k", &record)).unwrap();
+        store.db().write(batch, WriteOptions::default()).unwrap();
+        let one = read(GET, 0, b"k");
+        let reads = [&length(&one)[..], &one].concat().repeat(5);
+        let answers = answer_reads(&store, &reads).unwrap();
+        assert_eq!(answers.len(), 2 * (4 + record.len()));
+        assert_eq!(answers[4..], [&record[..], &length(&record), &record].concat());
     }
 
     #[test]

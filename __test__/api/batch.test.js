@@ -3,6 +3,7 @@
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const { database, directory } = require('../fixture.js');
+const { WriteQueue } = require('../../records/write_queue.js');
 
 test('a batch writes to kv and series, in order', async (t) => {
   const db = await database(t, { path: directory(t) });
@@ -43,4 +44,12 @@ test('a getter that changes bytes of its batch comes too late', async (t) => {
   const meddler = { get x() { bytes.fill(0); return 1; } };
   await db.batch([{ type: 'put', key: 'a', value: bytes }, { type: 'put', key: 'b', value: meddler }]);
   assert.equal((await db.get('a')).toString(), 'before');
+});
+
+test('a batch that does not fit into one Buffer is refused by name', () => {
+  const queue = new WriteQueue({});
+  // Only its length is looked at.
+  const bytes = /** @type {any} */ ({ length: 600 * 1024 * 1024 });
+  const write = { operation: 1, key: Buffer.from('k'), value: { form: 0, bytes } };
+  assert.throws(() => queue.add([write, write], false), { code: 'FLOWDB_TOO_LARGE', message: /limit is 1073741824/ });
 });
