@@ -24,6 +24,10 @@ const dateValue = uncurry(Date.prototype.getTime);
 const hasOwn = Object.hasOwn;
 const SIZE_AT_FIRST = 256;
 const float = new DataView(new ArrayBuffer(8));
+/** Up to so many units a string is decoded one by one. */
+const SHORT_STRING = 32;
+/** The next units of a longer one. */
+const units = new Uint16Array(4096);
 
 /** Bytes of one key while it is built. Getters run in the middle, so each conversion has its own. */
 class KeyWriter {
@@ -261,12 +265,32 @@ class KeyReader {
 
   string() {
     let string = '';
-    for (;;) {
-      const first = this.u8();
-      if (first === STRING_END) return string;
-      if (first === 0 || first > 0xc0) throw corruption('a byte that no string has');
-      string += String.fromCharCode(this.unit(first));
+    // Each addition is an object of 32 bytes until the string is used, so a long one is put together from larger parts.
+    for (let count = 0; count < SHORT_STRING; count += 1) {
+      const unit = this.nextUnit();
+      if (unit === null) return string;
+      string += String.fromCharCode(unit);
     }
+    for (;;) {
+      let count = 0;
+      let unit = this.nextUnit();
+      while (unit !== null) {
+        units[count] = unit;
+        count += 1;
+        if (count === units.length) break;
+        unit = this.nextUnit();
+      }
+      string += String.fromCharCode.apply(null, /** @type {any} */ (units.subarray(0, count)));
+      if (unit === null) return string;
+    }
+  }
+
+  /** Null at the end of the string. */
+  nextUnit() {
+    const first = this.u8();
+    if (first === STRING_END) return null;
+    if (first === 0 || first > 0xc0) throw corruption('a byte that no string has');
+    return this.unit(first);
   }
 
   /** @param {number} first */
@@ -279,18 +303,26 @@ class KeyReader {
   }
 
   binary() {
-    /** @type {number[]} */
-    const found = [];
-    for (;;) {
-      const byte = this.u8();
-      if (byte !== 0) {
-        append(found, byte);
-        continue;
-      }
+    const found = new Uint8Array(this.binaryLength());
+    for (let i = 0; i < found.length; i += 1) {
+      found[i] = this.u8();
+      if (found[i] === 0) this.u8();
+    }
+    this.position += 2;
+    return found.buffer;
+  }
+
+  /** Bytes of the binary key from here to its end mark. */
+  binaryLength() {
+    const start = this.position;
+    for (let length = 0; ; length += 1) {
+      if (this.u8() !== 0) continue;
       const mark = this.u8();
-      if (mark === 0) return Uint8Array.from(found).buffer;
+      if (mark === 0) {
+        this.position = start;
+        return length;
+      }
       if (mark !== 0xff) throw corruption('a mark that no binary key has');
-      append(found, 0);
     }
   }
 
