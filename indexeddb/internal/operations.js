@@ -22,6 +22,7 @@ const OPERATION = Object.freeze({
   deleteIndex: 12,
   renameIndex: 13,
   buildIndex: 14,
+  resume: 15,
 });
 
 const PUT_NO_OVERWRITE = 1;
@@ -306,6 +307,18 @@ function buildIndex(store, index) {
   return end();
 }
 
+/**
+ * An operation of which a portion is done.
+ * @param {Uint8Array} operation
+ * @param {Uint8Array} place where to go on, from the response
+ */
+function resume(operation, place) {
+  begin(OPERATION.resume);
+  bytes(place);
+  raw(operation);
+  return end();
+}
+
 module.exports = {
   DIRECTIONS,
   PART,
@@ -323,4 +336,5 @@ module.exports = {
   deleteIndex,
   renameIndex,
   buildIndex,
+  resume,
 };

@@ -7,8 +7,9 @@ const { EventTargetState } = require('./event_target.js');
 const { errorEvent, successEvent } = require('./event.js');
 const { exception, unknownError } = require('./exceptions.js');
 const { fire } = require('./fire.js');
+const { resume } = require('./operations.js');
 const { Response } = require('./response.js');
-const { queueTask } = require('./task_queue.js');
+const { noteBytes, queueTask } = require('./task_queue.js');
 const { abortTransaction, settleTransaction } = require('./transaction_lifecycle.js');
 
 /** @typedef {import('./transaction_lifecycle.js').Transaction} Transaction */
@@ -68,7 +69,10 @@ class Request extends EventTargetState {
 class Operation {
   bytes;
   request;
+  /** Called once for each page of the answer; the last one's result counts. */
   read;
+  /** What is to be sent next, once a portion is done. @type {Uint8Array | null} */
+  rest = null;
   /** @type {Promise<unknown> | null} what has to happen before it can be executed */
   waiting = null;
 
@@ -177,7 +181,7 @@ function execute(transaction, operation) {
   const { world } = transaction.connection;
   let response;
   try {
-    response = world.execute(transaction, operation.bytes);
+    response = world.execute(transaction, operation.rest ?? operation.bytes);
   } catch (error) {
     failed(transaction, operation, unknownError(error));
     return;
@@ -186,10 +190,32 @@ function execute(transaction, operation) {
     answered(transaction, operation, response);
     return;
   }
-  world.executeAsync(transaction, operation.bytes).then(
+  executeAsync(transaction, operation);
+}
+
+/**
+ * @param {Transaction} transaction
+ * @param {Operation} operation
+ */
+function executeAsync(transaction, operation) {
+  transaction.connection.world.executeAsync(transaction, operation.rest ?? operation.bytes).then(
     (bytes) => queueTask(() => answered(transaction, operation, bytes)),
     (error) => queueTask(() => failed(transaction, operation, unknownError(error))),
   );
+}
+
+/**
+ * The next portion: what only the native side works on is a worker's, pages are fetched as their contents are made.
+ * @param {Transaction} transaction
+ * @param {Operation} operation
+ * @param {Response} response
+ * @param {Uint8Array} place
+ */
+function goOn(transaction, operation, response, place) {
+  if (response.isPage) operation.read(response);
+  operation.rest = resume(operation.bytes, place);
+  if (response.isPage) queueTask(transaction.runNext);
+  else executeAsync(transaction, operation);
 }
 
 /**
@@ -199,12 +225,18 @@ function execute(transaction, operation) {
  */
 function answered(transaction, operation, bytes) {
   if (transaction.finished) return;
+  noteBytes(operation.bytes.length + bytes.length);
   const response = new Response(bytes);
   let result;
   try {
     const error = response.error();
     if (error !== null) {
       failed(transaction, operation, error);
+      return;
+    }
+    const place = response.resume();
+    if (place !== null) {
+      goOn(transaction, operation, response, place);
       return;
     }
     result = operation.read(response);

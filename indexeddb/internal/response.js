@@ -4,7 +4,8 @@ const { exception } = require('./exceptions.js');
 const { decodeKey } = require('./keys.js');
 const { decode, decodeWithKey } = require('./decode.js');
 
-const STATUS_OK = 0;
+const STATUS_ERROR = 1;
+const STATUS_PORTION = 2;
 /** By the number in an error response. */
 const ERROR_NAMES = [
   '',
@@ -31,9 +32,22 @@ class Response {
 
   /** The error that the response is, or null. */
   error() {
-    if (this.#bytes[0] === STATUS_OK) return null;
+    if (this.#bytes[0] !== STATUS_ERROR) return null;
     const name = ERROR_NAMES[this.#bytes[1]] ?? 'UnknownError';
     return exception(name, new TextDecoder().decode(this.#bytes.subarray(2)));
+  }
+
+  /** Where the operation goes on, of which a portion is done; null if it is done. */
+  resume() {
+    if (this.#bytes[0] !== STATUS_PORTION) return null;
+    const end = this.#bytes.length - 4;
+    return this.#bytes.subarray(end - this.#view.getUint32(end, true), end);
+  }
+
+  /** The answer to an operation of which a portion is done: whether it holds results already. */
+  get isPage() {
+    const end = this.#bytes.length - 4;
+    return end - this.#view.getUint32(end, true) > 1;
   }
 
   u8() {

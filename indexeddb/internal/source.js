@@ -170,9 +170,10 @@ const toDirection = (value) => toEnum(value, DIRECTIONS, 'direction');
 function requestAll(handle, kind, range, direction, limit) {
   const parts = partsOf(handle, kind);
   const { keyPath } = handle.store;
+  /** @type {unknown[]} */
+  const items = [];
   return request(handle, operations.getAll(handle, range, direction, limit, parts), (response) => {
-    const items = new Array(response.u32());
-    for (let i = 0; i < items.length; i += 1) items[i] = readItem(response, kind, parts, keyPath);
+    for (let left = response.u32(); left > 0; left -= 1) items.push(readItem(response, kind, parts, keyPath));
     return items;
   });
 }

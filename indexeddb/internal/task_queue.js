@@ -16,8 +16,9 @@ const now = performance.now.bind(performance);
 
 const TASKS_PER_TURN = 1000;
 const MILLISECONDS_PER_TURN = 4;
-/** The clock is read once for so many tasks. */
+/** The clock is read once for so many tasks, or for so many bytes of requests and answers: those are what long tasks are made of. */
 const TASKS_PER_CLOCK_READING = 16;
+const BYTES_PER_CLOCK_READING = 64 * 1024;
 
 /**
  * Something done in several steps, with a checkpoint after each: the listeners of an event.
@@ -27,6 +28,7 @@ const TASKS_PER_CLOCK_READING = 16;
 /** @type {Queue<() => void>} */
 const tasks = new Queue();
 let scheduled = false;
+let bytesSinceClockReading = 0;
 /** @type {Steps | null} the event whose listeners are being called */
 let steps = null;
 
@@ -34,6 +36,11 @@ let steps = null;
 function queueTask(task) {
   tasks.push(task);
   schedule();
+}
+
+/** @param {number} bytes that the task at hand deals with */
+function noteBytes(bytes) {
+  bytesSinceClockReading += bytes;
 }
 
 function schedule() {
@@ -78,7 +85,10 @@ function runMany(checkpoint) {
       if (steps.step()) performCheckpoint(checkpoint);
       else finishSteps();
     }
-    if (count % TASKS_PER_CLOCK_READING === 0 && now() > end) return;
+    if (count % TASKS_PER_CLOCK_READING === 0 || bytesSinceClockReading > BYTES_PER_CLOCK_READING) {
+      bytesSinceClockReading = 0;
+      if (now() > end) return;
+    }
   }
 }
 
@@ -111,4 +121,4 @@ function guarded(callback) {
   }
 }
 
-module.exports = { queueTask, runSteps };
+module.exports = { noteBytes, queueTask, runSteps };

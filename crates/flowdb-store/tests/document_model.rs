@@ -10,7 +10,7 @@ use bytes::Bytes;
 use flowdb_engine::format::Reader;
 use flowdb_engine::fs::MemoryFileSystem;
 use flowdb_engine::{Db, Options, ReadTier, TreeId, TreeOptions};
-use flowdb_store::document::{ClientId, CommitOutcome, Event, Mode, TransactionId, World};
+use flowdb_store::document::{ClientId, CommitOutcome, Event, Limits, Mode, TransactionId, World};
 use model::{CONSTRAINT, Database, Index, Move, Range, Scalar, Store, Value};
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -31,7 +31,7 @@ fn random_programs_agree_with_the_model() {
     let from_env = |name: &str| std::env::var(name).ok().map(|number| number.parse().unwrap());
     let first: u64 = from_env("FLOWDB_SEED").unwrap_or(1);
     let count: u64 = from_env("FLOWDB_SEEDS").unwrap_or(SEEDS);
-    let mut repeated = 0;
+    let (mut repeated, mut portions) = (0, 0);
     for seed in first..first + count {
         println!("seed {seed}; repeat with FLOWDB_SEED={seed} FLOWDB_SEEDS=1");
         let mut program = Program::new(seed);
@@ -42,8 +42,10 @@ fn random_programs_agree_with_the_model() {
         program.reopen();
         program.check_everything();
         repeated += program.repeated.get();
+        portions += program.portions.get();
     }
     assert!(repeated > 0 || count < SEEDS, "no request needed the disk tier");
+    assert!(portions > 0 || count < SEEDS, "no request was done in portions");
 }
 
 /// xorshift: good enough, and the same everywhere.
@@ -97,8 +99,8 @@ struct Program {
     files: Arc<MemoryFileSystem>,
     db: Db,
     world: Arc<World>,
-    /// Beyond it, transactions spill: small for every second seed.
-    memory_bytes: usize,
+    /// Small for every second seed: transactions spill, and requests are done in portions.
+    limits: Limits,
     client: ClientId,
     connection: u32,
     /// What is committed.
@@ -106,6 +108,8 @@ struct Program {
     open: Vec<Open>,
     /// Requests that were not answered from memory.
     repeated: Cell<usize>,
+    /// Responses that were portions.
+    portions: Cell<usize>,
 }
 
 fn open_db(files: &Arc<MemoryFileSystem>) -> Db {
@@ -126,8 +130,9 @@ impl Program {
     fn new(seed: u64) -> Self {
         let files = Arc::new(MemoryFileSystem::new());
         let db = open_db(&files);
-        let memory_bytes = if seed.is_multiple_of(2) { 300 } else { 32 << 20 };
-        let world = World::open_with(db.clone(), memory_bytes).unwrap();
+        let small = Limits { transaction_memory_bytes: 1000, portion_records: 1, portion_bytes: 100 };
+        let limits = if seed.is_multiple_of(2) { small } else { Limits::default() };
+        let world = World::open_with(db.clone(), limits).unwrap();
         let client = world.register(Arc::new(|| {}));
         let random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         let model = Database { next_store: 1, ..Database::default() };
@@ -136,12 +141,13 @@ impl Program {
             files,
             db,
             world,
-            memory_bytes,
+            limits,
             client,
             connection: 0,
             model,
             open: Vec::new(),
             repeated: Cell::new(0),
+            portions: Cell::new(0),
         };
         program.change_version();
         program
@@ -238,7 +244,7 @@ impl Program {
         self.open.clear();
         self.db.close().unwrap();
         let db = open_db(&self.files);
-        self.world = World::open_with(db.clone(), self.memory_bytes).unwrap();
+        self.world = World::open_with(db.clone(), self.limits).unwrap();
         self.db = db;
         self.client = self.world.register(Arc::new(|| {}));
         self.connect();
@@ -558,18 +564,35 @@ impl Program {
         Range { lower: end(3), upper: end(3) }
     }
 
-    /// Sends a request as the binding does: in memory first. Answers what follows the status, or the number of the error.
+    /// Sends a request as the binding does: in memory first, portion by portion. Answers what follows the status, or the number of the error.
     fn request(&self, id: TransactionId, request: Bytes) -> Result<Vec<u8>, u8> {
-        let response = match self.world.execute(self.client, id, &request.0, ReadTier::Memory).unwrap() {
+        let (mut asked, mut pages) = (request.0.clone(), Vec::new());
+        loop {
+            let response = self.execute(id, &asked);
+            match response[0] {
+                0 => {
+                    pages.push(response[1..].to_vec());
+                    return Ok(joined(pages));
+                }
+                1 => return Err(response[1]),
+                _ => {
+                    self.portions.set(self.portions.get() + 1);
+                    let (rest, length) = response.split_last_chunk::<4>().unwrap();
+                    let (page, resume) = rest.split_at(rest.len() - u32::from_le_bytes(*length) as usize);
+                    asked = [Bytes::new(15).bytes(resume).0, request.0.clone()].concat();
+                    pages.extend((page.len() > 1).then(|| page[1..].to_vec()));
+                }
+            }
+        }
+    }
+
+    fn execute(&self, id: TransactionId, request: &[u8]) -> Vec<u8> {
+        match self.world.execute(self.client, id, request, ReadTier::Memory).unwrap() {
             Some(response) => response,
             None => {
                 self.repeated.set(self.repeated.get() + 1);
-                self.world.execute(self.client, id, &request.0, ReadTier::Disk).unwrap().unwrap()
+                self.world.execute(self.client, id, request, ReadTier::Disk).unwrap().unwrap()
             }
-        };
-        match response[0] {
-            0 => Ok(response[1..].to_vec()),
-            _ => Err(response[1]),
         }
     }
 
@@ -595,4 +618,14 @@ impl Program {
         }
         self.world.abort(self.client, id).unwrap();
     }
+}
+
+/// The pages of a request as one: each begins with its count.
+fn joined(mut pages: Vec<Vec<u8>>) -> Vec<u8> {
+    if pages.len() == 1 {
+        return pages.remove(0);
+    }
+    let count: u32 = pages.iter().map(|page| u32::from_le_bytes(page[..4].try_into().unwrap())).sum();
+    let rows: Vec<u8> = pages.iter().flat_map(|page| page[4..].to_vec()).collect();
+    [&count.to_le_bytes()[..], &rows].concat()
 }

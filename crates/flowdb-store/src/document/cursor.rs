@@ -1,7 +1,8 @@
 //! Reading: get, get all, count, and the steps of cursors.
 
-use super::failure::Outcome;
+use super::failure::{Failure, Outcome};
 use super::key::encoded_length;
+use super::portion::{Portion, Resume};
 use super::protocol::{Direction, KeyRange, Move, Parts, Response, Source, is_key};
 use super::transaction::Transaction;
 use super::walk::{Pair, Walk, Wanted};
@@ -32,7 +33,7 @@ impl Transaction {
         let row = match (source.index, range.single()) {
             (0, Some(key)) => self.get_single(source, key)?,
             _ => {
-                let mut rows = self.rows(source, range, Direction::Next, Move::START)?;
+                let mut rows = self.rows(source, range, Direction::Next, Move::START, None)?;
                 let row = rows.next(self, Wanted::unless(key_only))?;
                 self.keep(rows.walk);
                 row
@@ -57,6 +58,7 @@ impl Transaction {
         Ok(stored.map(|stored| Row { primary_key: key.clone(), key, stored: Some(stored) }))
     }
 
+    /// A page of all records in the range.
     pub(super) fn get_all(
         &mut self,
         source: Source,
@@ -64,35 +66,85 @@ impl Transaction {
         direction: Direction,
         limit: u32,
         parts: Parts,
+        resume: Option<Resume<'_>>,
     ) -> Outcome<Response> {
-        let mut rows = self.rows(source, range, direction, Move::START)?;
+        let mut rows = self.rows(source, range, direction, Move::START, resume)?;
+        let before = resume.map_or(0, |resume| resume.done);
+        let mut page = Portion::page(self.limits);
         let mut response = Response::ok();
         let count_position = response.count_later();
-        let mut count = 0;
-        while limit == 0 || count < limit {
-            let Some(row) = rows.next(self, Wanted::unless(!parts.value))? else { break };
-            if parts.key {
-                response.bytes(&row.key);
+        let mut place = Vec::new();
+        let goes_on = loop {
+            let done = before.saturating_add(page.steps());
+            if limit != 0 && done >= u64::from(limit) {
+                break false;
             }
-            if parts.primary_key {
-                response.bytes(&row.primary_key);
+            let start = response.len();
+            rows.walk.position().clone_into(&mut place);
+            if page.is_used_up() {
+                break true;
             }
-            if parts.value {
-                self.put_value(&mut response, source, &row)?;
+            match self.put_next(&mut rows, &mut response, parts) {
+                Ok(true) => page.step(response.len() - start),
+                Ok(false) => break false,
+                Err(Failure::Engine(error)) if page.ends_with(&error) => {
+                    response.truncate(start);
+                    break true;
+                }
+                Err(failure) => return Err(failure),
             }
-            count += 1;
+        };
+        response.set_count(count_position, page.count());
+        if goes_on {
+            response.goes_on(before.saturating_add(page.steps()), &place);
+            self.keep(rows.walk);
         }
-        response.set_count(count_position, count);
         Ok(response)
     }
 
-    pub(super) fn count(&mut self, source: Source, range: KeyRange<'_>) -> Outcome<Response> {
+    /// What is wanted of the next record. False if there is none.
+    fn put_next(&self, rows: &mut Rows, response: &mut Response, parts: Parts) -> Outcome<bool> {
+        let Some(row) = rows.next(self, Wanted::unless(!parts.value))? else { return Ok(false) };
+        if parts.key {
+            response.bytes(&row.key);
+        }
+        if parts.primary_key {
+            response.bytes(&row.primary_key);
+        }
+        if parts.value {
+            self.put_value(response, rows.source, &row)?;
+        }
+        Ok(true)
+    }
+
+    pub(super) fn count(
+        &mut self,
+        source: Source,
+        range: KeyRange<'_>,
+        resume: Option<Resume<'_>>,
+    ) -> Outcome<Response> {
         let prefix = self.source_prefix(source)?;
         let span = range.span(&prefix);
-        let mut walk = self.new_walk(span.clone(), span.start)?;
-        let mut count = 0;
-        while walk.next(&self.overlay, Wanted::Key)?.is_some() {
-            count += 1;
+        let at = resume.map_or_else(|| span.start.clone(), |resume| resume.place.to_vec());
+        let mut walk = self.walk(span, at)?;
+        let before = resume.map_or(0, |resume| resume.done);
+        let mut portion = self.portion();
+        let goes_on = loop {
+            if portion.is_used_up() {
+                break true;
+            }
+            match walk.next(&self.overlay, Wanted::Key) {
+                Ok(Some((key, _))) => portion.step(key.len()),
+                Ok(None) => break false,
+                Err(error) if portion.ends_with(&error) => break true,
+                Err(error) => return Err(error.into()),
+            }
+        };
+        let count = before.saturating_add(portion.steps());
+        if goes_on {
+            let response = Response::portion(count, walk.position());
+            self.keep(walk);
+            return Ok(response);
         }
         let mut response = Response::ok();
         response.u64(count);
@@ -107,16 +159,23 @@ impl Transaction {
         direction: Direction,
         key_only: bool,
         to: Move<'_>,
+        resume: Option<Resume<'_>>,
     ) -> Outcome<Response> {
-        let mut rows = self.rows(source, range, direction, to)?;
+        let mut rows = self.rows(source, range, direction, to, resume)?;
+        let before = resume.map_or(0, |resume| resume.done);
+        let mut portion = self.portion();
         let mut found = None;
-        for step in 1..=to.count {
-            // What is only stepped over is not read.
-            let key_only = key_only || step < to.count;
-            found = rows.next(self, Wanted::unless(key_only))?;
-            if found.is_none() {
-                break;
+        for step in before.saturating_add(1)..=to.count.into() {
+            if portion.is_used_up() {
+                let response = Response::portion(before + portion.steps(), rows.walk.position());
+                self.keep(rows.walk);
+                return Ok(response);
             }
+            // What is only stepped over is not read.
+            let key_only = key_only || step < to.count.into();
+            found = rows.next(self, Wanted::unless(key_only))?;
+            let Some(row) = &found else { break };
+            portion.step(row.key.len());
         }
         let mut response = Response::ok();
         response.u8(found.is_some().into());
@@ -138,6 +197,7 @@ impl Transaction {
         range: KeyRange<'_>,
         direction: Direction,
         to: Move<'_>,
+        resume: Option<Resume<'_>>,
     ) -> Outcome<Rows> {
         let prefix = self.source_prefix(source)?;
         // The keys of a store are unique anyway.
@@ -147,7 +207,10 @@ impl Transaction {
             other => other,
         };
         let span = range.span(&prefix);
-        let at = starting_place(&prefix, source, &span, direction, to);
+        let at = match resume {
+            Some(resume) => resume.place.to_vec(),
+            None => starting_place(&prefix, source, &span, direction, to),
+        };
         let walk = self.walk(span, at)?;
         Ok(Rows { source, prefix, direction, walk })
     }

@@ -27,6 +27,13 @@ pub(crate) enum Failure {
     Engine(Error),
 }
 
+impl Failure {
+    /// False if the request is going to be repeated where the disk may be read.
+    pub(crate) fn is_final(&self) -> bool {
+        !matches!(self, Failure::Engine(error) if error.kind() == ErrorKind::WouldBlock)
+    }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Failure::Engine(error)

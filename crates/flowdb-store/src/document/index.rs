@@ -1,7 +1,8 @@
 //! Index entries: which ones a record has, what is unique among them, and building them for records that are there.
 
-use super::failure::{Outcome, constraint, corruption, data};
-use super::protocol::{Source, is_key};
+use super::failure::{Failure, Outcome, constraint, corruption, data};
+use super::portion::{Portion, Resume};
+use super::protocol::{Response, Source, is_key};
 use super::schema::{Index, Store, display};
 use super::transaction::Transaction;
 use super::walk::Wanted;
@@ -102,44 +103,85 @@ impl Transaction {
         Ok(())
     }
 
-    /// Makes the entries of an index for all records of its store. Leaves no entry behind when it fails.
-    pub(super) fn build_index(&mut self, store: u32, id: u32) -> Outcome<()> {
+    /// Makes the entries of an index for the records of its store, or a portion of them. Leaves no entry behind when it fails.
+    pub(super) fn build_index(
+        &mut self,
+        store: u32,
+        id: u32,
+        resume: Option<Resume<'_>>,
+    ) -> Outcome<Response> {
         self.index(store, id)?;
-        let built = self.add_all_entries(store, id);
-        if built.is_err() {
-            let span = KeySpan::prefixed(self.prefix(store, id));
-            self.forget(span);
+        let mut portion = self.portion();
+        let built = self.build_portion(store, id, resume, &mut portion);
+        if built.as_ref().is_err_and(Failure::is_final) {
+            self.forget(KeySpan::prefixed(self.prefix(store, id)));
         }
         built
     }
 
-    fn add_all_entries(&mut self, store_id: u32, id: u32) -> Outcome<()> {
+    fn build_portion(
+        &mut self,
+        store_id: u32,
+        id: u32,
+        resume: Option<Resume<'_>>,
+        portion: &mut Portion,
+    ) -> Outcome<Response> {
         let database = Arc::clone(&self.database);
-        let (Some(store), source) = (database.stores.get(&store_id), Source { store: store_id, index: 0 })
-        else {
-            return Ok(());
-        };
-        let Some(index) = store.indexes.get(&id) else { return Ok(()) };
+        let Some(store) = database.stores.get(&store_id) else { return Ok(Response::ok()) };
+        let Some(index) = store.indexes.get(&id) else { return Ok(Response::ok()) };
         let prefix = self.prefix(store_id, 0);
         let span = KeySpan::prefixed(prefix.clone());
-        let mut records = self.new_walk(span.clone(), span.start.clone())?;
-        while let Some((stored_key, stored)) = records.next(&self.overlay, Wanted::Value)? {
-            let stored = stored.unwrap_or_default();
-            let primary_key = &stored_key[prefix.len()..];
-            let entries = Record::read(primary_key, &stored)
-                .and_then(|record| record.entries_in(store, id, index))
-                .map_err(|error| self.corrupt(source, primary_key, error.message()))?;
-            for entry in entries {
-                self.check_unique(store_id, &entry, primary_key)?;
-                let key = self.entry_key(store_id, &entry, primary_key)?;
-                self.overlay.put(key, Vec::new());
-            }
-            if self.spill_if_large()? {
-                // What the transaction itself has put into the store may have moved.
-                records = self.new_walk(span.clone(), records.into_position())?;
+        let at = resume.map_or_else(|| span.start.clone(), |resume| resume.place.to_vec());
+        let mut records = self.walk(span, at)?;
+        let mut place = Vec::new();
+        while {
+            records.position().clone_into(&mut place);
+            !portion.is_used_up()
+        } {
+            let next = records.next(&self.overlay, Wanted::Value).map_err(Failure::from);
+            let added = next.and_then(|pair| match pair {
+                Some((key, stored)) => {
+                    let (key, stored) = (&key[prefix.len()..], stored.unwrap_or_default());
+                    self.add_entries(store_id, store, (id, index), key, &stored).map(Some)
+                }
+                None => Ok(None),
+            });
+            match added {
+                Ok(Some(bytes)) => portion.step(bytes),
+                Ok(None) => return Ok(Response::ok()),
+                Err(Failure::Engine(error)) if portion.ends_with(&error) => break,
+                Err(failure) => return Err(failure),
             }
         }
-        Ok(())
+        let done = resume.map_or(0, |resume| resume.done).saturating_add(portion.steps());
+        let response = Response::portion(done, &place);
+        self.keep(records);
+        Ok(response)
+    }
+
+    /// Makes the entries of one record in one index, or none if one of them cannot be. Answers how many bytes were dealt with.
+    fn add_entries(
+        &mut self,
+        store_id: u32,
+        store: &Store,
+        (id, index): (u32, &Index),
+        primary_key: &[u8],
+        stored: &[u8],
+    ) -> Outcome<usize> {
+        let source = Source { store: store_id, index: 0 };
+        let entries = Record::read(primary_key, stored)
+            .and_then(|record| record.entries_in(store, id, index))
+            .map_err(|error| self.corrupt(source, primary_key, error.message()))?;
+        let mut keys = Vec::with_capacity(entries.len());
+        for entry in &entries {
+            self.check_unique(store_id, entry, primary_key)?;
+            keys.push(self.entry_key(store_id, entry, primary_key)?);
+        }
+        let bytes = stored.len() + keys.iter().map(Vec::len).sum::<usize>();
+        for key in keys {
+            self.overlay.put(key, Vec::new());
+        }
+        Ok(bytes)
     }
 
     /// The index entries of a stored record; corruption that says where if it does not decode.

@@ -13,6 +13,7 @@
 //! | `transaction` | snapshot and overlay; executes requests |
 //! | `overlay`, `walk` | uncommitted writes, and walking through them and the snapshot as one |
 //! | `object_store`, `index`, `cursor`, `version_change` | the operations |
+//! | `portion` | how much of an operation is done at once |
 //! | `key` | keys as ordered bytes |
 
 mod catalog;
@@ -26,6 +27,7 @@ mod index;
 pub mod key;
 mod object_store;
 mod overlay;
+mod portion;
 mod protocol;
 mod scheduler;
 mod schema;
@@ -38,6 +40,7 @@ mod world;
 
 pub use commit::CommitOutcome;
 pub use event::Event;
+pub use portion::Limits;
 pub use scheduler::Mode;
 pub use world::{DatabaseInfo, Waker, World};
 

@@ -4,17 +4,21 @@ use crate::keyspace::{DOCUMENTS, KeySpan};
 use bytes::Bytes;
 use flowdb_engine::format::NEVER;
 use flowdb_engine::{Draft, Result, WriteBatch};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, btree_map};
+use std::iter;
 use std::ops::Bound;
 
 /// Estimate of what an entry costs in a batch besides its key and value, in bytes.
 const ENTRY_BYTES: usize = 16;
+/// Estimate of what an entry takes in memory beyond that: its place in a map, and what the allocator adds to its key.
+const ENTRY_MEMORY_BYTES: usize = 112;
 
-/// Uncommitted writes. What is in `entries` was written after everything in `cleared`: clearing a range drops the entries within.
+/// Uncommitted writes. What is in `puts` and `deletes` was written after everything in `cleared`: clearing a range drops the entries
+/// within. A key is in one of the two: apart, the first put in a range is found without stepping over deletes.
 #[derive(Debug, Default)]
 pub(crate) struct Overlay {
-    /// `None`: deleted.
-    entries: BTreeMap<Bytes, Option<Bytes>>,
+    puts: BTreeMap<Bytes, Bytes>,
+    deletes: BTreeSet<Bytes>,
     /// Disjoint ranges, start to end, in which nothing of the snapshot is left.
     cleared: BTreeMap<Vec<u8>, Vec<u8>>,
     bytes: usize,
@@ -36,7 +40,7 @@ pub(crate) enum Known<'a> {
 impl Overlay {
     /// True if there is nothing to commit.
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.cleared.is_empty()
+        self.puts.is_empty() && self.deletes.is_empty() && self.cleared.is_empty()
     }
 
     /// About the size of the batch that [`Overlay::to_batch`] makes, in bytes.
@@ -44,19 +48,31 @@ impl Overlay {
         self.bytes
     }
 
+    /// About what it takes in memory, in bytes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.bytes + (self.puts.len() + self.deletes.len() + self.cleared.len()) * ENTRY_MEMORY_BYTES
+    }
+
     pub(crate) fn put(&mut self, key: impl Into<Bytes>, value: impl Into<Bytes>) {
-        self.set(key.into(), Some(value.into()));
+        let (key, value) = (key.into(), value.into());
+        if self.deletes.remove(&key) {
+            self.bytes -= cost(&key, &[]);
+        }
+        self.bytes += cost(&key, &value);
+        let key_bytes = key.len();
+        if let Some(before) = self.puts.insert(key, value) {
+            self.bytes -= ENTRY_BYTES + key_bytes + before.len();
+        }
     }
 
     pub(crate) fn delete(&mut self, key: impl Into<Bytes>) {
-        self.set(key.into(), None);
-    }
-
-    fn set(&mut self, key: Bytes, value: Option<Bytes>) {
-        let key_bytes = key.len();
-        self.bytes += cost(key_bytes, value.as_ref());
-        if let Some(before) = self.entries.insert(key, value) {
-            self.bytes -= cost(key_bytes, before.as_ref());
+        let key = key.into();
+        if let Some(before) = self.puts.remove(&key) {
+            self.bytes -= cost(&key, &before);
+        }
+        let key_cost = cost(&key, &[]);
+        if self.deletes.insert(key) {
+            self.bytes += key_cost;
         }
     }
 
@@ -84,20 +100,27 @@ impl Overlay {
 
     /// Drops the puts and deletes in `span`, as if they had not been made.
     pub(crate) fn forget(&mut self, span: &KeySpan) {
-        let keys: Vec<Bytes> = self.entries_in(&span.start, &span.end).map(|(key, _)| key.clone()).collect();
-        for key in keys {
-            if let Some(value) = self.entries.remove(&key) {
-                self.bytes -= cost(key.len(), value.as_ref());
+        let puts: Vec<Bytes> = self.puts_in(&span.start, &span.end).map(|(key, _)| key.clone()).collect();
+        for key in puts {
+            if let Some(value) = self.puts.remove(&key) {
+                self.bytes -= cost(&key, &value);
             }
+        }
+        let deletes: Vec<Bytes> =
+            self.deletes.range::<[u8], _>(bounds(&span.start, &span.end)).cloned().collect();
+        for key in deletes {
+            self.bytes -= cost(&key, &[]);
+            self.deletes.remove(&key);
         }
     }
 
     /// What is known about `key`.
     pub(crate) fn get(&self, key: &[u8]) -> Known<'_> {
-        match self.entries.get(key) {
-            Some(Some(value)) => return Known::Put(value),
-            Some(None) => return Known::Deleted,
-            None => {}
+        if let Some(value) = self.puts.get(key) {
+            return Known::Put(value);
+        }
+        if self.deletes.contains(key) {
+            return Known::Deleted;
         }
         match self.cleared.range::<[u8], _>((Bound::Unbounded, Bound::Included(key))).next_back() {
             Some((start, end)) if key < &end[..] => Known::Cleared { start, end },
@@ -107,30 +130,32 @@ impl Overlay {
 
     /// First put from `start` up to, and without, `end`.
     pub(crate) fn first_put(&self, start: &[u8], end: &[u8]) -> Option<(&Bytes, &Bytes)> {
-        self.entries_in(start, end).find_map(|(key, value)| value.as_ref().map(|value| (key, value)))
+        self.puts_in(start, end).next()
     }
 
     /// Last put from `start` up to, and without, `end`.
     pub(crate) fn last_put(&self, start: &[u8], end: &[u8]) -> Option<(&Bytes, &Bytes)> {
-        self.entries_in(start, end).rev().find_map(|(key, value)| value.as_ref().map(|value| (key, value)))
+        self.puts_in(start, end).next_back()
     }
 
-    fn entries_in(
-        &self,
-        start: &[u8],
-        end: &[u8],
-    ) -> impl DoubleEndedIterator<Item = (&Bytes, &Option<Bytes>)> {
-        // BTreeMap::range panics on an inverted range.
-        let end = end.max(start);
-        self.entries.range::<[u8], _>((Bound::Included(start), Bound::Excluded(end)))
+    fn puts_in(&self, start: &[u8], end: &[u8]) -> btree_map::Range<'_, Bytes, Bytes> {
+        self.puts.range::<[u8], _>(bounds(start, end))
     }
 
     /// The writes as the next part of a draft.
     pub(crate) fn write_to(&self, draft: &mut Draft) -> Result<()> {
-        draft.write(
-            self.cleared.iter().map(|(start, end)| (&start[..], &end[..])),
-            self.entries.iter().map(|(key, value)| (&key[..], value.as_deref())),
-        )
+        draft.write(self.cleared.iter().map(|(start, end)| (&start[..], &end[..])), self.entries())
+    }
+
+    /// Puts and deletes, ascending.
+    fn entries(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        let mut puts = self.puts.iter().map(|(key, value)| (&key[..], Some(&value[..]))).peekable();
+        let mut deletes = self.deletes.iter().map(|key| (&key[..], None)).peekable();
+        iter::from_fn(move || match (puts.peek(), deletes.peek()) {
+            (Some((put, _)), Some((delete, _))) if delete < put => deletes.next(),
+            (Some(_), _) => puts.next(),
+            (None, _) => deletes.next(),
+        })
     }
 
     /// The writes as one batch: range deletes first, so that what was put into a cleared range stays.
@@ -139,7 +164,7 @@ impl Overlay {
         for (start, end) in &self.cleared {
             batch.delete_range(DOCUMENTS, start, end)?;
         }
-        for (key, value) in &self.entries {
+        for (key, value) in self.entries() {
             match value {
                 Some(value) => batch.put(DOCUMENTS, key, value, NEVER)?,
                 None => batch.delete(DOCUMENTS, key)?,
@@ -149,8 +174,13 @@ impl Overlay {
     }
 }
 
-fn cost(key_bytes: usize, value: Option<&Bytes>) -> usize {
-    ENTRY_BYTES + key_bytes + value.map_or(0, Bytes::len)
+fn cost(key: &[u8], value: &[u8]) -> usize {
+    ENTRY_BYTES + key.len() + value.len()
+}
+
+/// From `start` up to, and without, `end`. A map's `range` panics on an inverted range.
+fn bounds<'a>(start: &'a [u8], end: &'a [u8]) -> (Bound<&'a [u8]>, Bound<&'a [u8]>) {
+    (Bound::Included(start), Bound::Excluded(end.max(start)))
 }
 
 #[cfg(test)]
@@ -218,8 +248,26 @@ mod tests {
         put(&mut overlay, "b", "value");
         put(&mut overlay, "b", "longer value");
         overlay.delete(&b"c"[..]);
+        overlay.delete(&b"c"[..]);
+        put(&mut overlay, "c", "back");
+        overlay.delete(&b"d"[..]);
+        overlay.delete(&b"b"[..]);
+        assert_eq!(overlay.bytes(), 3 * ENTRY_BYTES + 3 + "back".len());
         overlay.forget(&span("a", "z"));
         assert!(overlay.is_empty());
-        assert_eq!(overlay.bytes(), 0);
+        assert_eq!((overlay.bytes(), overlay.memory_bytes()), (0, 0));
+    }
+
+    #[test]
+    fn entries_ascend_whether_put_or_deleted() {
+        let mut overlay = Overlay::default();
+        for key in ["a", "d", "e"] {
+            overlay.delete(key.as_bytes());
+        }
+        for key in ["f", "c", "b"] {
+            put(&mut overlay, key, "");
+        }
+        let keys: Vec<&[u8]> = overlay.entries().map(|(key, _)| key).collect();
+        assert_eq!(keys.concat(), b"abcdef");
     }
 }

@@ -2,6 +2,7 @@
 
 use super::failure::ErrorName;
 use super::key::{KEY_BYTES_MAX, encoded_length};
+use super::portion::Resume;
 use super::schema::{Index, put_count, read_bool, read_index_flags, read_name};
 use crate::keyspace::{KeySpan, after_prefix, hex};
 use crate::value::KeyPath;
@@ -113,16 +114,33 @@ pub(crate) enum Request<'a> {
     BuildIndex { store: u32, id: u32 },
 }
 
+/// A request, to be begun or gone on with.
+pub(crate) type Call<'a> = (Request<'a>, Option<Resume<'a>>);
+
 impl<'a> Request<'a> {
-    /// Reads a request; `InvalidArgument` if it is none.
-    pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self> {
+    /// Reads a request, and where it goes on if a portion of it is done; `InvalidArgument` if it is none.
+    pub(crate) fn decode(bytes: &'a [u8]) -> Result<Call<'a>> {
         let mut reader = Reader::new(bytes);
-        let request = read_request(&mut reader).filter(|_| reader.is_empty());
-        request.ok_or_else(|| {
+        let call = read_call(&mut reader).filter(|_| reader.is_empty());
+        call.ok_or_else(|| {
             let offset = reader.position();
             Error::invalid(format!("not a request (byte {offset} of {}): {}", bytes.len(), hex(bytes)))
         })
     }
+}
+
+const RESUMED: u8 = 15;
+
+fn read_call<'a>(reader: &mut Reader<'a>) -> Option<Call<'a>> {
+    let mut ahead = reader.clone();
+    if ahead.u8()? != RESUMED {
+        return Some((read_request(reader)?, None));
+    }
+    *reader = ahead;
+    let length = usize::try_from(reader.u32()?).ok()?;
+    let (done, place) = reader.take(length)?.split_first_chunk()?;
+    let resume = Resume { done: u64::from_le_bytes(*done), place };
+    Some((read_request(reader)?, Some(resume)))
 }
 
 fn read_request<'a>(reader: &mut Reader<'a>) -> Option<Request<'a>> {
@@ -242,6 +260,8 @@ pub(crate) fn is_key(bytes: &[u8]) -> bool {
 
 const STATUS_OK: u8 = 0;
 const STATUS_ERROR: u8 = 1;
+/// A portion is done. At the end is where the request goes on, and its length; before it what a request that answers page by page has found.
+const STATUS_PORTION: u8 = 2;
 
 /// A response being written.
 #[derive(Debug)]
@@ -256,6 +276,34 @@ impl Response {
     /// Of a request that fails.
     pub(crate) fn error(name: ErrorName, message: &str) -> Vec<u8> {
         [&[STATUS_ERROR, name as u8], message.as_bytes()].concat()
+    }
+
+    /// Of a request that has to go on at `place`, and has dealt with `done` records.
+    pub(crate) fn portion(done: u64, place: &[u8]) -> Self {
+        let mut response = Self::ok();
+        response.goes_on(done, place);
+        response
+    }
+
+    /// The request has to go on at `place`, and has dealt with `done` records.
+    pub(crate) fn goes_on(&mut self, done: u64, place: &[u8]) {
+        self.0[0] = STATUS_PORTION;
+        self.u64(done);
+        self.0.extend_from_slice(place);
+        put_count(&mut self.0, size_of::<u64>() + place.len());
+    }
+
+    pub(crate) fn is_portion(&self) -> bool {
+        self.0.first() == Some(&STATUS_PORTION)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Takes back what is behind the first `length` bytes.
+    pub(crate) fn truncate(&mut self, length: usize) {
+        self.0.truncate(length);
     }
 
     pub(crate) fn u8(&mut self, value: u8) {
@@ -305,14 +353,26 @@ mod tests {
             Move { target: Some(&one), target_primary: Some(&two), position: Some((&two, &one)), count: 5 };
         assert_eq!(
             Request::decode(&bytes).unwrap(),
-            Request::Iterate {
-                source: Source { store: 3, index: 4 },
-                range,
-                direction: Direction::PrevUnique,
-                key_only: true,
-                to,
-            }
+            (
+                Request::Iterate {
+                    source: Source { store: 3, index: 4 },
+                    range,
+                    direction: Direction::PrevUnique,
+                    key_only: true,
+                    to,
+                },
+                None
+            )
         );
+        let resumed =
+            Builder::new(&[RESUMED]).bytes(&[&7_u64.to_le_bytes()[..], b"place"].concat()).raw(&bytes);
+        let resumed = resumed.finish();
+        let (request, resume) = Request::decode(&resumed).unwrap();
+        assert!(matches!(request, Request::Iterate { .. }));
+        assert_eq!(resume, Some(Resume { done: 7, place: b"place" }));
+        for length in 0..resumed.len() {
+            assert!(Request::decode(&resumed[..length]).is_err(), "cut to {length} bytes");
+        }
         for length in 0..bytes.len() {
             assert!(Request::decode(&bytes[..length]).is_err(), "cut to {length} bytes");
         }
@@ -325,7 +385,8 @@ mod tests {
         let cases = [
             vec![],
             vec![0],
-            vec![15],
+            vec![16],
+            Builder::new(&[RESUMED]).bytes(&[0; 7]).u8(6).u32(1).finish(),
             Builder::new(&[1]).u32(1).u8(4).finish(),
             Builder::new(&[1]).u32(1).u8(2).bytes(&key[1..]).finish(),
             Builder::new(&[1]).u32(1).u8(2).u32(u32::MAX).finish(),

@@ -1,7 +1,7 @@
 //! What the tests of this module share.
 
 use super::protocol::is_key;
-use super::{ClientId, CommitOutcome, ConnectionId, Event, Mode, TransactionId, World};
+use super::{ClientId, CommitOutcome, ConnectionId, Event, Limits, Mode, TransactionId, World};
 use crate::keyspace::DOCUMENTS;
 use flowdb_engine::format::Reader;
 use flowdb_engine::fs::{FileSystem, MemoryFileSystem};
@@ -91,7 +91,11 @@ impl Fixture {
     pub(crate) fn with_memory(files: Arc<dyn FileSystem>, memory_bytes: usize) -> Self {
         let options = Options::new(vec![TreeOptions::new(DOCUMENTS, "documents")]);
         let db = Db::open(files, Path::new("/db"), options).unwrap();
-        let world = World::open_with(db.clone(), memory_bytes).unwrap();
+        Self::with_limits(db, Limits { transaction_memory_bytes: memory_bytes, ..Limits::default() })
+    }
+
+    pub(crate) fn with_limits(db: Db, limits: Limits) -> Self {
+        let world = World::open_with(db.clone(), limits).unwrap();
         let client = world.register(Arc::new(|| {}));
         Fixture { db, world, client }
     }
@@ -168,21 +172,43 @@ pub(crate) fn units(text: &str) -> Vec<u16> {
     text.encode_utf16().collect()
 }
 
-/// In memory, and on the disk tier if that does not suffice.
+/// In memory, and on the disk tier if that does not suffice; portion by portion.
 pub(crate) fn send(
     world: &World,
     client: ClientId,
     transaction: TransactionId,
     request: &[u8],
 ) -> Result<Vec<u8>, (u8, String)> {
-    let response = match world.execute(client, transaction, request, ReadTier::Memory).unwrap() {
-        Some(response) => response,
-        None => world.execute(client, transaction, request, ReadTier::Disk).unwrap().unwrap(),
-    };
-    match response[0] {
-        0 => Ok(response[1..].to_vec()),
-        _ => Err((response[1], String::from_utf8(response[2..].to_vec()).unwrap())),
+    let (mut asked, mut pages) = (request.to_vec(), Vec::new());
+    loop {
+        let response = match world.execute(client, transaction, &asked, ReadTier::Memory).unwrap() {
+            Some(response) => response,
+            None => world.execute(client, transaction, &asked, ReadTier::Disk).unwrap().unwrap(),
+        };
+        match response[0] {
+            0 => {
+                pages.push(response[1..].to_vec());
+                return Ok(joined(pages));
+            }
+            1 => return Err((response[1], String::from_utf8(response[2..].to_vec()).unwrap())),
+            _ => {
+                let (rest, length) = response.split_last_chunk::<4>().unwrap();
+                let (page, resume) = rest.split_at(rest.len() - u32::from_le_bytes(*length) as usize);
+                asked = Bytes::new(&[15]).bytes(resume).raw(request).finish();
+                pages.extend((page.len() > 1).then(|| page[1..].to_vec()));
+            }
+        }
     }
+}
+
+/// The pages of a request as one: each begins with its count.
+fn joined(mut pages: Vec<Vec<u8>>) -> Vec<u8> {
+    if pages.len() == 1 {
+        return pages.remove(0);
+    }
+    let count: u32 = pages.iter().map(|page| u32::from_le_bytes(page[..4].try_into().unwrap())).sum();
+    let rows: Vec<u8> = pages.iter().flat_map(|page| page[4..].to_vec()).collect();
+    [&count.to_le_bytes()[..], &rows].concat()
 }
 
 /// As the binding commits.

@@ -2,6 +2,7 @@
 
 use super::failure::{ErrorName, Failure, Outcome, corruption, invalid_state, name_of, not_found};
 use super::overlay::{Known, Overlay};
+use super::portion::{Limits, Portion, Resume};
 use super::protocol::{Request, Response, Source};
 use super::scheduler::Mode;
 use super::schema::{Database, Index, Store};
@@ -28,9 +29,13 @@ pub(crate) struct Transaction {
     /// The schema; a version change works on its own copy.
     pub(super) database: Arc<Database>,
     pub(super) overlay: Overlay,
-    /// What was written before the overlay, once that had grown to `memory_bytes`.
+    /// What was written before the overlay, once that had grown to its limit.
     draft: Option<Draft>,
-    memory_bytes: usize,
+    pub(super) limits: Limits,
+    /// A request failed when a part of it was done already.
+    broken: bool,
+    /// A portion of a request is done: the next comes before any other request.
+    unfinished: bool,
     /// How far the request being executed may go.
     tier: ReadTier,
     /// The walk of the last request that had one, for a cursor that goes on from there.
@@ -40,10 +45,10 @@ pub(crate) struct Transaction {
 }
 
 impl Transaction {
-    /// Begins to see what is committed now. Writes of more than `memory_bytes` go to the disk before they are committed.
+    /// Begins to see what is committed now.
     pub(crate) fn begin(
         db: Db,
-        memory_bytes: usize,
+        limits: Limits,
         mode: Mode,
         scope: Vec<u32>,
         database: Arc<Database>,
@@ -56,48 +61,65 @@ impl Transaction {
             database,
             overlay: Overlay::default(),
             draft: None,
-            memory_bytes,
+            limits,
+            broken: false,
+            unfinished: false,
             tier: ReadTier::Memory,
             cached: None,
             probe: None,
         }
     }
 
-    /// Executes a request and answers the response; `None` if the answer is not in memory, and then nothing has changed.
-    /// `InvalidArgument` if the bytes are no request.
+    /// Executes a request, or a portion of it, and answers the response; `None` if the answer is not in memory, and then nothing has changed.
+    /// `InvalidArgument` if the bytes are no request, or not the next portion of the one that is done in part (in memory that is `None`: it
+    /// has to wait).
     pub(crate) fn execute(&mut self, request: &[u8], tier: ReadTier) -> Result<Option<Vec<u8>>> {
-        let request = Request::decode(request)?;
-        self.tier = tier;
-        match self.spill_if_large().map_err(Failure::from).and_then(|_| self.perform(request)) {
-            Ok(response) => Ok(Some(response.finish())),
-            Err(Failure::Named(name, message)) => Ok(Some(Response::error(name, &message))),
-            Err(Failure::Engine(error)) => match error.kind() {
-                ErrorKind::WouldBlock => Ok(None),
-                ErrorKind::InvalidArgument => Err(error),
-                _ => Ok(Some(Response::error(name_of(&error), &error.to_string()))),
-            },
+        let (request, resume) = Request::decode(request)?;
+        if self.unfinished && resume.is_none() {
+            return match tier {
+                ReadTier::Memory => Ok(None),
+                ReadTier::Disk => Err(Error::invalid("an earlier request is done in part only")),
+            };
         }
+        self.tier = tier;
+        let ready = self.check_whole().and_then(|()| self.spill_if_large());
+        let response = match ready.map_err(Failure::from).and_then(|()| self.perform(request, resume)) {
+            Ok(response) => {
+                self.unfinished = response.is_portion();
+                return Ok(Some(response.finish()));
+            }
+            Err(Failure::Named(name, message)) => Response::error(name, &message),
+            Err(Failure::Engine(error)) => match error.kind() {
+                ErrorKind::WouldBlock => return Ok(None),
+                ErrorKind::InvalidArgument => return Err(error),
+                _ => Response::error(name_of(&error), &error.to_string()),
+            },
+        };
+        self.unfinished = false;
+        Ok(Some(response))
     }
 
-    fn perform(&mut self, request: Request<'_>) -> Outcome<Response> {
+    fn perform(&mut self, request: Request<'_>, resume: Option<Resume<'_>>) -> Outcome<Response> {
         match request {
             Request::Put { store, no_overwrite, key, value } => self.put(store, no_overwrite, key, value),
             Request::Get { source, range, key_only } => self.get(source, range, key_only),
             Request::GetAll { source, range, direction, limit, parts } => {
-                self.get_all(source, range, direction, limit, parts)
+                self.get_all(source, range, direction, limit, parts, resume)
             }
-            Request::Count { source, range } => self.count(source, range),
-            Request::Delete { store, range } => self.delete(store, range),
+            Request::Count { source, range } => self.count(source, range, resume),
+            Request::Delete { store, range } => self.delete(store, range, resume),
             Request::Clear { store } => self.clear(store),
             Request::Iterate { source, range, direction, key_only, to } => {
-                self.iterate(source, range, direction, key_only, to)
+                self.iterate(source, range, direction, key_only, to, resume)
             }
             other => {
                 if !self.may_change_schema() {
                     return Err(invalid_state("the schema can change in a version change transaction only"));
                 }
-                self.change_schema(other)?;
-                Ok(Response::ok())
+                match other {
+                    Request::BuildIndex { store, id } => self.build_index(store, id, resume),
+                    other => self.change_schema(other).map(|()| Response::ok()),
+                }
             }
         }
     }
@@ -116,7 +138,6 @@ impl Transaction {
             Request::CreateIndex { store, id, index } => self.create_index(store, id, index),
             Request::DeleteIndex { store, id } => self.delete_index(store, id),
             Request::RenameIndex { store, id, name } => self.rename_index(store, id, name),
-            Request::BuildIndex { store, id } => self.build_index(store, id),
             _ => Err(Failure::Named(ErrorName::Unknown, "not a change of the schema".to_owned())),
         }
     }
@@ -165,6 +186,27 @@ impl Transaction {
         self.overlay.is_empty() && self.draft.is_none()
     }
 
+    /// A request that was done in part has failed: nothing of this transaction may be committed.
+    pub(super) fn break_off(&mut self) {
+        self.broken = true;
+    }
+
+    /// Fails if the transaction cannot be committed.
+    pub(super) fn check_whole(&self) -> Result<()> {
+        if !self.broken {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Io,
+            "an earlier request failed when a part of it was done: the transaction cannot go on",
+        ))
+    }
+
+    /// What the request being executed may do at once.
+    pub(super) fn portion(&self) -> Portion {
+        Portion::new(self.limits, self.tier)
+    }
+
     /// True if a part of its writes is on disk.
     pub(super) fn is_large(&self) -> bool {
         self.draft.is_some()
@@ -175,11 +217,10 @@ impl Transaction {
         self.draft.take()
     }
 
-    /// True if the overlay was too large and has moved to the disk: walks that were begun before are of no more use. Where the disk may not be
-    /// touched, that is an error (`WouldBlock`).
-    pub(super) fn spill_if_large(&mut self) -> Result<bool> {
-        if self.overlay.bytes() < self.memory_bytes {
-            return Ok(false);
+    /// Moves the overlay to the disk if it is too large. Where the disk may not be touched, that is an error (`WouldBlock`).
+    pub(super) fn spill_if_large(&mut self) -> Result<()> {
+        if self.overlay.memory_bytes() < self.limits.transaction_memory_bytes {
+            return Ok(());
         }
         if self.tier == ReadTier::Memory {
             return Err(Error::would_block());
@@ -189,8 +230,9 @@ impl Transaction {
             None => self.draft.insert(self.db.draft(DOCUMENTS)?),
         };
         self.overlay.write_to(draft)?;
+        // Walks that were begun before do not see what has moved.
         (self.overlay, self.cached, self.probe) = (Overlay::default(), None, None);
-        Ok(true)
+        Ok(())
     }
 
     /// Drops what was written in `span`, where nothing is committed.

@@ -33,8 +33,9 @@ pub(crate) struct Walk {
     at: Vec<u8>,
     entries: DbIterator,
     placed: Placed,
-    /// While placed forward: no visible entry lies between this and the iterator's place. Writes only ever hide entries, so that
-    /// going back to here, after each record that is taken from the front, steps over no hidden entry twice.
+    /// While placed: no visible entry lies between this and the iterator's place, which is not before it forward, and before it backward.
+    /// Writes only ever hide entries, so that going back to here, after each record that is taken from an end, steps over no hidden entry
+    /// twice.
     clear_from: Vec<u8>,
 }
 
@@ -59,8 +60,8 @@ impl Walk {
     }
 
     /// Where it stands: to go on from there with another walk.
-    pub(crate) fn into_position(self) -> Vec<u8> {
-        self.at
+    pub(crate) fn position(&self) -> &[u8] {
+        &self.at
     }
 
     /// True if this can walk in `span` too.
@@ -72,18 +73,24 @@ impl Walk {
     pub(crate) fn place(&mut self, at: Vec<u8>) {
         let at = at.clamp(self.span.start.clone(), self.span.end.clone());
         if at != self.at {
-            if !self.reaches_forward(&at) {
+            if !self.reaches(&at) {
                 self.placed = Placed::Nowhere;
             }
             self.at = at;
         }
     }
 
-    /// True if the iterator stands where a search for the first visible entry from `at` on would bring it.
-    fn reaches_forward(&self, at: &[u8]) -> bool {
-        self.placed == Placed::Forward
-            && *at >= self.clear_from[..]
-            && (!self.entries.valid() || *at <= self.entries.key()[..])
+    /// True if the iterator stands where a search from `at` on would bring it.
+    fn reaches(&self, at: &[u8]) -> bool {
+        match self.placed {
+            Placed::Nowhere => false,
+            Placed::Forward => {
+                *at >= self.clear_from[..] && (!self.entries.valid() || *at <= self.entries.key()[..])
+            }
+            Placed::Backward => {
+                *at <= self.clear_from[..] && (!self.entries.valid() || *at > self.entries.key()[..])
+            }
+        }
     }
 
     /// Steps over the next record.
@@ -134,6 +141,7 @@ impl Walk {
         if self.placed != Placed::Backward {
             self.entries.seek_back(&self.at)?;
             self.placed = Placed::Backward;
+            self.clear_from.clone_from(&self.at);
         }
         self.skip_backward(overlay)?;
         let start = self.entry().unwrap_or(&self.span.start);
@@ -179,6 +187,7 @@ impl Walk {
         while self.entries.valid() {
             let key = self.entries.key();
             if key[..] >= self.at[..] {
+                self.clear_from.clone_from(&self.at);
                 self.entries.prev()?;
                 continue;
             }
@@ -196,26 +205,16 @@ impl Walk {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::testing::Fixture;
     use crate::keyspace::DOCUMENTS;
     use flowdb_engine::format::NEVER;
-    use flowdb_engine::{ReadOptions, WriteBatch, WriteOptions};
+    use flowdb_engine::{Db, ReadOptions, WriteBatch, WriteOptions};
     use std::ops::Bound;
 
     #[test]
     fn taking_from_the_front_steps_over_no_hidden_entry_twice() {
-        let db = crate::document::testing::Fixture::new().world.db.clone();
-        let mut batch = WriteBatch::new();
-        for name in ["k1", "k2", "k3", "k4"] {
-            batch.put(DOCUMENTS, name.as_bytes(), b"stored", NEVER).unwrap();
-        }
-        db.write(batch, WriteOptions::default()).unwrap();
-        let (snapshot, mut overlay) = (db.snapshot(), Overlay::default());
-        let span = KeySpan { start: b"k".into(), end: b"l".into() };
-        let at = span.start.clone();
-        let options = ReadOptions { sequence: Some(snapshot.sequence()), ..ReadOptions::default() };
-        let bounds = (Bound::Included(Bytes::from_static(b"k")), Bound::Excluded(Bytes::from_static(b"l")));
-        let entries = db.iter(DOCUMENTS, bounds, options).unwrap();
-        let mut walk = Walk::new(entries, ReadTier::Disk, span.clone(), at);
+        let (_db, mut walk, mut overlay) = walk_over(&["k1", "k2", "k3", "k4"]);
+        let span = walk.span.clone();
         assert_eq!(first(&mut walk, &overlay, Placed::Nowhere), "k1");
         overlay.delete(&b"k1"[..]);
         assert_eq!(first(&mut walk, &overlay, Placed::Forward), "k2");
@@ -229,6 +228,45 @@ mod tests {
         overlay.clear(span);
         overlay.put(&b"k3"[..], &b"again"[..]);
         assert_eq!(first(&mut walk, &overlay, Placed::Forward), "k3");
+    }
+
+    #[test]
+    fn taking_from_the_back_steps_over_no_hidden_entry_twice() {
+        let (_db, mut walk, mut overlay) = walk_over(&["k1", "k2", "k3", "k4"]);
+        assert_eq!(last(&mut walk, &overlay, Placed::Nowhere), "k4");
+        overlay.delete(&b"k4"[..]);
+        assert_eq!(last(&mut walk, &overlay, Placed::Backward), "k3");
+        overlay.delete(&b"k3"[..]);
+        overlay.put(&b"k5"[..], &b"new"[..]);
+        assert_eq!(last(&mut walk, &overlay, Placed::Backward), "k5", "what is written behind is found");
+        overlay.delete(&b"k5"[..]);
+        assert_eq!(last(&mut walk, &overlay, Placed::Backward), "k2");
+        assert_eq!(walk.prev(&overlay, Wanted::Key).unwrap().unwrap().0, "k1");
+        assert_eq!(last(&mut walk, &overlay, Placed::Nowhere), "k2", "k2 is not hidden, and was passed");
+        assert_eq!(first(&mut walk, &overlay, Placed::Nowhere), "k1", "the other way");
+        assert_eq!(last(&mut walk, &overlay, Placed::Nowhere), "k2", "and back");
+    }
+
+    /// A walk over these stored keys.
+    fn walk_over(names: &[&str]) -> (Db, Walk, Overlay) {
+        let db = Fixture::new().world.db.clone();
+        let mut batch = WriteBatch::new();
+        for name in names {
+            batch.put(DOCUMENTS, name.as_bytes(), b"stored", NEVER).unwrap();
+        }
+        db.write(batch, WriteOptions::default()).unwrap();
+        let span = KeySpan { start: b"k".into(), end: b"l".into() };
+        let at = span.start.clone();
+        let bounds = (Bound::Included(Bytes::from_static(b"k")), Bound::Excluded(Bytes::from_static(b"l")));
+        let entries = db.iter(DOCUMENTS, bounds, ReadOptions::default()).unwrap();
+        (db, Walk::new(entries, ReadTier::Disk, span, at), Overlay::default())
+    }
+
+    /// The last key, and whether the iterator is where it was left.
+    fn last(walk: &mut Walk, overlay: &Overlay, placed: Placed) -> Bytes {
+        walk.place(walk.span.end.clone());
+        assert_eq!(walk.placed, placed);
+        walk.prev(overlay, Wanted::Key).unwrap().unwrap().0
     }
 
     /// The first key, and whether the iterator is where it was left.

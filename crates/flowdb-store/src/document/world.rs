@@ -4,6 +4,7 @@ use super::catalog::Catalog;
 use super::connections::{Action, Connections};
 use super::deletion::Waiting;
 use super::event::Event;
+use super::portion::Limits;
 use super::scheduler::{Mode, Scheduler};
 use super::schema::Database;
 use super::transaction::Transaction;
@@ -19,9 +20,6 @@ mod tests;
 
 /// Tells a client's thread that there are events to drain. Called from any thread, without any lock held; must return at once.
 pub type Waker = Arc<dyn Fn() + Send + Sync>;
-
-/// See [`World::open_with`].
-const TRANSACTION_MEMORY_BYTES: usize = 32 << 20;
 
 /// A database that exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,8 +37,7 @@ pub struct DatabaseInfo {
 /// `creation`, `state`. Events of a client's own calls do not wake it: it drains them after the call.
 pub struct World {
     pub(super) db: Db,
-    /// See [`World::open_with`].
-    transaction_memory_bytes: usize,
+    limits: Limits,
     pub(super) state: Mutex<State>,
     /// Held while a commit that creates a database is written, so that the row of the next id never goes back.
     pub(super) creation: Mutex<()>,
@@ -100,12 +97,11 @@ impl World {
     ///
     /// Fails with `Corruption` if the catalog does not decode.
     pub fn open(db: Db) -> Result<Arc<Self>> {
-        Self::open_with(db, TRANSACTION_MEMORY_BYTES)
+        Self::open_with(db, Limits::default())
     }
 
-    /// The same, where a transaction writes to disk what it has written once that is `transaction_memory_bytes` or more (default 32 MiB),
-    /// so that its size is bounded by the disk alone.
-    pub fn open_with(db: Db, transaction_memory_bytes: usize) -> Result<Arc<Self>> {
+    /// The same with other limits than the default ones.
+    pub fn open_with(db: Db, limits: Limits) -> Result<Arc<Self>> {
         let state = State {
             catalog: Catalog::load(&db)?,
             connections: Connections::default(),
@@ -118,7 +114,7 @@ impl World {
             deletions: Vec::new(),
         };
         let (state, creation) = (Mutex::new(state), Mutex::new(()));
-        Ok(Arc::new(World { db, transaction_memory_bytes, state, creation }))
+        Ok(Arc::new(World { db, limits, state, creation }))
     }
 
     /// A new client. `waker` is called when another client's call, or a worker, has queued events for it.
@@ -239,7 +235,7 @@ impl World {
         })
     }
 
-    /// Executes a request. `None` if the answer is not in memory and `tier` is `Memory`: nothing has changed then, and the
+    /// Executes a request, or a portion of it. `None` if the answer is not in memory and `tier` is `Memory`: nothing has changed then, and the
     /// same request is to be executed on a worker with `Disk`.
     ///
     /// Fails with `InvalidArgument` if the transaction does not run, or if the bytes are no request; what fails for the
@@ -318,7 +314,7 @@ impl World {
     }
 
     fn begin(&self, mode: Mode, scope: Vec<u32>, database: Arc<Database>) -> Transaction {
-        Transaction::begin(self.db.clone(), self.transaction_memory_bytes, mode, scope, database)
+        Transaction::begin(self.db.clone(), self.limits, mode, scope, database)
     }
 
     /// <https://w3c.github.io/IndexedDB/#upgrade-a-database>

@@ -1,0 +1,89 @@
+//! A request over many records is done in portions, so that it neither blocks a thread nor fills memory: each answers where the next one goes
+//! on. Between two of them the transaction can be aborted, its overlay can move to the disk, and others get their turn.
+
+use flowdb_engine::{Error, ErrorKind, ReadTier};
+
+/// A worker does so many times more at once than the JS thread: others wait for it, and the overlay grows by so much.
+const WORKER_FACTOR: usize = 8;
+
+/// How much is done at once, and kept in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// What a transaction has written beyond this goes to the disk before it is committed. In bytes of memory; default 32 MiB.
+    pub transaction_memory_bytes: usize,
+    /// Records that the JS thread deals with at once; default 2048, a few milliseconds.
+    pub portion_records: usize,
+    /// Bytes of keys and values that the JS thread deals with at once, and that are answered at once; default 512 KiB. One record may be larger.
+    pub portion_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { transaction_memory_bytes: 32 << 20, portion_records: 2 << 10, portion_bytes: 512 << 10 }
+    }
+}
+
+/// Where a request goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Resume<'a> {
+    /// Records that earlier portions dealt with.
+    pub(crate) done: u64,
+    /// Stored key at which the walk goes on.
+    pub(crate) place: &'a [u8],
+}
+
+/// What a portion has done, and may do. It does at least one record, however large.
+#[derive(Debug)]
+pub(super) struct Portion {
+    steps: usize,
+    bytes: usize,
+    steps_max: usize,
+    bytes_max: usize,
+}
+
+impl Portion {
+    /// A portion of what is done natively.
+    pub(super) fn new(limits: Limits, tier: ReadTier) -> Self {
+        let factor = match tier {
+            ReadTier::Memory => 1,
+            ReadTier::Disk => WORKER_FACTOR,
+        };
+        let times = |limit: usize| limit.saturating_mul(factor);
+        Portion {
+            steps: 0,
+            bytes: 0,
+            steps_max: times(limits.portion_records),
+            bytes_max: times(limits.portion_bytes),
+        }
+    }
+
+    /// A portion of what is handed over to the JS thread.
+    pub(super) fn page(limits: Limits) -> Self {
+        Self::new(limits, ReadTier::Memory)
+    }
+
+    /// Notes that a record was dealt with.
+    pub(super) fn step(&mut self, bytes: usize) {
+        self.steps += 1;
+        self.bytes += bytes;
+    }
+
+    pub(super) fn is_used_up(&self) -> bool {
+        self.steps >= self.steps_max || self.bytes >= self.bytes_max
+    }
+
+    /// Records dealt with.
+    pub(super) fn steps(&self) -> u64 {
+        self.steps as u64
+    }
+
+    /// The same, of a page.
+    pub(super) fn count(&self) -> u32 {
+        u32::try_from(self.steps).expect("a page has few records")
+    }
+
+    /// True if the portion may end with what it has done: the rest has to be read from the disk.
+    pub(super) fn ends_with(&self, error: &Error) -> bool {
+        self.steps > 0 && error.kind() == ErrorKind::WouldBlock
+    }
+}
