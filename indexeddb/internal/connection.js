@@ -42,6 +42,18 @@ class Connection extends EventTargetState {
     this.schema = schema;
   }
 
+  /** @param {import('./event_target.js').Listener} listener */
+  append(listener) {
+    super.append(listener);
+    this.world.listenersChanged(this);
+  }
+
+  /** @param {import('./event_target.js').Listener} listener */
+  remove(listener) {
+    super.remove(listener);
+    this.world.listenersChanged(this);
+  }
+
   /** @param {Transaction} transaction whose last event has been fired */
   transactionFinished(transaction) {
     this.transactions.delete(transaction);

@@ -22,6 +22,9 @@ const { commitFailed, committed } = require('./transaction_lifecycle.js');
  */
 const waitingWorlds = new Set();
 
+/** @type {FinalizationRegistry<{ world: WeakRef<World>, id: number }>} */
+const unreachable = new FinalizationRegistry(({ world, id }) => world.deref()?.closeUnreachable(id));
+
 class World {
   #path;
   /** @type {DocumentClient | null} */
@@ -37,8 +40,13 @@ class World {
   #waiting = 0;
   /** @type {Map<number, OpenRequest>} */
   #requests = new Map();
-  /** @type {Map<number, Connection>} */
+  /**
+   * Weak: a connection is closed when nobody refers to it any more. That of a running transaction is held by that.
+   * @type {Map<number, WeakRef<Connection>>}
+   */
   #connections = new Map();
+  /** Those with listeners, which want to hear of events. @type {Set<Connection>} */
+  #listening = new Set();
   /** Those that are not finished. @type {Map<number, Transaction>} */
   #transactions = new Map();
   /**
@@ -194,7 +202,7 @@ class World {
 
   /** @param {Connection} connection */
   closeConnection(connection) {
-    this.#connections.delete(connection.id);
+    this.forgetConnection(connection);
     this.#client?.closeConnection(connection.id);
     this.#queueDrain();
   }
@@ -202,6 +210,30 @@ class World {
   /** @param {Connection} connection that the native side has closed by itself */
   forgetConnection(connection) {
     this.#connections.delete(connection.id);
+    this.#listening.delete(connection);
+  }
+
+  /** @param {Connection} connection */
+  #addConnection(connection) {
+    this.#connections.set(connection.id, new WeakRef(connection));
+    unreachable.register(connection, { world: new WeakRef(this), id: connection.id });
+  }
+
+  /**
+   * "If an IDBDatabase object is garbage collected, the associated connection must be closed", and it must not be while it has listeners:
+   * https://w3c.github.io/IndexedDB/#database-interface
+   * @param {Connection} connection
+   */
+  listenersChanged(connection) {
+    if (connection.listeners.length > 0 && !connection.closePending) this.#listening.add(connection);
+    else this.#listening.delete(connection);
+  }
+
+  /** @param {number} id of a connection that was garbage collected */
+  closeUnreachable(id) {
+    if (!this.#connections.delete(id)) return;
+    this.#client?.closeConnection(id);
+    this.#queueDrain();
   }
 
   /** Something was asked for that an event answers. */
@@ -286,7 +318,7 @@ class World {
    * @param {number} connection
    */
   #databaseOf(connection) {
-    const known = this.#connections.get(connection);
+    const known = this.#connections.get(connection)?.deref();
     if (known !== undefined) return known.name;
     for (const [name, postponed] of this.#upgrading) {
       if (postponed.some((event) => event.type === 'opened' && event.connection === connection)) return name;
@@ -297,7 +329,8 @@ class World {
   /** @param {Extract<NativeEvent, { type: 'versionchange' }>} event */
   #handleVersionChange(event) {
     if (this.#postpone(this.#databaseOf(event.connection), event)) return;
-    const connection = this.#connections.get(event.connection);
+    const connection = this.#connections.get(event.connection)?.deref();
+    if (connection === undefined) this.closeUnreachable(event.connection);
     openDatabase.versionChange(connection, event, () => {
       this.#client?.versionChangeDelivered(event.request, event.connection);
       this.#queueDrain();
@@ -318,12 +351,12 @@ class World {
       case 'upgrade': {
         this.#upgrading.set(request.databaseName, []);
         const transaction = openDatabase.upgrade(this, request, event);
-        this.#connections.set(event.connection, transaction.connection);
+        this.#addConnection(transaction.connection);
         this.#transactions.set(event.transaction, transaction);
         break;
       }
       case 'opened':
-        this.#connections.set(event.connection, openDatabase.opened(this, request, event));
+        this.#addConnection(openDatabase.opened(this, request, event));
         break;
       case 'deleted':
         openDatabase.deleted(request, event);
@@ -352,7 +385,8 @@ class World {
     this.#requests.clear();
     // A connection that was closed before may still have transactions to finish.
     const transactions = [...this.#transactions.values()];
-    const connections = new Set([...this.#connections.values(), ...transactions.map(({ connection }) => connection)]);
+    const open = [...this.#connections.values()].flatMap((connection) => connection.deref() ?? []);
+    const connections = new Set([...open, ...transactions.map(({ connection }) => connection)]);
     const idle = [...connections].map((connection) => {
       openDatabase.closeConnection(connection);
       return new Promise((resolve) => connection.whenIdle(() => resolve(undefined)));
