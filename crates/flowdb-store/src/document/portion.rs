@@ -3,6 +3,9 @@
 
 use flowdb_engine::{Error, ErrorKind, ReadTier};
 
+#[cfg(test)]
+mod tests;
+
 /// A worker does so many times more at once than the JS thread: others wait for it, and the overlay grows by so much.
 const WORKER_FACTOR: usize = 8;
 

@@ -6,7 +6,7 @@ use crate::document::{ConnectionId, TransactionId, World};
 use crate::keyspace::generator_key;
 use flowdb_engine::WriteOptions;
 use flowdb_engine::format::NEVER;
-use flowdb_engine::fs::{FileSystem, MemoryFileSystem};
+use flowdb_engine::fs::{FaultyFileSystem, FileSystem, MemoryFileSystem};
 use std::result::Result;
 
 const CONSTRAINT: u8 = ErrorName::Constraint as u8;
@@ -240,4 +240,24 @@ fn a_large_transaction_that_is_aborted_leaves_nothing() {
     assert_eq!((fixture.db.last_sequence(), table_names(&files)), before);
     let reader = fixture.begin(connection, Mode::ReadOnly);
     assert!(fixture.values(reader).is_empty());
+}
+
+#[test]
+fn a_full_disk_under_a_large_transaction_is_told_and_loses_nothing() {
+    let files = FaultyFileSystem::new(Arc::new(MemoryFileSystem::new()));
+    let (fixture, connection) = Fixture::with_memory(Arc::new(files.clone()), 2_000).and_store(false);
+    let first = fixture.begin(connection, Mode::ReadWrite);
+    fixture.put(first, 1.0, &small_value(1)).unwrap();
+    fixture.commit(first);
+    let transaction = fixture.begin(connection, Mode::ReadWrite);
+    files.fill();
+    let refused =
+        (0..300u16).find_map(|number| fixture.put(transaction, number.into(), &small_value(2)).err());
+    assert_eq!(refused.unwrap().0, ErrorName::QuotaExceeded as u8);
+    fixture.world.abort(fixture.client, transaction).unwrap();
+    files.heal();
+    let reader = fixture.begin(connection, Mode::ReadWrite);
+    assert_eq!(fixture.values(reader), [small_value(1)]);
+    fixture.put(reader, 2.0, &small_value(3)).unwrap();
+    fixture.commit(reader);
 }

@@ -1,0 +1,107 @@
+//! Requests over many records: each call does a bounded part, and what is between the parts is safe. `tests/document_model.rs` does everything
+//! in portions of one record.
+
+use super::*;
+use crate::document::testing::{Bytes, Fixture, create_store, number_key, small_value};
+use crate::document::{ConnectionId, Mode, TransactionId};
+use crate::keyspace::{DOCUMENTS, data_prefix};
+use flowdb_engine::format::NEVER;
+use flowdb_engine::{WriteBatch, WriteOptions};
+
+const RECORDS: u16 = 100;
+const PORTION: usize = 10;
+
+/// Store 1 with an index of the values themselves, and `RECORDS` records.
+fn fixture() -> (Fixture, ConnectionId) {
+    let limits = Limits { portion_records: PORTION, ..Limits::default() };
+    let fixture = Fixture::with_limits(Fixture::new().db, limits);
+    let (connection, upgrade) = fixture.upgrade(1);
+    fixture.request(upgrade, create_store(1, false, None)).unwrap();
+    fixture.request(upgrade, Bytes::new(&[11]).u32(1).u32(1).u8(0).name("i").u8(1).name("")).unwrap();
+    for number in 0..RECORDS {
+        fixture.put(upgrade, number.into(), &small_value(7)).unwrap();
+    }
+    fixture.commit(upgrade);
+    (fixture, connection)
+}
+
+/// All but the last record.
+fn range(request: Bytes) -> Bytes {
+    request.u8(1 | 4).bytes(&number_key(0.0)).bytes(&number_key(f64::from(RECORDS) - 2.0))
+}
+
+fn delete_range() -> Vec<u8> {
+    range(Bytes::new(&[5]).u32(1)).finish()
+}
+
+/// One call: its status, and where to go on.
+fn portion(fixture: &Fixture, transaction: TransactionId, request: &[u8]) -> (u8, Vec<u8>) {
+    let (world, client) = (&fixture.world, fixture.client);
+    let response = world.execute(client, transaction, request, ReadTier::Memory).unwrap().unwrap();
+    if response[0] != 2 {
+        return (response[0], Vec::new());
+    }
+    let (rest, length) = response.split_last_chunk::<4>().unwrap();
+    (2, rest[rest.len() - u32::from_le_bytes(*length) as usize..].to_vec())
+}
+
+fn count(fixture: &Fixture, transaction: TransactionId, index: u32) -> u64 {
+    let count = fixture.request(transaction, Bytes::new(&[4]).u32(1).u32(index).u8(0)).unwrap();
+    u64::from_le_bytes(count.try_into().unwrap())
+}
+
+#[test]
+fn a_call_deals_with_few_records() {
+    let (fixture, connection) = fixture();
+    let transaction = fixture.begin(connection, Mode::ReadWrite);
+    let steps = Bytes::new(&[7]).u32(1).u32(0).u8(0).u8(0).u8(1).u8(0).u32(50).finish();
+    let all = range(Bytes::new(&[3]).u32(1).u32(1)).u8(2).u32(0).u8(7).finish();
+    for request in [range(Bytes::new(&[4]).u32(1).u32(1)).finish(), steps, all, delete_range()] {
+        let (mut status, mut place) = portion(&fixture, transaction, &request);
+        let mut portions = 1;
+        while status == 2 {
+            let resumed = Bytes::new(&[15]).bytes(&place).raw(&request).finish();
+            (status, place) = portion(&fixture, transaction, &resumed);
+            portions += 1;
+        }
+        assert_eq!(status, 0);
+        assert!(portions >= 4, "{request:?}: {portions} portions");
+    }
+    assert_eq!((count(&fixture, transaction, 0), count(&fixture, transaction, 1)), (1, 1));
+}
+
+#[test]
+fn aborted_between_portions_nothing_is_done() {
+    let (fixture, connection) = fixture();
+    let transaction = fixture.begin(connection, Mode::ReadWrite);
+    assert_eq!(portion(&fixture, transaction, &delete_range()).0, 2);
+    let other = Bytes::new(&[6]).u32(1).finish();
+    let execute = |tier| fixture.world.execute(fixture.client, transaction, &other, tier);
+    assert_eq!(execute(ReadTier::Memory).unwrap(), None, "it has to wait");
+    assert_eq!(execute(ReadTier::Disk).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    fixture.world.abort(fixture.client, transaction).unwrap();
+    let reader = fixture.begin(connection, Mode::ReadOnly);
+    assert_eq!(count(&fixture, reader, 0), u64::from(RECORDS));
+    assert_eq!(count(&fixture, reader, 1), u64::from(RECORDS));
+}
+
+/// The entries of the first records are gone when the last one turns out to be damaged: even who catches the error cannot commit that.
+#[test]
+fn a_transaction_with_half_a_request_is_not_committed() {
+    let (fixture, connection) = fixture();
+    let damaged = [&data_prefix(1, 1, 0)[..], &number_key(f64::from(RECORDS) - 2.0)].concat();
+    let mut batch = WriteBatch::new();
+    batch.put(DOCUMENTS, &damaged, &[0xff], NEVER).unwrap();
+    fixture.db.write(batch, WriteOptions::default()).unwrap();
+    let transaction = fixture.begin(connection, Mode::ReadWrite);
+    let request = Bytes::new(&delete_range());
+    let (_, message) = fixture.request(transaction, request).unwrap_err();
+    assert!(message.contains("record flags 0xff"), "{message}");
+    let (_, message) = fixture.put(transaction, 1.0, &small_value(1)).unwrap_err();
+    assert!(message.contains("cannot go on"), "{message}");
+    let outcome = fixture.world.commit(fixture.client, transaction, false).unwrap();
+    assert_eq!(outcome, crate::document::CommitOutcome::Failed);
+    fixture.world.drain(fixture.client);
+    let reader = fixture.begin(connection, Mode::ReadOnly);
+    assert_eq!(count(&fixture, reader, 1), u64::from(RECORDS));
+}
