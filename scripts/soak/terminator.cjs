@@ -10,12 +10,13 @@ const { open } = require('../../index.js');
 
 const [directory, rounds, seed] = process.argv.slice(2);
 const WRITE_BUFFER_BYTES = 64 * 1024;
-// Loading the library and opening the directory are among the moments.
-const PAUSE_MS_MAX = 80;
+// Most threads are let write first; loading the library and opening the directory are among the moments of the others.
+const WRITING = 0.75;
+const PAUSE_MS_MAX = 60;
 const THREADS = 2;
 
 const PROGRAM = `
-  const { workerData: { root, directory, prefix, acknowledged } } = require('node:worker_threads');
+  const { parentPort, workerData: { root, directory, prefix, acknowledged } } = require('node:worker_threads');
   const { open } = require(root);
   const ignore = () => {};
   (async () => {
@@ -23,6 +24,7 @@ const PROGRAM = `
     for (let count = 0; ; count += 20) {
       await Promise.all(Array.from({ length: 20 }, (_, index) => db.put(prefix + (count + index), 'x'.repeat(300))));
       Atomics.store(acknowledged, 0, count + 20);
+      if (count === 0) parentPort.postMessage('writing');
       db.put(prefix + 'synced', 'x', { sync: true }).then(ignore, ignore);
       db.put(prefix + 'large', 'x'.repeat(100_000)).then(ignore, ignore);
       db.scan({ prefix, limit: 5 }).all().then(ignore, ignore);
@@ -44,6 +46,12 @@ async function runThread(prefix) {
   /** @type {unknown} */
   let failure;
   worker.on('error', (error) => { failure = error; });
+  if (random() < WRITING) {
+    await new Promise((resolve) => {
+      worker.once('message', resolve);
+      worker.once('exit', resolve);
+    });
+  }
   await new Promise((resolve) => { setTimeout(resolve, random() * PAUSE_MS_MAX); });
   await worker.terminate();
   if (failure) throw failure;
