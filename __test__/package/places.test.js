@@ -75,6 +75,12 @@ test('esbuild, with flowdb inside: the library is found if its package is instal
   assert.equal(execFileSync(process.execPath, [file, installation.data('inside')], { encoding: 'utf8' }), OUTPUT);
 });
 
+test('esbuild, with flowdb inside an ES module: it says what to do instead of failing later', () => {
+  const file = bundle('inside.mjs', {});
+  assert.throws(() => execFileSync(process.execPath, [file, installation.data('inside-module')], { encoding: 'utf8', stdio: 'pipe' }),
+    (/** @type {any} */ error) => /Dynamic require|has to be external/.test(error.stderr));
+});
+
 test('a bundle that left its libraries behind says so', (t) => {
   const elsewhere = fs.mkdtempSync(path.join(os.tmpdir(), 'flowdb-bundle-'));
   t.after(() => fs.rmSync(elsewhere, { recursive: true, force: true }));
