@@ -102,7 +102,7 @@ class IDBDatabase extends EventTarget {
     const transaction = upgradeTransactionOf(connection); // steps 2 and 3
     assertKeyPath(keyPath); // step 5
     const { schema } = connection;
-    if (schema.stores.has(text)) throw exception('ConstraintError', `There is an object store named '${text}'`); // step 6
+    if (schema.stores.has(text)) throw exception('ConstraintError', `There is an object store named '${text}' in database '${connection.name}'`); // step 6
     if (autoIncrement && (keyPath === '' || Array.isArray(keyPath))) {
       throw exception('InvalidAccessError', 'A key generator needs a key path that is one non-empty string'); // step 7
     }
@@ -121,7 +121,7 @@ class IDBDatabase extends EventTarget {
     const transaction = upgradeTransactionOf(connection);
     const { stores } = connection.schema;
     const store = stores.get(text);
-    if (store === undefined) throw exception('NotFoundError', `There is no object store named '${text}'`);
+    if (store === undefined) throw exception('NotFoundError', `There is no object store named '${text}' in database '${connection.name}'`);
     stores.delete(text);
     store.deleted = true;
     for (const index of store.indexes.values()) index.deleted = true;
@@ -131,9 +131,9 @@ class IDBDatabase extends EventTarget {
 }
 
 /** @param {Connection} connection */
-function assertOpen({ upgradeTransaction, closePending }) {
-  if (upgradeTransaction !== null) throw exception('InvalidStateError', 'A version change transaction is running');
-  if (closePending) throw exception('InvalidStateError', 'The connection is closed');
+function assertOpen({ name, upgradeTransaction, closePending }) {
+  if (upgradeTransaction !== null) throw exception('InvalidStateError', `A version change transaction of database '${name}' is running`);
+  if (closePending) throw exception('InvalidStateError', `The connection to database '${name}' is closed`);
 }
 
 /** @param {unknown} options IDBTransactionOptions */
@@ -146,12 +146,12 @@ function toDurability(options) {
  * @param {Connection} connection
  * @param {string | string[]} names
  */
-function toScope({ schema }, names) {
+function toScope({ name: databaseName, schema }, names) {
   /** @type {Map<string, ObjectStore>} */
   const scope = new Map();
   for (const name of typeof names === 'string' ? [names] : names) {
     const store = schema.stores.get(name);
-    if (store === undefined) throw exception('NotFoundError', `There is no object store named '${name}'`);
+    if (store === undefined) throw exception('NotFoundError', `There is no object store named '${name}' in database '${databaseName}'`);
     scope.set(name, store);
   }
   if (scope.size === 0) throw exception('InvalidAccessError', 'No object store named');
@@ -169,13 +169,13 @@ function toObjectStoreParameters(value) {
 
 /** @param {KeyPath} keyPath */
 function assertKeyPath(keyPath) {
-  if (keyPath !== null && !isValidKeyPath(keyPath)) throw exception('SyntaxError', 'The key path is not valid');
+  if (keyPath !== null && !isValidKeyPath(keyPath)) throw exception('SyntaxError', `The key path '${keyPath}' is not valid`);
 }
 
 /** @param {Connection} connection */
-function upgradeTransactionOf({ upgradeTransaction }) {
+function upgradeTransactionOf({ name, upgradeTransaction }) {
   if (upgradeTransaction === null) {
-    throw exception('InvalidStateError', 'No version change transaction is running');
+    throw exception('InvalidStateError', `No version change transaction of database '${name}' is running`);
   }
   assertActive(upgradeTransaction);
   return upgradeTransaction;

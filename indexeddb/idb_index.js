@@ -54,7 +54,7 @@ class IDBIndex {
     assertStoreExists(store); // step 6
     assertIndexExists(index);
     if (index.name === name) return; // step 7
-    if (store.indexes.has(name)) throw exception('ConstraintError', `There is an index named '${name}'`); // step 8
+    if (store.indexes.has(name)) throw exception('ConstraintError', `There is an index named '${name}' in object store '${store.name}'`); // step 8
     store.indexes.delete(index.name);
     index.name = name; // step 9
     store.indexes.set(name, index);

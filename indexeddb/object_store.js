@@ -63,7 +63,7 @@ class IDBObjectStore {
     assertActive(transaction); // step 6
     if (store.name === name) return; // step 7
     const { stores } = transaction.connection.schema;
-    if (stores.has(name)) throw exception('ConstraintError', `There is an object store named '${name}'`); // step 8
+    if (stores.has(name)) throw exception('ConstraintError', `There is an object store named '${name}' in database '${transaction.connection.name}'`); // step 8
     stores.delete(store.name);
     store.name = name; // step 9
     stores.set(name, store);
@@ -187,9 +187,9 @@ class IDBObjectStore {
     requireArguments(arguments, 1, 'IDBObjectStore.index');
     const text = toDOMString(name);
     assertStoreExists(store);
-    if (transaction.finished) throw exception('InvalidStateError', 'The transaction is finished');
+    if (transaction.finished) throw exception('InvalidStateError', `The transaction of database '${transaction.connection.name}' is finished`);
     const index = store.indexes.get(text);
-    if (index === undefined) throw exception('NotFoundError', `There is no index named '${text}'`);
+    if (index === undefined) throw exception('NotFoundError', `There is no index named '${text}' in object store '${store.name}'`);
     return this.#indexObject(index);
   }
 
@@ -207,7 +207,7 @@ class IDBObjectStore {
     assertUpgrade(transaction); // step 3
     assertStoreExists(store); // step 4
     assertActive(transaction); // step 5
-    if (store.indexes.has(text)) throw exception('ConstraintError', `There is an index named '${text}'`); // step 6
+    if (store.indexes.has(text)) throw exception('ConstraintError', `There is an index named '${text}' in object store '${store.name}'`); // step 6
     assertKeyPath(path, multiEntry); // steps 7 to 10
     const index = new Index(store.nextIndexId, text, path, unique, multiEntry);
     store.nextIndexId += 1;
@@ -226,7 +226,7 @@ class IDBObjectStore {
     assertStoreExists(store);
     assertActive(transaction);
     const index = store.indexes.get(text);
-    if (index === undefined) throw exception('NotFoundError', `There is no index named '${text}'`);
+    if (index === undefined) throw exception('NotFoundError', `There is no index named '${text}' in object store '${store.name}'`);
     store.indexes.delete(text);
     index.deleted = true;
     executeSchemaChange(transaction, operations.deleteIndex(store, index));
@@ -254,7 +254,7 @@ function toIndexParameters(value) {
  * @param {boolean} multiEntry
  */
 function assertKeyPath(keyPath, multiEntry) {
-  if (!isValidKeyPath(keyPath)) throw exception('SyntaxError', 'The key path is not valid');
+  if (!isValidKeyPath(keyPath)) throw exception('SyntaxError', `The key path '${keyPath}' is not valid`);
   if (Array.isArray(keyPath) && multiEntry) {
     throw exception('InvalidAccessError', 'A multiEntry index cannot have an array as key path');
   }
@@ -273,8 +273,8 @@ function addOrPut(handle, value, key, noOverwrite) {
   assertActive(transaction); // step 4
   assertWritable(transaction); // step 5
   const inline = store.keyPath !== null;
-  if (inline && key !== undefined) throw exception('DataError', 'The object store uses in-line keys'); // step 6
-  if (!inline && !store.autoIncrement && key === undefined) throw exception('DataError', 'No key specified'); // step 7
+  if (inline && key !== undefined) throw exception('DataError', `The object store '${store.name}' uses in-line keys`); // step 6
+  if (!inline && !store.autoIncrement && key === undefined) throw exception('DataError', `No key specified for object store '${store.name}'`); // step 7
   const encodedKey = key === undefined ? null : keyFromValue(key); // step 8
   const clone = cloneDuringTransaction(transaction, value); // step 10
   if (inline) checkInlineKey(clone.bytes, store); // step 11

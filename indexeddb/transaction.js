@@ -63,9 +63,10 @@ class IDBTransaction extends EventTarget {
     const state = this.#state;
     requireArguments(arguments, 1, 'IDBTransaction.objectStore');
     const text = toDOMString(name);
-    if (state.finished) throw exception('InvalidStateError', 'The transaction is finished');
+    const database = state.connection.name;
+    if (state.finished) throw exception('InvalidStateError', `The transaction of database '${database}' is finished`);
     const store = scopeOf(state).get(text);
-    if (store === undefined) throw exception('NotFoundError', `There is no object store named '${text}' in the scope`);
+    if (store === undefined) throw exception('NotFoundError', `There is no object store named '${text}' in the scope of the transaction of database '${database}'`);
     return objectStoreObject(state, store);
   }
 

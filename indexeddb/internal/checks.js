@@ -10,29 +10,34 @@ const { exception } = require('./exceptions.js');
 
 /** @param {Transaction} transaction */
 function assertActive(transaction) {
-  if (transaction.state !== 'active') throw exception('TransactionInactiveError', 'The transaction is not active');
+  if (transaction.state === 'active') return;
+  const { connection, mode, state } = transaction;
+  throw exception('TransactionInactiveError', `The ${mode} transaction of database '${connection.name}' is not active, but ${state}`);
 }
 
 /** @param {Transaction} transaction */
 function assertWritable(transaction) {
-  if (transaction.mode === 'readonly') throw exception('ReadOnlyError', 'The transaction is read-only');
+  if (transaction.mode !== 'readonly') return;
+  throw exception('ReadOnlyError', `The transaction of database '${transaction.connection.name}' is read-only`);
 }
 
 /** @param {Transaction} transaction */
 function assertUpgrade(transaction) {
   if (transaction.upgrade === null) {
-    throw exception('InvalidStateError', 'The transaction is not a version change transaction');
+    throw exception(
+      'InvalidStateError', `The ${transaction.mode} transaction of database '${transaction.connection.name}' is not a version change transaction`,
+    );
   }
 }
 
 /** @param {ObjectStore} store */
 function assertStoreExists(store) {
-  if (store.deleted) throw exception('InvalidStateError', 'The object store has been deleted');
+  if (store.deleted) throw exception('InvalidStateError', `The object store '${store.name}' has been deleted`);
 }
 
 /** @param {Index} index */
 function assertIndexExists(index) {
-  if (index.deleted) throw exception('InvalidStateError', 'The index has been deleted');
+  if (index.deleted) throw exception('InvalidStateError', `The index '${index.name}' has been deleted`);
 }
 
 module.exports = { assertActive, assertWritable, assertUpgrade, assertStoreExists, assertIndexExists };

@@ -5,6 +5,7 @@ const { closeEvent } = require('./event.js');
 const { exception } = require('./exceptions.js');
 const { fire } = require('./fire.js');
 const { queueTask } = require('./task_queue.js');
+const trace = require('./trace.js');
 const { abortTransaction } = require('./transaction_lifecycle.js');
 
 /** @typedef {import('./world.js').World} World */
@@ -75,7 +76,13 @@ class Connection extends EventTargetState {
 function closeConnection(connection) {
   if (connection.closePending) return;
   connection.closePending = true; // step 1
+  traceClose(connection);
   connection.world.closeConnection(connection); // step 3
+}
+
+/** @param {Connection} connection */
+function traceClose({ name, version }) {
+  if (trace.connections.hasSubscribers) trace.connection('close', name, version, null, null);
 }
 
 /**
@@ -85,6 +92,7 @@ function closeConnection(connection) {
 function forceCloseConnection(connection) {
   if (connection.forced || (connection.closePending && connection.transactions.size === 0)) return;
   connection.forced = true;
+  traceClose(connection);
   connection.closePending = true; // step 1
   for (const transaction of connection.transactions) {
     if (transaction.commitSent) continue; // it can no longer be stopped

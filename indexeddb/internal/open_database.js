@@ -12,6 +12,7 @@ const { fire } = require('./fire.js');
 const { Request, afterOperation, upgradeStarted } = require('./request_queue.js');
 const { decodeSchema } = require('./schema.js');
 const { queueTask } = require('./task_queue.js');
+const trace = require('./trace.js');
 const { Transaction, abortTransaction } = require('./transaction_lifecycle.js');
 const { INTERNAL } = require('./webidl.js');
 
@@ -45,6 +46,7 @@ function versionChange(connection, { oldVersion, newVersion }, delivered) {
       return;
     }
     const newVersionOrNull = newVersion === 0 ? null : newVersion;
+    if (trace.connections.hasSubscribers) trace.connection('versionchange', connection.name, oldVersion, newVersionOrNull, null);
     fire(connection, () => versionChangeEvent('versionchange', oldVersion, newVersionOrNull), delivered);
   });
 }
@@ -55,6 +57,7 @@ function versionChange(connection, { oldVersion, newVersion }, delivered) {
  */
 function blocked(request, { oldVersion, newVersion }) {
   const newVersionOrNull = newVersion === 0 ? null : newVersion;
+  if (trace.connections.hasSubscribers) trace.connection('blocked', request.databaseName, oldVersion, newVersionOrNull, null);
   queueTask(() => fire(request, () => versionChangeEvent('blocked', oldVersion, newVersionOrNull)));
 }
 
@@ -117,6 +120,7 @@ function fireUpgradeNeeded(request, transaction, oldVersion, newVersion) {
   request.succeed(transaction.connection.object);
   request.transaction = transaction;
   transaction.state = 'active';
+  if (trace.connections.hasSubscribers) trace.connection('upgrade', request.databaseName, oldVersion, newVersion, null);
   fire(request, () => versionChangeEvent('upgradeneeded', oldVersion, newVersion), ({ didThrow }) => {
     if (transaction.state === 'active') {
       transaction.state = 'inactive';
@@ -150,6 +154,7 @@ function upgradeFinished(request, connection, committed) {
  */
 function succeed(request, connection) {
   request.succeed(connection.object);
+  if (trace.connections.hasSubscribers) trace.connection('open', connection.name, connection.version, connection.version, null);
   fire(request, successEvent);
 }
 
@@ -160,6 +165,7 @@ function succeed(request, connection) {
 function deleted(request, { oldVersion }) {
   queueTask(() => {
     request.succeed(undefined);
+    if (trace.connections.hasSubscribers) trace.connection('delete', request.databaseName, oldVersion, null, null);
     fire(request, () => versionChangeEvent('success', oldVersion, null));
   });
 }
@@ -178,6 +184,7 @@ function failed(request, error) {
  */
 function fail(request, error) {
   request.fail(error);
+  if (trace.connections.hasSubscribers) trace.connection('fail', request.databaseName, null, null, error);
   fire(request, errorEvent);
 }
 

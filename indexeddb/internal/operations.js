@@ -25,12 +25,8 @@ const OPERATION = Object.freeze({
   resume: 15,
 });
 
-const PUT_NO_OVERWRITE = 1;
-const PUT_KEY_GIVEN = 2;
-const RANGE_LOWER = 1;
-const RANGE_LOWER_OPEN = 2;
-const RANGE_UPPER = 4;
-const RANGE_UPPER_OPEN = 8;
+const RANGE = Object.freeze({ lower: 1, lowerOpen: 2, upper: 4, upperOpen: 8 });
+const PUT = Object.freeze({ noOverwrite: 1, keyGiven: 2 });
 const ITERATE_KEY = 1;
 const ITERATE_PRIMARY_KEY = 2;
 const ITERATE_POSITION = 4;
@@ -111,10 +107,10 @@ function putSource({ store, index }) {
 /** @param {Range} range */
 function putRange({ lower, upper, lowerOpen, upperOpen }) {
   u8(
-    (lower === null ? 0 : RANGE_LOWER) |
-      (lowerOpen ? RANGE_LOWER_OPEN : 0) |
-      (upper === null ? 0 : RANGE_UPPER) |
-      (upperOpen ? RANGE_UPPER_OPEN : 0),
+    (lower === null ? 0 : RANGE.lower) |
+      (lowerOpen ? RANGE.lowerOpen : 0) |
+      (upper === null ? 0 : RANGE.upper) |
+      (upperOpen ? RANGE.upperOpen : 0),
   );
   if (lower !== null) bytes(lower);
   if (upper !== null) bytes(upper);
@@ -132,7 +128,7 @@ function put(store, value, key, noOverwrite) {
   const request = Buffer.allocUnsafe(header + value.length);
   request[0] = OPERATION.put;
   request.writeUInt32LE(store.id, 1);
-  request[5] = (noOverwrite ? PUT_NO_OVERWRITE : 0) | (key === null ? 0 : PUT_KEY_GIVEN);
+  request[5] = (noOverwrite ? PUT.noOverwrite : 0) | (key === null ? 0 : PUT.keyGiven);
   if (key !== null) {
     request.writeUInt32LE(key.length, 6);
     request.set(key, 10);
@@ -321,7 +317,10 @@ function resume(operation, place) {
 
 module.exports = {
   DIRECTIONS,
+  OPERATION,
   PART,
+  PUT,
+  RANGE,
   put,
   get,
   getAll,

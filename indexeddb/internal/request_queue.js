@@ -7,9 +7,11 @@ const { EventTargetState } = require('./event_target.js');
 const { errorEvent, successEvent } = require('./event.js');
 const { exception, unknownError } = require('./exceptions.js');
 const { fire } = require('./fire.js');
+const { inWords } = require('./operation_description.js');
 const { resume } = require('./operations.js');
 const { Response } = require('./response.js');
 const { noteBytes, queueTask } = require('./task_queue.js');
+const trace = require('./trace.js');
 const { abortTransaction, settleTransaction } = require('./transaction_lifecycle.js');
 
 /** @typedef {import('./transaction_lifecycle.js').Transaction} Transaction */
@@ -75,6 +77,8 @@ class Operation {
   rest = null;
   /** @type {Promise<unknown> | null} what has to happen before it can be executed */
   waiting = null;
+  /** @type {import('./trace.js').RequestTrace | null} null: nobody has subscribed */
+  trace = null;
 
   /**
    * @param {Uint8Array} bytes
@@ -118,6 +122,7 @@ function executeSchemaChange(transaction, bytes) {
  * @param {Operation} operation
  */
 function append(transaction, operation) {
+  if (trace.requests.hasSubscribers) operation.trace = trace.requestPlaced();
   transaction.operations.push(operation);
   if (transaction.started) startRunning(transaction);
 }
@@ -178,6 +183,7 @@ function waitFor(transaction, operation, waiting) {
  * @param {Operation} operation
  */
 function execute(transaction, operation) {
+  if (operation.trace !== null) trace.requestExecuted(operation.trace);
   const { world } = transaction.connection;
   let response;
   try {
@@ -231,7 +237,7 @@ function answered(transaction, operation, bytes) {
   try {
     const error = response.error();
     if (error !== null) {
-      failed(transaction, operation, error);
+      failed(transaction, operation, described(transaction, operation, error));
       return;
     }
     const place = response.resume();
@@ -245,6 +251,7 @@ function answered(transaction, operation, bytes) {
     return;
   }
   transaction.operations.shift();
+  if (operation.trace !== null) trace.requestDone(transaction, operation, result, null);
   const { request } = operation;
   if (request === null) {
     afterOperation(transaction);
@@ -267,8 +274,19 @@ function failed(transaction, operation, error) {
     return;
   }
   transaction.operations.shift();
+  if (operation.trace !== null) trace.requestDone(transaction, operation, undefined, error);
   request.fail(error);
   fireError(request, transaction, error);
+}
+
+/**
+ * An error of the native side, which knows of bytes and numbers, with what the operation wanted.
+ * @param {Transaction} transaction
+ * @param {Operation} operation
+ * @param {DOMException} error
+ */
+function described(transaction, { bytes }, { name, message }) {
+  return exception(name, `${message}: ${inWords(transaction, bytes)}`);
 }
 
 /**

@@ -39,8 +39,13 @@ function cloneDuringTransaction(transaction, value) {
 function extractKeyFrom(value, store) {
   const result = native.extractKey(value, store.keyPathBytes, false);
   if (result[0] === EXTRACTED_NOTHING) return null;
-  if (result[0] === EXTRACTED_INVALID) throw exception('DataError', 'The key path yields something that is not a key');
+  if (result[0] === EXTRACTED_INVALID) throw exception('DataError', `${where(store)} yields something that is not a key`);
   return result.subarray(1);
+}
+
+/** @param {ObjectStore} store */
+function where({ name, keyPath }) {
+  return `the key path '${keyPath}' of object store '${name}'`;
 }
 
 /**
@@ -50,9 +55,9 @@ function extractKeyFrom(value, store) {
  */
 function checkInlineKey(value, store) {
   if (extractKeyFrom(value, store) !== null) return;
-  if (!store.autoIncrement) throw exception('DataError', 'The key path yields no value');
+  if (!store.autoIncrement) throw exception('DataError', `${where(store)} yields no value`);
   if (!native.canInjectKey(value, store.keyPathBytes)) {
-    throw exception('DataError', 'A generated key could not be stored at the key path');
+    throw exception('DataError', `A generated key could not be stored: ${where(store)} leads into something that is no object`);
   }
 }
 

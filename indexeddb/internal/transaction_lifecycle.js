@@ -8,6 +8,7 @@ const { exception, unknownError } = require('./exceptions.js');
 const { fire } = require('./fire.js');
 const { Queue } = require('./queue.js');
 const { queueTask } = require('./task_queue.js');
+const trace = require('./trace.js');
 
 /** @typedef {import('./connection.js').Connection} Connection */
 /** @typedef {import('./request_queue.js').Operation} Operation */
@@ -50,6 +51,8 @@ class Transaction extends EventTargetState {
   commitSent = false;
   /** Object store handles by store. @type {Map<ObjectStore, import('../object_store.js').IDBObjectStore>} */
   handles = new Map();
+  /** @type {import('./trace.js').TransactionTrace | null} null: nobody has subscribed */
+  trace = trace.transactions.hasSubscribers ? trace.transactionCreated() : null;
   /** The task that executes the next operation; made once. */
   runNext = () => {};
 
@@ -134,6 +137,7 @@ function committed(transaction) {
     const { connection, upgrade } = transaction;
     if (upgrade !== null) connection.upgradeTransaction = null; // step 5.1
     transaction.state = 'finished'; // step 5.2
+    if (transaction.trace !== null) trace.transactionFinished(transaction, 'complete', null);
     fire(transaction, completeEvent, () => {
       if (upgrade !== null) upgrade.request.transaction = null; // step 5.4
       connection.transactionFinished(transaction);
@@ -163,7 +167,10 @@ function abortTransaction(transaction, error) {
   if (upgrade !== null) abortUpgrade(transaction, upgrade); // step 2
   transaction.state = 'finished'; // step 3
   if (error !== null) transaction.error = error; // step 4
-  for (const { request } of transaction.operations.takeAll()) {
+  if (transaction.trace !== null) trace.transactionFinished(transaction, 'abort', error);
+  for (const operation of transaction.operations.takeAll()) {
+    const { request } = operation;
+    if (operation.trace !== null) trace.requestDone(transaction, operation, undefined, error ?? aborted());
     if (request !== null) queueTask(() => failAborted(request)); // step 5
   }
   queueTask(() => fireAbort(transaction)); // step 6
@@ -171,8 +178,12 @@ function abortTransaction(transaction, error) {
 
 /** @param {Request} request of a transaction that has been aborted */
 function failAborted(request) {
-  request.fail(exception('AbortError', 'The transaction was aborted'));
+  request.fail(aborted());
   fire(request, errorEvent);
+}
+
+function aborted() {
+  return exception('AbortError', 'The transaction was aborted');
 }
 
 /** @param {Transaction} transaction */
