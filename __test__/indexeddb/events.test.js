@@ -186,7 +186,9 @@ const IMPORT = `const { IDBFactory } = ${load('../../index.js')};`;
 const FAKE_TIMERS = `for (const name of ['setImmediate', 'setTimeout', 'queueMicrotask']) globalThis[name] = () => {};
 process.nextTick = () => {};`;
 
-for (const [when, begin] of [['after', IMPORT + FAKE_TIMERS], ['before', FAKE_TIMERS + IMPORT]]) {
+const FAKE_MODULE = "Object.assign(require('node:timers'), { setImmediate: () => {}, setTimeout: () => {}, clearImmediate: () => {} });";
+
+for (const [when, begin] of [['after', IMPORT + FAKE_TIMERS], ['before', FAKE_TIMERS + IMPORT], ['in node:timers before', FAKE_TIMERS + FAKE_MODULE + IMPORT]]) {
   test(`fake timers that are installed ${when} the import do not stop the database`, () => {
     const script = `${begin}
 const open = new IDBFactory().open('d');
@@ -198,3 +200,14 @@ process.on('exit', () => console.log(typeof checkpointFunction()));`;
     assert.equal(stdout.trim(), 'complete\nfunction', stderr);
   });
 }
+
+test('an exception in a listener is reported once, with a fake queueMicrotask before the import, too', () => {
+  for (const begin of [IMPORT, FAKE_TIMERS + IMPORT]) {
+    const script = `${begin}
+process.on('uncaughtException', (error) => console.log('reported', error.message));
+const open = new IDBFactory().open('d');
+open.onsuccess = () => { throw new Error('mine'); };`;
+    const { stdout, stderr } = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' });
+    assert.equal(stdout, 'reported mine\n', stderr);
+  }
+});

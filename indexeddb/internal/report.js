@@ -1,5 +1,7 @@
 'use strict';
 
+const { macrotask } = require('./macrotask.js');
+
 const { queueMicrotask } = globalThis;
 
 /**
@@ -13,9 +15,14 @@ function reportException(error) {
     reportError(error);
     return;
   }
-  queueMicrotask(() => {
+  let thrown = false;
+  const throwOnce = () => {
+    if (thrown) return;
+    thrown = true;
     throw error;
-  });
+  };
+  queueMicrotask(throwOnce);
+  macrotask(throwOnce); // a queueMicrotask that was a fake already at import never calls
 }
 
 module.exports = { reportException };

@@ -1,17 +1,16 @@
 'use strict';
 
 // The database access task source (https://w3c.github.io/IndexedDB/#database-access-task-source): one queue of
-// tasks per environment, run from setImmediate. A turn of the event loop costs more than most tasks, so one turn
+// tasks per environment, run from macrotasks. A turn of the event loop costs more than most tasks, so one turn
 // runs many of them, with a microtask checkpoint in between; the limits keep timers and sockets alive.
 
-const timers = require('node:timers');
 const { performance } = require('node:perf_hooks');
 const { checkpointFunction } = require('./checkpoint.js');
+const { macrotask } = require('./macrotask.js');
 const { Queue } = require('./queue.js');
 const { reportException } = require('./report.js');
 
 // Captured at import: fake timers that are installed later must not stop the database.
-const { setImmediate } = timers;
 const now = performance.now.bind(performance);
 
 const TASKS_PER_TURN = 1000;
@@ -46,7 +45,7 @@ function noteBytes(bytes) {
 function schedule() {
   if (scheduled) return;
   scheduled = true;
-  setImmediate(turn);
+  macrotask(turn);
 }
 
 /**
