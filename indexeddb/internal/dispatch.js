@@ -43,19 +43,22 @@ class Dispatch {
   #next = 0;
   #capture = true;
   #onFinish;
+  #context;
 
   /**
    * @param {EventTargetState} target
    * @param {Event} event
    * @param {(dispatch: Dispatch) => void} [onFinish]
+   * @param {import('node:async_hooks').AsyncResource | null} [context] in which listeners are called; by default the current one
    */
-  constructor(target, event, onFinish) {
+  constructor(target, event, onFinish, context = null) {
     this.event = event;
     this.path = pathOf(target);
     this.target = target.object;
     this.#type = event.type;
     this.#bubbles = event.bubbles;
     this.#onFinish = onFinish;
+    this.#context = context;
     if (!attachTo(event, this)) overrideMembers(event, this);
   }
 
@@ -114,7 +117,9 @@ class Dispatch {
     if (listener.once) this.#ownerOf(listener)?.remove(listener);
     this.inPassiveListener = listener.passive;
     try {
-      callListener(listener, /** @type {EventTarget} */ (currentTarget), event);
+      const target = /** @type {EventTarget} */ (currentTarget);
+      if (this.#context === null) callListener(listener, target, event);
+      else this.#context.runInAsyncScope(callListener, null, listener, target, event);
     } catch (error) {
       this.didThrow = true;
       reportException(error);

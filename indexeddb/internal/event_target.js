@@ -9,6 +9,7 @@ const { requireArguments, toDOMString } = require('./webidl.js');
 const { Dispatch } = require('./dispatch.js');
 
 /** @typedef {import('./dispatch.js').Listener} Listener */
+/** @typedef {import('node:async_hooks').AsyncResource} AsyncResource */
 
 /** @type {readonly Listener[]} */
 const NO_LISTENERS = [];
@@ -23,6 +24,9 @@ class EventTargetState {
 
   /** @type {EventTarget | null} what scripts see; null before it has been made */
   object = null;
+
+  /** Where the operation began that the events are about: AsyncLocalStorage has the same stores in the listeners. @type {AsyncResource | null} */
+  context = null;
 
   /**
    * https://dom.spec.whatwg.org/#get-the-parent

@@ -23,7 +23,7 @@ function fire(target, createEvent, onFinish) {
   }
   const event = createEvent();
   runSteps(
-    new Dispatch(target, event, ({ didThrow }) => onFinish?.({ didThrow, canceled: event.defaultPrevented })),
+    new Dispatch(target, event, ({ didThrow }) => onFinish?.({ didThrow, canceled: event.defaultPrevented }), target.context),
   );
 }
 

@@ -81,6 +81,7 @@ function opened(world, request, event) {
  */
 function createConnection(world, request, id, version, schema) {
   const connection = new Connection(world, id, request.databaseName, version, decodeSchema(schema));
+  connection.context = request.context;
   connection.object = new IDBDatabase(INTERNAL, connection);
   return connection;
 }

@@ -6,6 +6,7 @@
 const { EventTargetState } = require('./event_target.js');
 const { errorEvent, successEvent } = require('./event.js');
 const { exception, unknownError } = require('./exceptions.js');
+const { newContext } = require('./context.js');
 const { fire } = require('./fire.js');
 const { inWords } = require('./operation_description.js');
 const { resume } = require('./operations.js');
@@ -34,6 +35,7 @@ class Request extends EventTargetState {
     super();
     this.source = source;
     this.transaction = transaction;
+    this.context = newContext('IDBRequest');
   }
 
   getParent() {

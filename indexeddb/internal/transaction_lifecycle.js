@@ -5,6 +5,7 @@
 const { EventTargetState } = require('./event_target.js');
 const { abortEvent, completeEvent, errorEvent } = require('./event.js');
 const { exception, unknownError } = require('./exceptions.js');
+const { newContext } = require('./context.js');
 const { fire } = require('./fire.js');
 const { Queue } = require('./queue.js');
 const { queueTask } = require('./task_queue.js');
@@ -70,6 +71,7 @@ class Transaction extends EventTargetState {
     this.durability = durability;
     this.scope = scope;
     this.upgrade = upgrade;
+    this.context = upgrade === null ? newContext('IDBTransaction') : upgrade.request.context;
     connection.transactions.add(this);
   }
 
