@@ -18,7 +18,7 @@ const TESTS = path.join('__test__', 'indexeddb');
 /** Bytes of values and keys have tests of their own, which are slow: they are asked last. */
 const SLOW = ['keys.test.js', 'value_format.test.js'];
 /** A broken queue may wait for ever, or never. */
-const MILLISECONDS_MAX = 30_000;
+const MILLISECONDS_MAX = 60_000;
 
 /** @typedef {{ start: number, end: number, text: string, line: number }} Mutation */
 
@@ -119,23 +119,24 @@ main(async () => {
   const directory = workspace();
   const tests = readdirSync(path.join(directory, TESTS)).filter((name) => name.endsWith('.test.js'))
     .sort((a, b) => Number(SLOW.includes(a)) - Number(SLOW.includes(b))).map((name) => path.join(TESTS, name));
-  let tried = 0;
-  let survived = 0;
+  const total = { tried: 0, survived: 0 };
   try {
     if (await noticed(directory, tests)) throw new Failure('the tests fail already without a change');
     for (const file of files) {
       const source = readFileSync(path.join(ROOT, file), 'utf8');
+      const before = { ...total };
       for (const { start, end, text, line } of mutationsOf(source).filter((_, index) => index % every === 0)) {
         writeFileSync(path.join(directory, file), source.slice(0, start) + text + source.slice(end));
-        tried += 1;
+        total.tried += 1;
         if (await noticed(directory, tests)) continue;
-        survived += 1;
+        total.survived += 1;
         console.log(`${file}:${line}: ${source.slice(start, end).split('\n')[0]} -> ${text}`);
       }
       writeFileSync(path.join(directory, file), source);
+      console.log(`${file}: ${total.survived - before.survived} of ${total.tried - before.tried} changes were not noticed`);
     }
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
-  console.log(`${survived} of ${tried} changes were not noticed`);
+  console.log(`in all: ${total.survived} of ${total.tried}`);
 });
