@@ -65,6 +65,8 @@ pub(super) struct Index {
     /// What follows these in each last key. A search among these numbers stays within a few cache lines; among the keys themselves every
     /// step of it would wait for memory, twice.
     heads: Vec<u64>,
+    /// What follows the heads. Keys that begin with the name of a group have the same head throughout the group.
+    seconds: Vec<u64>,
 }
 
 #[derive(Debug)]
@@ -109,12 +111,13 @@ impl Index {
             _ => 0,
         };
         let heads = entries.iter().map(|entry| head(&key(entry)[shared..])).collect();
-        Some(Index { contents, entries, shared, heads })
+        let seconds = entries.iter().map(|entry| second(&key(entry)[shared..])).collect();
+        Some(Index { contents, entries, shared, heads, seconds })
     }
 
     /// Memory it takes, in bytes, about.
     pub(super) fn memory_bytes(&self) -> usize {
-        self.contents.len() + self.entries.len() * size_of::<IndexEntry>()
+        self.contents.len() + self.entries.len() * (size_of::<IndexEntry>() + 2 * size_of::<u64>())
     }
 
     /// Number of data blocks.
@@ -165,13 +168,12 @@ impl Index {
             Ordering::Equal if compared < self.shared => return low,
             Ordering::Equal => {}
         }
-        let head = head(&key[self.shared..]);
-        let first = low + self.heads[low..high].partition_point(|other| *other < head);
-        // Few, if any: those that differ from the key behind their heads only.
-        let alike = self.heads[first..high].partition_point(|other| *other == head);
-        first
-            + self.entries[first..first + alike]
-                .partition_point(|entry| self.contents[entry.last_key.clone()] < *key)
+        let key_behind = &key[self.shared..];
+        let alike = equal_range(&self.heads, low..high, head(key_behind));
+        let alike = equal_range(&self.seconds, alike, second(key_behind));
+        // Few, if any: those that differ from the key behind sixteen bytes only.
+        alike.start
+            + self.entries[alike].partition_point(|entry| self.contents[entry.last_key.clone()] < *key)
     }
 
     /// True if no entry of the block is wanted by who wants properties in `wanted` (inclusive).
@@ -179,6 +181,17 @@ impl Index {
         let (min, max) = self.entries[block].property;
         max < wanted.0 || wanted.1 < min
     }
+}
+
+/// Where `wanted` is among those of the ascending `numbers` that are in `range`: where it would be, if it is not.
+fn equal_range(numbers: &[u64], range: Range<usize>, wanted: u64) -> Range<usize> {
+    let first = range.start + numbers[range.clone()].partition_point(|number| *number < wanted);
+    first..first + numbers[first..range.end].partition_point(|number| *number == wanted)
+}
+
+/// What [`head`] is of the bytes behind the first eight.
+fn second(bytes: &[u8]) -> u64 {
+    head(bytes.get(size_of::<u64>()..).unwrap_or_default())
 }
 
 fn parse(reader: &mut Reader<'_>) -> Option<IndexEntry> {
