@@ -14,14 +14,28 @@ pub(crate) struct MergeCursor<C = Box<dyn Cursor>> {
     current: Option<usize>,
     /// The source whose turn it is when the current one has passed its entry; `None` if all others are at their ends.
     second: Option<usize>,
-    /// The current entry follows the one before it in the same source.
-    stayed: bool,
+    /// The current key certainly differs from that of the second.
+    is_apart: bool,
+    /// What is known of the current entry and the one that a step has left.
+    step: Step,
     direction: Direction,
+}
+
+/// From which entry the cursor came to the current one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// From anywhere.
+    Placed,
+    /// From the one before it in the same source.
+    Stayed,
+    /// From one of another source, whose key certainly differs, or may not.
+    Changed { differs: bool },
 }
 
 impl<C: Cursor> MergeCursor<C> {
     pub(crate) fn new(sources: Vec<C>) -> Self {
-        MergeCursor { sources, current: None, second: None, stayed: false, direction: Direction::Forward }
+        let (step, direction) = (Step::Placed, Direction::Forward);
+        MergeCursor { sources, current: None, second: None, is_apart: false, step, direction }
     }
 
     /// Places all sources by `place` and takes the first (or last) of their entries.
@@ -49,9 +63,10 @@ impl<C: Cursor> MergeCursor<C> {
                 second = Some((index, head));
             }
         }
+        let is_apart = best.zip(second).is_some_and(|((_, best), (_, second))| best.key != second.key);
         let (best, second) = (best.map(|(index, _)| index), second.map(|(index, _)| index));
-        (self.current, self.second) = (best, second);
-        self.stayed = false;
+        (self.current, self.second, self.is_apart) = (best, second, is_apart);
+        self.step = Step::Placed;
     }
 
     /// True if the one entry comes before the other in the direction of travel.
@@ -63,12 +78,20 @@ impl<C: Cursor> MergeCursor<C> {
         }
     }
 
-    /// True if it is still the turn of the current source.
-    fn stays_current(&self, current: usize) -> bool {
+    /// True if it is still the turn of the current source, which has moved on.
+    fn stays_current(&mut self, current: usize) -> bool {
         let Some(second) = self.second.and_then(|second| self.sources[second].head()) else {
             return self.sources[current].valid();
         };
-        self.sources[current].head().is_some_and(|head| self.comes_before(head, second))
+        let Some(head) = self.sources[current].head() else {
+            return false;
+        };
+        let stays = self.comes_before(head, second);
+        if stays {
+            // Sources that go on with versions of one key are rare: mostly the last bytes differ, or the lengths.
+            self.is_apart = head.key.len() != second.key.len() || head.key != second.key;
+        }
+        stays
     }
 
     /// Brings the other sources to the far side of the current entry. Entries are never equal, so the current one is the border.
@@ -104,10 +127,16 @@ impl<C: Cursor> MergeCursor<C> {
             Direction::Backward => self.sources[current].prev()?,
         }
         // Runs are often disjoint for a long way: as long as the others stay and this one does not reach the next of them, nothing changes.
-        if turns || !self.stays_current(current) {
+        if turns {
             self.choose();
+        } else if self.stays_current(current) {
+            self.step = Step::Stayed;
         } else {
-            self.stayed = true;
+            // The entry that was left came before that of the second, and none was between them.
+            let differs = self.is_apart;
+            self.choose();
+            let is_same = self.current == Some(current);
+            self.step = if is_same { Step::Stayed } else { Step::Changed { differs } };
         }
         Ok(())
     }
@@ -208,7 +237,12 @@ impl<C: Cursor> Cursor for MergeCursor<C> {
     #[inline]
     fn head(&self) -> Option<Head<'_>> {
         let head = self.sources[self.current?].head()?;
-        Some(Head { differs: head.differs && self.stayed, ..head })
+        let differs = match self.step {
+            Step::Placed => false,
+            Step::Stayed => head.differs,
+            Step::Changed { differs } => differs,
+        };
+        Some(Head { differs, ..head })
     }
 
     fn value(&self) -> Bytes {

@@ -177,7 +177,13 @@ impl Cursor for TableCursor {
     fn next(&mut self) -> Result<()> {
         let (number, block) = self.block.as_ref().expect(IN_A_BLOCK);
         self.entry.next(block).map_err(|_| self.table.malformed(*number))?;
-        if self.entry.valid() { Ok(()) } else { self.first_from(*number + 1) }
+        if self.entry.valid() {
+            return Ok(());
+        }
+        match self.wanted_from(*number + 1) {
+            Some(number) => self.in_block(number, BlockCursor::enter),
+            None => self.nowhere(),
+        }
     }
 
     fn prev(&mut self) -> Result<()> {
