@@ -6,12 +6,17 @@ use crate::iter::Head;
 use crate::key::{Kind, Sequence, Version, compare};
 use bytes::Bytes;
 use std::cmp::Ordering;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Entries from one restart point to the next, at most.
 const RESTART_ENTRIES: u32 = 16;
 /// Bytes of entries from one restart point to the next, about. A search reads half of them, one after the other: with values of 100 bytes,
 /// sixteen entries would be most of a block.
 const RESTART_BYTES: usize = 512;
+/// A value of up to this length is copied for who gets it: that is quicker than to count another owner of the block, which would keep all of the
+/// block in memory besides.
+const COPIED_BYTES_MAX: usize = 512;
 /// Length of a [`head`].
 const HEAD_BYTES: usize = size_of::<u64>();
 
@@ -97,8 +102,8 @@ impl BlockBuilder {
 /// What the keys at restart points have in common counts up to this length: it is noted once more, and keys may be long.
 const SHARED_BYTES_MAX: usize = 64;
 
-/// A data block in memory. Its checksum was right, but nothing else about it is taken for granted. Clones share the bytes.
-#[derive(Debug, Clone)]
+/// A data block in memory. Its checksum was right, but nothing else about it is taken for granted.
+#[derive(Debug)]
 pub(crate) struct Block {
     /// What stands in the file, and behind it for each restart point the [`head`] of its key behind the shared bytes, and these bytes: a search
     /// among the heads stays within two cache lines, where each step among the entries would wait for memory.
@@ -109,6 +114,8 @@ pub(crate) struct Block {
     /// Bytes that the keys at all restart points begin with, or some of these.
     shared: usize,
     base: Sequence,
+    /// It was read since the cache last looked at it.
+    was_read: AtomicBool,
 }
 
 /// What a block says about a key.
@@ -135,7 +142,14 @@ impl Block {
         if restarts == 0 || end == 0 {
             return Err(Malformed);
         }
-        let mut block = Block { contents: Bytes::new(), end, restarts, shared: 0, base };
+        let mut block = Block {
+            contents: Bytes::new(),
+            end,
+            restarts,
+            shared: 0,
+            base,
+            was_read: AtomicBool::new(false),
+        };
         block.note_heads(&mut contents)?;
         block.contents = contents.into();
         Ok(block)
@@ -173,6 +187,19 @@ impl Block {
         self.contents.len()
     }
 
+    /// A reader wanted it.
+    pub(crate) fn note_read(&self) {
+        // Written once only: cores that read the same block share its memory.
+        if !self.was_read.load(Relaxed) {
+            self.was_read.store(true, Relaxed);
+        }
+    }
+
+    /// True if a reader has wanted it since the last call.
+    pub(crate) fn take_note(&self) -> bool {
+        self.was_read.swap(false, Relaxed)
+    }
+
     /// The newest version of `key` that is not above `max`, if it is in here, and whether the search ended in here: if not, it may be in the
     /// next block.
     pub(super) fn get(&self, key: &[u8], max: Sequence) -> Result<Lookup, Malformed> {
@@ -184,7 +211,11 @@ impl Block {
             return Ok(Lookup::Absent);
         }
         let RawEntry { sequence, kind, expiry, value, .. } = entry;
-        Ok(Lookup::Found(Version { sequence, kind, expiry, value: self.contents.slice(value) }))
+        let value = match value.len() {
+            ..=COPIED_BYTES_MAX => Bytes::copy_from_slice(&self.contents[value]),
+            _ => self.contents.slice(value),
+        };
+        Ok(Lookup::Found(Version { sequence, kind, expiry, value }))
     }
 
     /// The first entry at or after (`key`, `sequence`), and where it begins. The bytes that it shares are those of `key`.

@@ -23,7 +23,7 @@ pub(crate) struct TableCursor {
     /// All of the block is before `end`.
     is_before_end: bool,
     /// Number of the block, and the block.
-    block: Option<(usize, Block)>,
+    block: Option<(usize, Arc<Block>)>,
     entry: BlockCursor,
 }
 

@@ -7,7 +7,7 @@ use super::footer::{FOOTER_BYTES, Footer};
 use super::index::Index;
 use super::properties::Properties;
 use super::stored::{Handle, Identity, read};
-use crate::cache::BlockCache;
+use crate::cache::{BlockCache, CachedBlocks};
 use crate::error::{Error, Result};
 use crate::format::Reader;
 use crate::fs::ReadableFile;
@@ -27,8 +27,8 @@ pub(crate) struct Table {
     file_bytes: u64,
     identity: Identity,
     cache: Arc<BlockCache>,
-    /// This table in the cache.
-    owner: u64,
+    /// Those of its blocks that are in the cache.
+    cached: Arc<CachedBlocks>,
     filter_key: FilterKey,
     filter: Filter,
     pub(super) index: Index,
@@ -86,9 +86,11 @@ impl Table {
         if range_deletes.len() as u64 != properties.range_deletes {
             return Err(corrupt(footer.range_deletes, "the range-delete block"));
         }
+        let cached = CachedBlocks::new(&cache, index.len());
+        let memory_bytes = index.memory_bytes() + filter.memory_bytes() + cached.memory_bytes();
         Ok(Arc::new(Table {
-            _memory: MemoryCharge::new(&cache, (index.memory_bytes() + filter.memory_bytes()) as u64),
-            owner: cache.new_owner(),
+            _memory: MemoryCharge::new(&cache, memory_bytes as u64),
+            cached,
             range_deletes: Arc::new(range_deletes),
             file,
             path,
@@ -174,18 +176,19 @@ impl Table {
     }
 
     /// A data block, from the cache or (if `tier` allows it) from the file.
-    pub(super) fn block(&self, number: usize, tier: ReadTier, fill_cache: bool) -> Result<Block> {
-        let handle = self.index.handle(number);
-        if let Some(block) = self.cache.get(self.owner, handle.offset, fill_cache) {
+    pub(super) fn block(&self, number: usize, tier: ReadTier, fill_cache: bool) -> Result<Arc<Block>> {
+        if let Some(block) = self.cache.get(&self.cached, number, fill_cache) {
             return Ok(block);
         }
         if tier == ReadTier::Memory {
             return Err(Error::would_block());
         }
+        let handle = self.index.handle(number);
         let contents = read(self.file.as_ref(), &self.path, self.file_bytes, handle, self.identity)?;
         let block = Block::new(contents, self.properties.base).map_err(|_| self.malformed(number))?;
+        let block = Arc::new(block);
         if fill_cache {
-            self.cache.insert(self.owner, handle.offset, &block);
+            self.cache.insert(&self.cached, number, &block);
         }
         Ok(block)
     }

@@ -80,8 +80,12 @@ fn place(table_id: u64, database_id: u64) -> Placement {
 }
 
 fn open(fs: &MemoryFileSystem) -> Arc<Table> {
+    open_with(fs, Arc::new(BlockCache::new(1 << 20)))
+}
+
+fn open_with(fs: &MemoryFileSystem, cache: Arc<BlockCache>) -> Arc<Table> {
     let file = fs.open_read(Path::new(PATH)).unwrap();
-    Table::open(file, PATH.into(), place(3, 77), |key| key, Arc::new(BlockCache::new(1 << 20))).unwrap()
+    Table::open(file, PATH.into(), place(3, 77), |key| key, cache).unwrap()
 }
 
 fn row(cursor: &dyn Cursor) -> Option<Row> {
@@ -236,4 +240,35 @@ fn a_range_delete_keeps_a_table_from_expiring() {
         let table = build(&MemoryFileSystem::new(), &rows, range_deletes);
         assert_eq!(table.properties().span.expiry_max, expected);
     }
+}
+
+#[test]
+fn the_cache_keeps_what_is_read_again_and_gives_everything_back() {
+    let fs = MemoryFileSystem::new();
+    let blocks = build(&fs, &random_rows(&mut Random::new(1), 2_000), &[]).index.len();
+    let cache = Arc::new(BlockCache::new(40 << 10));
+    let table = open_with(&fs, Arc::clone(&cache));
+    let read = |number: usize| table.block(number, ReadTier::Disk, true).unwrap();
+    let is_there = |number: usize| table.block(number, ReadTier::Memory, false).is_ok();
+    let hot = 0..10;
+    for _ in 0..2 {
+        hot.clone().for_each(|number| drop(read(number)));
+    }
+    // Three times what fits, one after the other.
+    for number in 10..blocks {
+        read(number);
+        let stats = cache.stats();
+        assert!(stats.bytes <= stats.capacity_bytes, "{stats:?}");
+    }
+    assert!(cache.stats().blocks > 30, "{:?}", cache.stats());
+    assert!(cache.stats().blocks * 2 < table.blocks(), "{:?} of {blocks}", cache.stats());
+    assert!(hot.clone().all(is_there), "a scan drove out what is read again");
+    // Read once and never again, they have to go in the end.
+    for round in 0..8 {
+        (20..60).for_each(|number| drop(read(number + 40 * (round % 2))));
+    }
+    assert!(!hot.clone().all(is_there));
+    drop(table);
+    let stats = cache.stats();
+    assert_eq!((stats.blocks, stats.bytes), (0, 0));
 }
