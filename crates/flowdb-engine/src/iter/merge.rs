@@ -6,15 +6,16 @@ use crate::key::{Kind, Sequence, compare};
 use bytes::Bytes;
 use std::cmp::Ordering;
 
-/// Merges runs. Sources are few (memtables, tables of level 0, one for each deeper level), so the next one is found by looking at each.
+/// Merges runs. Sources are few (memtables, tables of level 0, one for each deeper level), so they are kept in the order of their entries: the
+/// one that moved finds its new place among the others by a search.
 ///
 /// Going forward, every source is at its first entry at or behind the current one; going backward, at its last entry at or before it.
 pub(crate) struct MergeCursor<C = Box<dyn Cursor>> {
     sources: Vec<C>,
-    current: Option<usize>,
-    /// The source whose turn it is when the current one has passed its entry; `None` if all others are at their ends.
-    second: Option<usize>,
-    /// The current key certainly differs from that of the second.
+    /// The sources that are at an entry, in the order of these in the direction of travel: the first is the current one, the second that whose
+    /// turn it is when the first has passed its entry. Empty where the cursor is at no entry.
+    order: Vec<usize>,
+    /// The current key certainly differs from that of the second source.
     is_apart: bool,
     /// What is known of the current entry and the one that a step has left.
     step: Step,
@@ -35,52 +36,75 @@ enum Step {
 impl<C: Cursor> MergeCursor<C> {
     pub(crate) fn new(sources: Vec<C>) -> Self {
         let (step, direction) = (Step::Placed, Direction::Forward);
-        MergeCursor { sources, current: None, second: None, is_apart: false, step, direction }
+        MergeCursor { sources, order: Vec::new(), is_apart: false, step, direction }
     }
 
     /// Places all sources by `place` and takes the first (or last) of their entries.
     fn place(&mut self, direction: Direction, mut place: impl FnMut(&mut C) -> Result<()>) -> Result<()> {
-        self.current = None;
+        let order = std::mem::take(&mut self.order);
         self.direction = direction;
         for source in &mut self.sources {
             place(source)?;
         }
-        self.choose();
+        // Sources that stayed are in order already, mostly.
+        self.order = order;
+        self.arrange();
         Ok(())
     }
 
-    /// The sources whose entries come next in the direction of travel.
-    fn choose(&mut self) {
-        let mut best: Option<(usize, Head<'_>)> = None;
-        let mut second = best;
-        for (index, source) in self.sources.iter().enumerate() {
-            let Some(head) = source.head() else {
-                continue;
-            };
-            if best.is_none_or(|(_, best)| self.comes_before(head, best)) {
-                (best, second) = (Some((index, head)), best);
-            } else if second.is_none_or(|(_, second)| self.comes_before(head, second)) {
-                second = Some((index, head));
-            }
-        }
-        let is_apart = best.zip(second).is_some_and(|((_, best), (_, second))| best.key != second.key);
-        let (best, second) = (best.map(|(index, _)| index), second.map(|(index, _)| index));
-        (self.current, self.second, self.is_apart) = (best, second, is_apart);
+    /// Brings all sources into order.
+    fn arrange(&mut self) {
+        let mut order = std::mem::take(&mut self.order);
+        let missing: Vec<_> = (0..self.sources.len()).filter(|index| !order.contains(index)).collect();
+        order.extend(missing);
+        order.retain(|index| self.sources[*index].valid());
+        order.sort_unstable_by(|a, b| match (self.sources[*a].head(), self.sources[*b].head()) {
+            (Some(a), Some(b)) => self.compare(a, b),
+            _ => Ordering::Equal,
+        });
+        self.order = order;
         self.step = Step::Placed;
+        self.note_second();
+    }
+
+    /// The current source has reached the second, or its end: gives it its new place.
+    fn rearrange(&mut self, current: usize) {
+        let Some(head) = self.sources[current].head() else {
+            self.order.remove(0);
+            return self.note_second();
+        };
+        let is_before = |other: &usize| {
+            let other = self.sources[*other].head();
+            other.is_some_and(|other| self.comes_before(other, head))
+        };
+        let passed = 1 + self.order[1..].partition_point(is_before);
+        self.order[..passed].rotate_left(1);
+        self.note_second();
+    }
+
+    fn note_second(&mut self) {
+        let key = |place: usize| {
+            self.order.get(place).and_then(|index| self.sources[*index].head()).map(|head| head.key)
+        };
+        self.is_apart = key(0).zip(key(1)).is_some_and(|(current, second)| current != second);
+    }
+
+    fn compare(&self, head: Head<'_>, other: Head<'_>) -> Ordering {
+        let order = compare(head.key, head.sequence, other.key, other.sequence);
+        match self.direction {
+            Direction::Forward => order,
+            Direction::Backward => order.reverse(),
+        }
     }
 
     /// True if the one entry comes before the other in the direction of travel.
     fn comes_before(&self, head: Head<'_>, other: Head<'_>) -> bool {
-        let order = compare(head.key, head.sequence, other.key, other.sequence);
-        match self.direction {
-            Direction::Forward => order == Ordering::Less,
-            Direction::Backward => order == Ordering::Greater,
-        }
+        self.compare(head, other) == Ordering::Less
     }
 
     /// True if it is still the turn of the current source, which has moved on.
     fn stays_current(&mut self, current: usize) -> bool {
-        let Some(second) = self.second.and_then(|second| self.sources[second].head()) else {
+        let Some(second) = self.order.get(1).and_then(|second| self.sources[*second].head()) else {
             return self.sources[current].valid();
         };
         let Some(head) = self.sources[current].head() else {
@@ -88,8 +112,7 @@ impl<C: Cursor> MergeCursor<C> {
         };
         let stays = self.comes_before(head, second);
         if stays {
-            // Sources that go on with versions of one key are rare: mostly the last bytes differ, or the lengths.
-            self.is_apart = head.key.len() != second.key.len() || head.key != second.key;
+            self.is_apart = head.key != second.key;
         }
         stays
     }
@@ -111,7 +134,7 @@ impl<C: Cursor> MergeCursor<C> {
     fn step(&mut self, direction: Direction) -> Result<()> {
         let result = self.try_step(direction);
         if result.is_err() {
-            self.current = None;
+            self.order.clear();
         }
         result
     }
@@ -128,20 +151,20 @@ impl<C: Cursor> MergeCursor<C> {
         }
         // Runs are often disjoint for a long way: as long as the others stay and this one does not reach the next of them, nothing changes.
         if turns {
-            self.choose();
+            self.arrange();
         } else if self.stays_current(current) {
             self.step = Step::Stayed;
         } else {
             // The entry that was left came before that of the second, and none was between them.
             let differs = self.is_apart;
-            self.choose();
-            let is_same = self.current == Some(current);
+            self.rearrange(current);
+            let is_same = self.order.first() == Some(&current);
             self.step = if is_same { Step::Stayed } else { Step::Changed { differs } };
         }
         Ok(())
     }
 
-    /// Asks every source on this side of the edge; where one stays or lands, only it knows, so the next entry is chosen anew.
+    /// Asks every source on this side of the edge; where one stays or lands, only it knows.
     fn try_skip_older(&mut self, edge: &[u8], sequence: Sequence) -> Result<bool> {
         let direction = self.direction;
         let mut moved = false;
@@ -155,13 +178,13 @@ impl<C: Cursor> MergeCursor<C> {
             }
         }
         if moved {
-            self.choose();
+            self.arrange();
         }
         Ok(moved)
     }
 
     fn current_index(&self) -> usize {
-        self.current.expect("only a valid cursor is asked")
+        *self.order.first().expect("only a valid cursor is asked")
     }
 
     fn source(&self) -> &C {
@@ -209,13 +232,13 @@ impl<C: Cursor> Cursor for MergeCursor<C> {
         }
         let result = self.try_skip_older(edge, sequence);
         if result.is_err() {
-            self.current = None;
+            self.order.clear();
         }
         result
     }
 
     fn valid(&self) -> bool {
-        self.current.is_some()
+        !self.order.is_empty()
     }
 
     fn key(&self) -> &[u8] {
@@ -236,7 +259,7 @@ impl<C: Cursor> Cursor for MergeCursor<C> {
 
     #[inline]
     fn head(&self) -> Option<Head<'_>> {
-        let head = self.sources[self.current?].head()?;
+        let head = self.sources[*self.order.first()?].head()?;
         let differs = match self.step {
             Step::Placed => false,
             Step::Stayed => head.differs,

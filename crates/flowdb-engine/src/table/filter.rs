@@ -80,13 +80,18 @@ impl Filter {
 
     /// False if the table has no such filter key.
     pub(super) fn may_contain(&self, filter_key: &[u8]) -> bool {
+        self.may_contain_hash(filter_hash(filter_key))
+    }
+
+    /// The same for who asks many filters for one key, whose hash this is.
+    pub(super) fn may_contain_hash(&self, hash: u64) -> bool {
         if self.buckets == 0 {
             return true;
         }
         let is_set = |(word, bit): (usize, usize)| {
             self.block[HEADER_BYTES + word * 4 + bit / 8] & (1 << (bit % 8)) != 0
         };
-        bits_of(filter_hash(filter_key), self.buckets).all(is_set)
+        bits_of(hash, self.buckets).all(is_set)
     }
 }
 

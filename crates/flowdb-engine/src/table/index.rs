@@ -186,7 +186,14 @@ impl Index {
 /// Where `wanted` is among those of the ascending `numbers` that are in `range`: where it would be, if it is not.
 fn equal_range(numbers: &[u64], range: Range<usize>, wanted: u64) -> Range<usize> {
     let first = range.start + numbers[range.clone()].partition_point(|number| *number < wanted);
-    first..first + numbers[first..range.end].partition_point(|number| *number == wanted)
+    let behind = &numbers[first..range.end];
+    // Mostly few are equal: their end is near, while a search among all would look at memory far away.
+    let mut bound = 1;
+    while bound <= behind.len() && behind[bound - 1] == wanted {
+        bound *= 2;
+    }
+    let near = &behind[bound / 2..bound.min(behind.len())];
+    first..first + bound / 2 + near.partition_point(|number| *number == wanted)
 }
 
 /// What [`head`] is of the bytes behind the first eight.

@@ -9,7 +9,7 @@ use super::properties::Properties;
 use super::stored::{Handle, Identity, read};
 use crate::cache::{BlockCache, CachedBlocks};
 use crate::error::{Error, Result};
-use crate::format::Reader;
+use crate::format::{Reader, filter_hash};
 use crate::fs::ReadableFile;
 use crate::iter::{RangeDelete, RangeDeletes};
 use crate::key::{Sequence, Version};
@@ -117,9 +117,30 @@ impl Table {
         tier: ReadTier,
         fill_cache: bool,
     ) -> Result<Option<Version>> {
-        if !self.filter.may_contain((self.filter_key)(key)) {
+        if !self.may_contain(self.filter_hash(key)) {
             return Ok(None);
         }
+        self.get_unfiltered(key, max, tier, fill_cache)
+    }
+
+    /// What the filters of all tables of the tree are asked for.
+    pub(crate) fn filter_hash(&self, key: &[u8]) -> u64 {
+        filter_hash((self.filter_key)(key))
+    }
+
+    /// False if it has no entry of a key with this hash.
+    pub(crate) fn may_contain(&self, filter_hash: u64) -> bool {
+        self.filter.may_contain_hash(filter_hash)
+    }
+
+    /// As [`Table::get`], for who has asked the filter.
+    pub(crate) fn get_unfiltered(
+        &self,
+        key: &[u8],
+        max: Sequence,
+        tier: ReadTier,
+        fill_cache: bool,
+    ) -> Result<Option<Version>> {
         // Versions of a key may span blocks: the one asked for is in the first that is not wholly before it.
         for number in self.index.find(key)..self.index.len() {
             let block = self.block(number, tier, fill_cache)?;

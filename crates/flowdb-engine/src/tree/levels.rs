@@ -87,6 +87,24 @@ impl Levels {
         self.levels[level].iter().map(|live| live.meta.file_bytes).sum()
     }
 
+    /// Tables that may hold an entry of `key` or a range delete over it, those with newer versions first; those left out whose filters say no.
+    /// `hash` is [`crate::table::Table::filter_hash`].
+    pub(crate) fn holding<'a>(
+        &'a self,
+        key: &'a [u8],
+        hash: u64,
+    ) -> impl Iterator<Item = &'a Arc<LiveTable>> {
+        // The filter first: it costs one look at memory, the bounds of a table four.
+        let is_possible = move |live: &&Arc<LiveTable>| {
+            live.table.may_contain(hash) || !live.table.range_deletes().is_empty()
+        };
+        let newest_first =
+            self.levels[0].iter().rev().filter(is_possible).filter(move |live| live.may_contain(key));
+        newest_first.chain(
+            self.levels[1..].iter().flat_map(move |level| overlapping(level, key, key)).filter(is_possible),
+        )
+    }
+
     /// Tables that may hold `key`, those with newer versions first.
     pub(crate) fn candidates(&self, key: &[u8]) -> impl Iterator<Item = &Arc<LiveTable>> {
         let newest_first = self.levels[0].iter().rev().filter(move |live| live.may_contain(key));

@@ -193,7 +193,8 @@ impl View {
     /// Sources are asked from the newest to the oldest. What an older one holds for the key is older than anything, range deletes
     /// included, that a newer one holds for it; so the first that knows of the key decides.
     pub(crate) fn get(&self, key: &[u8], sequence: Sequence, read: SourceOptions) -> Result<Option<Version>> {
-        for buffer in self.buffers_newest_first() {
+        // What comes into an empty memtable from now on is newer than this read.
+        for buffer in self.buffers_newest_first().filter(|buffer| !buffer.memtable.is_empty()) {
             let deleted_at = covering(&buffer.memtable.range_deletes(), key, sequence);
             let entry = buffer.memtable.get(key, sequence);
             if entry.is_some() || deleted_at.is_some() {
@@ -265,9 +266,12 @@ impl Found {
 
 /// The newest that a shelf knows of `key`, not above `sequence`.
 fn find(levels: &Levels, key: &[u8], sequence: Sequence, read: SourceOptions) -> Result<Option<Found>> {
-    for live in levels.candidates(key) {
+    let Some(any) = levels.iter().next() else {
+        return Ok(None);
+    };
+    for live in levels.holding(key, any.table.filter_hash(key)) {
         let deleted_at = covering(live.table.range_deletes(), key, sequence);
-        let version = live.table.get(key, sequence, read.tier, !read.bypass_cache)?;
+        let version = live.table.get_unfiltered(key, sequence, read.tier, !read.bypass_cache)?;
         let version = version.filter(|version| Some(version.sequence) > deleted_at);
         let found = version.map(Found::Version).or(deleted_at.map(Found::RangeDelete));
         if found.is_some() {
