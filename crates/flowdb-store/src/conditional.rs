@@ -69,6 +69,23 @@ impl Store {
         Ok(is_expected(found.as_ref()))
     }
 
+    /// Sets a record if what is there is `expected`, and keeps its expiry unless there is a `ttl`. True if it was.
+    pub fn swap(
+        &self,
+        id: RecordId<'_>,
+        expected: &Record,
+        new: &Record,
+        ttl: Option<Ttl>,
+        options: WriteOptions,
+    ) -> Result<bool> {
+        let is_expected =
+            |current: Option<&Current>| current.is_some_and(|current| current.record == *expected);
+        let found = self.update(id, options, |current| {
+            Ok(if is_expected(current) { Change::Put(new.clone(), ttl) } else { Change::Keep })
+        })?;
+        Ok(is_expected(found.as_ref()))
+    }
+
     /// Changes value or time to live of a record that is there, or both. Answers with the new record.
     ///
     /// Fails with `NotFound` if there is none.

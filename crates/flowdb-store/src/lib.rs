@@ -13,6 +13,7 @@ pub mod document;
 mod id;
 pub mod keyspace;
 pub mod kv;
+mod listeners;
 mod options;
 mod range;
 mod reader;

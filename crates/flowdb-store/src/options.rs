@@ -10,12 +10,15 @@ use std::sync::Arc;
 
 /// Settings of a store. `None` stands for the default, or for what the store was opened with if it is open already.
 ///
-/// All but the first and the last two belong to the store: whoever opens a directory that is open in this process gets an error if he asks
+/// All but the first two and the last two belong to the store: whoever opens a directory that is open in this process gets an error if he asks
 /// for something else. None is kept in the directory, so that each can be changed by reopening. Errors name a setting as JSON does.
 #[derive(Debug, Clone)]
 pub struct StoreOptions {
     /// Create the directory if there is none. Default true; else it is `NotFound`.
     pub create_if_missing: bool,
+    /// Open what is there without changing anything, and share it with other processes that do the same: see
+    /// [`flowdb_engine::Options::read_only`]. Default false. Within a process, all who have a directory open agree about it.
+    pub read_only: bool,
     /// When a commit counts as done. Default [`SyncMode::Os`]; an interval is from 1 ms to 1 hour.
     pub sync: Option<SyncMode>,
     /// Decompressed blocks kept in memory, in bytes. Default 32 MiB, from 0 to 1 TiB.
@@ -63,6 +66,7 @@ impl Default for StoreOptions {
     fn default() -> Self {
         StoreOptions {
             create_if_missing: true,
+            read_only: false,
             sync: None,
             cache_bytes: None,
             write_buffer_bytes: None,
@@ -113,8 +117,8 @@ impl StoreOptions {
             let ms = interval.as_millis();
             return Err(Error::invalid(format!("sync.intervalMs is {ms}; allowed are 1 to 3600000")));
         }
-        self.kv_ttl.map_or(Ok(()), |ttl| ttl.check("kvTtlMs"))?;
-        self.series_ttl.map_or(Ok(()), |ttl| ttl.check("seriesTtlMs"))
+        self.kv_ttl.map_or(Ok(()), |ttl| ttl.check_default("kvTtlMs"))?;
+        self.series_ttl.map_or(Ok(()), |ttl| ttl.check_default("seriesTtlMs"))
     }
 
     /// In the order of [`RANGES`].
@@ -149,6 +153,7 @@ impl Settings {
         options.validate()?;
         let mut given = options.clone();
         engine.create_if_missing = given.create_if_missing;
+        engine.read_only = given.read_only;
         engine.clock = Arc::clone(&given.clock);
         engine.sync = *given.sync.get_or_insert(engine.sync);
         engine.block_cache_bytes = *given.cache_bytes.get_or_insert(engine.block_cache_bytes);
@@ -186,6 +191,12 @@ impl Settings {
     /// Refuses options that ask for something else, naming the first and what it is.
     pub(crate) fn check(&self, options: &StoreOptions) -> Result<()> {
         options.validate()?;
+        if options.read_only != self.given.read_only {
+            return Err(Error::invalid(format!(
+                "readOnly: the directory is open in this process with {}, and {} was asked for",
+                self.given.read_only, options.read_only
+            )));
+        }
         let current = self.given.to_json();
         for (name, asked) in options.shared_json() {
             if current.get(&name) != Some(&asked) {

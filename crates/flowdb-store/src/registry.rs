@@ -84,7 +84,7 @@ pub(crate) fn open(dir: &Path, options: &StoreOptions) -> Result<StoreHandle> {
     let fs = Arc::new(RealFileSystem::new(FileAccess::default()));
     // The engine names its files by this path as long as it is open; the working directory may change meanwhile.
     let dir = &std::path::absolute(dir).map_err(|error| Error::io(dir, "looking up the directory", error))?;
-    if options.create_if_missing {
+    if options.create_if_missing && !options.read_only {
         fs.create_dir_all(dir).map_err(|error| Error::io(dir, "creating the directory", error))?;
     }
     let id = directory_id(dir).map_err(|error| Error::io(dir, "looking up the directory", error))?;

@@ -4,14 +4,18 @@ use crate::batch::RecordBatch;
 use crate::document::World;
 use crate::id::Shape;
 use crate::keyspace::{DOCUMENTS, KV, SERIES};
-use crate::kv::Kv;
+use crate::kv::{Kv, KvUsage, UsageCounter};
+use crate::listeners::Listeners;
 use crate::options::{Settings, StoreOptions};
 use crate::reader::{Reader, Snapshot};
+use crate::record::Record;
 use crate::registry::{self, StoreHandle};
 use crate::series::{self, Series};
 use crate::ttl::Ttl;
 use flowdb_engine::fs::{FileSystem, MemoryFileSystem};
-use flowdb_engine::{Clock, Db, Executor, Options, Result, TreeId, TreeOptions};
+use flowdb_engine::{
+    Clock, Db, Error, EventListener, Executor, Options, ReadTier, Result, TreeId, TreeOptions,
+};
 use parking_lot::Mutex;
 use std::fmt::Debug;
 use std::path::Path;
@@ -39,6 +43,8 @@ pub struct Store {
     documents: Mutex<Option<Arc<World>>>,
     /// The last timestamp that [`Store::timestamp`] gave out.
     last_timestamp: AtomicI64,
+    listeners: Arc<Listeners>,
+    kv_usage: UsageCounter,
 }
 
 impl Store {
@@ -49,6 +55,9 @@ impl Store {
 
     /// A new, empty store in memory. It is gone when its handle is.
     pub fn memory(options: &StoreOptions) -> Result<StoreHandle> {
+        if options.read_only {
+            return Err(Error::invalid("readOnly: a store in memory has nothing to read"));
+        }
         let mut engine = engine_options();
         engine.trees.iter_mut().for_each(|tree| tree.write_buffer_bytes = MEMORY_WRITE_BUFFER_BYTES);
         engine.log_segment_bytes = MEMORY_LOG_SEGMENT_BYTES;
@@ -76,12 +85,16 @@ impl Store {
         let settings = Settings::apply(options, &mut engine)?;
         let executor = Arc::new(Forward { waker: options.waker.clone(), ..Forward::default() });
         engine.executor = Arc::clone(&executor) as Arc<dyn Executor>;
+        let listeners = Arc::new(Listeners::default());
+        engine.events = Some(Arc::clone(&listeners) as Arc<dyn EventListener>);
         let store = Arc::new(Store {
             db: Db::open(fs, dir, engine)?,
             settings,
             clock: Arc::clone(&options.clock),
             documents: Mutex::default(),
             last_timestamp: AtomicI64::new(i64::MIN),
+            listeners,
+            kv_usage: UsageCounter::default(),
         });
         executor.attach(&store);
         Ok(store)
@@ -100,6 +113,18 @@ impl Store {
     /// Its cache entries, as they are at the time of each read.
     pub fn kv(&self) -> Kv<'_> {
         Kv::new(Reader::of_present(&self.db))
+    }
+
+    /// The record of a cache entry, counted as a hit or a miss: see [`Store::kv_usage`]. `WouldBlock`, where `tier` does not suffice, is neither.
+    pub fn cached(&self, key: &[u8], tier: ReadTier) -> Result<Option<Record>> {
+        let record = self.kv().with_tier(tier).get(key)?;
+        self.kv_usage.count(record.is_some());
+        Ok(record)
+    }
+
+    /// How often [`Store::cached`] found what it was asked for.
+    pub fn kv_usage(&self) -> KvUsage {
+        self.kv_usage.read()
     }
 
     /// Its series, as they are at the time of each read.
@@ -134,11 +159,16 @@ impl Store {
     }
 
     /// What a record lives by that brings no time to live, and whose batch brings none.
-    pub(crate) fn default_ttl(&self, shape: Shape) -> Ttl {
+    pub fn default_ttl(&self, shape: Shape) -> Ttl {
         match shape {
             Shape::Kv => self.settings.kv_ttl,
             Shape::Series => self.settings.series_ttl,
         }
+    }
+
+    /// Has `listener` told of the engine's events from now on, for as long as it is held elsewhere.
+    pub fn listen(&self, listener: &Arc<dyn EventListener>) {
+        self.listeners.add(listener);
     }
 
     /// A timestamp for a reading that brings none: now, or one microsecond after the last one given out, so that two

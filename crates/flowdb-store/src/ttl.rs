@@ -15,6 +15,8 @@ pub enum Ttl {
     Never,
     /// Milliseconds, from 1 to [`TTL_MS_MAX`].
     Milliseconds(u64),
+    /// Up to this moment, microseconds since the epoch, wherever it begins; one in the past hides the former record. Not for defaults.
+    Until(i64),
 }
 
 impl Ttl {
@@ -28,10 +30,19 @@ impl Ttl {
         }
     }
 
+    /// The same for a default, by which records of different moments live.
+    pub(crate) fn check_default(self, name: &str) -> Result<()> {
+        match self {
+            Ttl::Until(_) => Err(Error::invalid(format!("{name} is a moment; expected is a length of time"))),
+            ttl => ttl.check(name),
+        }
+    }
+
     /// When it ends if it counts from `start`, both in microseconds since the epoch.
     pub fn expiry_from(self, start: i64) -> i64 {
         match self {
             Ttl::Never => NEVER,
+            Ttl::Until(expiry) => expiry,
             // What lies behind the end of time is never.
             Ttl::Milliseconds(ms) => {
                 i64::try_from(ms.saturating_mul(1_000)).map_or(NEVER, |ttl| start.saturating_add(ttl))
@@ -60,5 +71,14 @@ mod tests {
         assert_eq!(Ttl::Milliseconds(2).expiry_from(-5_000), -3_000);
         assert_eq!(Ttl::Milliseconds(TTL_MS_MAX).expiry_from(i64::MAX - 1), NEVER);
         assert_eq!(Ttl::Never.expiry_from(0), NEVER);
+        assert_eq!(Ttl::Until(-7).expiry_from(1_000), -7);
+    }
+
+    #[test]
+    fn a_moment_is_no_default() {
+        Ttl::Until(5).check("ttl").unwrap();
+        assert!(Ttl::Until(5).check_default("kvTtlMs").is_err());
+        assert!(Ttl::Milliseconds(0).check_default("kvTtlMs").is_err());
+        Ttl::Never.check_default("kvTtlMs").unwrap();
     }
 }

@@ -7,7 +7,7 @@ use flowdb_engine::{Error, ErrorKind, WriteOptions};
 use flowdb_store::keyspace::KV;
 use flowdb_store::value::Number;
 use flowdb_store::{
-    ATTEMPTS_MAX, Change, Form, KeyRange, Record, RecordId, Shape, Store, StoreHandle, StoreOptions,
+    ATTEMPTS_MAX, Change, Form, KeyRange, Record, RecordId, Shape, Store, StoreHandle, StoreOptions, Ttl,
 };
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -198,4 +198,19 @@ fn sums_out_of_range_and_other_values_are_refused_and_kept() {
     store.put_if_absent(RecordId::Kv(b"text"), &text(5), None, options()).unwrap();
     let error = store.increment(RecordId::Kv(b"text"), Number::Float(1.0), None, options()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+}
+
+#[test]
+fn a_swap_keeps_the_expiry_unless_there_is_a_new_one() {
+    let store = store();
+    let id = RecordId::Kv(b"k");
+    let far = store.now() + 60_000_000;
+    assert!(!store.swap(id, &text(1), &text(2), None, options()).unwrap(), "nothing is there");
+    store.put_if_absent(id, &text(1), Some(Ttl::Until(far)), options()).unwrap();
+    assert!(!store.swap(id, &text(2), &text(3), None, options()).unwrap());
+    assert!(store.swap(id, &text(1), &text(2), None, options()).unwrap());
+    assert_eq!(store.kv().expiry(b"k").unwrap(), Some(far));
+    assert!(store.swap(id, &text(2), &text(3), Some(Ttl::Until(far + 5)), options()).unwrap());
+    assert_eq!(store.kv().expiry(b"k").unwrap(), Some(far + 5));
+    assert_eq!(store.kv().get(b"k").unwrap(), Some(text(3)));
 }

@@ -113,3 +113,56 @@ fn timestamps_given_out_are_unique() {
     assert!(given.is_sorted_by(|a, b| a < b));
     store.close().unwrap();
 }
+
+#[test]
+fn all_agree_whether_it_is_only_read() {
+    let dir = Directory::new("read-only");
+    let reading = StoreOptions { read_only: true, ..StoreOptions::default() };
+    assert_eq!(Store::open(&dir.0, &reading).unwrap_err().kind(), ErrorKind::NotFound);
+    assert!(!dir.0.exists(), "looking creates nothing");
+    let writer = open(&dir.0);
+    put(&writer, b"k");
+    let error = Store::open(&dir.0, &reading).unwrap_err();
+    assert!(error.message().starts_with("readOnly: the directory is open"), "{error}");
+    writer.close().unwrap();
+    let readers = [(); 2].map(|()| Store::open(&dir.0, &reading).unwrap());
+    assert!(Store::open(&dir.0, &StoreOptions::default()).is_err());
+    for reader in readers {
+        assert!(reader.kv().get(b"k").unwrap().is_some());
+        let mut batch = reader.batch();
+        batch.clear(flowdb_store::Shape::Kv).unwrap();
+        assert_eq!(batch.write(WriteOptions::default()).unwrap_err().kind(), ErrorKind::ReadOnly);
+        reader.close().unwrap();
+    }
+    assert_eq!(Store::memory(&reading).unwrap_err().kind(), ErrorKind::InvalidArgument);
+}
+
+#[derive(Debug, Default)]
+struct Flushes(std::sync::atomic::AtomicU64);
+
+impl flowdb_engine::EventListener for Flushes {
+    fn on_event(&self, event: &flowdb_engine::Event) {
+        if matches!(event, flowdb_engine::Event::Flushed { .. }) {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+}
+
+#[test]
+fn listeners_come_and_go() {
+    let store = Store::memory(&StoreOptions::default()).unwrap();
+    let listeners = [(); 2].map(|()| Arc::new(Flushes::default()));
+    let told = |listener: &Arc<Flushes>| listener.0.load(std::sync::atomic::Ordering::Relaxed);
+    let [first, second] = &listeners;
+    store.listen(&(Arc::clone(first) as Arc<dyn flowdb_engine::EventListener>));
+    put(&store, b"a");
+    store.db().flush().unwrap();
+    {
+        let passing: Arc<dyn flowdb_engine::EventListener> = Arc::new(Flushes::default());
+        store.listen(&passing);
+    }
+    store.listen(&(Arc::clone(second) as Arc<dyn flowdb_engine::EventListener>));
+    put(&store, b"b");
+    store.db().flush().unwrap();
+    assert_eq!((told(first), told(second)), (2, 1));
+}

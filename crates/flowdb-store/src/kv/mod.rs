@@ -1,8 +1,11 @@
 //! Cache entries: one value for each key. An expiry counts from the write.
 
 mod scan;
+mod usage;
 
 pub use scan::{KvEntry, KvScan};
+pub use usage::KvUsage;
+pub(crate) use usage::UsageCounter;
 
 use crate::keyspace::KV;
 use crate::range::{KeyRange, prefix_bounds};

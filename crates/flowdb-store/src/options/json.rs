@@ -31,6 +31,9 @@ impl StoreOptions {
     pub fn to_json(&self) -> Value {
         let mut json = self.shared_json();
         json.insert("createIfMissing".to_owned(), Value::Bool(self.create_if_missing));
+        if self.read_only {
+            json.insert("readOnly".to_owned(), Value::Bool(true));
+        }
         Value::Object(json)
     }
 
@@ -51,9 +54,9 @@ impl StoreOptions {
     fn set(&mut self, name: &str, value: &Value) -> Result<()> {
         match name {
             "createIfMissing" => {
-                self.create_if_missing =
-                    value.as_bool().ok_or_else(|| expected(name, value, "true or false"))?;
+                self.create_if_missing = boolean(name, value)?;
             }
+            "readOnly" => self.read_only = boolean(name, value)?,
             "sync" => self.sync = Some(sync_from_json(value)?),
             "cacheBytes" => self.cache_bytes = Some(number(name, value)?),
             "writeBufferBytes" => self.write_buffer_bytes = Some(number(name, value)?),
@@ -77,6 +80,10 @@ impl StoreOptions {
 
 fn expected(name: &str, value: &Value, what: &str) -> Error {
     Error::invalid(format!("{name} is {value}; expected is {what}"))
+}
+
+fn boolean(name: &str, value: &Value) -> Result<bool> {
+    value.as_bool().ok_or_else(|| expected(name, value, "true or false"))
 }
 
 fn number<T: TryFrom<u64>>(name: &str, value: &Value) -> Result<T> {
@@ -129,8 +136,9 @@ fn ttl_from_json(name: &str, value: &Value) -> Result<Ttl> {
 
 fn ttl_to_json(ttl: Ttl) -> Value {
     match ttl {
-        Ttl::Never => Value::from("never"),
         Ttl::Milliseconds(ms) => Value::from(ms),
+        // A moment is refused where options are checked.
+        Ttl::Never | Ttl::Until(_) => Value::from("never"),
     }
 }
 
@@ -141,7 +149,7 @@ mod tests {
     #[test]
     fn settings_round_trip() {
         let all = json!({
-            "createIfMissing": false, "sync": { "intervalMs": 7 }, "cacheBytes": 0, "writeBufferBytes": 65_536,
+            "createIfMissing": false, "readOnly": true, "sync": { "intervalMs": 7 }, "cacheBytes": 0, "writeBufferBytes": 65_536,
             "frozenMemtablesMax": 3, "blockBytes": 1024, "compression": "none", "filterBitsPerKey": 0,
             "logSegmentBytes": 65_536, "logBytesMax": 131_072, "tableBytesMax": 65_536, "kvTtlMs": 1,
             "seriesTtlMs": "never", "seriesRetentionMs": 86_400_000, "seriesBucketMs": 3_600_000,

@@ -1,9 +1,11 @@
 //! Time series: values by key and timestamp. An expiry counts from the timestamp.
 
+mod aggregate;
 pub mod key;
 mod latest;
 mod scan;
 
+pub use aggregate::{Aggregation, Row, Source, Summary};
 pub use latest::NewestOfEach;
 pub use scan::{Point, SeriesScan, Window};
 
@@ -108,6 +110,19 @@ impl<'a> Series<'a> {
     pub fn count(&self, range: &KeyRange, window: Window) -> Result<u64> {
         let mut points = self.scan(range, window, Direction::Forward).keys_only();
         points.try_fold(0, |count, point| point.map(|_| count + 1))
+    }
+}
+
+impl Series<'_> {
+    /// Numbers about the points of the series in `range` within `window`: see [`Aggregation`].
+    pub fn aggregate(
+        &self,
+        range: &KeyRange,
+        window: Window,
+        step: Option<i64>,
+        source: Source,
+    ) -> Aggregation {
+        Aggregation::new(self.scan(range, window, Direction::Forward), step, source)
     }
 }
 

@@ -68,6 +68,21 @@ fn one_or_none(extracted: Extracted) -> ExtractedMulti {
     }
 }
 
+/// The number that `path` finds, a bigint as the nearest one; `None` if there is something else, or nothing.
+pub fn extract_number(value: &[u8], path: &[u16]) -> Result<Option<f64>> {
+    Ok(match Evaluator::new(value, None)?.evaluate(path)? {
+        Node::Value { head: Head::Number(number) | Head::NumberObject(number), .. }
+        | Node::Number(number) => Some(number),
+        Node::Value { head: Head::BigInt { negative, magnitude }, .. } => Some(nearest(negative, magnitude)),
+        _ => None,
+    })
+}
+
+fn nearest(negative: bool, magnitude: &[u8]) -> f64 {
+    let number = magnitude.iter().rev().fold(0.0, |number, byte| number * 256.0 + f64::from(*byte));
+    if negative { -number } else { number }
+}
+
 /// True if a generated key has a place at `key_path`.
 /// <https://w3c.github.io/IndexedDB/#check-that-a-key-could-be-injected-into-a-value>
 pub fn can_inject(value: &[u8], key_path: &KeyPath) -> Result<bool> {

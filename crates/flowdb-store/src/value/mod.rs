@@ -10,7 +10,7 @@ mod key_path;
 mod number;
 mod reader;
 
-pub use extract::{Extracted, ExtractedMulti, can_inject, extract_key, extract_multi};
+pub use extract::{Extracted, ExtractedMulti, can_inject, extract_key, extract_multi, extract_number};
 pub use head::{Head, Text, ViewBuffer};
 pub use json::to_json;
 pub use key_path::KeyPath;
