@@ -52,6 +52,11 @@ export interface OpenOptions {
   memory?: boolean;
   /** Create the directory and the database if there is none (else `FLOWDB_NOT_FOUND`). Default true. */
   createIfMissing?: boolean;
+  /**
+   * Open what is there without changing anything, beside other processes that do the same; who writes is kept out meanwhile. Writes, `flush`,
+   * `compact` and `checkpoint` fail with `FLOWDB_READ_ONLY`. Default false. Not with `memory`.
+   */
+  readOnly?: boolean;
   /** What a crash can cost, and what a write. Default `'os'`, or what the directory is open with in this process. */
   sync?: SyncMode;
   /** Decompressed blocks of tables kept in memory, in bytes, for all who share the directory. Default 32 MiB, from 0 to 1 TiB. */
@@ -62,18 +67,63 @@ export interface OpenOptions {
    * Default 16 MiB (1 MiB with `memory`), from 64 KiB to 1 GiB.
    */
   writeBufferBytes?: number;
+  /** Full write buffers of each kind that may wait for the disk before writes wait. Default 2, from 1 to 16. */
+  frozenMemtablesMax?: number;
+  /** Size at which a block of a table is closed, in bytes before compression. Default 4 KiB, from 512 B to 1 MiB. */
+  blockBytes?: number;
+  /** Compression of blocks, where it saves an eighth. Default `'lz4'`. */
+  compression?: 'lz4' | 'none';
+  /** Memory and disk for filters, which spare reads of keys that are not there, in bits per key. Default 10, from 0 (none) to 32. */
+  filterBitsPerKey?: number;
+  /** Size at which a segment of the log is followed by the next, in bytes. Default 64 MiB (1 MiB with `memory`), from 64 KiB to 4 GiB. */
+  logSegmentBytes?: number;
+  /** Log kept at most, in bytes. Default 256 MiB (4 MiB with `memory`), from one segment to 1 TiB. */
+  logBytesMax?: number;
+  /** Size at which compaction closes a table, in bytes. Default 32 MiB, from 64 KiB to 1 GiB. */
+  tableBytesMax?: number;
+  /**
+   * Size at which `kv` forgets what was written longest ago, in bytes on disk, from 256 KiB: the limit of a cache. Up to one write buffer
+   * (an eighth of this at most) comes on top. Whole tables go at a time. Default: nothing is forgotten.
+   */
+  kvBytesMax?: number;
+  /** Time to live of cache entries that bring none, in milliseconds, from 1 to 1000 years. Default `'never'` to expire. */
+  kvTtlMs?: number | 'never';
+  /** Time to live of points that bring none, in milliseconds from their timestamp, from 1 to 1000 years. Default `'never'` to expire. */
+  seriesTtlMs?: number | 'never';
+  /**
+   * Age from which points of all series are gone, whatever their time to live; in milliseconds, from 1 to 1000 years. Points are kept apart by
+   * time, so that old ones go without being read or rewritten, which a time to live does not give. Default: they stay.
+   */
+  seriesRetentionMs?: number;
+  /** Time span whose points go together. Default a tenth of `seriesRetentionMs`, at least an hour; from a minute, at least a 256th of it. */
+  seriesBucketMs?: number;
+  /**
+   * Is told what the library logs while the database is open: of all databases of the process, once however many were opened with it. Fields come
+   * first, then the message, as pino takes them. Below `info` only if `isLevelEnabled('debug')` says so. Default: nothing is logged anywhere.
+   */
+  logger?: Logger;
   /** For calls that name no other. Default `'any'`. */
   valueEncoding?: ValueEncoding;
   /** For scans that name no other. Default `'utf8'`. */
   keyEncoding?: KeyEncoding;
 }
 
+/** What pino and its like are. */
+export interface Logger {
+  error(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  debug(fields: object, message: string): void;
+  trace?(fields: object, message: string): void;
+  isLevelEnabled?(level: string): boolean;
+}
+
 /**
  * Opens a database, and creates it if there is none.
  *
  * A directory is open in one process at a time. Within the process, all who open it (worker threads, `IDBFactory`
- * with the same path) share one engine; `sync`, `cacheBytes` and `writeBufferBytes` that differ from those it was
- * opened with are an error (`FLOWDB_INVALID_ARGUMENT`); those that are not given are taken over.
+ * with the same path) share one engine; settings that differ from those it was opened with, all but `createIfMissing`, the encodings and the
+ * `logger`, are an error (`FLOWDB_INVALID_ARGUMENT`); those that are not given are taken over.
  *
  * Rejects with a {@link FlowDBError}: `FLOWDB_LOCKED` (another process has it; `holder` is its process id),
  * `FLOWDB_NOT_FOUND`, `FLOWDB_CORRUPTION`, `FLOWDB_UNSUPPORTED`, `FLOWDB_INVALID_ARGUMENT`, `FLOWDB_NO_SPACE`,
@@ -94,10 +144,10 @@ export interface SyncOptions {
 
 export interface ExpiryOptions {
   /**
-   * Milliseconds until it expires: from the write in `kv`, from `ts` in `series`. Positive, fractions down to a microsecond. Not
-   * together with `expiresAt`. Default: never. What has expired is not read any more; its space comes back with compaction.
+   * Milliseconds until it expires: from the write in `kv`, from `ts` in `series`. Positive, fractions down to a microsecond; or `'never'`. Not
+   * together with `expiresAt`. Default: `kvTtlMs` or `seriesTtlMs` of the database, which are never. What has expired is not read any more; its space comes back with compaction.
    */
-  ttl?: number;
+  ttl?: number | 'never';
   /** When it expires: milliseconds since the epoch, or a Date; what is in the past expires at once. Instead of `ttl`. */
   expiresAt?: number | Date;
 }
@@ -109,12 +159,37 @@ export interface ValueEncodingOptions {
 
 export interface PutOptions extends SyncOptions, ExpiryOptions, ValueEncodingOptions {}
 
+/** One moment of a database, for reads: `{ snapshot }`. */
+export interface Snapshot {
+  /** Lets go of it; further reads with it fail with `FLOWDB_CLOSED`. Closing again does nothing. */
+  close(): void;
+  /** `close()`, for `using`. */
+  [Symbol.dispose](): void;
+  /** `close()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+export interface SnapshotOptions {
+  /** Read what was there at that moment. What has expired since may be gone, once its space was taken back. Default: what is there now. */
+  snapshot?: Snapshot;
+}
+
+export interface SignalOptions {
+  /** Ends the call with `FLOWDB_ABORTED`, whose `cause` is the reason. What is being read from the disk is read first. */
+  signal?: AbortSignal;
+}
+
 export interface SeriesPutOptions extends PutOptions {
   /** The timestamp of the value. Default: now, made unique among those that the process gave out. */
   ts?: Timestamp;
+  /**
+   * What is to become of it if the series has a value at `ts`: `'last'` (default) replaces that one; `'first'` keeps it, and the promise tells whether
+   * the new one was written; `'error'` keeps it and rejects with `FLOWDB_CONFLICT`.
+   */
+  duplicates?: 'last' | 'first' | 'error';
 }
 
-export interface RangeOptions {
+export interface KeyRangeOptions {
   /** Keys that begin with this. Not together with the bounds below. */
   prefix?: Key;
   /** Keys above this. Not together with `gte`. */
@@ -125,6 +200,9 @@ export interface RangeOptions {
   lt?: Key;
   /** This key and those below it. */
   lte?: Key;
+}
+
+export interface RangeOptions extends KeyRangeOptions, SnapshotOptions, SignalOptions {
   /** From the largest to the smallest. Default false. */
   reverse?: boolean;
   /** At most so many entries, from 0. Default: all. */
@@ -142,7 +220,7 @@ export interface ScanOptions extends RangeOptions {
   values?: boolean;
 }
 
-export interface SeriesScanOptions extends RangeOptions {
+export interface SeriesRangeOptions extends KeyRangeOptions {
   /** One series only. Not together with `prefix` or bounds. */
   key?: Key;
   /** Earliest timestamp, included. Default: the beginning of time. */
@@ -150,6 +228,50 @@ export interface SeriesScanOptions extends RangeOptions {
   /** Latest timestamp, not included. Default: the end of time. */
   to?: Timestamp;
 }
+
+export interface SeriesScanOptions extends RangeOptions, SeriesRangeOptions {
+  /** False for points without `value`, whose values are not read. Default true. */
+  values?: boolean;
+}
+
+export interface LatestOfEachOptions extends KeyRangeOptions, SnapshotOptions, ValueEncodingOptions {
+  /** One series only. Not together with `prefix` or bounds. */
+  key?: Key;
+  /** The newest at or before this. Default: the newest of all. */
+  at?: Timestamp;
+  /** From the last key to the first. Default false. */
+  reverse?: boolean;
+  /** At most so many series, from 0. Default: all. */
+  limit?: number;
+  /** Default: the database's. */
+  keyEncoding?: KeyEncoding;
+}
+
+/** `count` of the numbers, their `sum`, `avg`, `min` and `max`, and the `first` and `last` in time. */
+export type AggregateFunction = 'count' | 'sum' | 'avg' | 'min' | 'max' | 'first' | 'last';
+
+export interface AggregateOptions<F extends AggregateFunction = AggregateFunction>
+  extends SeriesRangeOptions, SnapshotOptions, SignalOptions, ValueEncodingOptions {
+  /** What is to be worked out. At least one. */
+  agg: readonly F[] | F;
+  /**
+   * Milliseconds: a row for each window of this length that has numbers in it. Windows begin at multiples of it since the epoch (UTC midnights for a
+   * day), so that the first and the last may lie partly outside `from` and `to`. Positive, fractions down to a microsecond. Default: one row for each series.
+   */
+  window?: number;
+  /** Where in a value the number is: names of properties, joined by periods. Default: the value is the number. */
+  field?: string;
+  /** Default: the database's. */
+  keyEncoding?: KeyEncoding;
+}
+
+/** About one series, or one window of it. */
+export type AggregateRow<F extends AggregateFunction = AggregateFunction> = {
+  /** A string, or a Buffer: see {@link KeyEncoding}. */
+  key: any;
+  /** Where the window begins, microseconds since the epoch; only with `window`. */
+  ts?: number | bigint;
+} & { [name in F]: number };
 
 /** An entry of a scan over `kv`. */
 export interface Entry<V = any> {
@@ -181,7 +303,7 @@ export interface Scan<E> extends AsyncIterable<E> {
  * Cache entries: one value for each key. Writes of one turn of the event loop share a commit, in order, up to 64 KiB.
  * Promises settle in the order of the writes. Reads see all writes made before them by the same handle.
  *
- * Writes reject with `FLOWDB_INVALID_ARGUMENT`, `FLOWDB_TOO_LARGE` and `FLOWDB_CLOSED`, and then nothing was written; with `FLOWDB_NO_SPACE`,
+ * Writes reject with `FLOWDB_INVALID_ARGUMENT`, `FLOWDB_TOO_LARGE`, `FLOWDB_READ_ONLY` and `FLOWDB_CLOSED`, and then nothing was written; with `FLOWDB_NO_SPACE`,
  * and then nothing was written either; with `FLOWDB_IO` and `FLOWDB_POISONED`, and then the outcome is unknown until the database is opened again.
  * They reject with `FLOWDB_OVERLOADED` if more than 64 MiB of writes of the handle would wait for the disk: await earlier ones. A single
  * larger one is taken while no other waits. A batch of more than 1 GiB is `FLOWDB_TOO_LARGE`.
@@ -190,15 +312,62 @@ export interface Scan<E> extends AsyncIterable<E> {
  */
 export interface Kv {
   /** Gives `key` a value. */
-  put(key: Key, value: any, options?: PutOptions): Promise<void>;
+  put(key: Key, value: any, options?: PutOptions & { ifAbsent?: false }): Promise<void>;
+  /** Gives `key` a value if it has none, or one that has expired. Resolves to true if it was written. */
+  put(key: Key, value: any, options: PutOptions & { ifAbsent: true }): Promise<boolean>;
   /** The value of `key`; `undefined` if there is none, or if it has expired. */
-  get<V = any>(key: Key, options?: ValueEncodingOptions): Promise<V | undefined>;
+  get<V = any>(key: Key, options?: ValueEncodingOptions & SnapshotOptions): Promise<V | undefined>;
   /** As `get`, at once: blocks the thread where memory does not have the answer. Sees all writes that were acknowledged. */
-  getSync<V = any>(key: Key, options?: ValueEncodingOptions): V | undefined;
+  getSync<V = any>(key: Key, options?: ValueEncodingOptions & SnapshotOptions): V | undefined;
+  /** The values of many keys, in their order, in one call; `undefined` for each that has none. */
+  getMany<V = any>(keys: readonly Key[], options?: ValueEncodingOptions & SnapshotOptions): Promise<(V | undefined)[]>;
   /** True if `key` has a value. */
-  has(key: Key): Promise<boolean>;
+  has(key: Key, options?: SnapshotOptions): Promise<boolean>;
   /** Takes the value of `key` away, if it has one. */
   delete(key: Key, options?: SyncOptions): Promise<void>;
+  /**
+   * Takes all values in a range of keys away, at the cost of one write. At least one bound is needed. Without an upper bound, keys that begin with 64
+   * bytes of ff may stay if others put them meanwhile.
+   */
+  deleteRange(options: KeyRangeOptions & SyncOptions): Promise<void>;
+  /** Takes all values away. Series and IndexedDB stay. */
+  clear(options?: SyncOptions): Promise<void>;
+  /**
+   * Changes a value, atomically against all other writers, and resolves to the new one. It keeps its expiry unless there is a new one.
+   *
+   * With fields: they are set in the plain object that is there, and taken away where they are undefined (`FLOWDB_INVALID_ARGUMENT` if it is something
+   * else). Where nothing is there nothing is written, and it resolves to `undefined`.
+   *
+   * With a function: it is given the value, or `undefined`, and returns the new one, or `undefined` to leave it as it is. It must not be
+   * asynchronous, and is called again where someone else wrote meanwhile. What it throws, the promise rejects with.
+   *
+   * Rejects with `FLOWDB_CONFLICT` if others wrote during each of 1000 attempts.
+   */
+  patch<V = any>(key: Key, changes: Record<string, any> | ((current: V | undefined) => V | undefined), options?: PutOptions): Promise<V | undefined>;
+  /**
+   * Gives `key` the value (`undefined`: none) if it has the expected one (`undefined`: none), atomically. Resolves to true if it did. Values are compared
+   * as they are stored: objects are equal if they have the same properties in the same order. The expiry is that of a put.
+   */
+  compareAndSet(key: Key, expected: any, value: any, options?: PutOptions): Promise<boolean>;
+  /**
+   * Adds to a number, atomically, and resolves to the sum. `delta` is 1 by default, and may be a BigInt, as the value is then. Where nothing is there it
+   * counts from zero, and lives by `ttl` or `expiresAt`; what is there keeps its expiry. Rejects with `FLOWDB_INVALID_ARGUMENT`, and changes nothing, if the
+   * value is no number (or not of `delta`'s type), or the sum not exact: beyond 2^53 - 1 for integers, beyond 64 bits for BigInts.
+   */
+  increment(key: Key, delta?: number, options?: SyncOptions & ExpiryOptions): Promise<number>;
+  increment(key: Key, delta: bigint, options?: SyncOptions & ExpiryOptions): Promise<bigint>;
+  /**
+   * The value of `key`, or else what `loader` returns, which is put then. Of all calls of this handle for a key that come while its loader runs, only
+   * the first has its loader called; all get a copy of what it gives. What is put by someone else meanwhile stays, and is what they get. `undefined`
+   * is not put. If the loader fails, all reject with its error and nothing is put.
+   *
+   * `signal` ends the waiting of this call; the loader's own `signal` is aborted once nobody waits any more.
+   */
+  getOrSet<V = any>(
+    key: Key, loader: (context: { signal: AbortSignal }) => V | Promise<V>, options?: PutOptions & SignalOptions,
+  ): Promise<V>;
+  /** How many keys there are, in all or in a range. Reads all of these keys, not the values. */
+  count(options?: KeyRangeOptions & SnapshotOptions & SignalOptions): Promise<number>;
   /** Entries in order of their keys. */
   scan(options: ScanOptions & { values: false }): Scan<any>;
   scan<V = any>(options: ScanOptions & { keys: false }): Scan<V>;
@@ -211,17 +380,42 @@ export interface Kv {
  */
 export interface Series {
   /** Gives the series `key` a value at `ts`. One that expired before it was written is not there. */
+  put(key: Key, value: any, options: SeriesPutOptions & { duplicates: 'first' }): Promise<boolean>;
   put(key: Key, value: any, options?: SeriesPutOptions): Promise<void>;
   /** The value at exactly `ts`. */
-  get<V = any>(key: Key, options: { ts: Timestamp } & ValueEncodingOptions): Promise<V | undefined>;
+  get<V = any>(key: Key, options: Timestamp | ({ ts: Timestamp } & ValueEncodingOptions & SnapshotOptions)): Promise<V | undefined>;
   /** As `get`, at once: may block the thread for the disk. */
-  getSync<V = any>(key: Key, options: { ts: Timestamp } & ValueEncodingOptions): V | undefined;
-  /** The value with the highest timestamp. */
-  latest<V = any>(key: Key, options?: ValueEncodingOptions): Promise<Point<V> | undefined>;
-  /** Takes the value at `ts` away, or the whole series if no `ts` is given. */
-  delete(key: Key, options?: { ts?: Timestamp } & SyncOptions): Promise<void>;
+  getSync<V = any>(key: Key, options: Timestamp | ({ ts: Timestamp } & ValueEncodingOptions & SnapshotOptions)): V | undefined;
+  /** The value with the highest timestamp, or with the highest at or before `at`. */
+  latest<V = any>(
+    key: Key, options?: { at?: Timestamp; keyEncoding?: KeyEncoding } & ValueEncodingOptions & SnapshotOptions,
+  ): Promise<Point<V> | undefined>;
+  /** The newest point of every series, of all or of a range, in order of keys. Costs three seeks for each, however many points they have. */
+  latestOfEach<V = any>(options?: LatestOfEachOptions): Promise<Point<V>[]>;
+  /**
+   * Takes values of one series away: the one at `ts`, those from `from` (included) to `to` (not included), or all of them if none of these is given. One
+   * that is given as `undefined` is an error.
+   */
+  delete(key: Key, options?: ({ ts?: Timestamp } | { from?: Timestamp; to?: Timestamp }) & SyncOptions): Promise<void>;
+  /** Takes the values of many series away, all or those of a window of time. Costs one write for each series with a window, else one. */
+  deleteRange(options: SeriesRangeOptions & SyncOptions): Promise<void>;
+  /** Takes all series away. */
+  clear(options?: SyncOptions): Promise<void>;
   /** Points in order of key and timestamp. A window of time is sought in each series: what lies outside it is not read. */
+  scan(options: SeriesScanOptions & { values: false }): Scan<Omit<Point, 'value'>>;
   scan<V = any>(options?: SeriesScanOptions): Scan<Point<V>>;
+  /** How many points there are, in all or in a range and window. Reads all of their keys, not the values. */
+  count(options?: SeriesRangeOptions & SnapshotOptions & SignalOptions): Promise<number>;
+  /**
+   * Numbers about the points of each series, worked out natively while they are scanned, off the JS thread: a row for each series, or for each `window` of each, in order of key and
+   * time. Values that are no numbers (or have none at `field`) and NaN are passed over, and windows and series without numbers have no row. BigInts count as the nearest number. With `valueEncoding: 'json'`, numbers
+   * are also found in JSON text. Sums are compensated, so that their order hardly matters.
+   *
+   * @example
+   * const hours = await db.series.aggregate({ prefix: 'oven/', from: yesterday, window: 3_600_000, agg: ['avg', 'max'], field: 'celsius' });
+   * // [{ key: 'oven/1', ts: 1767265200000000, avg: 181.2, max: 190 }, ...]
+   */
+  aggregate<F extends AggregateFunction>(options: AggregateOptions<F>): Promise<AggregateRow<F>[]>;
 }
 
 /** Numbers about one kind of records. With `memory`, the memory that stands for a disk counts as one. */
@@ -234,15 +428,129 @@ export interface TreeStats {
   tableBytes: number;
   /** Entries in them, with overwritten and deleted ones that were not compacted yet. */
   tableEntries: number;
+  /** The part of `tableBytes` that compaction would probably free. */
+  garbageBytes: number;
+  /** Size of the values that are kept in files of their own, in bytes. */
+  valueFileBytes: number;
+  /** Entries dropped since the directory was opened because of `kvBytesMax` or `seriesRetentionMs`, old versions counted. */
+  evictedEntries: number;
+}
+
+/** How long one kind of work took, in milliseconds, to within an eighth. */
+export interface LatencyStats {
+  count: number;
+  meanMs: number;
+  p50Ms: number;
+  p99Ms: number;
+  maxMs: number;
+}
+
+/** Something that fails in the background. */
+export interface BackgroundFailure {
+  /** What fails, in words. */
+  work: string;
+  code: FlowDBErrorCode;
+  message: string;
+  /** When it failed first, milliseconds since the epoch. */
+  since: number;
+  /** True if it is tried again by itself; false if the database has to be opened again. */
+  resumes: boolean;
 }
 
 /** Numbers about a directory, whoever wrote to it. */
 export interface Stats {
   /** Number of the last operation. */
   sequence: number;
+  /** Since the directory was opened, as all counters below are. */
+  uptimeMs: number;
   /** Log segments kept. */
   logSegments: number;
+  /** Bytes in them. */
+  logBytes: number;
+  /** Writers that wait for maintenance. */
+  stalledWriters: number;
+  /** How long the oldest snapshot or scan has been held; 0 without one. */
+  oldestSnapshotMs: number;
+  /** `kv` as a cache: gets that found a value, gets that did not (reads of snapshots and scans do not count), entries dropped because of `kvBytesMax`. */
+  kv: { hits: number; misses: number; evictions: number };
+  /** Decompressed blocks of tables in memory. */
+  blockCache: { hits: number; misses: number; blocks: number; bytes: number; capacityBytes: number };
+  totals: {
+    commits: number; recordsWritten: number; bytesWritten: number;
+    gets: number; seeks: number; recordsRead: number; recordsExpired: number; recordsPurged: number;
+    flushes: number; flushBytesWritten: number; compactions: number; compactionBytesRead: number; compactionBytesWritten: number;
+    stalls: number; stallMs: number; backgroundErrors: number;
+  };
+  /** Of writes and reads only some are measured. */
+  latencies: { write: LatencyStats; read: LatencyStats; flush: LatencyStats; compaction: LatencyStats; sync: LatencyStats };
+  /** What failed in the background and has not been overcome: while there is no space, say. */
+  backgroundError?: BackgroundFailure;
   trees: { kv: TreeStats; series: TreeStats; documents: TreeStats };
+}
+
+/** What {@link Database.checkpoint} made. */
+export interface CheckpointReport {
+  /** Number of the last operation in it. */
+  sequence: number;
+  /** Files that share their bytes with the database. */
+  filesLinked: number;
+  filesCopied: number;
+  bytesCopied: number;
+}
+
+/** Damage in a directory. */
+export interface DirectoryProblem {
+  file: string;
+  /** Where in it, in bytes. */
+  offset: number;
+  code: FlowDBErrorCode;
+  message: string;
+  /** What it concerns, as far as that is known. */
+  tree?: string;
+  /** First and last key, as they are stored, in hex. */
+  keys?: string[];
+  /** First and last number of the operations. */
+  sequences?: number[];
+}
+
+/** What a crash may leave, and the next opening puts right. */
+export interface DirectoryNote {
+  file: string;
+  offset: number;
+  message: string;
+}
+
+/** What {@link Database.verify} found, and how much it looked at. */
+export interface VerifyReport {
+  /** True without problems. */
+  isClean: boolean;
+  problems: DirectoryProblem[];
+  notes: DirectoryNote[];
+  tables: number;
+  valueFiles: number;
+  blocks: number;
+  entries: number;
+  logSegments: number;
+  commits: number;
+  bytesRead: number;
+}
+
+/** What {@link Database.repair} saved, and what not. */
+export interface RepairReport {
+  /** True if everything that was found to have been written was saved. */
+  isComplete: boolean;
+  /** By what entries were put in order. With `'sequences'`, because the manifest could not be read, something deleted may be back. */
+  order: 'manifest' | 'sequences';
+  lost: DirectoryProblem[];
+  /** Damage that cost nothing. */
+  mended: DirectoryProblem[];
+  notes: DirectoryNote[];
+  tablesLinked: number;
+  tablesCopied: number;
+  tablesRewritten: number;
+  entriesRewritten: number;
+  operations: number;
+  lastSequence: number;
 }
 
 /** One write of a batch. With `ts` it is one of `series`, without of `kv`. */
@@ -254,11 +562,31 @@ export type BatchOperation =
  * An open database: one handle. Close it, or let it be collected as garbage; the last handle of a directory closes
  * the engine. An open database that does nothing does not keep the process alive.
  *
- * The methods besides `kv` and `series` are shortcuts: an option `ts`, `from` or `to` makes them a call of `series`,
+ * `put`, `get`, `getSync`, `delete` and `scan` are shortcuts: an option `ts`, `from` or `to` makes them a call of `series`,
  * else they are one of `kv`.
+ *
+ * What happens is published on channels of `node:diagnostics_channel`; each message has the `path`, undefined in memory:
+ * `flowdb:open`, `flowdb:close`; `flowdb:write` for each commit (`writes`, `bytes`, `error` if it failed); `flowdb:read` for reads that have to go to the disk
+ * (`reads`); `flowdb:flush` (`tree`, `bytesWritten`, `durationMs`), `flowdb:compaction` (also `bytesRead`); `flowdb:stall-began`, `flowdb:stall-ended`;
+ * `flowdb:background-error` ({@link BackgroundFailure}), `flowdb:resumed` (`work`); `flowdb:corruption` (`code`, `message`).
  */
 export class Database {
   private constructor();
+  /**
+   * Checks every byte of a directory that nobody has open to write. Changes nothing. Damage is in the report; rejects with `FLOWDB_LOCKED`, `FLOWDB_NOT_FOUND` and
+   * `FLOWDB_IO` where it cannot look.
+   */
+  static verify(directory: string): Promise<VerifyReport>;
+  /**
+   * Saves what can be read of a damaged directory into a new one, `into`, which is empty or not there. The old one stays as it is. Rejects with
+   * `FLOWDB_LOCKED`, `FLOWDB_NOT_FOUND`, `FLOWDB_CORRUPTION` (nothing says what it was), `FLOWDB_UNSUPPORTED`, `FLOWDB_INVALID_ARGUMENT` and `FLOWDB_IO`.
+   */
+  static repair(directory: string, into: string): Promise<RepairReport>;
+  /**
+   * Removes a database: its files, and the directory if nothing else is in it. Rejects with `FLOWDB_LOCKED` while anyone has it open, `FLOWDB_NOT_FOUND` if
+   * there is none, and `FLOWDB_IO`.
+   */
+  static destroy(directory: string): Promise<void>;
   /** Cache entries. */
   readonly kv: Kv;
   /** Time series. */
@@ -266,9 +594,9 @@ export class Database {
   /** `series.put` if there is a `ts`, else `kv.put`. */
   put(key: Key, value: any, options?: SeriesPutOptions): Promise<void>;
   /** `series.get` if there is a `ts`, else `kv.get`. */
-  get<V = any>(key: Key, options?: { ts?: Timestamp } & ValueEncodingOptions): Promise<V | undefined>;
+  get<V = any>(key: Key, options?: { ts?: Timestamp } & ValueEncodingOptions & SnapshotOptions): Promise<V | undefined>;
   /** `series.getSync` if there is a `ts`, else `kv.getSync`. */
-  getSync<V = any>(key: Key, options?: { ts?: Timestamp } & ValueEncodingOptions): V | undefined;
+  getSync<V = any>(key: Key, options?: { ts?: Timestamp } & ValueEncodingOptions & SnapshotOptions): V | undefined;
   /** `series.delete` if there is a `ts`, else `kv.delete`. */
   delete(key: Key, options?: { ts?: Timestamp } & SyncOptions): Promise<void>;
   /** `series.scan` if there is a `from` or `to`, else `kv.scan`. */
@@ -280,8 +608,24 @@ export class Database {
   batch(operations: BatchOperation[], options?: SyncOptions): Promise<void>;
   /** Writes what is in memory to tables, IndexedDB included. Not needed for safety: the log has it. */
   flush(): Promise<void>;
+  /** Flushes, and rewrites everything until nothing superfluous is left but what snapshots hold. Takes long; not needed, as it is done bit by bit anyway. */
+  compact(): Promise<void>;
+  /** Takes all cache entries and all series away. IndexedDB stays. */
+  clear(options?: SyncOptions): Promise<void>;
+  /** The present moment, for reads, with all writes made before this call. What it sees takes up space on disk until it is closed. */
+  snapshot(): Promise<Snapshot>;
+  /**
+   * A copy of the database as it is now, IndexedDB included, in a directory that is empty or not there; a backup that opens as a database of its own. Reads and
+   * writes go on meanwhile. Files that are never written again are linked where the file system can, so that it costs little. Rejects with
+   * `FLOWDB_INVALID_ARGUMENT` (there are files; in memory), `FLOWDB_LOCKED`, `FLOWDB_NO_SPACE`, `FLOWDB_IO`, `FLOWDB_CLOSED`, `FLOWDB_POISONED`, `FLOWDB_READ_ONLY`.
+   */
+  checkpoint(directory: string): Promise<CheckpointReport>;
+  /** Tries again at once what fails in the background; rejects with what it fails with now. */
+  resume(): Promise<void>;
   /** Numbers about the directory. */
   stats(): Promise<Stats>;
+  /** The same as text for Prometheus. */
+  metricsText(): Promise<string>;
   /**
    * Waits for calls in flight, then gives the handle back. Later calls fail with `FLOWDB_CLOSED`; closing again gives
    * the same promise. What this handle had written and not synced is synced when the last handle is closed.
@@ -299,8 +643,9 @@ export class Database {
  * | `FLOWDB_CLOSED` | the database was closed |
  * | `FLOWDB_OVERLOADED` | await earlier writes, then write again |
  * | `FLOWDB_NO_SPACE` | the write was rejected; try again once there is space |
- * | `FLOWDB_READ_ONLY` | reserved for databases opened to read only: nothing fails with it yet |
- * | `FLOWDB_CONFLICT` | reserved for conditional writes: nothing fails with it yet |
+ * | `FLOWDB_READ_ONLY` | the database was opened with `readOnly` |
+ * | `FLOWDB_CONFLICT` | someone else's write is in the way: `duplicates: 'error'`, or a `patch` that lost again and again |
+ * | `FLOWDB_ABORTED` | the `signal` of the call was aborted: `cause` |
  * | `FLOWDB_NOT_FOUND` | there is no such database |
  * | `FLOWDB_LOCKED` | another process, or another copy of flowdb, has the directory open: `holder` |
  * | `FLOWDB_POISONED` | an earlier write failed and its outcome is unknown: close and open again; reads go on |
@@ -317,6 +662,7 @@ export type FlowDBErrorCode =
   | 'FLOWDB_NO_SPACE'
   | 'FLOWDB_READ_ONLY'
   | 'FLOWDB_CONFLICT'
+  | 'FLOWDB_ABORTED'
   | 'FLOWDB_NOT_FOUND'
   | 'FLOWDB_LOCKED'
   | 'FLOWDB_POISONED'

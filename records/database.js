@@ -1,11 +1,12 @@
 'use strict';
 
 const { readBatch } = require('./batch.js');
-const { invalid } = require('./errors.js');
+const { guardedLater, invalid } = require('./errors.js');
 const { Kv } = require('./kv.js');
-const { checkBoolean, checkOpen, checkOptions } = require('./options.js');
+const { checkBoolean, checkDirectory, checkOpen, checkOptions } = require('./options.js');
 const { Series } = require('./series.js');
 const { Session } = require('./session.js');
+const { Snapshot } = require('./snapshot.js');
 
 /** Only `open` makes databases. */
 const CONSTRUCT = Symbol('construct');
@@ -86,9 +87,49 @@ class Database {
     await this.#session.flush();
   }
 
+  /** @returns {Promise<void>} */
+  async compact() {
+    await this.#session.compact();
+  }
+
+  /**
+   * @param {any} [options]
+   * @returns {Promise<void>}
+   */
+  async clear(options) {
+    await Promise.all([this.kv.clear(options), this.series.clear(options)]);
+  }
+
+  /** @returns {Promise<Snapshot>} */
+  async snapshot() {
+    return new Snapshot(this.#session, await this.#session.snapshot());
+  }
+
+  /**
+   * @param {any} directory
+   * @returns {Promise<any>}
+   */
+  async checkpoint(directory) {
+    this.#session.checkOpen();
+    const target = checkDirectory('directory', directory);
+    if (this.#session.path === undefined) throw invalid('checkpoint', 'a database in memory has no files to copy');
+    return this.#session.checkpoint(target);
+  }
+
+  /** @returns {Promise<void>} */
+  async resume() {
+    await this.#session.resume();
+  }
+
   async stats() {
-    const { sequence, logSegments, trees } = this.#session.stats();
-    return { sequence, logSegments, trees: Object.fromEntries(trees.map(({ name, ...numbers }) => [name, numbers])) };
+    const { trees, ...numbers } = this.#session.stats();
+    const byName = trees.map((/** @type {any} */ { name, ...tree }) => [name, tree]);
+    return { ...numbers, trees: Object.fromEntries(byName) };
+  }
+
+  /** @returns {Promise<string>} */
+  async metricsText() {
+    return this.#session.metricsText();
   }
 
   /** @returns {Promise<void>} */
@@ -98,6 +139,31 @@ class Database {
 
   get [Symbol.toStringTag]() {
     return 'Database';
+  }
+
+  /**
+   * @param {any} directory
+   * @returns {Promise<any>}
+   */
+  static async verify(directory) {
+    return guardedLater(native().verifyDirectory(checkDirectory('directory', directory)));
+  }
+
+  /**
+   * @param {any} directory
+   * @param {any} into
+   * @returns {Promise<any>}
+   */
+  static async repair(directory, into) {
+    return guardedLater(native().repairDirectory(checkDirectory('directory', directory), checkDirectory('into', into)));
+  }
+
+  /**
+   * @param {any} directory
+   * @returns {Promise<void>}
+   */
+  static async destroy(directory) {
+    await guardedLater(native().destroyDirectory(checkDirectory('directory', directory)));
   }
 
   /**
@@ -125,9 +191,17 @@ if (typeof (/** @type {any} */ (Symbol).asyncDispose) === 'symbol') {
  * @returns {Promise<Database>}
  */
 async function open(target) {
-  const { native: options, valueEncoding, keyEncoding } = checkOpen(target);
-  const native = require('../binding.js');
-  return new Database(CONSTRUCT, await Session.open(native, options, { valueEncoding, keyEncoding }));
+  const settings = checkOpen(target);
+  return new Database(CONSTRUCT, await Session.open(native(), settings));
+}
+
+/**
+ * Loaded when it is needed first, so that the package can be imported where there is no library for the platform.
+ *
+ * @returns {any}
+ */
+function native() {
+  return require('../binding.js');
 }
 
 module.exports = { Database, open };

@@ -1,41 +1,51 @@
 'use strict';
 
+const { CHANGE, packChange, sized } = require('./changes.js');
+const { FlowDBError, invalid } = require('./errors.js');
 const { encodeKey } = require('./keys.js');
+const { Loads } = require('./loads.js');
 const {
-  checkBoolean, checkExpiry, checkInteger, checkKeyEncoding, checkOptions, checkValueEncoding,
-  expected,
+  checkBoolean, checkExpiry, checkFlag, checkKeyEncoding, checkLimit, checkOptions, checkSignal, checkValueEncoding, expected,
 } = require('./options.js');
+const { merging, patch } = require('./patch.js');
 const { READ } = require('./reader.js');
-const { Scan } = require('./scan.js');
+const { Scan, count } = require('./scan.js');
 const { TREE, packScan, readRange } = require('./scan_request.js');
-const { decodeValue, encodeValue } = require('./values.js');
+const { Snapshot } = require('./snapshot.js');
+const { FORM_VALUE, decodeValue, encodeValue, toRecord } = require('./values.js');
 const { OPERATION } = require('./write_group.js');
 
-const PUT_OPTIONS = ['ttl', 'expiresAt', 'sync', 'valueEncoding'];
+const PUT_OPTIONS = ['ttl', 'expiresAt', 'sync', 'ifAbsent', 'valueEncoding'];
+const CHANGE_OPTIONS = ['ttl', 'expiresAt', 'sync', 'valueEncoding'];
+const READ_OPTIONS = ['valueEncoding', 'snapshot'];
+const RANGE_OPTIONS = ['prefix', 'gt', 'gte', 'lt', 'lte'];
 const SCAN_OPTIONS = [
-  'prefix', 'gt', 'gte', 'lt', 'lte', 'reverse', 'limit', 'keys', 'values', 'keyEncoding', 'valueEncoding',
+  ...RANGE_OPTIONS, 'reverse', 'limit', 'keys', 'values', 'keyEncoding', 'valueEncoding', 'snapshot', 'signal',
 ];
 const NO_TIMESTAMP = 0;
 
 /** Cache entries: one value for each key; an expiry counts from the write. */
 class Kv {
   #session;
+  #loads;
 
   /** @param {import('./session.js').Session} session */
   constructor(session) {
     this.#session = session;
+    this.#loads = new Loads(session);
   }
 
   /**
    * @param {any} key
    * @param {any} value
    * @param {any} [options]
-   * @returns {Promise<void>}
+   * @returns {Promise<any>}
    */
   async put(key, value, options) {
     this.#session.checkOpen();
-    const { sync } = checkOptions(options, PUT_OPTIONS);
+    const { sync, ifAbsent } = checkOptions(options, PUT_OPTIONS);
     const write = putWrite(key, value, options, this.#session.valueEncoding);
+    if (checkBoolean('ifAbsent', ifAbsent)) return putIfAbsent(this.#session, write, checkBoolean('sync', sync));
     return this.#session.write([write], checkBoolean('sync', sync));
   }
 
@@ -45,8 +55,8 @@ class Kv {
    * @returns {Promise<any>}
    */
   async get(key, options) {
-    const encoding = this.#valueEncoding(options);
-    return this.#session.read(READ.get, encodeKey(key), NO_TIMESTAMP, (record) => decodeValue(record, encoding));
+    const { encoding, past } = this.#readOptions(options);
+    return this.#session.read(READ.get, encodeKey(key), NO_TIMESTAMP, (record) => decodeValue(record, encoding), past);
   }
 
   /**
@@ -54,16 +64,34 @@ class Kv {
    * @param {any} [options]
    */
   getSync(key, options) {
-    const encoding = this.#valueEncoding(options);
-    return this.#session.readSync(READ.get, encodeKey(key), NO_TIMESTAMP, (record) => decodeValue(record, encoding));
+    const { encoding, past } = this.#readOptions(options);
+    return this.#session.readSync(READ.get, encodeKey(key), NO_TIMESTAMP, (record) => decodeValue(record, encoding), past);
+  }
+
+  /**
+   * @param {any} keys
+   * @param {any} [options]
+   * @returns {Promise<any[]>}
+   */
+  async getMany(keys, options) {
+    this.#session.checkOpen();
+    const { encoding, past } = this.#readOptions(options);
+    if (!Array.isArray(keys)) throw expected('keys', keys, 'an array');
+    const encoded = keys.map((key, index) => Buffer.from(encodeKey(key, `keys[${index}]`)));
+    if (encoded.length === 0) return [];
+    const records = await this.#session.readMany(encoded, past);
+    return records.map((record) => record && decodeValue(record, encoding));
   }
 
   /**
    * @param {any} key
+   * @param {any} [options]
    * @returns {Promise<boolean>}
    */
-  async has(key) {
-    return await this.#session.read(READ.get, encodeKey(key), NO_TIMESTAMP, () => true) ?? false;
+  async has(key, options) {
+    const { snapshot } = checkOptions(options, ['snapshot']);
+    const past = Snapshot.readerOf(snapshot, this.#session);
+    return await this.#session.read(READ.get, encodeKey(key), NO_TIMESTAMP, () => true, past) ?? false;
   }
 
   /**
@@ -76,12 +104,96 @@ class Kv {
     return this.#session.write([{ operation: OPERATION.kvDelete, key: encodeKey(key) }], checkBoolean('sync', sync));
   }
 
+  /**
+   * @param {any} options
+   * @returns {Promise<void>}
+   */
+  async deleteRange(options) {
+    const checked = checkOptions(options, [...RANGE_OPTIONS, 'sync']);
+    if (RANGE_OPTIONS.every((name) => checked[name] === undefined)) {
+      throw expected('options', options, 'prefix, gt, gte, lt or lte; clear() deletes everything');
+    }
+    await this.#deleteRange(checked);
+  }
+
+  /**
+   * @param {any} [options]
+   * @returns {Promise<void>}
+   */
+  async clear(options) {
+    const { sync } = checkOptions(options, ['sync']);
+    await this.#deleteRange({ sync });
+  }
+
+  /**
+   * @param {any} key
+   * @param {any} change
+   * @param {any} [options]
+   * @returns {Promise<any>}
+   */
+  async patch(key, change, options) {
+    const checked = this.#changeOptions(options);
+    if (change === null || (typeof change !== 'function' && typeof change !== 'object')) {
+      throw expected('changes', change, 'a function, or an object of fields');
+    }
+    const decide = typeof change === 'function' ? change : merging({ ...change });
+    return patch(this.#session, Buffer.from(encodeKey(key)), decide, checked);
+  }
+
+  /**
+   * @param {any} key
+   * @param {any} wanted
+   * @param {any} value
+   * @param {any} [options]
+   * @returns {Promise<boolean>}
+   */
+  async compareAndSet(key, wanted, value, options) {
+    const { encoding, expiry, sync } = this.#changeOptions(options);
+    const records = [wanted, value].map((one) => (one === undefined ? Buffer.alloc(0) : toRecord(encodeValue(one, encoding))));
+    const change = packChange(CHANGE.compareAndSet, { expiry, sync }, sized(encodeKey(key)), sized(records[0]), records[1]);
+    const [isSet] = await this.#session.change(change);
+    return isSet === 1;
+  }
+
+  /**
+   * @param {any} key
+   * @param {any} [delta]
+   * @param {any} [options]
+   * @returns {Promise<number | bigint>}
+   */
+  async increment(key, delta = 1, options = undefined) {
+    const { sync, ...expiry } = checkOptions(options, ['ttl', 'expiresAt', 'sync']);
+    if (typeof delta !== 'bigint' && !Number.isFinite(delta)) throw expected('delta', delta, 'a finite number or a BigInt');
+    const { bytes } = encodeValue(delta, 'any');
+    const change = { expiry: checkExpiry(expiry), sync: checkBoolean('sync', sync) };
+    const packed = packChange(CHANGE.increment, change, sized(encodeKey(key)), bytes);
+    const sum = await this.#session.change(packed).catch((error) => { throw about('key', error); });
+    return decodeValue(Buffer.concat([Buffer.of(FORM_VALUE), sum]), 'any');
+  }
+
+  /**
+   * @param {any} key
+   * @param {any} loader
+   * @param {any} [options]
+   * @returns {Promise<any>}
+   */
+  async getOrSet(key, loader, options) {
+    this.#session.checkOpen();
+    const { signal, ...rest } = checkOptions(options, [...CHANGE_OPTIONS, 'signal']);
+    const checked = { ...this.#changeOptions(rest), signal: checkSignal(signal) };
+    if (typeof loader !== 'function') throw expected('loader', loader, 'a function');
+    const bytes = Buffer.from(encodeKey(key));
+    const decode = (/** @type {Buffer} */ record) => decodeValue(record, checked.encoding);
+    const found = await this.#session.read(READ.get, bytes, NO_TIMESTAMP, decode);
+    return found === undefined ? this.#loads.join(bytes, loader, checked) : found;
+  }
+
   /** @param {any} [options] */
   scan(options) {
     this.#session.checkOpen();
     const checked = checkOptions(options, SCAN_OPTIONS);
-    const keys = checked.keys === undefined || checkBoolean('keys', checked.keys);
-    const values = checked.values === undefined || checkBoolean('values', checked.values);
+    const keys = checkFlag(checked, 'keys', true);
+    const values = checkFlag(checked, 'values', true);
     if (!keys && !values) throw expected('values', checked.values, 'true where keys is false: an entry would have nothing in it');
     const request = packScan({
       tree: TREE.kv,
@@ -89,19 +201,49 @@ class Kv {
       reverse: checkBoolean('reverse', checked.reverse),
       keysOnly: !values,
     });
-    return new Scan(this.#session, request, checkInteger('limit', checked.limit, 0, Number.MAX_SAFE_INTEGER) ?? Infinity, {
+    return new Scan(this.#session, request, checkLimit(checked.limit), {
       keyEncoding: checkKeyEncoding(checked.keyEncoding, this.#session.keyEncoding),
       valueEncoding: checkValueEncoding(checked.valueEncoding, this.#session.valueEncoding),
       hasTimestamps: false,
       keys,
       values,
-    });
+    }, { past: Snapshot.readerOf(checked.snapshot, this.#session), signal: checkSignal(checked.signal) });
+  }
+
+  /**
+   * @param {any} [options]
+   * @returns {Promise<number>}
+   */
+  async count(options) {
+    const checked = checkOptions(options, [...RANGE_OPTIONS, 'snapshot', 'signal']);
+    const request = packScan({ tree: TREE.kv, range: readRange(checked), reverse: false, keysOnly: true });
+    const past = Snapshot.readerOf(checked.snapshot, this.#session);
+    return count(this.#session, request, { past, signal: checkSignal(checked.signal) });
   }
 
   /** @param {any} options */
-  #valueEncoding(options) {
-    const { valueEncoding } = checkOptions(options, ['valueEncoding']);
-    return checkValueEncoding(valueEncoding, this.#session.valueEncoding);
+  async #deleteRange(options) {
+    const request = packScan({ tree: TREE.kv, range: readRange(options), reverse: false, keysOnly: true });
+    await this.#session.change(packChange(CHANGE.deleteRange, { sync: checkBoolean('sync', options.sync) }, request));
+  }
+
+  /** @param {any} options */
+  #readOptions(options) {
+    if (options === undefined) return { encoding: this.#session.valueEncoding, past: undefined };
+    const { valueEncoding, snapshot } = checkOptions(options, READ_OPTIONS);
+    const encoding = checkValueEncoding(valueEncoding, this.#session.valueEncoding);
+    return { encoding, past: Snapshot.readerOf(snapshot, this.#session) };
+  }
+
+  /** @param {any} options */
+  #changeOptions(options) {
+    this.#session.checkOpen();
+    const { sync, valueEncoding, ...expiry } = checkOptions(options, CHANGE_OPTIONS);
+    return {
+      encoding: checkValueEncoding(valueEncoding, this.#session.valueEncoding),
+      expiry: checkExpiry(expiry),
+      sync: checkBoolean('sync', sync),
+    };
   }
 }
 
@@ -120,4 +262,25 @@ function putWrite(key, value, options = {}, valueEncoding) {
   return { operation: OPERATION.kvPut, key: encodeKey(key), value: stored, expiry };
 }
 
-module.exports = { Kv, putWrite };
+/**
+ * @param {import('./session.js').Session} session
+ * @param {import('./write_group.js').Write} write a put
+ * @param {boolean} sync
+ * @returns {Promise<boolean>} false if there is a record already
+ */
+async function putIfAbsent(session, { key, value, ts, expiry }, sync) {
+  const record = toRecord(/** @type {import('./values.js').StoredValue} */ (value));
+  const inTheWay = await session.change(packChange(CHANGE.putIfAbsent, { ts, expiry, sync }, sized(key), record));
+  return inTheWay.length === 0;
+}
+
+/**
+ * @param {string} argument
+ * @param {unknown} error of the native side, which does not know the argument's name
+ */
+function about(argument, error) {
+  if (!(error instanceof FlowDBError) || error.code !== 'FLOWDB_INVALID_ARGUMENT') return error;
+  return invalid(argument, error.message);
+}
+
+module.exports = { Kv, putIfAbsent, putWrite };

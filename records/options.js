@@ -4,7 +4,7 @@
 
 const path = require('node:path');
 const { types } = require('node:util');
-const { invalid } = require('./errors.js');
+const { FlowDBError, invalid } = require('./errors.js');
 
 const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
@@ -15,6 +15,9 @@ const KEY_ENCODINGS = ['utf8', 'buffer'];
 const SYNC_OS = -1;
 const SYNC_ALWAYS = 0;
 const SYNC_INTERVAL_MS_MAX = 3_600_000;
+
+/** Longest default time to live: 1000 years. More is a mistake in the unit. */
+const TTL_MS_MAX = 31_536_000_000_000;
 
 /** @param {unknown} value */
 function describe(value) {
@@ -110,9 +113,10 @@ function checkTimestamp(name, value) {
  */
 function checkExpiry({ ttl, expiresAt }) {
   if (ttl !== undefined && expiresAt !== undefined) throw invalid('expiresAt', 'cannot be combined with ttl');
+  if (ttl === 'never') return { expiry: INT64_MAX };
   if (ttl !== undefined) {
     const microseconds = typeof ttl === 'number' && Number.isFinite(ttl) ? toMicroseconds(ttl) : 0;
-    if (microseconds <= 0) throw expected('ttl', ttl, 'a positive number of milliseconds');
+    if (microseconds <= 0) throw expected('ttl', ttl, "a positive number of milliseconds, or 'never'");
     return { ttl: microseconds };
   }
   if (expiresAt === undefined) return undefined;
@@ -150,9 +154,28 @@ function checkSync(sync) {
   return checkInteger('sync.intervalMs', intervalMs, 1, SYNC_INTERVAL_MS_MAX);
 }
 
+/** Settings that are integers, with their ranges. */
+const INTEGER_RANGES = {
+  cacheBytes: [0, 2 ** 40],
+  writeBufferBytes: [64 * 1024, 2 ** 30],
+  frozenMemtablesMax: [1, 16],
+  blockBytes: [512, 2 ** 20],
+  filterBitsPerKey: [0, 32],
+  logSegmentBytes: [64 * 1024, 2 ** 32],
+  logBytesMax: [64 * 1024, 2 ** 40],
+  tableBytesMax: [64 * 1024, 2 ** 30],
+  kvBytesMax: [256 * 1024, Number.MAX_SAFE_INTEGER],
+  seriesRetentionMs: [1, TTL_MS_MAX],
+  seriesBucketMs: [60_000, TTL_MS_MAX],
+};
+
 const OPEN_OPTIONS = [
-  'path', 'memory', 'createIfMissing', 'sync', 'cacheBytes', 'writeBufferBytes', 'valueEncoding', 'keyEncoding',
+  'path', 'memory', 'createIfMissing', 'readOnly', 'sync', 'compression', 'kvTtlMs', 'seriesTtlMs', ...Object.keys(INTEGER_RANGES),
+  'valueEncoding', 'keyEncoding', 'logger',
 ];
+
+/** What has no number of its own among the times to live. */
+const NEVER = -1;
 
 /**
  * @param {any} options
@@ -163,10 +186,55 @@ function checkPlace({ path: place, memory }) {
     if (place !== undefined) throw invalid('path', 'a database in memory has none');
     return undefined;
   }
-  if (typeof place !== 'string' || place === '' || place.includes('\0')) {
-    throw expected('path', place, 'the path of a directory, or memory: true');
-  }
+  return checkDirectory('path', place, 'the path of a directory, or memory: true');
+}
+
+/**
+ * @param {string} name
+ * @param {any} place
+ * @param {string} [wanted]
+ * @returns {string} an absolute path
+ */
+function checkDirectory(name, place, wanted = 'the path of a directory') {
+  if (typeof place !== 'string' || place === '' || place.includes('\0')) throw expected(name, place, wanted);
   return path.resolve(place);
+}
+
+/**
+ * @param {string} name
+ * @param {any} ttl
+ * @returns {number | undefined} as the native side wants it
+ */
+function checkDefaultTtl(name, ttl) {
+  if (ttl === 'never') return NEVER;
+  if (ttl !== undefined && !(Number.isSafeInteger(ttl) && ttl >= 1 && ttl <= TTL_MS_MAX)) {
+    throw expected(name, ttl, `an integer from 1 to ${TTL_MS_MAX}, or 'never'`);
+  }
+  return ttl;
+}
+
+/** @param {any} logger */
+function checkLogger(logger) {
+  if (logger === undefined) return undefined;
+  const isOne = logger !== null && typeof logger === 'object'
+    && ['error', 'warn', 'info', 'debug'].every((level) => typeof logger[level] === 'function');
+  if (!isOne) throw expected('logger', logger, 'an object with functions error, warn, info and debug');
+  return logger;
+}
+
+/** @param {any} options */
+function checkIntegers(options) {
+  const ranges = Object.entries(INTEGER_RANGES);
+  return Object.fromEntries(ranges.map(([name, [min, max]]) => [name, checkInteger(name, options[name], min, max)]));
+}
+
+/**
+ * @param {any} options
+ * @param {string} name
+ * @param {boolean} otherwise
+ */
+function checkFlag(options, name, otherwise) {
+  return options[name] === undefined ? otherwise : checkBoolean(name, options[name]);
 }
 
 /**
@@ -174,15 +242,22 @@ function checkPlace({ path: place, memory }) {
  */
 function checkOpen(target) {
   const options = checkOptions(typeof target === 'string' ? { path: target } : target, OPEN_OPTIONS);
-  const { createIfMissing, sync, cacheBytes, writeBufferBytes, valueEncoding, keyEncoding } = options;
+  const { compression, sync, valueEncoding, keyEncoding } = options;
+  if (checkBoolean('readOnly', options.readOnly) && options.memory) {
+    throw invalid('readOnly', 'a new database in memory has nothing to read');
+  }
   return {
     native: {
       path: checkPlace(options),
-      createIfMissing: createIfMissing === undefined ? true : checkBoolean('createIfMissing', createIfMissing),
+      createIfMissing: checkFlag(options, 'createIfMissing', true),
+      readOnly: checkFlag(options, 'readOnly', false),
       syncIntervalMs: checkSync(sync),
-      cacheBytes: checkInteger('cacheBytes', cacheBytes, 0, 2 ** 40),
-      writeBufferBytes: checkInteger('writeBufferBytes', writeBufferBytes, 64 * 1024, 2 ** 30),
+      compress: compression === undefined ? undefined : checkChoice('compression', compression, ['lz4', 'none'], 'lz4') === 'lz4',
+      kvTtlMs: checkDefaultTtl('kvTtlMs', options.kvTtlMs),
+      seriesTtlMs: checkDefaultTtl('seriesTtlMs', options.seriesTtlMs),
+      ...checkIntegers(options),
     },
+    logger: checkLogger(options.logger),
     valueEncoding: checkValueEncoding(valueEncoding, 'any'),
     keyEncoding: checkKeyEncoding(keyEncoding, 'utf8'),
   };
@@ -204,6 +279,45 @@ function checkKeyEncoding(value, otherwise) {
   return checkChoice('keyEncoding', value, KEY_ENCODINGS, otherwise);
 }
 
+/**
+ * @param {any} signal
+ * @returns {AbortSignal | undefined}
+ */
+function checkSignal(signal) {
+  if (signal === undefined) return undefined;
+  const isOne = signal !== null && typeof signal === 'object' && typeof signal.aborted === 'boolean'
+    && typeof signal.addEventListener === 'function';
+  if (!isOne) throw expected('signal', signal, 'an AbortSignal');
+  throwIfAborted(signal);
+  return signal;
+}
+
+/** @param {AbortSignal | undefined} signal */
+function throwIfAborted(signal) {
+  if (signal?.aborted) throw new FlowDBError('FLOWDB_ABORTED', 'signal: the call was aborted', { cause: signal.reason });
+}
+
+/**
+ * @param {any} limit
+ * @returns {number}
+ */
+function checkLimit(limit) {
+  return checkInteger('limit', limit, 0, Number.MAX_SAFE_INTEGER) ?? Infinity;
+}
+
+/**
+ * @param {string} name
+ * @param {any} milliseconds
+ * @returns {number | undefined} microseconds
+ */
+function checkDuration(name, milliseconds) {
+  if (milliseconds === undefined) return undefined;
+  const microseconds = typeof milliseconds === 'number' ? Math.round(milliseconds * 1000) : 0;
+  if (!Number.isSafeInteger(microseconds) || microseconds <= 0) throw expected(name, milliseconds, 'a positive number of milliseconds');
+  return microseconds;
+}
+
 module.exports = {
-  checkBoolean, checkExpiry, checkInteger, checkKeyEncoding, checkOpen, checkOptions, checkTimestamp, checkValueEncoding, expected,
+  checkBoolean, checkChoice, checkDirectory, checkDuration, checkExpiry, checkFlag, checkInteger, checkKeyEncoding, checkLimit, checkOpen,
+  checkOptions, checkSignal, checkTimestamp, checkValueEncoding, expected, throwIfAborted,
 };

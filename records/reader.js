@@ -2,6 +2,7 @@
 
 /** Point reads, packed as src/operations.rs says. */
 
+const { publish } = require('./diagnostics.js');
 const { fromNative, guarded } = require('./errors.js');
 const { writeInt64 } = require('./numbers.js');
 const { afterTurn } = require('./turn.js');
@@ -10,6 +11,9 @@ const READ = { get: 1, getAt: 2, getLatest: 3 };
 
 const HEADER_BYTES = 9;
 const LENGTH_BYTES = 4;
+
+/** More keys at a time are a worker's: they would hold up the event loop, wherever their values are. */
+const MANY = 1000;
 
 /** What native `get` answers with where it has no length. */
 const ABSENT = -1;
@@ -42,12 +46,47 @@ function packRead(operation, key, ts, buffer, offset) {
  */
 class Reader {
   #native;
+  #path;
   /** @type {Miss[]} */
   #misses = [];
 
-  /** @param {any} native */
-  constructor(native) {
+  /**
+   * @param {any} native
+   * @param {string | undefined} path of the directory
+   */
+  constructor(native, path) {
     this.#native = native;
+    this.#path = path;
+  }
+
+  /** The native side of it. */
+  get native() {
+    return this.#native;
+  }
+
+  /**
+   * @param {Uint8Array[]} keys of cache entries
+   * @returns {(Buffer | undefined)[] | Promise<(Buffer | undefined)[]>} answers in their order, which share memory
+   */
+  readMany(keys) {
+    const requests = keys.map((key) => packedRead(READ.get, key, 0));
+    const answers = keys.length <= MANY ? guarded(() => this.#native.getMany(Buffer.concat(requests))) : null;
+    const found = answers === null ? [] : unpack(answers);
+    return found.length === keys.length ? found : this.#readRest(requests, found);
+  }
+
+  /**
+   * A reply is bounded in bytes: what is missing is asked for again.
+   *
+   * @param {Buffer[]} requests
+   * @param {(Buffer | undefined)[]} found answers to the first of them
+   */
+  async #readRest(requests, found) {
+    while (found.length < requests.length) {
+      const answers = await this.#native.getLater(Buffer.concat(requests.slice(found.length)));
+      for (const answer of unpack(answers)) found.push(answer);
+    }
+    return found;
   }
 
   /**
@@ -97,9 +136,7 @@ class Reader {
    * @returns {Promise<Buffer | undefined>}
    */
   #readLater(operation, key, ts) {
-    const request = Buffer.allocUnsafe(LENGTH_BYTES + HEADER_BYTES + key.length);
-    request.writeUInt32LE(HEADER_BYTES + key.length, 0);
-    packRead(operation, key, ts, request, LENGTH_BYTES);
+    const request = packedRead(operation, key, ts);
     return new Promise((resolve, reject) => {
       this.#misses.push({ request, resolve, reject });
       if (this.#misses.length === 1) afterTurn(() => this.#askWorker());
@@ -116,11 +153,12 @@ class Reader {
    * @param {Miss[]} misses
    */
   async #answer(misses) {
+    publish('read', () => ({ path: this.#path, reads: misses.length }));
     try {
-      const answers = await this.#native.getLater(Buffer.concat(misses.map(({ request }) => request)));
-      const answered = unpack(answers, misses);
+      const answers = unpack(await this.#native.getLater(Buffer.concat(misses.map(({ request }) => request))));
+      answers.forEach((answer, index) => misses[index].resolve(answer));
       // A reply is bounded in bytes.
-      if (answered < misses.length) this.#answer(misses.slice(answered));
+      if (answers.length < misses.length) this.#answer(misses.slice(answers.length));
     } catch (error) {
       // One read's error is not the others': they are asked for one by one.
       if (misses.length > 1) for (const miss of misses) this.#answer([miss]);
@@ -130,26 +168,34 @@ class Reader {
 }
 
 /**
- * @param {Buffer} answers to the first of the misses
- * @param {Miss[]} misses
- * @returns {number} how many were answered
+ * @param {number} operation
+ * @param {Uint8Array} key
+ * @param {number | bigint} ts
  */
-function unpack(answers, misses) {
-  let offset = 0;
-  let answered = 0;
-  while (offset < answers.length) {
-    const { resolve } = misses[answered];
-    answered += 1;
+function packedRead(operation, key, ts) {
+  const request = Buffer.allocUnsafe(LENGTH_BYTES + HEADER_BYTES + key.length);
+  request.writeUInt32LE(HEADER_BYTES + key.length, 0);
+  packRead(operation, key, ts, request, LENGTH_BYTES);
+  return request;
+}
+
+/**
+ * @param {Buffer} answers
+ * @returns {(Buffer | undefined)[]}
+ */
+function unpack(answers) {
+  const found = [];
+  for (let offset = 0; offset < answers.length;) {
     const length = answers.readUInt32LE(offset);
     offset += LENGTH_BYTES;
     if (length === ABSENT_LENGTH) {
-      resolve(undefined);
+      found.push(undefined);
     } else {
-      resolve(answers.subarray(offset, offset + length));
+      found.push(answers.subarray(offset, offset + length));
       offset += length;
     }
   }
-  return answered;
+  return found;
 }
 
 module.exports = { READ, Reader };

@@ -2,6 +2,7 @@
 
 const { decodeKey } = require('./keys.js');
 const { readInt64 } = require('./numbers.js');
+const { throwIfAborted } = require('./options.js');
 const { isOverdue, nextTurn } = require('./turn.js');
 const { decodeValue } = require('./values.js');
 
@@ -25,6 +26,15 @@ const HEADER_BYTES = 8;
  * }} Shape
  */
 
+/** Entries that are counted at a time. */
+const COUNTED = 50_000;
+
+/**
+ * Where a scan reads, and what may end it.
+ *
+ * @typedef {{ past?: import('./reader.js').Reader, signal?: AbortSignal }} Source
+ */
+
 /**
  * Entries in order. Nothing is read before the first step; from then on it sees the database as it was at that
  * moment. Each iteration is a new scan.
@@ -34,18 +44,21 @@ class Scan {
   #request;
   #limit;
   #shape;
+  #source;
 
   /**
    * @param {import('./session.js').Session} session
    * @param {Buffer | undefined} request undefined: nothing can be found
    * @param {number} limit
    * @param {Shape} shape
+   * @param {Source} source
    */
-  constructor(session, request, limit, shape) {
+  constructor(session, request, limit, shape, source) {
     this.#session = session;
     this.#request = request;
     this.#limit = limit;
     this.#shape = shape;
+    this.#source = source;
   }
 
   /** Entries, one after the other. */
@@ -78,13 +91,16 @@ class Scan {
   async* #read(take) {
     const request = this.#request;
     if (this.#limit === 0 || request === undefined) return;
-    const native = await take(() => this.#session.openScan(request));
+    const { past, signal } = this.#source;
+    throwIfAborted(signal);
+    const native = await take(() => this.#session.view(past).scan(request));
     try {
       let left = this.#limit;
       for (let count = FIRST_COUNT, isLast = false; !isLast && left > 0; count = Math.min(count * GROWTH, COUNT_MAX)) {
         const wanted = Math.min(count, left);
         const page = await take(() => native.next(wanted, BYTES_MAX) ?? native.nextLater(wanted, BYTES_MAX));
         isLast = page[0] === 1;
+        throwIfAborted(signal);
         const batch = unpackPage(page, this.#shape);
         left -= batch.length;
         if (isOverdue()) await nextTurn();
@@ -94,6 +110,31 @@ class Scan {
       native.close();
     }
   }
+}
+
+/**
+ * How many entries a scan would find.
+ *
+ * @param {import('./session.js').Session} session
+ * @param {Buffer | undefined} request undefined: nothing can be found
+ * @param {Source} source
+ * @returns {Promise<number>}
+ */
+function count(session, request, { past, signal }) {
+  return session.run(async () => {
+    if (request === undefined) return 0;
+    const native = session.view(past).scan(request);
+    try {
+      for (let count = 0; ;) {
+        const answer = await native.countLater(COUNTED);
+        throwIfAborted(signal);
+        count += answer.readUInt32LE(1);
+        if (answer[0] === 1) return count;
+      }
+    } finally {
+      native.close();
+    }
+  });
 }
 
 /**
@@ -132,4 +173,4 @@ function toEntry(keyBytes, ts, record, { keyEncoding, valueEncoding, keys, value
   return values ? { key, value } : key;
 }
 
-module.exports = { Scan };
+module.exports = { Scan, count, unpackPage };

@@ -67,18 +67,19 @@ function readBound(closedName, closed, openName, open, has, isOpen) {
  *   range: Range,
  *   from?: number | bigint,
  *   to?: number | bigint,
+ *   last?: number | bigint,
  *   reverse: boolean,
  *   keysOnly: boolean,
- * }} scan from is included, to is not; in microseconds
+ * }} scan from and last are included, to is not; in microseconds
  * @returns {Buffer}
  */
-function packScan({ tree, range, from, to, reverse, keysOnly }) {
+function packScan({ tree, range, from, to, last = INT64_MAX, reverse, keysOnly }) {
   const { flags, lower, upper } = range;
   const request = Buffer.allocUnsafe(26 + lower.length + upper.length);
   request[0] = tree;
   request[1] = flags | (reverse ? REVERSE : 0) | (keysOnly ? KEYS_ONLY : 0);
   writeInt64(request, from ?? INT64_MIN, 2);
-  writeInt64(request, to === undefined ? INT64_MAX : before(to), 10);
+  writeInt64(request, to === undefined ? last : before(to), 10);
   request.writeUInt32LE(lower.length, 18);
   request.set(lower, 22);
   request.writeUInt32LE(upper.length, 22 + lower.length);
@@ -105,4 +106,4 @@ function isEmptyWindow(from, to) {
   return to !== undefined && BigInt(to) <= BigInt(from ?? INT64_MIN);
 }
 
-module.exports = { TREE, isEmptyWindow, packScan, readRange };
+module.exports = { INT64_MAX, TREE, isEmptyWindow, packScan, readRange };

@@ -1,21 +1,33 @@
 'use strict';
 
+const { types } = require('node:util');
+const { aggregate, checkFunctions } = require('./aggregate.js');
+const { CHANGE, packChange } = require('./changes.js');
+const { FlowDBError, invalid } = require('./errors.js');
 const { decodeKey, encodeKey } = require('./keys.js');
+const { putIfAbsent } = require('./kv.js');
 const { readInt64 } = require('./numbers.js');
 const {
-  checkBoolean, checkExpiry, checkInteger, checkKeyEncoding, checkOptions, checkTimestamp, checkValueEncoding, expected,
+  checkBoolean, checkChoice, checkDuration, checkExpiry, checkFlag, checkKeyEncoding, checkLimit, checkOptions, checkSignal,
+  checkTimestamp, checkValueEncoding, expected,
 } = require('./options.js');
 const { READ } = require('./reader.js');
-const { Scan } = require('./scan.js');
-const { TREE, isEmptyWindow, packScan, readRange } = require('./scan_request.js');
+const { Scan, count, unpackPage } = require('./scan.js');
+const { INT64_MAX, TREE, isEmptyWindow, packScan, readRange } = require('./scan_request.js');
+const { Snapshot } = require('./snapshot.js');
 const { decodeValue, encodeValue } = require('./values.js');
 const { OPERATION } = require('./write_group.js');
 
-const PUT_OPTIONS = ['ts', 'ttl', 'expiresAt', 'sync', 'valueEncoding'];
-const SCAN_OPTIONS = [
-  'prefix', 'key', 'gt', 'gte', 'lt', 'lte', 'from', 'to', 'reverse', 'limit', 'keyEncoding', 'valueEncoding',
-];
+const PUT_OPTIONS = ['ts', 'ttl', 'expiresAt', 'sync', 'duplicates', 'valueEncoding'];
+const KEYS_OPTIONS = ['prefix', 'key', 'gt', 'gte', 'lt', 'lte'];
+const RANGE_OPTIONS = [...KEYS_OPTIONS, 'from', 'to'];
+const SOURCE_OPTIONS = ['snapshot', 'signal'];
+const SHAPE_OPTIONS = ['keyEncoding', 'valueEncoding'];
+const SCAN_OPTIONS = [...RANGE_OPTIONS, 'reverse', 'limit', 'values', ...SHAPE_OPTIONS, ...SOURCE_OPTIONS];
+const LATEST_OPTIONS = [...KEYS_OPTIONS, 'at', 'reverse', 'limit', ...SHAPE_OPTIONS, 'snapshot'];
+const AGGREGATE_OPTIONS = [...RANGE_OPTIONS, 'window', 'agg', 'field', ...SHAPE_OPTIONS, ...SOURCE_OPTIONS];
 const INT64_BYTES = 8;
+const UINT32_MAX = 2 ** 32 - 1;
 
 /** Time series: values by key and timestamp (microseconds); an expiry counts from the timestamp. */
 class Series {
@@ -30,32 +42,40 @@ class Series {
    * @param {any} key
    * @param {any} value
    * @param {any} [options]
-   * @returns {Promise<void>}
+   * @returns {Promise<any>}
    */
   async put(key, value, options) {
     this.#session.checkOpen();
-    const { sync } = checkOptions(options, PUT_OPTIONS);
+    const { sync, duplicates } = checkOptions(options, PUT_OPTIONS);
+    const policy = checkChoice('duplicates', duplicates, ['last', 'first', 'error'], 'last');
     const write = putWrite(key, value, options, this.#session.valueEncoding);
-    return this.#session.write([write], checkBoolean('sync', sync));
+    if (policy === 'last') return this.#session.write([write], checkBoolean('sync', sync));
+    // Without a timestamp it gets one that nothing else has.
+    const isNew = write.ts === undefined
+      ? this.#session.write([write], checkBoolean('sync', sync)).then(() => true)
+      : putIfAbsent(this.#session, write, checkBoolean('sync', sync));
+    if (policy === 'first') return isNew;
+    if (!await isNew) throw new FlowDBError('FLOWDB_CONFLICT', `ts: the series has a value at ${write.ts}`);
+    return undefined;
   }
 
   /**
    * @param {any} key
-   * @param {any} options
+   * @param {any} options or the timestamp itself
    * @returns {Promise<any>}
    */
   async get(key, options) {
-    const { ts, encoding } = this.#readGet(options);
-    return this.#session.read(READ.getAt, encodeKey(key), ts, (record) => decodeValue(record, encoding));
+    const { ts, encoding, past } = this.#readGet(options);
+    return this.#session.read(READ.getAt, encodeKey(key), ts, (record) => decodeValue(record, encoding), past);
   }
 
   /**
    * @param {any} key
-   * @param {any} options
+   * @param {any} options or the timestamp itself
    */
   getSync(key, options) {
-    const { ts, encoding } = this.#readGet(options);
-    return this.#session.readSync(READ.getAt, encodeKey(key), ts, (record) => decodeValue(record, encoding));
+    const { ts, encoding, past } = this.#readGet(options);
+    return this.#session.readSync(READ.getAt, encodeKey(key), ts, (record) => decodeValue(record, encoding), past);
   }
 
   /**
@@ -64,15 +84,33 @@ class Series {
    * @returns {Promise<{ key: any, ts: number | bigint, value: any } | undefined>}
    */
   async latest(key, options) {
-    const { valueEncoding } = checkOptions(options, ['valueEncoding']);
-    const encoding = checkValueEncoding(valueEncoding, this.#session.valueEncoding);
-    const { keyEncoding } = this.#session;
+    const { at, snapshot, ...rest } = checkOptions(options, ['at', 'snapshot', ...SHAPE_OPTIONS]);
+    const { keyEncoding, valueEncoding } = this.#encodings(rest);
+    const past = Snapshot.readerOf(snapshot, this.#session);
+    const time = checkTimestamp('at', at) ?? INT64_MAX;
     const keyBytes = Buffer.from(encodeKey(key)); // a copy: the caller may change its own bytes
-    return this.#session.read(READ.getLatest, keyBytes, 0, (answer) => {
+    return this.#session.read(READ.getLatest, keyBytes, time, (answer) => {
       const ts = readInt64(answer, 0);
-      const value = decodeValue(answer.subarray(INT64_BYTES), encoding);
+      const value = decodeValue(answer.subarray(INT64_BYTES), valueEncoding);
       return { key: decodeKey(keyBytes, keyEncoding), ts, value };
-    });
+    }, past);
+  }
+
+  /**
+   * @param {any} [options]
+   * @returns {Promise<any[]>}
+   */
+  async latestOfEach(options) {
+    const checked = checkOptions(options, LATEST_OPTIONS);
+    const range = readRange(checked);
+    const reverse = checkBoolean('reverse', checked.reverse);
+    const last = checkTimestamp('at', checked.at);
+    const limit = Math.min(checkLimit(checked.limit), UINT32_MAX);
+    const shape = { ...this.#encodings(checked), hasTimestamps: true, keys: true, values: true };
+    const past = Snapshot.readerOf(checked.snapshot, this.#session);
+    const request = packScan({ tree: TREE.series, range, last, reverse, keysOnly: false });
+    const page = await this.#session.run(() => this.#session.view(past).latestOfEach(request, limit));
+    return unpackPage(page, shape);
   }
 
   /**
@@ -81,41 +119,125 @@ class Series {
    * @returns {Promise<void>}
    */
   async delete(key, options) {
-    const checked = checkOptions(options, ['ts', 'sync']);
-    const ts = checkTimestamp('ts', checked.ts);
+    const checked = checkOptions(options, ['ts', 'from', 'to', 'sync']);
+    const sync = checkBoolean('sync', checked.sync);
     // Elsewhere undefined is as good as nothing. Here a misspelt property would take the whole series.
-    if (ts === undefined && 'ts' in checked) throw expected('ts', ts, 'a timestamp; without it, all values of the key are deleted');
+    for (const name of ['ts', 'from', 'to']) {
+      if (name in checked && checked[name] === undefined) {
+        throw expected(name, undefined, 'a timestamp; without it, all values of the key are deleted');
+      }
+    }
+    const ts = checkTimestamp('ts', checked.ts);
+    const { from, to } = checked;
+    if (from !== undefined || to !== undefined) {
+      if (ts !== undefined) throw invalid('ts', 'cannot be combined with from and to');
+      await this.#deleteRange({ key: encodeKey(key), from, to, sync });
+      return;
+    }
     const operation = ts === undefined ? OPERATION.seriesDeleteAll : OPERATION.seriesDelete;
-    return this.#session.write([{ operation, key: encodeKey(key), ts }], checkBoolean('sync', checked.sync));
+    await this.#session.write([{ operation, key: encodeKey(key), ts }], sync);
+  }
+
+  /**
+   * @param {any} options
+   * @returns {Promise<void>}
+   */
+  async deleteRange(options) {
+    const checked = checkOptions(options, [...RANGE_OPTIONS, 'sync']);
+    if (RANGE_OPTIONS.every((name) => checked[name] === undefined)) {
+      throw expected('options', options, 'prefix, key, gt, gte, lt, lte, from or to; clear() deletes everything');
+    }
+    await this.#deleteRange(checked);
+  }
+
+  /**
+   * @param {any} [options]
+   * @returns {Promise<void>}
+   */
+  async clear(options) {
+    const { sync } = checkOptions(options, ['sync']);
+    await this.#deleteRange({ sync });
   }
 
   /** @param {any} [options] */
   scan(options) {
     this.#session.checkOpen();
     const checked = checkOptions(options, SCAN_OPTIONS);
-    const from = checkTimestamp('from', checked.from);
-    const to = checkTimestamp('to', checked.to);
-    const reverse = checkBoolean('reverse', checked.reverse);
-    const range = readRange(checked);
-    const request = isEmptyWindow(from, to)
-      ? undefined
-      : packScan({ tree: TREE.series, range, from, to, reverse, keysOnly: false });
-    return new Scan(this.#session, request, checkInteger('limit', checked.limit, 0, Number.MAX_SAFE_INTEGER) ?? Infinity, {
-      keyEncoding: checkKeyEncoding(checked.keyEncoding, this.#session.keyEncoding),
-      valueEncoding: checkValueEncoding(checked.valueEncoding, this.#session.valueEncoding),
-      hasTimestamps: true,
-      keys: true,
-      values: true,
-    });
+    const values = checkFlag(checked, 'values', true);
+    const request = packRange(checked, { reverse: checkBoolean('reverse', checked.reverse), keysOnly: !values });
+    const shape = { ...this.#encodings(checked), hasTimestamps: true, keys: true, values };
+    return new Scan(this.#session, request, checkLimit(checked.limit), shape, this.#source(checked));
+  }
+
+  /**
+   * @param {any} [options]
+   * @returns {Promise<number>}
+   */
+  async count(options) {
+    const checked = checkOptions(options, [...RANGE_OPTIONS, ...SOURCE_OPTIONS]);
+    return count(this.#session, packRange(checked, { reverse: false, keysOnly: true }), this.#source(checked));
+  }
+
+  /**
+   * @param {any} options
+   * @returns {Promise<any[]>}
+   */
+  async aggregate(options) {
+    const checked = checkOptions(options, AGGREGATE_OPTIONS);
+    const { field = '' } = checked;
+    if (typeof field !== 'string') throw expected('field', field, 'names of properties, joined by periods');
+    const { keyEncoding, valueEncoding } = this.#encodings(checked);
+    const agg = checkFunctions(checked.agg);
+    const step = checkDuration('window', checked.window);
+    const request = packRange(checked, { reverse: false, keysOnly: false });
+    const source = this.#source(checked);
+    this.#session.checkOpen();
+    if (request === undefined) return [];
+    return aggregate(this.#session, request, { agg, step, field, isJson: valueEncoding === 'json', keyEncoding }, source);
+  }
+
+  /** @param {any} options */
+  async #deleteRange(options) {
+    const request = packRange(options, { reverse: false, keysOnly: true });
+    this.#session.checkOpen();
+    if (request === undefined) return;
+    await this.#session.change(packChange(CHANGE.deleteRange, { sync: checkBoolean('sync', options.sync) }, request));
   }
 
   /** @param {any} options */
   #readGet(options) {
-    const checked = checkOptions(options, ['ts', 'valueEncoding']);
+    const isTimestamp = typeof options !== 'object' || types.isDate(options);
+    const checked = checkOptions(isTimestamp && options !== undefined ? { ts: options } : options, ['ts', 'valueEncoding', 'snapshot']);
     const ts = checkTimestamp('ts', checked.ts);
     if (ts === undefined) throw expected('ts', ts, 'the timestamp of the value; latest() finds the newest one');
-    return { ts, encoding: checkValueEncoding(checked.valueEncoding, this.#session.valueEncoding) };
+    const past = Snapshot.readerOf(checked.snapshot, this.#session);
+    return { ts, encoding: checkValueEncoding(checked.valueEncoding, this.#session.valueEncoding), past };
   }
+
+  /** @param {any} options */
+  #encodings({ keyEncoding, valueEncoding }) {
+    return {
+      keyEncoding: checkKeyEncoding(keyEncoding, this.#session.keyEncoding),
+      valueEncoding: checkValueEncoding(valueEncoding, this.#session.valueEncoding),
+    };
+  }
+
+  /** @param {any} options */
+  #source({ snapshot, signal }) {
+    return { past: Snapshot.readerOf(snapshot, this.#session), signal: checkSignal(signal) };
+  }
+}
+
+/**
+ * @param {any} options
+ * @param {{ reverse: boolean, keysOnly: boolean }} how
+ * @returns {Buffer | undefined} undefined where no moment is in the window
+ */
+function packRange(options, how) {
+  const from = checkTimestamp('from', options.from);
+  const to = checkTimestamp('to', options.to);
+  const range = readRange(options);
+  return isEmptyWindow(from, to) ? undefined : packScan({ tree: TREE.series, range, from, to, ...how });
 }
 
 /**

@@ -1,6 +1,8 @@
 'use strict';
 
+const { hear, publish } = require('./diagnostics.js');
 const { closed, fromNative, guarded, guardedLater } = require('./errors.js');
+const { attach, detachWith } = require('./logging.js');
 const { Reader } = require('./reader.js');
 const { isOverdue, nextTurn } = require('./turn.js');
 const { WriteQueue } = require('./write_queue.js');
@@ -20,32 +22,58 @@ class Session {
   /** @type {(() => void) | undefined} */
   #whenQuiet;
 
+  /** @type {() => void} */
+  #detachLogger;
+
   /**
    * @param {any} native
    * @param {WriteQueue} writes
-   * @param {{ valueEncoding: string, keyEncoding: string }} encodings
+   * @param {{ path: string | undefined, valueEncoding: string, keyEncoding: string }} settings
+   * @param {() => void} detachLogger
    */
-  constructor(native, writes, { valueEncoding, keyEncoding }) {
+  constructor(native, writes, { path, valueEncoding, keyEncoding }, detachLogger) {
     this.#native = native;
     this.#writes = writes;
-    this.#reader = new Reader(native);
+    this.#reader = new Reader(native.reader(), path);
+    this.#detachLogger = detachLogger;
+    detachWith(this, detachLogger);
+    this.path = path;
     this.valueEncoding = valueEncoding;
     this.keyEncoding = keyEncoding;
   }
 
   /**
-   * @param {any} native the module
-   * @param {any} options for it
-   * @param {{ valueEncoding: string, keyEncoding: string }} encodings
+   * @param {any} module the native one
+   * @param {ReturnType<typeof import('./options.js').checkOpen>} settings
    */
-  static async open(native, options, encodings) {
-    // Held weakly, because the native side holds the callback for as long as the handle lives.
-    /** @type {{ queue?: WeakRef<WriteQueue> }} */
+  static async open(module, settings) {
+    // Before the database is opened: opening has things to say, too.
+    const detachLogger = attach(settings.logger, module);
+    try {
+      return await Session.#open(module, settings, detachLogger);
+    } catch (error) {
+      detachLogger();
+      throw error;
+    }
+  }
+
+  /**
+   * @param {any} module
+   * @param {ReturnType<typeof import('./options.js').checkOpen>} settings
+   * @param {() => void} detachLogger
+   */
+  static async #open(module, { native: options, ...encodings }, detachLogger) {
+    const { path } = options;
+    /** @type {Link} */
     const link = {};
-    const store = await guardedLater(native.RecordStore.open(options, () => link.queue?.deref()?.takeSynced()));
-    const writes = new WriteQueue(store);
+    const callbacks = callbacksOf(link, path);
+    const store = await guardedLater(module.RecordStore.open(options, callbacks.onSynced));
+    const writes = new WriteQueue(store, path);
     link.queue = new WeakRef(writes);
-    return new Session(store, writes, encodings);
+    link.store = new WeakRef(store);
+    guarded(() => store.listen(callbacks.onNotice));
+    publish('open', () => ({ path }));
+    return new Session(store, writes, { path, ...encodings }, detachLogger);
   }
 
   get isClosed() {
@@ -63,6 +91,15 @@ class Session {
   }
 
   /**
+   * @param {Buffer} change as records/changes.js packs it
+   * @returns {Promise<Buffer>} the answer
+   */
+  change(change) {
+    this.checkOpen();
+    return this.#writes.change(change);
+  }
+
+  /**
    * Reads one record and turns it into a value before any code of the caller runs. What is in memory is answered at
    * once.
    *
@@ -71,31 +108,33 @@ class Session {
    * @param {Uint8Array} key
    * @param {number | bigint} ts
    * @param {(answer: Buffer) => T} decode
+   * @param {Reader} [past] of a snapshot
    * @returns {T | undefined | Promise<T | undefined>}
    */
-  read(operation, key, ts, decode) {
+  read(operation, key, ts, decode, past) {
     this.checkOpen();
     this.#writes.submit();
-    if (this.#writes.isBehind) {
+    if (this.#writes.isBehind && !past) {
       // The caller may use the bytes of the key again before it is their turn.
       const copy = Buffer.from(key);
-      return this.run(() => this.#readNow(operation, copy, ts, decode));
+      return this.run(() => this.#readNow(this.#reader, operation, copy, ts, decode));
     }
-    const answer = this.#readNow(operation, key, ts, decode);
+    const answer = this.#readNow(past ?? this.#reader, operation, key, ts, decode);
     if (answer instanceof Promise) return this.run(() => answer);
     return isOverdue() ? nextTurn().then(() => answer) : answer;
   }
 
   /**
    * @template T
+   * @param {Reader} reader
    * @param {number} operation
    * @param {Uint8Array} key
    * @param {number | bigint} ts
    * @param {(answer: Buffer) => T} decode
    * @returns {T | undefined | Promise<T | undefined>}
    */
-  #readNow(operation, key, ts, decode) {
-    const answer = this.#reader.read(operation, key, ts);
+  #readNow(reader, operation, key, ts, decode) {
+    const answer = reader.read(operation, key, ts);
     if (answer instanceof Promise) return answer.then((bytes) => bytes && decode(bytes));
     return answer && decode(answer);
   }
@@ -106,13 +145,23 @@ class Session {
    * @param {Uint8Array} key
    * @param {number | bigint} ts
    * @param {(answer: Buffer) => T} decode
+   * @param {Reader} [past] of a snapshot
    * @returns {T | undefined}
    */
-  readSync(operation, key, ts, decode) {
+  readSync(operation, key, ts, decode, past) {
     this.checkOpen();
     this.#writes.submit();
-    const answer = this.#reader.readSync(operation, key, ts);
+    const answer = (past ?? this.#reader).readSync(operation, key, ts);
     return answer && decode(answer);
+  }
+
+  /**
+   * @param {Uint8Array[]} keys of cache entries
+   * @param {Reader} [past] of a snapshot
+   * @returns {Promise<(Buffer | undefined)[]>}
+   */
+  readMany(keys, past) {
+    return this.run(() => (past ?? this.#reader).readMany(keys));
   }
 
   /**
@@ -138,10 +187,17 @@ class Session {
   }
 
   /**
-   * @param {Buffer} request
+   * The native side of reads. Call it within `run`, so that it sees the writes before it.
+   *
+   * @param {Reader} [past] of a snapshot
    */
-  openScan(request) {
-    return this.#native.scan(request);
+  view(past) {
+    return (past ?? this.#reader).native;
+  }
+
+  /** @returns {Promise<Reader>} of what was written up to now */
+  snapshot() {
+    return this.run(() => new Reader(this.#native.snapshot(), this.path));
   }
 
   /** @returns {Promise<void>} */
@@ -149,11 +205,35 @@ class Session {
     return this.run(() => this.#native.flush());
   }
 
-  /** @returns {{ sequence: number, logSegments: number, trees: ({ name: string } & Record<string, number>)[] }} */
+  /** @returns {Promise<void>} */
+  compact() {
+    return this.run(() => this.#native.compact());
+  }
+
+  /** @returns {Promise<void>} */
+  resume() {
+    return this.run(() => this.#native.resume());
+  }
+
+  /**
+   * @param {string} directory
+   * @returns {Promise<any>}
+   */
+  checkpoint(directory) {
+    return this.run(() => this.#native.checkpoint(directory));
+  }
+
   stats() {
     this.checkOpen();
     this.#writes.submit();
     return guarded(() => this.#native.stats());
+  }
+
+  /** @returns {string} */
+  metricsText() {
+    this.checkOpen();
+    this.#writes.submit();
+    return guarded(() => this.#native.metricsText());
   }
 
   /** @returns {Promise<void>} the same one each time */
@@ -165,12 +245,33 @@ class Session {
   async #close() {
     await this.#writes.settled();
     if (this.#inFlight > 0) await new Promise((resolve) => { this.#whenQuiet = () => resolve(undefined); });
-    await guardedLater(this.#native.close());
+    try {
+      await guardedLater(this.#native.close());
+    } finally {
+      this.#detachLogger();
+      publish('close', () => ({ path: this.path }));
+    }
   }
 
   checkOpen() {
     if (this.isClosed) throw closed();
   }
+}
+
+/** @typedef {{ queue?: WeakRef<WriteQueue>, store?: WeakRef<any> }} Link */
+
+/**
+ * What the native side calls. It holds these functions for as long as the handle lives, so they hold neither handle nor queue; they are made here, because functions
+ * that are made in one place hold what any of them names.
+ *
+ * @param {Link} link
+ * @param {string | undefined} path
+ */
+function callbacksOf(link, path) {
+  return {
+    onSynced: () => link.queue?.deref()?.takeSynced(),
+    onNotice: () => hear(path, link.store?.deref()?.takeNotices()),
+  };
 }
 
 module.exports = { Session };

@@ -116,6 +116,17 @@ function notCloneable(error) {
 }
 
 /**
+ * @param {StoredValue} value
+ * @returns {Buffer} form byte and contents, in memory of its own
+ */
+function toRecord({ form, bytes }) {
+  const record = Buffer.allocUnsafe(1 + bytes.length);
+  record[0] = form;
+  record.set(bytes, 1);
+  return record;
+}
+
+/**
  * @param {Buffer} record form byte and contents, shared with others; the result is not
  * @param {string} encoding
  * @returns {any}
@@ -141,4 +152,4 @@ function parse(json) {
   }
 }
 
-module.exports = { VALUE_BYTES_MAX, decodeValue, encodeValue };
+module.exports = { FORM_VALUE, VALUE_BYTES_MAX, decodeValue, encodeValue, toRecord };

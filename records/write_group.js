@@ -45,6 +45,9 @@ class WriteGroup {
   /** @type {unknown} */
   error = undefined;
 
+  /** Writes packed so far. */
+  count = 0;
+
   /** Bytes packed so far. */
   get length() {
     return this.#length;
@@ -62,6 +65,7 @@ class WriteGroup {
   add(writes, bytes) {
     this.#reserve(bytes);
     for (const write of writes) this.#pack(write);
+    this.count += writes.length;
     return new Promise((resolve, reject) => { this.#waiters.push({ resolve, reject }); });
   }
 

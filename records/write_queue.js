@@ -1,5 +1,7 @@
 'use strict';
 
+const { ChangeGroup } = require('./change_group.js');
+const { publish } = require('./diagnostics.js');
 const { FlowDBError, fromNative } = require('./errors.js');
 const { afterTurn } = require('./turn.js');
 const { WriteGroup, packedBytes } = require('./write_group.js');
@@ -26,15 +28,17 @@ const syncing = new Set();
 /**
  * All writes of one handle, in order. Those of one turn of the event loop become one commit, up to GROUP_BYTES. A
  * group is written at once, unless that would wait for something or others wait already: then a worker takes one
- * group after the other. Outcomes are told in the order of the writes.
+ * group after the other. Changes, which depend on what they find, are groups of their own, always a worker's. Outcomes
+ * are told in the order of the writes.
  */
 class WriteQueue {
   #native;
-  /** @type {WriteGroup | undefined} the group that writes of this turn join */
+  #path;
+  /** @type {WriteGroup | ChangeGroup | undefined} the group that writes of this turn join */
   #open;
-  /** @type {WriteGroup[]} groups whose outcome was not told yet, in order */
+  /** @type {(WriteGroup | ChangeGroup)[]} groups whose outcome was not told yet, in order */
   #untold = [];
-  /** @type {WriteGroup[]} closed groups that wait for the worker */
+  /** @type {(WriteGroup | ChangeGroup)[]} closed groups that wait for the worker */
   #waiting = [];
   #workerIsBusy = false;
   /** Groups closed, and groups that were written since: a read sees what it has to once the second has caught up. */
@@ -46,9 +50,13 @@ class WriteQueue {
   /** @type {{ isDue: () => boolean, resolve: (value: void) => void }[]} */
   #observers = [];
 
-  /** @param {any} native */
-  constructor(native) {
+  /**
+   * @param {any} native
+   * @param {string | undefined} path of the directory
+   */
+  constructor(native, path) {
     this.#native = native;
+    this.#path = path;
   }
 
   /** True while writes are on their way that a read on this thread would not see. */
@@ -67,11 +75,22 @@ class WriteQueue {
       throw new FlowDBError('FLOWDB_TOO_LARGE', `a batch of ${bytes} bytes; the limit is ${BATCH_BYTES_MAX}`);
     }
     this.#checkRoom(bytes);
-    const group = this.#open ?? this.#openGroup();
+    const group = this.#open instanceof WriteGroup ? this.#open : this.#openGroup(new WriteGroup());
     const promise = group.add(writes, bytes);
     group.sync ||= sync;
-    this.#outstandingBytes += bytes;
-    if (group.length >= GROUP_BYTES) this.submit();
+    this.#added(group, bytes);
+    return promise;
+  }
+
+  /**
+   * @param {Buffer} change as records/changes.js packs it
+   * @returns {Promise<Buffer>} the answer
+   */
+  change(change) {
+    this.#checkRoom(change.length);
+    const group = this.#open instanceof ChangeGroup ? this.#open : this.#openGroup(new ChangeGroup());
+    const promise = group.add(change);
+    this.#added(group, change.length);
     return promise;
   }
 
@@ -109,8 +128,22 @@ class WriteQueue {
     if (this.#syncs.size === 0) syncing.delete(this);
   }
 
-  #openGroup() {
-    const group = new WriteGroup();
+  /**
+   * @param {WriteGroup | ChangeGroup} group
+   * @param {number} bytes
+   */
+  #added(group, bytes) {
+    this.#outstandingBytes += bytes;
+    if (group.length >= GROUP_BYTES) this.submit();
+  }
+
+  /**
+   * @template {WriteGroup | ChangeGroup} G
+   * @param {G} group
+   * @returns {G}
+   */
+  #openGroup(group) {
+    this.submit();
     this.#open = group;
     this.#untold.push(group);
     afterTurn(() => { if (this.#open === group) this.submit(); });
@@ -126,9 +159,13 @@ class WriteQueue {
     );
   }
 
-  /** @param {WriteGroup} group */
+  /** @param {WriteGroup | ChangeGroup} group */
   #write(group) {
     try {
+      if (group instanceof ChangeGroup) {
+        this.#changeLater(group);
+        return;
+      }
       const answer = this.#native.write(group.bytes, group.sync);
       if (answer < DONE) {
         this.#writeLater(group);
@@ -162,8 +199,21 @@ class WriteQueue {
     );
   }
 
+  /** @param {ChangeGroup} group */
+  #changeLater(group) {
+    const made = this.#native.changeLater(group.bytes);
+    this.#workerIsBusy = true;
+    made.then(
+      (/** @type {(Buffer | Error)[]} */ answers) => {
+        group.answers = answers;
+        this.#workerIsDone(group, undefined);
+      },
+      (/** @type {unknown} */ error) => this.#workerIsDone(group, error),
+    );
+  }
+
   /**
-   * @param {WriteGroup} group
+   * @param {WriteGroup | ChangeGroup} group
    * @param {unknown} error
    */
   #workerIsDone(group, error) {
@@ -171,20 +221,21 @@ class WriteQueue {
     this.#written += 1;
     this.#finish(group, error);
     while (!this.#workerIsBusy && this.#waiting.length > 0) {
-      this.#write(/** @type {WriteGroup} */ (this.#waiting.shift()));
+      this.#write(/** @type {WriteGroup | ChangeGroup} */ (this.#waiting.shift()));
     }
     this.#observe();
   }
 
   /**
-   * @param {WriteGroup} group
+   * @param {WriteGroup | ChangeGroup} group
    * @param {unknown} [error]
    */
   #finish(group, error) {
     group.isDone = true;
     group.error = error === undefined ? undefined : fromNative(error);
+    publish('write', () => ({ path: this.#path, writes: group.count, bytes: group.length, error: group.error }));
     while (this.#untold[0]?.isDone) {
-      const told = /** @type {WriteGroup} */ (this.#untold.shift());
+      const told = /** @type {WriteGroup | ChangeGroup} */ (this.#untold.shift());
       this.#outstandingBytes -= told.length;
       told.release();
     }

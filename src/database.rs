@@ -1,18 +1,24 @@
 //! A handle of a store, for records.
 
+use crate::care::CheckpointReport;
+use crate::changes::{self, Answers};
 use crate::channel::Channel;
 use crate::error;
 use crate::lane::Lane;
 use crate::maintenance;
-use crate::operations::{answer_read, answer_reads, read_writes};
+use crate::notices::{Notice, Notices};
+use crate::operations::read_writes;
 use crate::options::{OpenOptions, open_store};
-use crate::scan::RecordScan;
+use crate::reader::RecordReader;
+use crate::records::Records;
 use crate::stats::{self, StoreStats};
 use crate::task::{self, Reply, Work};
-use flowdb_engine::{Durability, Error, ErrorKind, LogPosition, ReadTier, Result, WriteOptions};
+use flowdb_engine::{Durability, Error, ErrorKind, EventListener, LogPosition, Result, WriteOptions};
+use flowdb_store::keyspace::{DOCUMENTS, KV, SERIES};
 use flowdb_store::{Store, StoreHandle};
-use napi::bindgen_prelude::{AsyncTask, BufferSlice, Either, Env, Function, Object};
+use napi::bindgen_prelude::{AsyncTask, Env, Function, Object};
 use napi_derive::napi;
+use parking_lot::Mutex;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -20,9 +26,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 /// Larger commits are written by a worker: the copy into log and memtable would hold up the event loop.
 const INLINE_BYTES_MAX: usize = 64 << 10;
 
-/// `write` and `get` answer with these where they have no number or bytes to give.
+/// `write` answers with these where it has no number to give.
 const DONE: i32 = 0;
-const ABSENT: i32 = -1;
 const WOULD_BLOCK: i32 = -2;
 
 /// An open handle of a store, and what one environment needs for its records.
@@ -31,7 +36,8 @@ pub struct RecordStore {
     handle: Arc<StoreHandle>,
     channel: Arc<Channel>,
     lane: Lane,
-    closed: AtomicBool,
+    closed: Arc<AtomicBool>,
+    notices: Mutex<Option<Arc<Notices>>>,
     /// Number of the last sync asked for.
     last_sync: AtomicU32,
     /// Syncs whose outcome JS has not taken yet. The channel is held while there are some.
@@ -61,7 +67,8 @@ impl RecordStore {
                 handle: Arc::new(handle),
                 lane: Lane::new(Arc::clone(&channel)),
                 channel,
-                closed: AtomicBool::new(false),
+                closed: Arc::default(),
+                notices: Mutex::default(),
                 last_sync: AtomicU32::new(0),
                 syncs: AtomicU32::new(0),
             })
@@ -107,54 +114,77 @@ impl RecordStore {
         outcomes.into_iter().map(|(number, error)| outcome(&env, number, error.as_deref())).collect()
     }
 
-    /// Answers the packed read that stands in the first `length` bytes of `scratch`, from memory, or from the disk if
-    /// it may block. Writes the answer to `scratch` and gives its length, or gives the answer itself if it is too
-    /// long for that. -1: nothing is there. -2: it would have to block.
-    #[napi]
-    pub fn get<'env>(
-        &self,
-        env: &'env Env,
-        mut scratch: BufferSlice<'_>,
-        length: u32,
-        may_block: bool,
-    ) -> napi::Result<Either<i32, BufferSlice<'env>>> {
-        let store = self.open_store(env)?;
-        let tier = if may_block { ReadTier::Disk } else { ReadTier::Memory };
-        let mut answer = Vec::new();
-        let read = scratch.get(..length as usize).unwrap_or_default();
-        match answer_read(&store, read, tier, &mut answer) {
-            Ok(false) => Ok(Either::A(ABSENT)),
-            Ok(true) => match (scratch.get_mut(..answer.len()), i32::try_from(answer.len())) {
-                (Some(target), Ok(length)) => {
-                    target.copy_from_slice(&answer);
-                    Ok(Either::A(length))
-                }
-                _ => BufferSlice::copy_from(env, answer).map(Either::B),
-            },
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Either::A(WOULD_BLOCK)),
-            Err(error) => Err(error::to_js(env, &error)),
-        }
+    /// Makes packed changes one after the other, each depending on what it finds, on a worker.
+    #[napi(ts_return_type = "Promise<(Buffer | Error)[]>")]
+    pub fn change_later(&self, env: Env, changes: &[u8]) -> napi::Result<AsyncTask<Work<Answers>>> {
+        let store = self.open_store(&env)?;
+        let changes = changes.to_vec();
+        Ok(task::run(move || changes::make(&store, &changes)))
     }
 
-    /// Answers packed reads on a worker.
+    /// Reads what is committed at the time of each read.
     #[napi]
-    pub fn get_later(&self, env: Env, reads: &[u8]) -> napi::Result<AsyncTask<Work<Vec<u8>>>> {
-        let store = self.open_store(&env)?;
-        let reads = reads.to_vec();
-        Ok(task::run(move || answer_reads(&store, &reads)))
+    pub fn reader(&self, env: Env) -> napi::Result<RecordReader> {
+        Ok(self.reader_of(Records::present(self.open_store(&env)?)))
     }
 
-    /// A scan of what is committed now.
+    /// Reads what is committed now.
     #[napi]
-    pub fn scan(&self, env: Env, request: &[u8]) -> napi::Result<RecordScan> {
-        let store = self.open_store(&env)?;
-        RecordScan::new(&store, request).map_err(|error| error::to_js(&env, &error))
+    pub fn snapshot(&self, env: Env) -> napi::Result<RecordReader> {
+        Ok(self.reader_of(Records::past(self.open_store(&env)?.snapshot())))
     }
 
     /// Numbers about the present state.
     #[napi]
     pub fn stats(&self, env: Env) -> napi::Result<StoreStats> {
-        Ok(stats::to_js(&self.open_store(&env)?.db().stats()))
+        let store = self.open_store(&env)?;
+        Ok(stats::to_js(&store))
+    }
+
+    /// The same numbers as text for Prometheus.
+    #[napi]
+    pub fn metrics_text(&self, env: Env) -> napi::Result<String> {
+        Ok(self.open_store(&env)?.db().metrics_text())
+    }
+
+    /// Has `onNotice` called from the event loop when `takeNotices` has something, until the handle is closed or collected.
+    #[napi]
+    pub fn listen(&self, env: Env, on_notice: Function<'_, (), ()>) -> napi::Result<()> {
+        let store = self.open_store(&env)?;
+        let notices = Arc::new(Notices::new(Channel::new(&on_notice, |_| ())?));
+        let listener: Arc<dyn EventListener> = Arc::clone(&notices) as _;
+        store.listen(&listener);
+        *self.notices.lock() = Some(notices);
+        Ok(())
+    }
+
+    /// What has happened since the last time.
+    #[napi]
+    pub fn take_notices(&self) -> Vec<Notice> {
+        self.notices.lock().as_ref().map_or_else(Vec::new, |notices| notices.take())
+    }
+
+    /// Rewrites all trees until nothing superfluous is left in them.
+    #[napi]
+    pub fn compact(&self, env: Env) -> napi::Result<AsyncTask<Work<()>>> {
+        let store = self.open_store(&env)?;
+        Ok(task::run(move || {
+            [KV, SERIES, DOCUMENTS].into_iter().try_for_each(|tree| store.db().compact(tree))
+        }))
+    }
+
+    /// Tries again what failed in the background.
+    #[napi]
+    pub fn resume(&self, env: Env) -> napi::Result<AsyncTask<Work<()>>> {
+        let store = self.open_store(&env)?;
+        Ok(task::run(move || store.db().resume()))
+    }
+
+    /// Copies the store into a directory.
+    #[napi]
+    pub fn checkpoint(&self, env: Env, directory: String) -> napi::Result<AsyncTask<Work<CheckpointReport>>> {
+        let store = self.open_store(&env)?;
+        Ok(task::run(move || store.checkpoint(Path::new(&directory)).map(CheckpointReport::from)))
     }
 
     /// Writes what is in memory to tables.
@@ -168,8 +198,13 @@ impl RecordStore {
     #[napi]
     pub fn close(&self) -> AsyncTask<Work<()>> {
         self.closed.store(true, Ordering::Relaxed);
+        *self.notices.lock() = None;
         let handle = Arc::clone(&self.handle);
         task::run(move || handle.close())
+    }
+
+    fn reader_of(&self, records: Records) -> RecordReader {
+        RecordReader::new(Arc::clone(&self.handle), Arc::clone(&self.closed), records)
     }
 
     fn open_store(&self, env: &Env) -> napi::Result<Arc<Store>> {

@@ -2,8 +2,11 @@
 //!
 //! It turns JS calls into calls of `flowdb-store`, moves what may block to other threads and brings the answers back.
 //! Nothing in it is public API: `index.js` is. What crosses the boundary, crosses as packed bytes ([`operations`],
-//! [`scan`], [`documents`]).
+//! [`changes`], [`scan`], [`aggregate`], [`documents`]).
 
+pub mod aggregate;
+pub mod care;
+pub mod changes;
 mod channel;
 pub mod database;
 pub mod documents;
@@ -12,9 +15,13 @@ mod error;
 mod events;
 pub mod keys;
 mod lane;
+pub mod logging;
 pub mod maintenance;
+pub mod notices;
 mod operations;
 pub mod options;
+pub mod reader;
+mod records;
 pub mod scan;
 pub mod stats;
 pub mod task;

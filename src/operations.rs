@@ -9,9 +9,9 @@
 //! A reply answers at least one read, and of further ones those that begin within its first MiB: the others are to be asked for again.
 //! Times are in microseconds. A record is a form byte and contents (`docs/format.md`, section 5.1).
 
-use flowdb_engine::format::NEVER;
+use crate::records::Records;
 use flowdb_engine::{Error, ReadTier, Result, WriteBatch};
-use flowdb_store::{Store, kv, series};
+use flowdb_store::{Shape, Store, Ttl, kv, series};
 
 const KV_PUT: u8 = 1;
 const KV_DELETE: u8 = 2;
@@ -19,11 +19,11 @@ const SERIES_PUT: u8 = 3;
 const SERIES_DELETE: u8 = 4;
 const SERIES_DELETE_ALL: u8 = 5;
 
-const HAS_TIMESTAMP: u8 = 1;
+pub(crate) const HAS_TIMESTAMP: u8 = 1;
 /// The expiry counts from the write, or in a series from the timestamp.
-const HAS_TTL: u8 = 2;
+pub(crate) const HAS_TTL: u8 = 2;
 /// The expiry counts from the epoch.
-const HAS_EXPIRY: u8 = 4;
+pub(crate) const HAS_EXPIRY: u8 = 4;
 
 const GET: u8 = 1;
 const GET_AT: u8 = 2;
@@ -102,17 +102,21 @@ fn read_write(store: &Store, fields: &mut Fields<'_>, batch: &mut WriteBatch) ->
     let expiry = if flags & (HAS_TTL | HAS_EXPIRY) != 0 { Some(fields.i64()?) } else { None };
     let key = fields.bytes(key_length as usize)?;
     let record = fields.bytes(record_length as usize)?;
-    let expires = |start: i64| match expiry {
+    let expires = |shape: Shape, start: i64| match expiry {
         Some(ttl) if flags & HAS_TTL != 0 => start.saturating_add(ttl),
         Some(expiry) => expiry,
-        None => NEVER,
+        None => store.default_ttl(shape).expiry_from(start),
     };
     match (operation, timestamp) {
-        (KV_PUT, _) => kv::put(batch, key, record, expires(if expiry.is_some() { store.now() } else { 0 })),
+        (KV_PUT, _) => {
+            // Nobody is asked for the time that is not needed.
+            let needs_now = expiry.is_some() || store.default_ttl(Shape::Kv) != Ttl::Never;
+            kv::put(batch, key, record, expires(Shape::Kv, if needs_now { store.now() } else { 0 }))
+        }
         (KV_DELETE, _) => kv::delete(batch, key),
         (SERIES_PUT, timestamp) => {
             let timestamp = timestamp.unwrap_or_else(|| store.timestamp());
-            series::put(batch, key, timestamp, record, expires(timestamp))
+            series::put(batch, key, timestamp, record, expires(Shape::Series, timestamp))
         }
         (SERIES_DELETE, Some(timestamp)) => series::delete(batch, key, timestamp),
         (SERIES_DELETE_ALL, _) => series::delete_all(batch, key),
@@ -122,16 +126,16 @@ fn read_write(store: &Store, fields: &mut Fields<'_>, batch: &mut WriteBatch) ->
 
 /// The answer to one packed read, appended to `out`: the record, after its timestamp if the latest was asked for.
 /// False if there is none.
-pub(crate) fn answer_read(store: &Store, read: &[u8], tier: ReadTier, out: &mut Vec<u8>) -> Result<bool> {
+pub(crate) fn answer_read(records: &Records, read: &[u8], tier: ReadTier, out: &mut Vec<u8>) -> Result<bool> {
     let mut fields = Fields::new(read);
     let (operation, timestamp) = (fields.u8()?, fields.i64()?);
     let key = fields.rest();
     let record = match operation {
-        GET => kv::get(store.db(), key, tier)?,
-        GET_AT => series::get(store.db(), key, timestamp, tier)?,
-        GET_LATEST => series::latest(store.db(), key, tier)?.map(|(timestamp, record)| {
-            out.extend_from_slice(&timestamp.to_le_bytes());
-            record
+        GET => records.cached(key, tier)?,
+        GET_AT => records.series().with_tier(tier).get(key, timestamp)?,
+        GET_LATEST => records.series().with_tier(tier).at(key, timestamp)?.map(|point| {
+            out.extend_from_slice(&point.timestamp.to_le_bytes());
+            point.record
         }),
         _ => return Err(Error::invalid(format!("there is no read operation {operation}"))),
     };
@@ -141,14 +145,14 @@ pub(crate) fn answer_read(store: &Store, read: &[u8], tier: ReadTier, out: &mut 
     Ok(record.is_some())
 }
 
-/// The answers to packed reads, from wherever they are, up to the size of a reply.
-pub(crate) fn answer_reads(store: &Store, reads: &[u8]) -> Result<Vec<u8>> {
+/// The answers to packed reads, up to the size of a reply. Where `tier` does not suffice for one, all of them fail with `WouldBlock`.
+pub(crate) fn answer_reads(records: &Records, reads: &[u8], tier: ReadTier) -> Result<Vec<u8>> {
     let mut out = Vec::new();
     let mut fields = Fields::new(reads);
     while !fields.is_empty() && out.len() < REPLY_BYTES_MAX {
         let start = out.len();
         out.extend_from_slice(&ABSENT.to_le_bytes());
-        if answer_read(store, fields.sized()?, ReadTier::Disk, &mut out)? {
+        if answer_read(records, fields.sized()?, tier, &mut out)? {
             let length = u32::try_from(out.len() - start - 4).expect("a record is smaller than 4 GiB");
             out[start..start + 4].copy_from_slice(&length.to_le_bytes());
         }
@@ -164,6 +168,10 @@ mod tests {
 
     fn store() -> StoreHandle {
         Store::memory(&StoreOptions::default()).unwrap()
+    }
+
+    fn records(store: &StoreHandle) -> Records {
+        Records::present(std::sync::Arc::clone(store.store()))
     }
 
     fn length(bytes: &[u8]) -> [u8; 4] {
@@ -199,7 +207,8 @@ mod tests {
         let answer = |operation, timestamp, key: &[u8]| {
             let mut out = Vec::new();
             let found =
-                answer_read(&store, &read(operation, timestamp, key), ReadTier::Disk, &mut out).unwrap();
+                answer_read(&records(&store), &read(operation, timestamp, key), ReadTier::Disk, &mut out)
+                    .unwrap();
             found.then_some(out)
         };
         assert_eq!(answer(GET, 0, b"k").unwrap(), b"\x01kv");
@@ -207,7 +216,7 @@ mod tests {
         assert_eq!(answer(GET, 0, b"later").unwrap(), b"\x01kv");
         assert_eq!(answer(GET_AT, 5, b"s").unwrap(), b"\x00a");
         assert_eq!(answer(GET_AT, 6, b"s"), None);
-        assert_eq!(answer(GET_LATEST, 0, b"s").unwrap(), [&far.to_le_bytes()[..], b"\x00b"].concat());
+        assert_eq!(answer(GET_LATEST, i64::MAX, b"s").unwrap(), [&far.to_le_bytes()[..], b"\x00b"].concat());
     }
 
     #[test]
@@ -221,7 +230,7 @@ mod tests {
             reads.extend(length(&one));
             reads.extend(one);
         }
-        let answers = answer_reads(&store, &reads).unwrap();
+        let answers = answer_reads(&records(&store), &reads, ReadTier::Memory).unwrap();
         assert_eq!(answers, b"\x02\0\0\0\0x\xff\xff\xff\xff\x02\0\0\0\0x");
     }
 
@@ -233,7 +242,7 @@ mod tests {
         store.db().write(batch, WriteOptions::default()).unwrap();
         let one = read(GET, 0, b"k");
         let reads = [&length(&one)[..], &one].concat().repeat(5);
-        let answers = answer_reads(&store, &reads).unwrap();
+        let answers = answer_reads(&records(&store), &reads, ReadTier::Memory).unwrap();
         assert_eq!(answers.len(), 2 * (4 + record.len()));
         assert_eq!(answers[4..], [&record[..], &length(&record), &record].concat());
     }
@@ -249,6 +258,6 @@ mod tests {
         for bytes in [write(0, 0, &[], b"k", b""), write(SERIES_DELETE, 0, &[], b"k", b"")] {
             assert_eq!(read_writes(&store, &bytes).unwrap_err().kind(), ErrorKind::InvalidArgument);
         }
-        assert!(answer_read(&store, &[GET], ReadTier::Disk, &mut Vec::new()).is_err());
+        assert!(answer_read(&records(&store), &[GET], ReadTier::Disk, &mut Vec::new()).is_err());
     }
 }

@@ -8,12 +8,13 @@
 
 use crate::error;
 use crate::operations::Fields;
+use crate::records::Records;
 use crate::task::{self, Work};
 use bytes::Bytes;
 use flowdb_engine::{Error, ErrorKind, ReadTier, Result};
 use flowdb_store::kv::KvScan;
 use flowdb_store::series::{SeriesScan, Window};
-use flowdb_store::{Direction, KeyRange, PageEnd, PageLimits, RecordRef, Store};
+use flowdb_store::{Direction, KeyRange, PageEnd, PageLimits, RecordRef, Shape};
 use napi::bindgen_prelude::{AsyncTask, BufferSlice, Env};
 use napi_derive::napi;
 use parking_lot::Mutex;
@@ -40,8 +41,8 @@ pub struct RecordScan {
 
 #[napi]
 impl RecordScan {
-    pub(crate) fn new(store: &Store, request: &[u8]) -> Result<Self> {
-        let scan = Scan::new(store, request)?;
+    pub(crate) fn new(records: &Records, request: &[u8]) -> Result<Self> {
+        let scan = Scan::new(records, request)?;
         Ok(RecordScan { scan: Arc::new(Mutex::new(Some(scan))) })
     }
 
@@ -72,6 +73,18 @@ impl RecordScan {
         task::run(move || read_page(&mut scan.lock(), ReadTier::Disk, limits(count, bytes)))
     }
 
+    /// Goes past so many entries, on a worker: u8 1 if these were the last, u32 how many they were.
+    #[napi]
+    pub fn count_later(&self, count: u32) -> AsyncTask<Work<Vec<u8>>> {
+        let scan = Arc::clone(&self.scan);
+        task::run(move || {
+            let (count, end) = open(&mut scan.lock())?.count(count as usize)?;
+            let mut answer = vec![u8::from(end == PageEnd::Done)];
+            answer.extend_from_slice(&count.to_le_bytes());
+            Ok(answer)
+        })
+    }
+
     /// Lets go of the snapshot. A page that is being read is finished first, by its worker.
     #[napi]
     pub fn close(&self) {
@@ -86,8 +99,22 @@ fn limits(count: u32, bytes: u32) -> PageLimits {
 }
 
 fn read_page(scan: &mut Option<Scan>, tier: ReadTier, limits: PageLimits) -> Result<Vec<u8>> {
-    let scan = scan.as_mut().ok_or_else(|| Error::new(ErrorKind::Closed, "the scan is closed"))?;
-    scan.page(tier, limits)
+    open(scan)?.page(tier, limits)
+}
+
+fn open(scan: &mut Option<Scan>) -> Result<&mut Scan> {
+    scan.as_mut().ok_or_else(|| Error::new(ErrorKind::Closed, "the scan is closed"))
+}
+
+/// A page of the newest point of each series, at or before the last timestamp that is asked for.
+pub(crate) fn latest_of_each(records: &Records, request: &[u8], limit: usize) -> Result<Vec<u8>> {
+    let Request { range, window, direction, .. } = Request::read(request)?;
+    let mut page = vec![1];
+    for point in records.series().each_at(&range, window.last, direction)?.take(limit) {
+        let point = point?;
+        add_entry(&mut page, &point.key, Some(point.timestamp), point.record.as_bytes());
+    }
+    Ok(page)
 }
 
 struct Scan {
@@ -100,26 +127,62 @@ enum Source {
     Series(SeriesScan),
 }
 
-impl Scan {
-    fn new(store: &Store, request: &[u8]) -> Result<Self> {
+/// What a scan is asked for.
+pub(crate) struct Request {
+    pub(crate) shape: Shape,
+    pub(crate) range: KeyRange,
+    pub(crate) window: Window,
+    direction: Direction,
+    keys_only: bool,
+}
+
+impl Request {
+    pub(crate) fn read(request: &[u8]) -> Result<Self> {
         let mut fields = Fields::new(request);
         let (tree, flags) = (fields.u8()?, fields.u8()?);
         let window = Window { first: fields.i64()?, last: fields.i64()? };
         let range = range(flags, fields.sized()?, fields.sized()?);
-        let direction = if flags & REVERSE != 0 { Direction::Backward } else { Direction::Forward };
-        let keys_only = flags & KEYS_ONLY != 0;
-        let source = match tree {
-            TREE_KV => {
-                let scan = KvScan::new(store.db(), &range, direction, store.now());
-                Source::Kv(if keys_only { scan.keys_only() } else { scan })
-            }
-            TREE_SERIES => {
-                let scan = SeriesScan::new(store.db(), &range, window, direction, store.now());
-                Source::Series(if keys_only { scan.keys_only() } else { scan })
-            }
+        let shape = match tree {
+            TREE_KV => Shape::Kv,
+            TREE_SERIES => Shape::Series,
             _ => return Err(Error::invalid(format!("there is no tree {tree} to scan"))),
         };
+        let direction = if flags & REVERSE != 0 { Direction::Backward } else { Direction::Forward };
+        Ok(Request { shape, range, window, direction, keys_only: flags & KEYS_ONLY != 0 })
+    }
+}
+
+impl Scan {
+    fn new(records: &Records, request: &[u8]) -> Result<Self> {
+        let Request { shape, range, window, direction, keys_only } = Request::read(request)?;
+        let source = match shape {
+            Shape::Kv => {
+                let scan = records.kv().scan(&range, direction);
+                Source::Kv(if keys_only { scan.keys_only() } else { scan })
+            }
+            Shape::Series => {
+                let scan = records.series().scan(&range, window, direction);
+                Source::Series(if keys_only { scan.keys_only() } else { scan })
+            }
+        };
         Ok(Scan { source, keys_only })
+    }
+
+    /// How many entries come next, `max` at most.
+    fn count(&mut self, max: usize) -> Result<(u32, PageEnd)> {
+        let limits = PageLimits { count: max, bytes: usize::MAX };
+        let mut count = 0;
+        let end = match &mut self.source {
+            Source::Kv(scan) => scan.page(ReadTier::Disk, limits, |_, _| {
+                count += 1;
+                0
+            }),
+            Source::Series(scan) => scan.page(ReadTier::Disk, limits, |_, _, _| {
+                count += 1;
+                0
+            }),
+        }?;
+        Ok((count, end))
     }
 
     fn page(&mut self, tier: ReadTier, limits: PageLimits) -> Result<Vec<u8>> {

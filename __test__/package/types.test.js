@@ -23,6 +23,29 @@ export async function records(): Promise<number> {
   for await (const { ts, value } of db.series.scan<number>({ prefix: 'sensor', from: new Date(0), to: 9 })) sum += value + Number(ts);
   // @ts-expect-error there is no such option
   await db.kv.put('key', 1, { expires: 1000 });
+  const isNew: boolean = await db.kv.put('key', 1, { ifAbsent: true, ttl: 'never' });
+  const [first]: (number | undefined)[] = await db.kv.getMany<number>(['key', new Uint8Array(1)]);
+  const visits: number = await db.kv.increment('visits');
+  const big: bigint = await db.kv.increment('big', 1n, { ttl: 5 });
+  const user: { n: number } = await db.kv.getOrSet('user', async ({ signal }) => ({ n: signal.aborted ? 1 : 2 }), { ttl: 1000 });
+  await db.kv.patch<{ n: number }>('user', (current) => ({ n: (current?.n ?? 0) + 1 }));
+  const wasSet: boolean = await db.kv.compareAndSet('key', undefined, 1);
+  const snapshot = await db.snapshot();
+  for (const { key } of await db.kv.scan({ prefix: 'a', snapshot, signal: new AbortController().signal }).all()) await db.kv.delete(key);
+  const rows = await db.series.aggregate({ prefix: 'sensor', window: 60_000, agg: ['avg', 'max'], field: 'celsius' });
+  const hottest: number = Math.max(...rows.map(({ max }) => max), Number(rows[0]?.ts ?? 0));
+  // @ts-expect-error it was not asked for
+  rows.map(({ min }) => min);
+  const written: boolean = await db.series.put('sensor', 1, { ts: 1, duplicates: 'first' });
+  const { kv: { hits }, latencies, backgroundError } = await db.stats();
+  const clean: boolean = (await Database.verify('data')).isClean && backgroundError?.code !== 'FLOWDB_NO_SPACE';
+  const report = await Database.repair('data', 'saved');
+  console.log(isNew, first, visits, big, user.n, wasSet, hottest, written, hits, latencies.write.p99Ms, clean, report.lost[0]?.keys);
+  // @ts-expect-error it needs to know what to work out
+  await db.series.aggregate({ prefix: 'sensor' });
+  await open({ memory: true, kvTtlMs: 'never', seriesRetentionMs: 5, logger: { error() {}, warn() {}, info() {}, debug() {} } });
+  // @ts-expect-error a unit is missing
+  await open({ memory: true, kvTtl: 5 });
   // @ts-expect-error a number is not a key
   await db.kv.get(1);
   await db.close();

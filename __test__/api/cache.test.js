@@ -1,0 +1,210 @@
+'use strict';
+
+// What a cache is used for beyond get and put: conditions, counters, patches, loads, ranges, default lifetimes.
+
+const assert = require('node:assert/strict');
+const { test } = require('node:test');
+const { database, directory, eventually, pause } = require('../fixture.js');
+const { FlowDBError, open } = require('../../index.js');
+
+test('many keys are read in one call, in their order', async (t) => {
+  const db = await database(t);
+  await Promise.all(['a', 'b', 'c'].map((key) => db.kv.put(key, { key })));
+  assert.deepEqual(await db.kv.getMany(['c', 'missing', Buffer.from('a'), 'c']), [{ key: 'c' }, undefined, { key: 'a' }, { key: 'c' }]);
+  assert.deepEqual(await db.kv.getMany([]), []);
+  const many = Array.from({ length: 3000 }, (_, index) => `k${index}`);
+  await db.batch(many.map((key) => ({ type: 'put', key, value: key })));
+  assert.deepEqual(await db.kv.getMany(many), many);
+});
+
+test('many keys are found on disk too', async (t) => {
+  const path = directory(t);
+  const first = await open(path);
+  const keys = Array.from({ length: 500 }, (_, index) => `key ${index}`);
+  await first.batch(keys.map((key) => ({ type: 'put', key, value: key.repeat(20) })));
+  await first.compact();
+  await first.close();
+  const db = await database(t, { path, cacheBytes: 0 });
+  assert.deepEqual(await db.kv.getMany(keys), keys.map((key) => key.repeat(20)));
+});
+
+test('a put may depend on nothing being there', async (t) => {
+  const db = await database(t);
+  assert.equal(await db.kv.put('k', 'one', { ifAbsent: true, ttl: 30 }), true);
+  assert.equal(await db.kv.put('k', 'two', { ifAbsent: true }), false);
+  assert.equal(await db.kv.get('k'), 'one');
+  await pause(60);
+  assert.equal(await db.kv.put('k', 'three', { ifAbsent: true }), true, 'what has expired is not there');
+  const answers = await Promise.all(Array.from({ length: 50 }, (_, index) => db.kv.put('race', index, { ifAbsent: true })));
+  assert.equal(answers.filter(Boolean).length, 1);
+  assert.equal(await db.kv.get('race'), 0);
+});
+
+test('values are compared and set', async (t) => {
+  const db = await database(t);
+  assert.equal(await db.kv.compareAndSet('k', 'x', 'y'), false);
+  assert.equal(await db.kv.compareAndSet('k', undefined, { n: 1 }), true);
+  assert.equal(await db.kv.compareAndSet('k', { n: 2 }, { n: 3 }), false);
+  assert.equal(await db.kv.compareAndSet('k', { n: 1 }, { n: 3 }, { ttl: 60_000 }), true);
+  assert.deepEqual(await db.kv.get('k'), { n: 3 });
+  assert.equal(await db.kv.compareAndSet('k', { n: 3 }, undefined), true);
+  assert.equal(await db.kv.has('k'), false);
+  assert.equal(await db.kv.compareAndSet('k', undefined, undefined), true);
+});
+
+test('counters count, however many count at once', async (t) => {
+  const db = await database(t);
+  assert.equal(await db.kv.increment('n'), 1);
+  assert.equal(await db.kv.increment('n', -0.5), 0.5);
+  assert.equal(await db.kv.increment('big', 5n), 5n);
+  assert.equal(await db.kv.increment('big', -7n), -2n);
+  const sums = await Promise.all(Array.from({ length: 200 }, () => db.kv.increment('many', 2)));
+  assert.deepEqual(sums, Array.from({ length: 200 }, (_, index) => 2 * index + 2));
+  assert.equal(await db.kv.get('many'), 400);
+  await db.kv.put('text', 'x');
+  const refused = { name: 'FlowDBError', code: 'FLOWDB_INVALID_ARGUMENT', message: /^key: / };
+  await assert.rejects(db.kv.increment('text'), refused);
+  await assert.rejects(db.kv.increment('n', 1n), refused);
+  await db.kv.put('max', Number.MAX_SAFE_INTEGER);
+  await assert.rejects(db.kv.increment('max'), refused);
+  assert.equal(await db.kv.get('max'), Number.MAX_SAFE_INTEGER);
+});
+
+test('conditional writes keep their place among the others', async (t) => {
+  const db = await database(t);
+  const calls = [
+    db.kv.put('k', 1), db.kv.increment('k', 10), db.kv.put('other', 'x'.repeat(100_000)), db.kv.increment('k', 100),
+    db.kv.put('k', 5), db.kv.increment('k'), db.kv.deleteRange({ prefix: 'o' }), db.kv.put('other', 'again'),
+  ];
+  assert.deepEqual(await Promise.all(calls), [undefined, 11, undefined, 111, undefined, 6, undefined, undefined]);
+  assert.equal(await db.kv.get('k'), 6);
+  assert.equal(await db.kv.get('other'), 'again');
+});
+
+test('a patch of fields sets some and takes others away', async (t) => {
+  const db = await database(t);
+  assert.equal(await db.kv.patch('k', { a: 1 }), undefined);
+  assert.equal(await db.kv.has('k'), false);
+  await db.kv.put('k', { a: 1, b: 2 }, { ttl: 150 });
+  assert.deepEqual(await db.kv.patch('k', { b: undefined, c: { d: 3 } }), { a: 1, c: { d: 3 } });
+  assert.deepEqual(await db.kv.get('k'), { a: 1, c: { d: 3 } });
+  await pause(200);
+  assert.equal(await db.kv.get('k'), undefined, 'it kept its expiry');
+  await db.kv.put('text', 'x');
+  await assert.rejects(db.kv.patch('text', { a: 1 }), { code: 'FLOWDB_INVALID_ARGUMENT', message: /changes/ });
+});
+
+test('a patch by a function is atomic', async (t) => {
+  const db = await database(t);
+  const add = (item) => (list = []) => [...list, item];
+  await Promise.all(Array.from({ length: 30 }, (_, index) => db.kv.patch('list', add(index))));
+  assert.deepEqual((await db.kv.get('list')).sort((a, b) => a - b), Array.from({ length: 30 }, (_, index) => index));
+  assert.deepEqual(await db.kv.patch('list', (list) => list.slice(0, 0)), []);
+  assert.deepEqual(await db.kv.patch('list', () => undefined), []);
+  const thrown = new Error('mine');
+  await assert.rejects(db.kv.patch('list', () => { throw thrown; }), thrown);
+  await assert.rejects(db.kv.patch('list', async () => 1), { code: 'FLOWDB_INVALID_ARGUMENT' });
+});
+
+test('a value is loaded once for all who wait for it, and each gets a copy', async (t) => {
+  const db = await database(t);
+  let loads = 0;
+  const loader = async () => {
+    loads += 1;
+    await pause(20);
+    return { loads };
+  };
+  const values = await Promise.all(Array.from({ length: 20 }, () => db.kv.getOrSet('k', loader, { ttl: 60 })));
+  assert.deepEqual(values, Array.from({ length: 20 }, () => ({ loads: 1 })));
+  values[0].loads = 'changed';
+  assert.deepEqual(values[1], { loads: 1 });
+  assert.deepEqual(await db.kv.getOrSet('k', loader), { loads: 1 });
+  await pause(100);
+  assert.deepEqual(await db.kv.getOrSet('k', loader), { loads: 2 }, 'it has expired');
+});
+
+test('a load that fails, gives nothing, or comes late', async (t) => {
+  const db = await database(t);
+  const failure = new Error('no');
+  const failing = Array.from({ length: 3 }, () => assert.rejects(db.kv.getOrSet('k', async () => { throw failure; }), failure));
+  await Promise.all(failing);
+  assert.equal(await db.kv.getOrSet('k', () => undefined), undefined);
+  assert.equal(await db.kv.has('k'), false);
+  const late = db.kv.getOrSet('k', async () => {
+    await db.kv.put('k', 'of someone else');
+    return 'mine';
+  });
+  assert.equal(await late, 'of someone else');
+  await assert.rejects(db.kv.getOrSet('bad', () => () => {}), { code: 'FLOWDB_INVALID_ARGUMENT' });
+});
+
+test('who stops waiting for a load does not end it for others; the last one does', async (t) => {
+  const db = await database(t);
+  const aborted = { code: 'FLOWDB_ABORTED' };
+  let ended = 0;
+  const loader = ({ signal }) => new Promise((resolve) => {
+    const timer = setTimeout(() => resolve('loaded'), 50);
+    signal.addEventListener('abort', () => { clearTimeout(timer); ended += 1; resolve(undefined); });
+  });
+  const [one, two] = [new AbortController(), new AbortController()];
+  const first = db.kv.getOrSet('k', loader, { signal: one.signal });
+  const second = db.kv.getOrSet('k', loader);
+  await pause(5);
+  one.abort(new Error('why'));
+  await assert.rejects(first, (error) => error instanceof FlowDBError && error.code === 'FLOWDB_ABORTED' && error.cause.message === 'why');
+  assert.equal(await second, 'loaded');
+  assert.equal(ended, 0);
+  const alone = db.kv.getOrSet('other', loader, { signal: two.signal });
+  await pause(5);
+  two.abort();
+  await assert.rejects(alone, aborted);
+  assert.equal(ended, 1);
+  await assert.rejects(db.kv.getOrSet('other', loader, { signal: two.signal }), aborted);
+});
+
+test('ranges are counted and deleted', async (t) => {
+  const db = await database(t);
+  await Promise.all(['a1', 'a2', 'b1', 'b2', 'c1'].map((key) => db.kv.put(key, 'x')));
+  await db.series.put('a1', 'stays', { ts: 1 });
+  assert.equal(await db.kv.count(), 5);
+  assert.equal(await db.kv.count({ prefix: 'a' }), 2);
+  assert.equal(await db.kv.count({ gt: 'a2', lte: 'b2' }), 2);
+  await db.kv.deleteRange({ prefix: 'a', sync: true });
+  assert.deepEqual(await db.kv.scan({ values: false }).all(), ['b1', 'b2', 'c1']);
+  await db.kv.deleteRange({ gte: 'b2' });
+  assert.deepEqual(await db.kv.scan({ values: false }).all(), ['b1']);
+  await db.kv.clear();
+  assert.equal(await db.kv.count(), 0);
+  assert.equal(await db.series.count(), 1);
+  await db.clear();
+  assert.equal(await db.series.count(), 0);
+});
+
+test('entries live by the default, unless they say otherwise', async (t) => {
+  const db = await database(t, { kvTtlMs: 40, seriesTtlMs: 40 });
+  await db.kv.put('default', 'x');
+  await db.batch([{ type: 'put', key: 'batch', value: 'x' }, { type: 'put', key: 'kept in batch', value: 'x', ttl: 'never' }]);
+  await db.kv.put('longer', 'x', { ttl: 60_000 });
+  await db.kv.put('kept', 'x', { ttl: 'never' });
+  await db.kv.put('absent', 'x', { ifAbsent: true });
+  await db.kv.increment('count');
+  await db.series.put('s', 'x');
+  await db.series.put('kept', 'x', { ttl: 'never' });
+  assert.equal(await db.kv.count(), 7);
+  await pause(90);
+  assert.deepEqual(await db.kv.scan({ values: false }).all(), ['kept', 'kept in batch', 'longer']);
+  assert.deepEqual((await db.series.scan().all()).map(({ key }) => key), ['kept']);
+});
+
+test('a cache with a limit forgets, and counts what it does', async (t) => {
+  const db = await database(t, { path: directory(t), kvBytesMax: 512 * 1024, compression: 'none' });
+  const value = 'x'.repeat(8_000);
+  for (let index = 0; index < 400; index += 1) await db.kv.put(`key ${index}`, `${index}${value}`);
+  await db.flush();
+  assert.ok(await eventually(async () => (await db.stats()).kv.evictions > 0));
+  assert.equal(await db.kv.has('key 399'), true);
+  assert.equal(await db.kv.has('key 0'), false);
+  const { kv, trees } = await db.stats();
+  assert.deepEqual([kv.hits, kv.misses], [1, 1]);
+  assert.ok(trees.kv.tableBytes < 1024 * 1024, `${trees.kv.tableBytes} bytes`);
+});

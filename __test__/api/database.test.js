@@ -1,0 +1,191 @@
+'use strict';
+
+// What concerns a database as a whole: settings, numbers, copies, care of directories, logs and diagnostics.
+
+const assert = require('node:assert/strict');
+const { subscribe, unsubscribe } = require('node:diagnostics_channel');
+const { mkdirSync, readdirSync, truncateSync, writeFileSync } = require('node:fs');
+const path = require('node:path');
+const { test } = require('node:test');
+const { database, directory, eventually, run } = require('../fixture.js');
+const { Database, open } = require('../../index.js');
+
+const SETTINGS = {
+  sync: { intervalMs: 50 }, cacheBytes: 0, writeBufferBytes: 65_536, frozenMemtablesMax: 3, blockBytes: 1024, compression: 'none', filterBitsPerKey: 0,
+  logSegmentBytes: 65_536, logBytesMax: 131_072, tableBytesMax: 65_536, kvBytesMax: 1 << 20, kvTtlMs: 60_000, seriesTtlMs: 'never',
+  seriesRetentionMs: 86_400_000, seriesBucketMs: 3_600_000,
+};
+
+test('every setting reaches the store, which refuses others while it is open', async (t) => {
+  const where = directory(t);
+  const db = await open({ path: where, ...SETTINGS });
+  await (await open({ path: where, ...SETTINGS })).close();
+  const others = {
+    ...Object.fromEntries(Object.entries(SETTINGS).map(([name, value]) => [name, typeof value === 'number' ? value + (name.endsWith('Ms') ? 60_000 : 1) : value])),
+    cacheBytes: 7, sync: 'os', compression: 'lz4', seriesTtlMs: 5, logSegmentBytes: 65_537, kvBytesMax: 2 << 20,
+  };
+  for (const name of Object.keys(SETTINGS)) {
+    await assert.rejects(open({ path: where, [name]: others[name] }), { code: 'FLOWDB_INVALID_ARGUMENT', message: new RegExp(`^${name}`) }, name);
+  }
+  await db.close();
+});
+
+test('settings out of range are refused by name', async () => {
+  const wrong = {
+    readOnly: 1, frozenMemtablesMax: 17, blockBytes: 511, compression: 'zstd', filterBitsPerKey: 33, logSegmentBytes: 1, logBytesMax: 1, tableBytesMax: 1,
+    kvBytesMax: 1, kvTtlMs: 0, seriesTtlMs: 'forever', seriesRetentionMs: 0.5, seriesBucketMs: 1, logger: console.log,
+  };
+  for (const [name, value] of Object.entries(wrong)) {
+    await assert.rejects(open({ memory: true, [name]: value }), { code: 'FLOWDB_INVALID_ARGUMENT', message: new RegExp(`^${name}`) }, name);
+  }
+  await assert.rejects(open({ memory: true, readOnly: true }), { code: 'FLOWDB_INVALID_ARGUMENT', message: /^readOnly/ });
+});
+
+test('numbers about all of it', async (t) => {
+  const db = await database(t, { path: directory(t) });
+  await db.kv.put('k', 'x');
+  await db.kv.get('k');
+  await db.kv.get('missing');
+  await db.kv.getMany(['k', 'missing', 'k']);
+  await db.flush();
+  const stats = await db.stats();
+  assert.deepEqual(stats.kv, { hits: 3, misses: 2, evictions: 0 });
+  assert.equal(stats.totals.commits, 1);
+  assert.equal(stats.totals.flushes, 1);
+  assert.equal(stats.latencies.flush.count, 1);
+  assert.ok(stats.latencies.flush.p99Ms <= stats.latencies.flush.maxMs);
+  assert.equal(stats.trees.kv.tableEntries, 1);
+  assert.equal(stats.backgroundError, undefined);
+  assert.ok(stats.uptimeMs > 0 && stats.blockCache.capacityBytes > 0 && stats.logBytes >= 0);
+  assert.match(await db.metricsText(), /^# HELP flowdb_/m);
+  await db.resume();
+});
+
+test('a checkpoint opens as a database of its own', async (t) => {
+  const [where, copy] = [directory(t), path.join(directory(t), 'copy')];
+  const db = await database(t, { path: where });
+  await db.kv.put('k', 'in it');
+  const report = await db.checkpoint(copy);
+  assert.ok(report.sequence >= 1 && report.filesLinked + report.filesCopied > 0);
+  await db.kv.put('k', 'later');
+  await assert.rejects(db.checkpoint(copy), { code: 'FLOWDB_INVALID_ARGUMENT' });
+  const restored = await database(t, { path: copy });
+  assert.equal(await restored.kv.get('k'), 'in it');
+  assert.equal(await db.kv.get('k'), 'later');
+  const inMemory = await database(t);
+  await assert.rejects(inMemory.checkpoint(copy), { code: 'FLOWDB_INVALID_ARGUMENT', message: /memory/ });
+});
+
+test('a directory is read beside other readers, and not changed', async (t) => {
+  const where = directory(t);
+  const writer = await open(where);
+  await writer.kv.put('k', 'x');
+  await assert.rejects(open({ path: where, readOnly: true }), { code: 'FLOWDB_INVALID_ARGUMENT', message: /^readOnly/ });
+  await writer.close();
+  const before = readdirSync(where).sort();
+  const db = await database(t, { path: where, readOnly: true });
+  const other = await run(`open({ path: process.argv[1], readOnly: true }).then(async (db) => console.log(await db.kv.get('k')))`, { args: [where] });
+  assert.equal(other.output, 'x\n');
+  assert.equal(await db.kv.get('k'), 'x');
+  for (const write of [db.kv.put('k', 'y'), db.kv.increment('n'), db.kv.clear(), db.series.delete('s'), db.flush(), db.compact(), db.checkpoint(path.join(where, 'c'))]) {
+    await assert.rejects(write, { name: 'FlowDBError', code: 'FLOWDB_READ_ONLY' });
+  }
+  assert.equal(await db.kv.get('k'), 'x');
+  assert.deepEqual(readdirSync(where).sort(), before);
+  await assert.rejects(open({ path: path.join(where, 'none'), readOnly: true }), { code: 'FLOWDB_NOT_FOUND' });
+});
+
+test('a directory is checked, repaired and removed', async (t) => {
+  const where = directory(t);
+  const db = await open(where);
+  await db.batch(Array.from({ length: 2000 }, (_, index) => ({ type: 'put', key: `k${index}`, value: `${index}`.repeat(20) })));
+  await db.flush();
+  await assert.rejects(Database.verify(where), { code: 'FLOWDB_LOCKED' });
+  await assert.rejects(Database.destroy(where), { code: 'FLOWDB_LOCKED' });
+  await db.close();
+  const sound = await Database.verify(where);
+  assert.deepEqual([sound.isClean, sound.problems], [true, []]);
+  assert.ok(sound.entries >= 2000 && sound.bytesRead > 0);
+  const table = readdirSync(where).find((name) => name.endsWith('.table') || /tbl|sst|table/.test(name));
+  truncateSync(path.join(where, /** @type {string} */ (table)), 5000);
+  const damaged = await Database.verify(where);
+  assert.equal(damaged.isClean, false);
+  assert.equal(damaged.problems[0].code, 'FLOWDB_CORRUPTION');
+  assert.ok(damaged.problems[0].file.endsWith(/** @type {string} */ (table)));
+  const into = path.join(directory(t), 'repaired');
+  const repaired = await Database.repair(where, into);
+  assert.equal(repaired.isComplete, false);
+  assert.equal(repaired.order, 'manifest');
+  assert.ok(repaired.lost.length > 0);
+  const saved = await database(t, { path: into });
+  assert.ok(await saved.kv.count() < 2000);
+  assert.equal((await Database.verify(where)).isClean, false, 'the damaged one stays as it is');
+  await Database.destroy(where);
+  await assert.rejects(Database.destroy(where), { code: 'FLOWDB_NOT_FOUND' });
+  for (const call of [Database.verify, Database.destroy]) await assert.rejects(call(''), { code: 'FLOWDB_INVALID_ARGUMENT', message: /^directory/ });
+  await assert.rejects(Database.repair('x', 5), { code: 'FLOWDB_INVALID_ARGUMENT', message: /^into/ });
+});
+
+test('diagnostics tell of commits, flushes and compactions', async (t) => {
+  const where = directory(t);
+  const told = [];
+  const names = ['open', 'write', 'flush', 'compaction', 'close'];
+  const listener = (message, name) => { if (message.path === where) told.push({ name, ...message }); };
+  for (const name of names) subscribe(`flowdb:${name}`, listener);
+  t.after(() => { for (const name of names) unsubscribe(`flowdb:${name}`, listener); });
+  const db = await open(where);
+  await Promise.all([db.kv.put('a', 'x'), db.kv.put('b', 'x')]);
+  await db.kv.increment('n');
+  await db.flush();
+  await db.compact();
+  assert.ok(await eventually(() => told.some(({ name }) => name === 'flowdb:flush')));
+  await db.close();
+  const found = (name) => told.filter((message) => message.name === `flowdb:${name}`);
+  assert.equal(found('open').length, 1);
+  assert.deepEqual(found('write').map(({ writes }) => writes), [2, 1]);
+  assert.equal(found('flush')[0].tree, 'kv');
+  assert.ok(found('flush')[0].bytesWritten > 0);
+  assert.equal(found('close').length, 1);
+});
+
+test('a logger hears what the library has to say, once, and nothing after the last close', async (t) => {
+  const where = directory(t);
+  const lines = [];
+  const method = (level) => (fields, message) => lines.push({ level, fields, message });
+  const logger = { error: method('error'), warn: method('warn'), info: method('info'), debug: method('debug'), isLevelEnabled: () => true };
+  const [db, other] = [await open({ path: where, logger }), await open({ memory: true, logger })];
+  for (let round = 0; round < 3; round += 1) {
+    await db.kv.put('a', `${round}`);
+    await db.flush();
+  }
+  await db.compact();
+  assert.ok(await eventually(() => lines.some(({ message }) => /compaction begins|tables moved/.test(message))), JSON.stringify(lines));
+  const told = lines.filter(({ message }) => message === 'compaction begins').length;
+  assert.ok(told <= 2, `${told} times for one compaction`);
+  assert.ok(lines.every(({ fields }) => fields.name === 'flowdb'));
+  await db.close();
+  await other.close();
+  const before = lines.length;
+  const silent = await database(t, { path: where });
+  await silent.kv.put('a', 'x');
+  await silent.compact();
+  assert.equal(lines.length, before);
+});
+
+test('a logger that throws harms nobody', async (t) => {
+  const fail = () => { throw new Error('no disk for logs'); };
+  const db = await database(t, { path: directory(t), logger: { error: fail, warn: fail, info: fail, debug: fail, isLevelEnabled: () => true } });
+  await db.kv.put('a', 'x');
+  await db.compact();
+  assert.equal(await db.kv.get('a'), 'x');
+});
+
+test('a checkpoint does not go where something is', async (t) => {
+  const db = await database(t, { path: directory(t) });
+  const target = path.join(directory(t), 'taken');
+  mkdirSync(target);
+  writeFileSync(path.join(target, 'mine'), 'x');
+  await assert.rejects(db.checkpoint(target), { code: 'FLOWDB_INVALID_ARGUMENT' });
+  await assert.rejects(db.checkpoint(7), { code: 'FLOWDB_INVALID_ARGUMENT', message: /^directory/ });
+  assert.deepEqual(readdirSync(target), ['mine']);
+});

@@ -1,0 +1,105 @@
+'use strict';
+
+// Every method with bad arguments and on a closed database: a FlowDBError that names the argument, by rejection or at once.
+
+const assert = require('node:assert/strict');
+const { test } = require('node:test');
+const { database } = require('../fixture.js');
+const { FlowDBError } = require('../../index.js');
+
+/** What a call answers with: an error thrown at once, or one that its promise, or first step, rejects with. */
+async function failure(call) {
+  try {
+    const answer = call();
+    await (typeof answer?.all === 'function' ? answer.all() : answer);
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+}
+
+const CALLS = {
+  'kv.put': (db) => db.kv.put('k', 'x'), 'kv.put if absent': (db) => db.kv.put('k', 'x', { ifAbsent: true }),
+  'kv.get': (db) => db.kv.get('k'), 'kv.getSync': (db) => db.kv.getSync('k'), 'kv.getMany': (db) => db.kv.getMany(['k']),
+  'kv.getMany of none': (db) => db.kv.getMany([]),
+  'kv.has': (db) => db.kv.has('k'), 'kv.delete': (db) => db.kv.delete('k'), 'kv.deleteRange': (db) => db.kv.deleteRange({ prefix: 'k' }),
+  'kv.clear': (db) => db.kv.clear(), 'kv.patch': (db) => db.kv.patch('k', { a: 1 }), 'kv.compareAndSet': (db) => db.kv.compareAndSet('k', 1, 2),
+  'kv.increment': (db) => db.kv.increment('k'), 'kv.getOrSet': (db) => db.kv.getOrSet('k', () => 1), 'kv.count': (db) => db.kv.count(),
+  'kv.scan': (db) => db.kv.scan(),
+  'series.put': (db) => db.series.put('k', 1), 'series.put first': (db) => db.series.put('k', 1, { ts: 1, duplicates: 'first' }),
+  'series.get': (db) => db.series.get('k', 1), 'series.getSync': (db) => db.series.getSync('k', 1), 'series.latest': (db) => db.series.latest('k'),
+  'series.latestOfEach': (db) => db.series.latestOfEach(), 'series.delete': (db) => db.series.delete('k'),
+  'series.delete window': (db) => db.series.delete('k', { from: 1 }), 'series.deleteRange': (db) => db.series.deleteRange({ from: 1 }),
+  'series.deleteRange of nothing': (db) => db.series.deleteRange({ from: 1, to: 1 }),
+  'series.clear': (db) => db.series.clear(), 'series.scan': (db) => db.series.scan(), 'series.count': (db) => db.series.count(),
+  'series.aggregate': (db) => db.series.aggregate({ agg: 'sum' }), 'series.aggregate of nothing': (db) => db.series.aggregate({ agg: 'sum', from: 1, to: 1 }),
+  batch: (db) => db.batch([]), flush: (db) => db.flush(), compact: (db) => db.compact(), clear: (db) => db.clear(), snapshot: (db) => db.snapshot(),
+  checkpoint: (db) => db.checkpoint('somewhere'), resume: (db) => db.resume(), stats: (db) => db.stats(), metricsText: (db) => db.metricsText(),
+};
+
+test('every call fails once the database is closed', async (t) => {
+  const db = await database(t);
+  const snapshot = await db.snapshot();
+  const begun = db.kv.scan();
+  await db.close();
+  await db.close();
+  for (const [name, call] of Object.entries(CALLS)) {
+    const error = await failure(() => call(db));
+    assert.ok(error instanceof FlowDBError && error.code === 'FLOWDB_CLOSED', `${name}: ${error}`);
+  }
+  for (const call of [() => begun.all(), () => db.kv.get('k', { snapshot }), () => db.kv.getSync('k', { snapshot })]) {
+    assert.equal((await failure(call))?.code, 'FLOWDB_CLOSED');
+  }
+  snapshot.close();
+});
+
+const WRONG = [
+  ['keys', (db) => db.kv.getMany('k')], ['keys[1]', (db) => db.kv.getMany(['k', 5])], ['snpashot', (db) => db.kv.getMany(['k'], { snpashot: 1 })],
+  ['valueEncoding', (db) => db.kv.getMany(['k'], { valueEncoding: 'xml' })],
+  ['ifAbsent', (db) => db.kv.put('k', 'x', { ifAbsent: 1 })], ['ttl', (db) => db.kv.put('k', 'x', { ifAbsent: true, ttl: 'forever' })],
+  ['snapshot', (db) => db.kv.has('k', { snapshot: 5 })], ['key', (db) => db.kv.has(5)],
+  ['options', (db) => db.kv.deleteRange()], ['options', (db) => db.kv.deleteRange({ sync: true })], ['sync', (db) => db.kv.deleteRange({ prefix: 'a', sync: 1 })],
+  ['prefix', (db) => db.kv.deleteRange({ prefix: 1 })], ['limit', (db) => db.kv.deleteRange({ prefix: 'a', limit: 1 })], ['prefix', (db) => db.kv.clear({ prefix: 'a' })],
+  ['changes', (db) => db.kv.patch('k', 5)], ['changes', (db) => db.kv.patch('k', null)], ['key', (db) => db.kv.patch(5, {})], ['ttl', (db) => db.kv.patch('k', {}, { ttl: 0 })],
+  ['value', (db) => db.kv.compareAndSet('k', () => {}, 1)], ['value', (db) => db.kv.compareAndSet('k', 1, Symbol('s'))], ['key', (db) => db.kv.compareAndSet(null, 1, 2)],
+  ['ts', (db) => db.kv.compareAndSet('k', 1, 2, { ts: 1 })],
+  ['delta', (db) => db.kv.increment('k', '1')], ['delta', (db) => db.kv.increment('k', NaN)], ['delta', (db) => db.kv.increment('k', Infinity)], ['valueEncoding', (db) => db.kv.increment('k', 1, { valueEncoding: 'any' })],
+  ['loader', (db) => db.kv.getOrSet('k', 5)], ['signal', (db) => db.kv.getOrSet('k', () => 1, { signal: 5 })], ['key', (db) => db.kv.getOrSet(5, () => 1)],
+  ['reverse', (db) => db.kv.count({ reverse: true })], ['gt', (db) => db.kv.count({ gt: 5 })], ['signal', (db) => db.kv.scan({ signal: {} })],
+  ['duplicates', (db) => db.series.put('k', 1, { duplicates: 'middle' })], ['at', (db) => db.series.latest('k', { at: 'now' })], ['ts', (db) => db.series.get('k', 'now')],
+  ['options', (db) => db.series.get('k', null)], ['at', (db) => db.series.latestOfEach({ at: 0.5 })], ['limit', (db) => db.series.latestOfEach({ limit: -1 })], ['from', (db) => db.series.latestOfEach({ from: 1 })],
+  ['ts', (db) => db.series.delete('k', { ts: 1, from: 1 })], ['from', (db) => db.series.delete('k', { from: undefined })], ['to', (db) => db.series.delete('k', { to: 'x' })],
+  ['options', (db) => db.series.deleteRange({})], ['values', (db) => db.series.scan({ values: 1 })], ['key', (db) => db.series.count({ key: 'a', prefix: 'a' })],
+  ['agg', (db) => db.series.aggregate({})], ['agg', (db) => db.series.aggregate({ agg: [] })], ['agg', (db) => db.series.aggregate({ agg: ['median'] })],
+  ['window', (db) => db.series.aggregate({ agg: 'sum', window: 0 })], ['window', (db) => db.series.aggregate({ agg: 'sum', window: '1h' })], ['window', (db) => db.series.aggregate({ agg: 'sum', window: Infinity })],
+  ['field', (db) => db.series.aggregate({ agg: 'sum', field: 5 })], ['signal', (db) => db.series.aggregate({ agg: 'sum', signal: 5 })],
+  ['operations[0]', (db) => db.batch([{ type: 'put', key: 'k', value: 1, ttl: -1 }])],
+];
+
+test('every call says which argument is wrong', async (t) => {
+  const db = await database(t);
+  for (const [name, call] of WRONG) {
+    const error = await failure(() => call(db));
+    assert.ok(error instanceof FlowDBError && error.code === 'FLOWDB_INVALID_ARGUMENT', `${call}: ${error}`);
+    assert.ok(error.message.startsWith(`${name}:`), `${call}: ${error.message}`);
+  }
+  assert.equal(await db.kv.count() + await db.series.count(), 0, 'and nothing was written');
+});
+
+test('a signal ends scans between their steps, and is looked at before the first', async (t) => {
+  const db = await database(t);
+  await db.batch(Array.from({ length: 5000 }, (_, index) => ({ type: 'put', key: `k${index}`, value: index })));
+  const controller = new AbortController();
+  const reason = new Error('enough');
+  const seen = [];
+  const error = await failure(async () => {
+    for await (const { key } of db.kv.scan({ signal: controller.signal })) {
+      if (seen.push(key) === 700) controller.abort(reason);
+    }
+  });
+  assert.equal(error?.code, 'FLOWDB_ABORTED');
+  assert.equal(error?.cause, reason);
+  assert.ok(seen.length < 5000);
+  assert.equal((await failure(() => db.kv.scan({ signal: controller.signal })))?.code, 'FLOWDB_ABORTED');
+  assert.equal((await db.stats()).oldestSnapshotMs, 0, 'the scan let go of its snapshot');
+});

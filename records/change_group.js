@@ -1,0 +1,51 @@
+'use strict';
+
+const { fromNative } = require('./errors.js');
+
+/** Changes that a worker makes one after the other, each for itself. The same to the write queue as a `WriteGroup`. */
+class ChangeGroup {
+  /** @type {Buffer[]} */
+  #changes = [];
+  /** @type {{ resolve: (answer: Buffer) => void, reject: (reason: unknown) => void }[]} */
+  #waiters = [];
+
+  /** Bytes of the changes. */
+  length = 0;
+  /** The outcome is known; it is told once that of all groups before this one has been. */
+  isDone = false;
+  /** @type {unknown} what kept all of them from being made */
+  error = undefined;
+  /** @type {(Buffer | Error)[]} what became of each of them otherwise */
+  answers = [];
+
+  get count() {
+    return this.#changes.length;
+  }
+
+  get bytes() {
+    return Buffer.concat(this.#changes);
+  }
+
+  /**
+   * @param {Buffer} change
+   * @returns {Promise<Buffer>} its answer
+   */
+  add(change) {
+    this.#changes.push(change);
+    this.length += change.length;
+    return new Promise((resolve, reject) => { this.#waiters.push({ resolve, reject }); });
+  }
+
+  /** Tells everyone the outcome. */
+  release() {
+    this.#waiters.forEach(({ resolve, reject }, index) => {
+      const answer = this.answers[index];
+      if (this.error !== undefined) reject(this.error);
+      else if (Buffer.isBuffer(answer)) resolve(answer);
+      else reject(fromNative(answer));
+    });
+    this.#waiters = [];
+  }
+}
+
+module.exports = { ChangeGroup };

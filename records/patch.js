@@ -1,0 +1,63 @@
+'use strict';
+
+const { CHANGE, packChange, sized } = require('./changes.js');
+const { FlowDBError, invalid } = require('./errors.js');
+const { READ } = require('./reader.js');
+const { decodeValue, encodeValue, toRecord } = require('./values.js');
+
+/** Each failed attempt means that someone else's write has succeeded. */
+const ATTEMPTS_MAX = 1000;
+
+/**
+ * Reads, has the caller decide, and writes if nobody wrote in between; else again.
+ *
+ * @param {import('./session.js').Session} session
+ * @param {Buffer} key
+ * @param {(current: any) => any} decide undefined leaves it as it is
+ * @param {{ encoding: string, expiry: import('./write_group.js').Write['expiry'], sync: boolean }} options
+ * @returns {Promise<any>} what is there then
+ */
+async function patch(session, key, decide, { encoding, expiry, sync }) {
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
+    const before = await session.read(READ.get, key, 0, (record) => Buffer.from(record));
+    const next = decide(before && decodeValue(before, encoding));
+    if (next === undefined) return before && decodeValue(before, encoding);
+    const after = toRecord(encodeValue(next, encoding));
+    if (await write(session, key, before, after, { expiry, sync })) return decodeValue(after, encoding);
+  }
+  throw new FlowDBError('FLOWDB_CONFLICT', `key: others wrote to it during each of ${ATTEMPTS_MAX} attempts`);
+}
+
+/**
+ * @param {import('./session.js').Session} session
+ * @param {Buffer} key
+ * @param {Buffer | undefined} before
+ * @param {Buffer} after
+ * @param {{ expiry: import('./write_group.js').Write['expiry'], sync: boolean }} options
+ * @returns {Promise<boolean>} true unless something else was there than before
+ */
+async function write(session, key, before, after, options) {
+  if (before === undefined) {
+    const inTheWay = await session.change(packChange(CHANGE.putIfAbsent, options, sized(key), after));
+    return inTheWay.length === 0;
+  }
+  const [isSet] = await session.change(packChange(CHANGE.swap, options, sized(key), sized(before), after));
+  return isSet === 1;
+}
+
+/**
+ * @param {any} changes fields that are set, or taken away where they are undefined
+ * @returns {(current: any) => any}
+ */
+function merging(changes) {
+  return (current) => {
+    if (current === undefined) return undefined;
+    const prototype = current !== null && typeof current === 'object' ? Object.getPrototypeOf(current) : undefined;
+    if (prototype !== Object.prototype) throw invalid('changes', 'the value of the key is no plain object');
+    const merged = { ...current, ...changes };
+    for (const name of Object.keys(changes)) if (changes[name] === undefined) delete merged[name];
+    return merged;
+  };
+}
+
+module.exports = { merging, patch };

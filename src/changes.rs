@@ -1,0 +1,181 @@
+//! Writes that depend on what is there, as JS packs them. Integers are little-endian.
+//!
+//! ```text
+//! changes         = (u32 length, change)*
+//! change          = u8 operation, u8 flags, [i64 timestamp], [i64 expiry], operands
+//! put if absent   : u32 length, key, record                            answer: nothing, or the record in the way
+//! compare and set : u32 length, key, u32 length, expected, record      answer: u8 1 if it was set
+//! swap            : the same, the expiry stays                         answer: u8 1 if it was set
+//! increment       : u32 length, key, number                            answer: the sum, as a value
+//! delete range    : a scan's request                                   answer: nothing
+//! ```
+//! A timestamp makes it one of series. An empty record stands for none, as `expected` and as what is set.
+
+use crate::error;
+use crate::operations::{Fields, HAS_EXPIRY, HAS_TIMESTAMP, HAS_TTL};
+use crate::scan::Request;
+use crate::task::Reply;
+use bytes::Bytes;
+use flowdb_engine::{Durability, Error, Result, WriteOptions};
+use flowdb_store::value::Number;
+use flowdb_store::{Record, RecordId, Shape, Store, Ttl};
+use napi::Env;
+use napi::bindgen_prelude::{BufferSlice, Either, Object};
+
+const PUT_IF_ABSENT: u8 = 1;
+const COMPARE_AND_SET: u8 = 2;
+const SWAP: u8 = 3;
+const INCREMENT: u8 = 4;
+const DELETE_RANGE: u8 = 5;
+
+/// It counts as done once it is on stable storage.
+const SYNC: u8 = 8;
+
+/// What became of each change: its answer, or why it was not made. One that failed does not keep those behind it from being made.
+pub struct Answers(Vec<Result<Vec<u8>>>);
+
+impl Reply for Answers {
+    type Js<'env> = Vec<Either<BufferSlice<'env>, Object<'env>>>;
+
+    fn into_js(self, env: &Env) -> napi::Result<Self::Js<'_>> {
+        let answer = |answer: Result<Vec<u8>>| match answer {
+            Ok(bytes) => BufferSlice::copy_from(env, bytes).map(Either::A),
+            Err(error) => error::build(env, &error).map(Either::B),
+        };
+        self.0.into_iter().map(answer).collect()
+    }
+}
+
+/// Makes packed changes, one after the other.
+pub(crate) fn make(store: &Store, changes: &[u8]) -> Result<Answers> {
+    let mut answers = Vec::new();
+    let mut fields = Fields::new(changes);
+    while !fields.is_empty() {
+        let change = Fields::new(fields.sized()?);
+        answers.push(make_one(store, change));
+    }
+    Ok(Answers(answers))
+}
+
+fn make_one(store: &Store, mut fields: Fields<'_>) -> Result<Vec<u8>> {
+    let (operation, flags) = (fields.u8()?, fields.u8()?);
+    let timestamp = if flags & HAS_TIMESTAMP != 0 { Some(fields.i64()?) } else { None };
+    let expiry = if flags & (HAS_TTL | HAS_EXPIRY) != 0 { Some(fields.i64()?) } else { None };
+    let start = || timestamp.unwrap_or_else(|| store.now());
+    let until = |expiry| if flags & HAS_TTL != 0 { start().saturating_add(expiry) } else { expiry };
+    let ttl = expiry.map(until).map(Ttl::Until);
+    let options = WriteOptions { durability: (flags & SYNC != 0).then_some(Durability::Synced) };
+    if operation == DELETE_RANGE {
+        return delete_range(store, fields.rest(), options).map(|()| Vec::new());
+    }
+    let key = fields.sized()?;
+    let id = timestamp.map_or(RecordId::Kv(key), |timestamp| RecordId::Series(key, timestamp));
+    match operation {
+        PUT_IF_ABSENT => {
+            let found = store.put_if_absent(id, &needed(fields.rest())?, ttl, options)?;
+            Ok(found.map_or_else(Vec::new, |found| found.record.as_bytes().to_vec()))
+        }
+        COMPARE_AND_SET => {
+            let (expected, new) = (record(fields.sized()?)?, record(fields.rest())?);
+            let is_set = store.compare_and_set(id, expected.as_ref(), new.as_ref(), ttl, options)?;
+            Ok(vec![is_set.into()])
+        }
+        SWAP => {
+            let (expected, new) = (needed(fields.sized()?)?, needed(fields.rest())?);
+            store.swap(id, &expected, &new, ttl, options).map(|is_set| vec![is_set.into()])
+        }
+        INCREMENT => {
+            let delta = Number::from_value(fields.rest())?;
+            store.increment(id, delta, ttl, options).map(Number::to_value)
+        }
+        _ => Err(Error::invalid(format!("there is no change {operation}"))),
+    }
+}
+
+fn record(bytes: &[u8]) -> Result<Option<Record>> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    Record::from_stored(Bytes::copy_from_slice(bytes)).map(Some)
+}
+
+fn needed(bytes: &[u8]) -> Result<Record> {
+    record(bytes)?.ok_or_else(|| Error::invalid("a change without a record"))
+}
+
+fn delete_range(store: &Store, request: &[u8], options: WriteOptions) -> Result<()> {
+    let Request { shape, range, window, .. } = Request::read(request)?;
+    let mut batch = store.batch();
+    match shape {
+        Shape::Kv => batch.delete_range(shape, &range)?,
+        Shape::Series => batch.delete_window(&range, window).map(|_| ())?,
+    }
+    batch.write(options).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flowdb_engine::ErrorKind;
+    use flowdb_store::{Form, StoreHandle, StoreOptions};
+
+    fn store() -> StoreHandle {
+        Store::memory(&StoreOptions::default()).unwrap()
+    }
+
+    fn sized(bytes: &[u8]) -> Vec<u8> {
+        [&u32::try_from(bytes.len()).unwrap().to_le_bytes()[..], bytes].concat()
+    }
+
+    fn answer(store: &StoreHandle, change: &[&[u8]]) -> Result<Vec<u8>> {
+        make(store, &sized(&change.concat())).unwrap().0.pop().unwrap()
+    }
+
+    #[test]
+    fn each_change_finds_what_the_one_before_left() {
+        let store = store();
+        let put = |record: &[u8]| answer(&store, &[&[PUT_IF_ABSENT, 0], &sized(b"k"), record]).unwrap();
+        assert_eq!(put(b"\x01a"), b"");
+        assert_eq!(put(b"\x01b"), b"\x01a");
+        let change = |operation: u8, expected: &[u8], new: &[u8]| {
+            answer(&store, &[&[operation, 0], &sized(b"k"), &sized(expected), new]).unwrap()
+        };
+        assert_eq!(change(COMPARE_AND_SET, b"\x01b", b"\x01c"), [0]);
+        assert_eq!(change(COMPARE_AND_SET, b"\x01a", b"\x01c"), [1]);
+        assert_eq!(change(SWAP, b"\x01a", b"\x01d"), [0]);
+        assert_eq!(change(SWAP, b"\x01c", b"\x01d"), [1]);
+        assert_eq!(change(COMPARE_AND_SET, b"\x01d", b""), [1]);
+        assert!(store.kv().get(b"k").unwrap().is_none());
+        let one = Number::Float(1.0).to_value();
+        for sum in [1.0, 2.0] {
+            let answer = answer(&store, &[&[INCREMENT, 0], &sized(b"k"), &one]).unwrap();
+            assert_eq!(answer, Number::Float(sum).to_value());
+        }
+    }
+
+    #[test]
+    fn a_time_to_live_counts_from_now_or_from_the_timestamp() {
+        let store = store();
+        let ttl = 1_000_000_000i64.to_le_bytes();
+        answer(&store, &[&[PUT_IF_ABSENT, HAS_TTL], &ttl, &sized(b"k"), b"\x01a"]).unwrap();
+        let left = store.kv().expiry(b"k").unwrap().unwrap() - store.now();
+        assert!((900_000_000..=1_000_000_000).contains(&left), "{left}");
+        let time = store.now().to_le_bytes();
+        let flags = HAS_TIMESTAMP | HAS_TTL;
+        answer(&store, &[&[PUT_IF_ABSENT, flags], &time, &ttl, &sized(b"s"), b"\x01a"]).unwrap();
+        let point = store.series().latest(b"s").unwrap().unwrap();
+        assert_eq!(point.expiry, point.timestamp + 1_000_000_000);
+    }
+
+    #[test]
+    fn one_that_fails_does_not_stop_the_others() {
+        let store = store();
+        let put = [&[PUT_IF_ABSENT, 0][..], &sized(b"k"), Record::new(Form::Text, b"x").as_bytes()].concat();
+        let changes = [sized(&[9, 0, 0, 0, 0, 0]), sized(&[INCREMENT]), sized(&put)].concat();
+        let answers = make(&store, &changes).unwrap().0;
+        let kinds: Vec<_> = answers.iter().map(|answer| answer.as_ref().err().map(Error::kind)).collect();
+        assert_eq!(kinds, [Some(ErrorKind::InvalidArgument), Some(ErrorKind::InvalidArgument), None]);
+        assert!(store.kv().get(b"k").unwrap().is_some());
+        assert!(make(&store, &[5, 0, 0, 0, 1]).is_err());
+    }
+}
