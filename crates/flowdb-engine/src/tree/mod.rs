@@ -269,9 +269,14 @@ fn find(levels: &Levels, key: &[u8], sequence: Sequence, read: SourceOptions) ->
     let Some(any) = levels.iter().next() else {
         return Ok(None);
     };
-    for live in levels.holding(key, any.table.filter_hash(key)) {
+    let hash = any.table.filter_hash(key);
+    for live in levels.holding(key, hash) {
         let deleted_at = covering(live.table.range_deletes(), key, sequence);
-        let version = live.table.get_unfiltered(key, sequence, read.tier, !read.bypass_cache)?;
+        // One with range deletes is here whatever its filter says.
+        let version = match live.table.may_contain(hash) {
+            true => live.table.get_unfiltered(key, sequence, read.tier, !read.bypass_cache)?,
+            false => None,
+        };
         let version = version.filter(|version| Some(version.sequence) > deleted_at);
         let found = version.map(Found::Version).or(deleted_at.map(Found::RangeDelete));
         if found.is_some() {
