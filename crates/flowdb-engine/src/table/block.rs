@@ -178,6 +178,8 @@ impl Block {
             notes.extend_from_slice(&head(behind).to_le_bytes());
         }
         notes.extend_from_slice(&first[..self.shared]);
+        // As many as there are: growing by doubling, the cache would hold twice the memory that it counts.
+        contents.reserve_exact(notes.len());
         contents.extend_from_slice(&notes);
         Ok(())
     }
@@ -525,5 +527,21 @@ impl<'a> RawEntry<'a> {
         let end = at + reader.position();
         let is_point = kind != Kind::DeleteRange;
         is_point.then_some(RawEntry { shared, suffix, sequence, kind, expiry, value: value_start..end, end })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_takes_the_memory_that_it_counts() {
+        let mut builder = BlockBuilder::default();
+        for number in 0..200u32 {
+            builder.add(1, &number.to_be_bytes(), 1, Kind::Put, NEVER, b"value");
+        }
+        let block = Block::new(builder.finish(<[u8]>::to_vec), 1).unwrap();
+        let counted = block.bytes();
+        assert_eq!(block.contents.try_into_mut().unwrap().capacity(), counted);
     }
 }
