@@ -218,6 +218,24 @@ mod tests {
     }
 
     #[test]
+    fn bigints_are_rounded_once() {
+        let number = |value: &[u8]| {
+            let record = Record::new(Form::Value, value);
+            Source::default().number(RecordRef::from_stored(record.as_bytes()).unwrap()).unwrap().unwrap()
+        };
+        let integer = |integer| number(&Number::Integer(integer).to_value());
+        for value in [0, 1, -255, 1 << 53, (1 << 53) + 1, (1 << 53) + 3, (1 << 61) + 257, i64::MIN, i64::MAX]
+        {
+            assert_eq!(integer(value), value as f64, "{value}");
+        }
+        // 2^64 + 2^11 is halfway between two doubles: the lowest of nine bytes decides.
+        assert_eq!(number(&[1, 8, 9, 1, 8, 0, 0, 0, 0, 0, 0, 1]), 2_f64.powi(64) + 4096.0);
+        assert_eq!(number(&[1, 8, 9, 0, 8, 0, 0, 0, 0, 0, 0, 1]), 2_f64.powi(64));
+        let huge = [&[1, 9, 129, 1][..], &[0; 128], &[1]].concat();
+        assert_eq!(number(&huge), f64::NEG_INFINITY);
+    }
+
+    #[test]
     fn fields_are_found_in_values_and_in_json() {
         let path = |text: &str| Source { path: text.encode_utf16().collect(), json: true };
         let number = |source: &Source, record: &Record| {

@@ -78,8 +78,16 @@ pub fn extract_number(value: &[u8], path: &[u16]) -> Result<Option<f64>> {
     })
 }
 
+/// The double nearest to a bigint, whose lowest byte comes first; of two that are as near the even one, as in JavaScript.
 fn nearest(negative: bool, magnitude: &[u8]) -> f64 {
-    let number = magnitude.iter().rev().fold(0.0, |number, byte| number * 256.0 + f64::from(*byte));
+    let length = magnitude.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let (below, leading) = magnitude[..length].split_at(length.saturating_sub(size_of::<u64>()));
+    let mut bytes = [0; size_of::<u64>()];
+    bytes[..leading.len()].copy_from_slice(leading);
+    // Rounded once: the leading bytes are longer than a double, and their last bit says whether anything is below them.
+    let is_more = u64::from(below.iter().any(|byte| *byte != 0));
+    let leading = (u64::from_le_bytes(bytes) | is_more) as f64;
+    let number = leading * 256_f64.powi(i32::try_from(below.len()).unwrap_or(i32::MAX));
     if negative { -number } else { number }
 }
 
