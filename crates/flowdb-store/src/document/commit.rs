@@ -66,7 +66,7 @@ impl World {
         let Some((transaction, creates)) = self.take_asked(id) else { return };
         let mut guard = transaction.lock();
         let creation = creates.then(|| self.creation.lock());
-        let written = guard.check_whole().and_then(|()| match guard.take_draft() {
+        let written = guard.check_committable().and_then(|()| match guard.take_draft() {
             Some(draft) => self.commit_draft(&mut guard, draft, creates),
             None => self.batch(&guard, creates).and_then(|batch| {
                 if batch.is_empty() { Ok(()) } else { self.db.write(batch, write_options(strict)).map(drop) }
@@ -141,7 +141,7 @@ impl World {
     }
 
     fn batch(&self, transaction: &Transaction, creates: bool) -> Result<WriteBatch> {
-        transaction.check_whole()?;
+        transaction.check_committable()?;
         let mut batch = transaction.overlay.to_batch()?;
         if creates {
             let row = self.state.lock().catalog.next_database_row();

@@ -34,7 +34,8 @@ pub(crate) struct Transaction {
     pub(super) limits: Limits,
     /// A request failed when a part of it was done already.
     broken: bool,
-    /// A portion of a request is done: the next comes before any other request.
+    /// A portion of a request that writes is done: the next comes before any other request, and before the commit. Who gives up one that only
+    /// reads leaves nothing behind.
     unfinished: bool,
     /// How far the request being executed may go.
     tier: ReadTier,
@@ -82,10 +83,15 @@ impl Transaction {
             };
         }
         self.tier = tier;
+        let writes = matches!(request, Request::Delete { .. } | Request::BuildIndex { .. });
         let ready = self.check_whole().and_then(|()| self.spill_if_large());
+        if self.unfinished && ready.as_ref().is_err_and(|error| error.kind() != ErrorKind::WouldBlock) {
+            // The rest of it is not going to be done.
+            self.break_off();
+        }
         let response = match ready.map_err(Failure::from).and_then(|()| self.perform(request, resume)) {
             Ok(response) => {
-                self.unfinished = response.is_portion();
+                self.unfinished = writes && response.is_portion();
                 return Ok(Some(response.finish()));
             }
             Err(Failure::Named(name, message)) => Response::error(name, &message),
@@ -192,7 +198,15 @@ impl Transaction {
     }
 
     /// Fails if the transaction cannot be committed.
-    pub(super) fn check_whole(&self) -> Result<()> {
+    pub(super) fn check_committable(&self) -> Result<()> {
+        if self.unfinished {
+            return Err(Error::new(ErrorKind::Io, "an earlier request is done in part only"));
+        }
+        self.check_whole()
+    }
+
+    /// Fails if no request can be executed any more.
+    fn check_whole(&self) -> Result<()> {
         if !self.broken {
             return Ok(());
         }

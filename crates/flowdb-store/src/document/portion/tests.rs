@@ -6,15 +6,21 @@ use crate::document::testing::{Bytes, Fixture, create_store, number_key, small_v
 use crate::document::{ConnectionId, Mode, TransactionId};
 use crate::keyspace::{DOCUMENTS, data_prefix};
 use flowdb_engine::format::NEVER;
+use flowdb_engine::fs::{FaultyFileSystem, MemoryFileSystem};
 use flowdb_engine::{WriteBatch, WriteOptions};
+use std::sync::Arc;
 
 const RECORDS: u16 = 100;
 const PORTION: usize = 10;
 
 /// Store 1 with an index of the values themselves, and `RECORDS` records.
 fn fixture() -> (Fixture, ConnectionId) {
-    let limits = Limits { portion_records: PORTION, ..Limits::default() };
-    let fixture = Fixture::with_limits(Fixture::new().db, limits);
+    fixture_on(Fixture::new(), Limits::default())
+}
+
+fn fixture_on(fixture: Fixture, limits: Limits) -> (Fixture, ConnectionId) {
+    let limits = Limits { portion_records: PORTION, ..limits };
+    let fixture = Fixture::with_limits(fixture.db, limits);
     let (connection, upgrade) = fixture.upgrade(1);
     fixture.request(upgrade, create_store(1, false, None)).unwrap();
     fixture.request(upgrade, Bytes::new(&[11]).u32(1).u32(1).u8(0).name("i").u8(1).name("")).unwrap();
@@ -104,4 +110,59 @@ fn a_transaction_with_half_a_request_is_not_committed() {
     fixture.world.drain(fixture.client);
     let reader = fixture.begin(connection, Mode::ReadOnly);
     assert_eq!(count(&fixture, reader, 1), u64::from(RECORDS));
+}
+
+/// Half of the entries are gone, and the transaction must move to a disk that is full: who catches the error cannot commit that.
+#[test]
+fn a_full_disk_between_portions_breaks_the_transaction() {
+    let files = FaultyFileSystem::new(Arc::new(MemoryFileSystem::new()));
+    let limits = Limits { transaction_memory_bytes: 1000, ..Limits::default() };
+    let (fixture, connection) = fixture_on(Fixture::on(Arc::new(files.clone())), limits);
+    let transaction = fixture.begin(connection, Mode::ReadWrite);
+    // The records went to tables: from now on they are in memory too.
+    assert_eq!(count(&fixture, transaction, 0), u64::from(RECORDS));
+    let (status, place) = portion(&fixture, transaction, &delete_range());
+    assert_eq!(status, 2);
+    files.fill();
+    let resumed = Bytes::new(&[15]).bytes(&place).raw(&delete_range());
+    let (name, _) = fixture.request(transaction, resumed).unwrap_err();
+    assert_eq!(name, crate::document::failure::ErrorName::QuotaExceeded as u8);
+    files.heal();
+    assert_commit_fails(&fixture, transaction);
+    assert_eq!(count_anew(&fixture, connection), u64::from(RECORDS));
+}
+
+#[test]
+fn a_request_that_writes_is_not_committed_in_part() {
+    let (fixture, connection) = fixture();
+    let transaction = fixture.begin(connection, Mode::ReadWrite);
+    assert_eq!(portion(&fixture, transaction, &delete_range()).0, 2);
+    assert_commit_fails(&fixture, transaction);
+    assert_eq!(count_anew(&fixture, connection), u64::from(RECORDS));
+}
+
+#[test]
+fn a_request_that_reads_can_be_given_up() {
+    let (fixture, connection) = fixture();
+    let transaction = fixture.begin(connection, Mode::ReadWrite);
+    let all = range(Bytes::new(&[3]).u32(1).u32(1)).u8(2).u32(0).u8(7).finish();
+    assert_eq!(portion(&fixture, transaction, &all).0, 2);
+    fixture.request(transaction, Bytes::new(&[6]).u32(1)).unwrap();
+    fixture.commit(transaction);
+    assert_eq!(count_anew(&fixture, connection), 0);
+}
+
+fn assert_commit_fails(fixture: &Fixture, transaction: TransactionId) {
+    let (world, client) = (&fixture.world, fixture.client);
+    if world.commit(client, transaction, false).unwrap() == crate::document::CommitOutcome::NeedsWorker {
+        world.commit_blocking(transaction, false);
+    }
+    let events = world.drain(client);
+    assert!(matches!(events[..], [crate::document::Event::CommitFailed { .. }]), "{events:?}");
+}
+
+/// Entries of the index, as the next transaction finds them.
+fn count_anew(fixture: &Fixture, connection: ConnectionId) -> u64 {
+    let reader = fixture.begin(connection, Mode::ReadOnly);
+    count(fixture, reader, 1)
 }
