@@ -6,9 +6,12 @@
 const test = require('node:test');
 const assert = require('node:assert');
 const util = require('node:util');
+const path = require('node:path');
 const vm = require('node:vm');
+const { readFileSync } = require('node:fs');
 const { encode, registerPlatformInterface } = require('../../indexeddb/internal/clone');
 const { decode, decodeWithKey } = require('../../indexeddb/internal/decode');
+const { verdict } = require('../support/damaged_values');
 const { keyAt } = require('../support/key_path_oracle');
 const { Random, randomValue } = require('../support/random_value');
 const vectors = require('../vectors/values.json');
@@ -368,4 +371,10 @@ test('a generated key is put into its place', () => {
   assert.deepStrictEqual(Object.getOwnPropertyDescriptor(proto, '__proto__')?.value, { id: 7 });
   assert.deepStrictEqual(Object.keys(decodeWithKey(encode([]).bytes, 'toString', 7)), ['toString']);
   throwsCorruption(() => decodeWithKey(bytes, 'a.id', 7));
+});
+
+test('damaged bytes are judged as Rust judges them', () => {
+  const lines = readFileSync(path.join(__dirname, '..', 'vectors', 'damaged_values.txt'), 'utf8').trim().split('\n');
+  assert.ok(lines.length > 1000);
+  for (const line of lines) assert.strictEqual(verdict(Buffer.from(line.slice(2), 'hex')), line[0], line);
 });

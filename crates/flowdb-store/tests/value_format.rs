@@ -99,6 +99,22 @@ fn damage_never_panics() {
     }
 }
 
+/// Each line is JavaScript's verdict on some bytes; `__test__/support/damaged_values.js` writes them, and more for a longer run:
+/// `FLOWDB_VALUES=file cargo test -p flowdb-store --test value_format`.
+#[test]
+fn javascript_and_rust_refuse_the_same_bytes() {
+    let more = std::env::var("FLOWDB_VALUES").ok().map(|file| std::fs::read_to_string(file).unwrap());
+    let text = more.as_deref().unwrap_or(include_str!("../../../__test__/vectors/damaged_values.txt"));
+    let differing: Vec<&str> = text
+        .lines()
+        .filter(|line| {
+            let (verdict, digits) = line.split_once(' ').unwrap();
+            exercise(&unhex(&digits.into())) != (verdict == "+")
+        })
+        .collect();
+    assert!(text.lines().count() > 1000 && differing.is_empty(), "{differing:#?}");
+}
+
 #[test]
 fn keys_are_read_as_written_and_in_order() {
     let mut last: Option<(Key, Vec<u8>)> = None;
