@@ -133,6 +133,12 @@ impl Error {
         self
     }
 
+    /// The same error, about which the caller can do something else.
+    pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Self {
+        self.0.kind = kind;
+        self
+    }
+
     /// What the caller can do about it.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind

@@ -126,7 +126,8 @@ impl Inner {
         self.note_fatal(what, &error);
         // A second failure changes nothing: the first is the cause.
         let _ = self.poison.set(format!("{what}: {error}"));
-        error
+        // `NoSpace` says that nothing was written and that the same can be tried again. Neither is so here.
+        if error.kind() == ErrorKind::NoSpace { error.with_kind(ErrorKind::Io) } else { error }
     }
 
     /// See [`crate::Db::abandon`].
