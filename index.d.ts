@@ -361,7 +361,8 @@ export interface Kv {
    * the first has its loader called; all get a copy of what it gives. What is put by someone else meanwhile stays, and is what they get. `undefined`
    * is not put. If the loader fails, all reject with its error and nothing is put.
    *
-   * `signal` ends the waiting of this call; the loader's own `signal` is aborted once nobody waits any more.
+   * `signal` ends the waiting of this call; the loader's own `signal` is aborted once nobody waits any more, and when the database is closed: calls
+   * whose loader still runs then reject with `FLOWDB_CLOSED`. What a loader gives although it was aborted is put, unless the database is closed.
    */
   getOrSet<V = any>(
     key: Key, loader: (context: { signal: AbortSignal }) => V | Promise<V>, options?: PutOptions & SignalOptions,
@@ -627,8 +628,8 @@ export class Database {
   /** The same as text for Prometheus. */
   metricsText(): Promise<string>;
   /**
-   * Waits for calls in flight, then gives the handle back. Later calls fail with `FLOWDB_CLOSED`; closing again gives
-   * the same promise. What this handle had written and not synced is synced when the last handle is closed.
+   * Waits for calls in flight, then gives the handle back. Later calls fail with `FLOWDB_CLOSED`, as do a `getOrSet` whose loader still runs and a
+   * `patch` that has not decided yet, of which nothing is written; closing again gives the same promise. What this handle had written and not synced is synced when the last handle is closed.
    */
   close(): Promise<void>;
   /** `close()`, for `await using`. */

@@ -1,7 +1,8 @@
 'use strict';
 
 const { CHANGE, packChange, sized } = require('./changes.js');
-const { FlowDBError } = require('./errors.js');
+const { FlowDBError, closed } = require('./errors.js');
+const { throwIfAborted } = require('./options.js');
 const { decodeValue, encodeValue, toRecord } = require('./values.js');
 
 /**
@@ -15,10 +16,13 @@ class Loads {
   #session;
   /** @type {Map<string, Load>} by key, a character for each byte */
   #pending = new Map();
+  /** @type {Set<AbortController>} of the loaders that run */
+  #running = new Set();
 
   /** @param {import('./session.js').Session} session */
   constructor(session) {
     this.#session = session;
+    session.whenClosed(() => this.#end());
   }
 
   /**
@@ -28,6 +32,9 @@ class Loads {
    * @returns {Promise<any>} what is in the cache then: everyone gets a copy of his own
    */
   async join(key, loader, options) {
+    // While the cache was asked, the signal may have been aborted, or the database closed.
+    throwIfAborted(options.signal);
+    this.#session.checkOpen();
     const name = key.toString('latin1');
     const load = this.#pending.get(name) ?? this.#start(name, key, loader, options);
     const record = await this.#wait(name, load, options.signal);
@@ -43,12 +50,25 @@ class Loads {
    */
   #start(name, key, loader, options) {
     const controller = new AbortController();
-    const record = this.#run(key, () => loader({ signal: controller.signal }), options);
+    const record = this.#run(key, () => this.#call(loader, controller), options);
     const load = { record, waiters: 0, controller };
     this.#pending.set(name, load);
     const forget = () => this.#forget(name, load);
     record.then(forget, forget);
     return load;
+  }
+
+  /**
+   * @param {(context: { signal: AbortSignal }) => any} loader
+   * @param {AbortController} controller
+   */
+  async #call(loader, controller) {
+    this.#running.add(controller);
+    try {
+      return await loader({ signal: controller.signal });
+    } finally {
+      this.#running.delete(controller);
+    }
   }
 
   /**
@@ -82,9 +102,15 @@ class Loads {
         this.#forget(name, load);
         load.controller.abort(signal?.reason);
       };
+      load.controller.signal.addEventListener('abort', () => reject(load.controller.signal.reason), { once: true });
       signal?.addEventListener('abort', leave, { once: true });
       load.record.then(resolve, reject).finally(() => signal?.removeEventListener('abort', leave));
     });
+  }
+
+  /** What loaders give from here on cannot be put, and some of them never end. */
+  #end() {
+    for (const controller of this.#running) controller.abort(closed());
   }
 
   /**

@@ -21,6 +21,8 @@ class Session {
   #inFlight = 0;
   /** @type {(() => void) | undefined} */
   #whenQuiet;
+  /** @type {(() => void)[]} */
+  #closeListeners = [];
 
   /** @type {() => void} */
   #detachLogger;
@@ -238,8 +240,16 @@ class Session {
 
   /** @returns {Promise<void>} the same one each time */
   close() {
-    this.#closing ??= this.#close();
+    if (this.#closing === undefined) {
+      this.#closing = this.#close();
+      for (const listener of this.#closeListeners) listener();
+    }
     return this.#closing;
+  }
+
+  /** @param {() => void} listener called by `close()`, once */
+  whenClosed(listener) {
+    this.#closeListeners.push(listener);
   }
 
   async #close() {

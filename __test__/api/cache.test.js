@@ -208,3 +208,26 @@ test('a cache with a limit forgets, and counts what it does', async (t) => {
   assert.deepEqual([kv.hits, kv.misses], [1, 1]);
   assert.ok(trees.kv.tableBytes < 1024 * 1024, `${trees.kv.tableBytes} bytes`);
 });
+
+test('a signal that is aborted while the cache is still asked ends the call, and nothing is loaded', async (t) => {
+  const db = await database(t);
+  const controller = new AbortController();
+  let loads = 0;
+  const call = db.kv.getOrSet('k', () => { loads += 1; return new Promise(() => {}); }, { signal: controller.signal });
+  controller.abort();
+  await assert.rejects(call, { code: 'FLOWDB_ABORTED' });
+  assert.equal(loads, 0);
+});
+
+test('closing ends loads that may never end themselves, and tells their loaders', async () => {
+  const db = await open({ memory: true });
+  const signals = [];
+  const never = ({ signal }) => { signals.push(signal); return new Promise(() => {}); };
+  const isClosed = (error) => error instanceof FlowDBError && error.code === 'FLOWDB_CLOSED';
+  const ended = ['a', 'a', 'b'].map((key) => assert.rejects(db.kv.getOrSet(key, never), isClosed));
+  assert.equal(await db.kv.getOrSet('c', async () => 'loaded'), 'loaded');
+  const asked = assert.rejects(db.kv.getOrSet('d', never), isClosed);
+  await db.close();
+  await Promise.all([...ended, asked]);
+  assert.deepEqual(signals.map(({ aborted, reason }) => [aborted, reason.code]), [[true, 'FLOWDB_CLOSED'], [true, 'FLOWDB_CLOSED']]);
+});
