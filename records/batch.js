@@ -19,7 +19,8 @@ const DELETE_NAMES = ['type', 'key', 'ts'];
  */
 function readBatch(operations, valueEncoding) {
   if (!Array.isArray(operations)) throw expected('operations', operations, 'an array');
-  return operations.map((operation, index) => {
+  // Not `map`, which passes over holes: those of a sparse array are operations that are missing.
+  return Array.from(operations, (operation, index) => {
     try {
       return owned(readOperation(operation, valueEncoding));
     } catch (error) {

@@ -77,7 +77,7 @@ class Kv {
     this.#session.checkOpen();
     const { encoding, past } = this.#readOptions(options);
     if (!Array.isArray(keys)) throw expected('keys', keys, 'an array');
-    const encoded = keys.map((key, index) => Buffer.from(encodeKey(key, `keys[${index}]`)));
+    const encoded = Array.from(keys, (key, index) => Buffer.from(encodeKey(key, `keys[${index}]`)));
     if (encoded.length === 0) return [];
     const records = await this.#session.readMany(encoded, past);
     return records.map((record) => record && decodeValue(record, encoding));

@@ -74,6 +74,7 @@ const WRONG = [
   ['window', (db) => db.series.aggregate({ agg: 'sum', window: 0 })], ['window', (db) => db.series.aggregate({ agg: 'sum', window: '1h' })], ['window', (db) => db.series.aggregate({ agg: 'sum', window: Infinity })],
   ['field', (db) => db.series.aggregate({ agg: 'sum', field: 5 })], ['signal', (db) => db.series.aggregate({ agg: 'sum', signal: 5 })],
   ['operations[0]', (db) => db.batch([{ type: 'put', key: 'k', value: 1, ttl: -1 }])],
+  ['operations[1]', (db) => db.batch(Object.assign([{ type: 'put', key: 'k', value: 1 }], { length: 2 }))], ['keys[1]', (db) => db.kv.getMany(Object.assign(['k'], { length: 2 }))],
 ];
 
 test('every call says which argument is wrong', async (t) => {
