@@ -133,7 +133,7 @@ class Kv {
    */
   async patch(key, change, options) {
     const checked = this.#changeOptions(options);
-    if (change === null || (typeof change !== 'function' && typeof change !== 'object')) {
+    if (typeof change !== 'function' && Object.prototype.toString.call(change) !== '[object Object]') {
       throw expected('changes', change, 'a function, or an object of fields');
     }
     const decide = typeof change === 'function' ? change : merging({ ...change });

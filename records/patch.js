@@ -20,12 +20,25 @@ const ATTEMPTS_MAX = 1000;
 async function patch(session, key, decide, { encoding, expiry, sync }) {
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
     const before = await session.read(READ.get, key, 0, (record) => Buffer.from(record));
-    const next = decide(before && decodeValue(before, encoding));
+    const next = decided(decide, before && decodeValue(before, encoding));
     if (next === undefined) return before && decodeValue(before, encoding);
     const after = toRecord(encodeValue(next, encoding));
     if (await write(session, key, before, after, { expiry, sync })) return decodeValue(after, encoding);
   }
   throw new FlowDBError('FLOWDB_CONFLICT', `key: others wrote to it during each of ${ATTEMPTS_MAX} attempts`);
+}
+
+/**
+ * JSON would make `{}` of a promise, and lose the value.
+ *
+ * @param {(current: any) => any} decide
+ * @param {any} current
+ */
+function decided(decide, current) {
+  const next = decide(current);
+  if (typeof next?.then !== 'function') return next;
+  next.then(undefined, () => {}); // the error below is what the caller hears
+  throw invalid('changes', 'the function is asynchronous; it has to return the new value itself');
 }
 
 /**

@@ -106,6 +106,15 @@ test('a patch by a function is atomic', async (t) => {
   await assert.rejects(db.kv.patch('list', async () => 1), { code: 'FLOWDB_INVALID_ARGUMENT' });
 });
 
+test('a patch by an asynchronous function is refused, and the value stays', async (t) => {
+  const db = await database(t, { valueEncoding: 'json' });
+  await db.kv.put('k', { a: 1 });
+  for (const change of [async (current) => current, async () => { throw new Error('no'); }, () => ({ then() {} })]) {
+    await assert.rejects(db.kv.patch('k', change), { code: 'FLOWDB_INVALID_ARGUMENT', message: /^changes: / });
+  }
+  assert.deepEqual(await db.kv.get('k'), { a: 1 });
+});
+
 test('a value is loaded once for all who wait for it, and each gets a copy', async (t) => {
   const db = await database(t);
   let loads = 0;
