@@ -10,6 +10,8 @@ const { expected } = require('./options.js');
 /** Longest key, in bytes. */
 const KEY_BYTES_MAX = 512 * 1024;
 
+const EMPTY = Buffer.alloc(0);
+
 /**
  * @param {any} key
  * @param {string} [name] what to call it in errors
@@ -33,8 +35,25 @@ function toBytes(key, name) {
     if (!isWellFormed(key)) throw invalid(name, 'the string has a lone surrogate, which UTF-8 cannot hold');
     return Buffer.from(key, 'utf8');
   }
-  if (types.isUint8Array(key)) return key;
+  if (types.isUint8Array(key)) return checkBytes(key, name);
   throw expected(name, key, 'a string or a Uint8Array');
+}
+
+/**
+ * Memory that was transferred to someone else looks as if nothing had been in it.
+ *
+ * @param {Uint8Array} bytes
+ * @param {string} name
+ * @returns {Uint8Array}
+ */
+function checkBytes(bytes, name) {
+  if (bytes.length > 0) return bytes;
+  try {
+    EMPTY.set(bytes);
+  } catch {
+    throw invalid(name, 'the memory of the Uint8Array was detached');
+  }
+  return bytes;
 }
 
 /**
@@ -54,4 +73,4 @@ function decodeKey(bytes, keyEncoding) {
   return keyEncoding === 'utf8' && isUtf8(bytes) ? bytes.toString('utf8') : Buffer.from(bytes);
 }
 
-module.exports = { KEY_BYTES_MAX, decodeKey, encodeKey, isWellFormed };
+module.exports = { KEY_BYTES_MAX, checkBytes, decodeKey, encodeKey, isWellFormed };

@@ -6,7 +6,7 @@ const { types } = require('node:util');
 const { decode } = require('../indexeddb/internal/decode.js');
 const { encode } = require('../indexeddb/internal/clone.js');
 const { FlowDBError, invalid } = require('./errors.js');
-const { isWellFormed } = require('./keys.js');
+const { checkBytes, isWellFormed } = require('./keys.js');
 const { expected } = require('./options.js');
 
 /** What the first byte of a record says about the rest (docs/format.md, section 5.1). */
@@ -40,7 +40,7 @@ const ENCODERS = {
   /** @param {any} value */
   any(value) {
     if (value === undefined) throw invalid('value', 'undefined stands for "nothing is there" and cannot be stored');
-    if (types.isUint8Array(value)) return { form: FORM_BYTES, bytes: value };
+    if (types.isUint8Array(value)) return { form: FORM_BYTES, bytes: checkBytes(value, 'value') };
     if (typeof value === 'string' && isWellFormed(value)) return text(value);
     return { form: FORM_VALUE, bytes: encodeStructured(value) };
   },
@@ -53,7 +53,7 @@ const ENCODERS = {
   /** @param {any} value */
   buffer(value) {
     if (!types.isUint8Array(value)) throw expected('value', value, 'a Uint8Array');
-    return { form: FORM_BYTES, bytes: value };
+    return { form: FORM_BYTES, bytes: checkBytes(value, 'value') };
   },
   /** @param {any} value */
   json(value) {

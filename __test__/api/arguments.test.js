@@ -89,6 +89,22 @@ test('keys and values have limits', async (t) => {
   await assert.rejects(db.put(`${key}k`, 'x'), { code: 'FLOWDB_TOO_LARGE' });
 });
 
+test('bytes that were transferred are refused, empty ones are not', async (t) => {
+  const db = await database(t);
+  const gone = new Uint8Array([1, 2, 3]);
+  structuredClone(gone, { transfer: [gone.buffer] });
+  for (const valueEncoding of ['any', 'buffer']) {
+    await assert.rejects(db.kv.put('k', gone, { valueEncoding }), naming('value'));
+    await assert.rejects(db.kv.compareAndSet('k', undefined, gone, { valueEncoding }), naming('value'));
+  }
+  await assert.rejects(db.kv.put(gone, 'x'), naming('key'));
+  await assert.rejects(db.kv.get(gone), naming('key'));
+  await assert.rejects(db.batch([{ type: 'put', key: 'k', value: gone }]), naming('operations[0]'));
+  assert.throws(() => db.kv.scan({ prefix: gone }), naming('prefix'));
+  await db.kv.put(new Uint8Array(0), new Uint8Array(0));
+  assert.deepEqual(await db.kv.scan().all(), [{ key: '', value: Buffer.alloc(0) }]);
+});
+
 test('what is not there is not created unless it may be', async (t) => {
   const path = directory(t);
   await assert.rejects(open({ path: `${path}/missing`, createIfMissing: false }), { code: 'FLOWDB_NOT_FOUND' });
