@@ -326,7 +326,8 @@ export interface Kv {
   /** Takes the value of `key` away, if it has one. */
   delete(key: Key, options?: SyncOptions): Promise<void>;
   /**
-   * Takes all values in a range of keys away, at the cost of one write. At least one bound is needed. Without an upper bound, keys that begin with 64
+   * Takes all values in a range of keys away, at the cost of one write. At least one bound is needed; one that is given
+   * as `undefined` is an error, as it would take more than was meant. Without an upper bound, keys that begin with 64
    * bytes of ff may stay if others put them meanwhile.
    */
   deleteRange(options: KeyRangeOptions & SyncOptions): Promise<void>;
@@ -398,7 +399,7 @@ export interface Series {
    * that is given as `undefined` is an error.
    */
   delete(key: Key, options?: ({ ts?: Timestamp } | { from?: Timestamp; to?: Timestamp }) & SyncOptions): Promise<void>;
-  /** Takes the values of many series away, all or those of a window of time. Costs one write for each series with a window, else one. */
+  /** Takes the values of many series away, all or those of a window of time. A bound that is given as `undefined` is an error. Costs one write for each series with a window, else one. */
   deleteRange(options: SeriesRangeOptions & SyncOptions): Promise<void>;
   /** Takes all series away. */
   clear(options?: SyncOptions): Promise<void>;

@@ -5,7 +5,8 @@ const { FlowDBError, invalid } = require('./errors.js');
 const { encodeKey } = require('./keys.js');
 const { Loads } = require('./loads.js');
 const {
-  checkBoolean, checkExpiry, checkFlag, checkKeyEncoding, checkLimit, checkOptions, checkSignal, checkValueEncoding, expected,
+  checkBoolean, checkExpiry, checkFlag, checkGiven, checkKeyEncoding, checkLimit, checkOptions, checkSignal, checkValueEncoding,
+  expected,
 } = require('./options.js');
 const { merging, patch } = require('./patch.js');
 const { READ } = require('./reader.js');
@@ -113,6 +114,7 @@ class Kv {
     if (RANGE_OPTIONS.every((name) => checked[name] === undefined)) {
       throw expected('options', options, 'prefix, gt, gte, lt or lte; clear() deletes everything');
     }
+    checkGiven(checked, RANGE_OPTIONS);
     await this.#deleteRange(checked);
   }
 

@@ -54,6 +54,17 @@ function checkOptions(options, names) {
 }
 
 /**
+ * Elsewhere undefined is as good as nothing. Where something is deleted, a misspelt property would take more than was meant.
+ *
+ * @param {any} options
+ * @param {readonly string[]} names
+ */
+function checkGiven(options, names) {
+  const missing = names.find((name) => name in options && options[name] === undefined);
+  if (missing !== undefined) throw expected(missing, undefined, 'a value; leave it out to delete without this bound');
+}
+
+/**
  * @param {string} name
  * @param {unknown} value
  * @returns {boolean} false if it is not given
@@ -318,6 +329,6 @@ function checkDuration(name, milliseconds) {
 }
 
 module.exports = {
-  checkBoolean, checkChoice, checkDirectory, checkDuration, checkExpiry, checkFlag, checkInteger, checkKeyEncoding, checkLimit, checkOpen,
-  checkOptions, checkSignal, checkTimestamp, checkValueEncoding, expected, throwIfAborted,
+  checkBoolean, checkChoice, checkDirectory, checkDuration, checkExpiry, checkFlag, checkGiven, checkInteger, checkKeyEncoding, checkLimit,
+  checkOpen, checkOptions, checkSignal, checkTimestamp, checkValueEncoding, expected, throwIfAborted,
 };

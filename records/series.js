@@ -8,8 +8,8 @@ const { decodeKey, encodeKey } = require('./keys.js');
 const { putIfAbsent } = require('./kv.js');
 const { readInt64 } = require('./numbers.js');
 const {
-  checkBoolean, checkChoice, checkDuration, checkExpiry, checkFlag, checkKeyEncoding, checkLimit, checkOptions, checkSignal,
-  checkTimestamp, checkValueEncoding, expected,
+  checkBoolean, checkChoice, checkDuration, checkExpiry, checkFlag, checkGiven, checkKeyEncoding, checkLimit, checkOptions,
+  checkSignal, checkTimestamp, checkValueEncoding, expected,
 } = require('./options.js');
 const { READ } = require('./reader.js');
 const { Scan, count, unpackPage } = require('./scan.js');
@@ -121,12 +121,7 @@ class Series {
   async delete(key, options) {
     const checked = checkOptions(options, ['ts', 'from', 'to', 'sync']);
     const sync = checkBoolean('sync', checked.sync);
-    // Elsewhere undefined is as good as nothing. Here a misspelt property would take the whole series.
-    for (const name of ['ts', 'from', 'to']) {
-      if (name in checked && checked[name] === undefined) {
-        throw expected(name, undefined, 'a timestamp; without it, all values of the key are deleted');
-      }
-    }
+    checkGiven(checked, ['ts', 'from', 'to']);
     const ts = checkTimestamp('ts', checked.ts);
     const { from, to } = checked;
     if (from !== undefined || to !== undefined) {
@@ -147,6 +142,7 @@ class Series {
     if (RANGE_OPTIONS.every((name) => checked[name] === undefined)) {
       throw expected('options', options, 'prefix, key, gt, gte, lt, lte, from or to; clear() deletes everything');
     }
+    checkGiven(checked, RANGE_OPTIONS);
     await this.#deleteRange(checked);
   }
 
