@@ -175,7 +175,10 @@ export interface SnapshotOptions {
 }
 
 export interface SignalOptions {
-  /** Ends the call with `FLOWDB_ABORTED`, whose `cause` is the reason. What is being read from the disk is read first. */
+  /**
+   * Ends the call with `FLOWDB_ABORTED`, whose `cause` is the reason. What is being read from the disk is read first, and the steps of a scan
+   * give what was read already, up to 512 entries.
+   */
   signal?: AbortSignal;
 }
 
@@ -289,7 +292,7 @@ export interface Point<V = any> extends Entry<V> {
 /**
  * Entries in order, read as they are asked for. Nothing is read before the first step; from then on the scan sees the
  * database as it was at that moment, and what it sees takes up space on disk until it ends. Leaving a loop early lets go of what it holds.
- * Each iteration is a new scan. Steps reject with `FLOWDB_CLOSED` once the database was closed, with `FLOWDB_CORRUPTION` and `FLOWDB_IO` where the
+ * Each iteration is a new scan. Steps reject with `FLOWDB_CLOSED` once the database was closed (after what was read already, up to 512 entries), with `FLOWDB_CORRUPTION` and `FLOWDB_IO` where the
  * disk fails, and with `FLOWDB_INVALID_ARGUMENT` at a value that `valueEncoding` cannot express.
  */
 export interface Scan<E> extends AsyncIterable<E> {
@@ -594,13 +597,16 @@ export class Database {
   /** Time series. */
   readonly series: Series;
   /** `series.put` if there is a `ts`, else `kv.put`. */
-  put(key: Key, value: any, options?: SeriesPutOptions): Promise<void>;
+  put(key: Key, value: any, options: SeriesPutOptions & { ts: Timestamp; duplicates: 'first' }): Promise<boolean>;
+  put(key: Key, value: any, options: SeriesPutOptions & { ts: Timestamp }): Promise<void>;
+  put(key: Key, value: any, options: PutOptions & { ifAbsent: true }): Promise<boolean>;
+  put(key: Key, value: any, options?: PutOptions & { ts?: Timestamp; ifAbsent?: false }): Promise<void>;
   /** `series.get` if there is a `ts`, else `kv.get`. */
   get<V = any>(key: Key, options?: { ts?: Timestamp } & ValueEncodingOptions & SnapshotOptions): Promise<V | undefined>;
   /** `series.getSync` if there is a `ts`, else `kv.getSync`. */
   getSync<V = any>(key: Key, options?: { ts?: Timestamp } & ValueEncodingOptions & SnapshotOptions): V | undefined;
-  /** `series.delete` if there is a `ts`, else `kv.delete`. */
-  delete(key: Key, options?: { ts?: Timestamp } & SyncOptions): Promise<void>;
+  /** `series.delete` if there is a `ts`, `from` or `to`, else `kv.delete`. A `ts` that is undefined is none: the cache entry goes. */
+  delete(key: Key, options?: ({ ts?: Timestamp } | { from?: Timestamp; to?: Timestamp }) & SyncOptions): Promise<void>;
   /** `series.scan` if there is a `from` or `to`, else `kv.scan`. */
   scan<V = any>(options: SeriesScanOptions & ({ from: Timestamp } | { to: Timestamp })): Scan<Point<V>>;
   scan(options: ScanOptions & { values: false }): Scan<any>;

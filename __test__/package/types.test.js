@@ -37,6 +37,14 @@ export async function records(): Promise<number> {
   // @ts-expect-error it was not asked for
   rows.map(({ min }) => min);
   const written: boolean = await db.series.put('sensor', 1, { ts: 1, duplicates: 'first' });
+  const taken: boolean = await db.put('lock', 1, { ifAbsent: true });
+  const once: boolean = await db.put('sensor', 1, { ts: 1, duplicates: 'first' });
+  await db.put('sensor', 1, { ...(taken && once ? { ts: 1 } : {}), ttl: 5 });
+  await db.delete('sensor', { from: 1, sync: true });
+  // @ts-expect-error cache entries have no duplicates
+  await db.put('sensor', 1, { duplicates: 'error' });
+  // @ts-expect-error points are kept by 'duplicates'
+  await db.series.put('sensor', 1, { ts: 1, ifAbsent: true });
   const { kv: { hits }, latencies, backgroundError } = await db.stats();
   const clean: boolean = (await Database.verify('data')).isClean && backgroundError?.code !== 'FLOWDB_NO_SPACE';
   const report = await Database.repair('data', 'saved');
