@@ -76,14 +76,15 @@ class Reader {
   }
 
   /**
-   * A reply is bounded in bytes: what is missing is asked for again.
+   * A reply is bounded in bytes: what is missing is asked for again. So is a request: with large records it would be packed for each few of them.
    *
    * @param {Buffer[]} requests
    * @param {(Buffer | undefined)[]} found answers to the first of them
    */
   async #readRest(requests, found) {
     while (found.length < requests.length) {
-      const answers = await this.#native.getLater(Buffer.concat(requests.slice(found.length)));
+      const next = requests.slice(found.length, found.length + MANY);
+      const answers = await this.#native.getLater(Buffer.concat(next));
       for (const answer of unpack(answers)) found.push(answer);
     }
     return found;
