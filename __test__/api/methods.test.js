@@ -5,7 +5,7 @@
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const { database } = require('../fixture.js');
-const { FlowDBError } = require('../../index.js');
+const { Database, FlowDBError } = require('../../index.js');
 
 /** What a call answers with: an error thrown at once, or one that its promise, or first step, rejects with. */
 async function failure(call) {
@@ -33,6 +33,7 @@ const CALLS = {
   'series.deleteRange of nothing': (db) => db.series.deleteRange({ from: 1, to: 1 }),
   'series.clear': (db) => db.series.clear(), 'series.scan': (db) => db.series.scan(), 'series.count': (db) => db.series.count(),
   'series.aggregate': (db) => db.series.aggregate({ agg: 'sum' }), 'series.aggregate of nothing': (db) => db.series.aggregate({ agg: 'sum', from: 1, to: 1 }),
+  put: (db) => db.put('k', 1), get: (db) => db.get('k'), getSync: (db) => db.getSync('k'), delete: (db) => db.delete('k'), scan: (db) => db.scan(),
   batch: (db) => db.batch([]), flush: (db) => db.flush(), compact: (db) => db.compact(), clear: (db) => db.clear(), snapshot: (db) => db.snapshot(),
   checkpoint: (db) => db.checkpoint('somewhere'), resume: (db) => db.resume(), stats: (db) => db.stats(), metricsText: (db) => db.metricsText(),
 };
@@ -74,6 +75,9 @@ const WRONG = [
   ['to', (db) => db.series.deleteRange({ prefix: 'a', to: undefined })], ['prefix', (db) => db.series.deleteRange({ prefix: undefined, to: 1 })], ['values', (db) => db.series.scan({ values: 1 })], ['key', (db) => db.series.count({ key: 'a', prefix: 'a' })],
   ['agg', (db) => db.series.aggregate({})], ['agg', (db) => db.series.aggregate({ agg: [] })], ['agg', (db) => db.series.aggregate({ agg: ['median'] })],
   ['window', (db) => db.series.aggregate({ agg: 'sum', window: 0 })], ['window', (db) => db.series.aggregate({ agg: 'sum', window: '1h' })], ['window', (db) => db.series.aggregate({ agg: 'sum', window: Infinity })],
+  ['prefix', (db) => db.clear({ prefix: 'a' })], ['prefix', (db) => db.series.clear({ prefix: 'a' })], ['ts', (db) => db.series.getSync('k')],
+  ['directory', (db) => db.checkpoint('')], ['directory', () => Database.verify(5)], ['directory', () => Database.destroy('')], ['directory', () => Database.repair(5, 'x')],
+  ['options', (db) => db.put('k', 1, null)], ['key', (db) => db.getSync(5)], ['start', (db) => db.scan({ start: 'a' })], ['ts', (db) => db.delete('k', { ts: 1.5 })],
   ['field', (db) => db.series.aggregate({ agg: 'sum', field: 5 })], ['signal', (db) => db.series.aggregate({ agg: 'sum', signal: 5 })],
   ['operations[0]', (db) => db.batch([{ type: 'put', key: 'k', value: 1, ttl: -1 }])],
   ['operations[1]', (db) => db.batch(Object.assign([{ type: 'put', key: 'k', value: 1 }], { length: 2 }))], ['keys[1]', (db) => db.kv.getMany(Object.assign(['k'], { length: 2 }))],
