@@ -253,6 +253,8 @@ class Session {
   }
 
   async #close() {
+    // Subscribers hear of the writes below; one that closes the database, too, is to find it closing.
+    await undefined;
     await this.#writes.settled();
     if (this.#inFlight > 0) await new Promise((resolve) => { this.#whenQuiet = () => resolve(undefined); });
     try {

@@ -148,6 +148,25 @@ test('diagnostics tell of commits, flushes and compactions', async (t) => {
   assert.equal(found('close').length, 1);
 });
 
+test('a database that is closed by who hears of its last write is closed once', async (t) => {
+  const db = await open({ memory: true });
+  const [closing, closed] = [[], []];
+  const onWrite = () => closing.push(db.close());
+  const onClose = (message) => closed.push(message);
+  subscribe('flowdb:write', onWrite);
+  subscribe('flowdb:close', onClose);
+  t.after(() => {
+    unsubscribe('flowdb:write', onWrite);
+    unsubscribe('flowdb:close', onClose);
+  });
+  const written = db.kv.put('k', 'x');
+  closing.push(db.close());
+  await Promise.all([written, ...closing]);
+  assert.equal(new Set(closing).size, 1, 'one promise');
+  assert.equal(closing.length, 2);
+  assert.equal(closed.length, 1);
+});
+
 test('a logger hears what the library has to say, once, and nothing after the last close', async (t) => {
   const where = directory(t);
   const lines = [];
