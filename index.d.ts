@@ -208,7 +208,7 @@ export interface KeyRangeOptions {
 export interface RangeOptions extends KeyRangeOptions, SnapshotOptions, SignalOptions {
   /** From the largest to the smallest. Default false. */
   reverse?: boolean;
-  /** At most so many entries, from 0. Default: all. */
+  /** At most so many entries, from 0. Default: Infinity, all. */
   limit?: number;
   /** Default: the database's. */
   keyEncoding?: KeyEncoding;
@@ -244,7 +244,7 @@ export interface LatestOfEachOptions extends KeyRangeOptions, SnapshotOptions, V
   at?: Timestamp;
   /** From the last key to the first. Default false. */
   reverse?: boolean;
-  /** At most so many series, from 0. Default: all. */
+  /** At most so many series, from 0. Default: Infinity, all. */
   limit?: number;
   /** Default: the database's. */
   keyEncoding?: KeyEncoding;
@@ -364,6 +364,9 @@ export interface Kv {
    * The value of `key`, or else what `loader` returns, which is put then. Of all calls of this handle for a key that come while its loader runs, only
    * the first has its loader called; all get a copy of what it gives. What is put by someone else meanwhile stays, and is what they get. `undefined`
    * is not put. If the loader fails, all reject with its error and nothing is put.
+   *
+   * A `delete` does not call a running load back: what the loader read before it may be put after it. Where that matters, `put` the new value instead of
+   * deleting the old one.
    *
    * `signal` ends the waiting of this call; the loader's own `signal` is aborted once nobody waits any more, and when the database is closed: calls
    * whose loader still runs then reject with `FLOWDB_CLOSED`. What a loader gives although it was aborted is put, unless the database is closed.

@@ -313,6 +313,7 @@ function throwIfAborted(signal) {
  * @returns {number}
  */
 function checkLimit(limit) {
+  if (limit === Infinity) return limit;
   return checkInteger('limit', limit, 0, Number.MAX_SAFE_INTEGER) ?? Infinity;
 }
 

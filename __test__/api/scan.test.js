@@ -49,6 +49,8 @@ test('limit, keys and values shape the result', async (t) => {
   const { db } = await filled(t, 20);
   assert.equal((await db.scan({ limit: 7 }).all()).length, 7);
   assert.equal((await db.scan({ limit: 0 }).all()).length, 0);
+  assert.equal((await db.scan({ limit: Infinity }).all()).length, 20);
+  assert.equal((await db.scan({ limit: Number.MAX_SAFE_INTEGER }).all()).length, 20);
   assert.deepEqual(await db.scan({ limit: 1, values: false }).all(), ['k000000']);
   assert.deepEqual(await db.scan({ limit: 2, keys: false, reverse: true }).all(), ['v19', 'v18']);
   assert.deepEqual(await db.scan({ limit: 1, valueEncoding: 'buffer' }).all(), [{ key: 'k000000', value: Buffer.from('v0') }]);
