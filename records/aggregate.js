@@ -5,12 +5,15 @@
 const { decodeKey } = require('./keys.js');
 const { readInt64 } = require('./numbers.js');
 const { expected, throwIfAborted } = require('./options.js');
+const { isOverdue, nextTurn } = require('./turn.js');
 
 /** In the order in which src/aggregate.rs packs them. */
 const FUNCTIONS = ['count', 'sum', 'avg', 'min', 'max', 'first', 'last'];
 
 /** Points that a worker goes through before others get their turn. */
 const POINTS = 20_000;
+/** Rows that are made before the event loop is looked after. */
+const ROWS = 256;
 const KEY_OFFSET = 12 + 8 * FUNCTIONS.length;
 
 /**
@@ -41,7 +44,10 @@ function aggregate(session, request, { agg, step, field, isJson, keyEncoding }, 
       for (;;) {
         const page = await native.nextLater(POINTS);
         throwIfAborted(signal);
-        for (const row of unpackRows(page, shape)) rows.push(row);
+        for (const row of unpackRows(page, shape)) {
+          rows.push(row);
+          if (rows.length % ROWS === 0 && isOverdue()) await nextTurn();
+        }
         if (page[0] === 1) return rows;
       }
     } finally {
