@@ -15,11 +15,18 @@ use napi::bindgen_prelude::AsyncTask;
 use napi_derive::napi;
 use parking_lot::Mutex;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// An aggregation, which holds a snapshot until it is through, fails or is closed.
 #[napi]
 pub struct RecordAggregation {
-    aggregation: Arc<Mutex<Option<Aggregation>>>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    /// None while a worker has it, and at its end.
+    aggregation: Mutex<Option<Aggregation>>,
+    closed: AtomicBool,
 }
 
 #[napi]
@@ -30,20 +37,29 @@ impl RecordAggregation {
             return Err(Error::invalid("only series are aggregated"));
         }
         let aggregation = records.series().aggregate(&range, window, step, source);
-        Ok(RecordAggregation { aggregation: Arc::new(Mutex::new(Some(aggregation))) })
+        let shared = Shared { aggregation: Mutex::new(Some(aggregation)), closed: AtomicBool::new(false) };
+        Ok(RecordAggregation { shared: Arc::new(shared) })
     }
 
     /// Goes through so many points more, on a worker, and gives the rows that they complete.
     #[napi]
     pub fn next_later(&self, points: u32) -> AsyncTask<Work<Vec<u8>>> {
-        let aggregation = Arc::clone(&self.aggregation);
-        task::run(move || next_page(&mut aggregation.lock(), points as usize))
+        let shared = Arc::clone(&self.shared);
+        task::run(move || {
+            let page = next_page(&mut shared.aggregation.lock(), points as usize);
+            // Closed meanwhile, by who could not wait for this.
+            if shared.closed.load(Ordering::SeqCst) {
+                *shared.aggregation.lock() = None;
+            }
+            page
+        })
     }
 
     /// Lets go of the snapshot. What is being read is finished first, by its worker.
     #[napi]
     pub fn close(&self) {
-        if let Some(mut aggregation) = self.aggregation.try_lock() {
+        self.shared.closed.store(true, Ordering::SeqCst);
+        if let Some(mut aggregation) = self.shared.aggregation.try_lock() {
             *aggregation = None;
         }
     }

@@ -3,7 +3,7 @@
 use super::overlay::{Known, Overlay};
 use crate::keyspace::KeySpan;
 use bytes::Bytes;
-use flowdb_engine::{DbIterator, ReadTier, Result};
+use flowdb_engine::{DbIterator, Error, ReadTier, Result};
 
 /// A key, and its value if that was wanted.
 pub(crate) type Pair = (Bytes, Option<Bytes>);
@@ -23,6 +23,9 @@ impl Wanted {
         if key_only { Wanted::Key } else { Wanted::Value }
     }
 }
+
+/// Entries that the overlay hides, one behind the other, which the JS thread steps over. A worker does what takes longer.
+const HIDDEN_MAX: usize = 2048;
 
 /// A gap between the keys of a span. What is written to the overlay between two steps is seen by the next one.
 #[derive(Debug)]
@@ -165,9 +168,11 @@ impl Walk {
         Ok(Some((Bytes::copy_from_slice(key), value)))
     }
 
-    /// Past the entries before `at` and those that the overlay hides.
+    /// Past the entries before `at` and those that the overlay hides. `WouldBlock` where only memory is read and there are many of these.
     fn skip_forward(&mut self, overlay: &Overlay) -> Result<()> {
+        let mut hidden = 0;
         while self.entries.valid() {
+            self.count_hidden(&mut hidden)?;
             let key = self.entries.key();
             if key[..] < self.at[..] {
                 self.clear_from.clone_from(&self.at);
@@ -183,8 +188,18 @@ impl Walk {
         Ok(())
     }
 
+    fn count_hidden(&self, hidden: &mut usize) -> Result<()> {
+        *hidden += 1;
+        match self.tier {
+            ReadTier::Memory if *hidden > HIDDEN_MAX => Err(Error::would_block()),
+            _ => Ok(()),
+        }
+    }
+
     fn skip_backward(&mut self, overlay: &Overlay) -> Result<()> {
+        let mut hidden = 0;
         while self.entries.valid() {
+            self.count_hidden(&mut hidden)?;
             let key = self.entries.key();
             if key[..] >= self.at[..] {
                 self.clear_from.clone_from(&self.at);
@@ -208,7 +223,7 @@ mod tests {
     use crate::document::testing::Fixture;
     use crate::keyspace::DOCUMENTS;
     use flowdb_engine::format::NEVER;
-    use flowdb_engine::{Db, ReadOptions, WriteBatch, WriteOptions};
+    use flowdb_engine::{Db, ErrorKind, ReadOptions, WriteBatch, WriteOptions};
     use std::ops::Bound;
 
     #[test]
@@ -245,6 +260,26 @@ mod tests {
         assert_eq!(last(&mut walk, &overlay, Placed::Nowhere), "k2", "k2 is not hidden, and was passed");
         assert_eq!(first(&mut walk, &overlay, Placed::Nowhere), "k1", "the other way");
         assert_eq!(last(&mut walk, &overlay, Placed::Nowhere), "k2", "and back");
+    }
+
+    #[test]
+    fn many_hidden_entries_are_a_workers() {
+        let names: Vec<String> = (0..=HIDDEN_MAX + 1).map(|number| format!("k{number:05}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let (_db, mut walk, mut overlay) = walk_over(&names);
+        let (last_name, hidden) = names.split_last().unwrap();
+        hidden.iter().for_each(|name| overlay.delete(Bytes::copy_from_slice(name.as_bytes())));
+        walk.tier = ReadTier::Memory;
+        let refused = |found: Result<Option<Pair>>| found.unwrap_err().kind() == ErrorKind::WouldBlock;
+        assert!(refused(walk.next(&overlay, Wanted::Key)));
+        assert_eq!(walk.position(), b"k", "it stays where it was");
+        walk.tier = ReadTier::Disk;
+        assert_eq!(walk.next(&overlay, Wanted::Key).unwrap().unwrap().0, *last_name);
+        walk.place(last_name.as_bytes().to_vec());
+        walk.tier = ReadTier::Memory;
+        assert!(refused(walk.prev(&overlay, Wanted::Key)));
+        walk.tier = ReadTier::Disk;
+        assert_eq!(walk.prev(&overlay, Wanted::Key).unwrap(), None);
     }
 
     /// A walk over these stored keys.
