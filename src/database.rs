@@ -198,6 +198,8 @@ impl RecordStore {
     #[napi]
     pub fn close(&self) -> AsyncTask<Work<()>> {
         self.closed.store(true, Ordering::Relaxed);
+        // Here, as this is dropped only by the garbage collector, which does not see threads.
+        self.lane.stop();
         *self.notices.lock() = None;
         let handle = Arc::clone(&self.handle);
         task::run(move || handle.close())

@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// The outcome of a requested sync: its number, and the error if it failed.
 pub(crate) type Outcome = (u32, Option<Arc<Error>>);
 
-/// The lane of one handle. Ends, after what was asked for, when it is dropped.
+/// The lane of one handle. Ends, after what was asked for, when it is stopped or dropped.
 pub(crate) struct Lane {
     shared: Arc<Shared>,
 }
@@ -54,12 +54,17 @@ impl Lane {
     pub(crate) fn take_outcomes(&self) -> Vec<Outcome> {
         std::mem::take(&mut self.shared.state.lock().outcomes)
     }
+
+    /// Ends its thread, after what was asked for. Nothing may be asked for afterwards.
+    pub(crate) fn stop(&self) {
+        self.shared.state.lock().stopped = true;
+        self.shared.changed.notify_one();
+    }
 }
 
 impl Drop for Lane {
     fn drop(&mut self) {
-        self.shared.state.lock().stopped = true;
-        self.shared.changed.notify_one();
+        self.stop();
     }
 }
 

@@ -1,9 +1,10 @@
 'use strict';
 
 const assert = require('node:assert/strict');
+const { readdirSync } = require('node:fs');
 const { test } = require('node:test');
 const { open } = require('../../index.js');
-const { directory } = require('../fixture.js');
+const { directory, eventually } = require('../fixture.js');
 
 const CLOSED = { name: 'FlowDBError', code: 'FLOWDB_CLOSED' };
 
@@ -91,4 +92,18 @@ test('await using closes', { skip: typeof Symbol.asyncDispose !== 'symbol' }, as
   const db = await open({ memory: true });
   await db[Symbol.asyncDispose]();
   await assert.rejects(db.get('k'), CLOSED);
+});
+
+test('a database that was closed leaves no thread', { skip: process.platform !== 'linux' }, async (t) => {
+  const path = directory(t);
+  const threads = () => readdirSync('/proc/self/task').length;
+  const openAndClose = async () => {
+    const db = await open(path);
+    await db.put('k', 'x', { sync: true });
+    await db.close();
+  };
+  await openAndClose();
+  const before = threads();
+  for (let round = 0; round < 20; round += 1) await openAndClose();
+  assert.ok(await eventually(() => threads() <= before + 5), `${before} threads, then ${threads()}`);
 });
