@@ -5,25 +5,29 @@
 use crate::channel::Channel;
 use crate::error;
 use crate::events;
+use crate::external_memory::ExternalMemory;
 use crate::maintenance::{self, Scheduler};
 use crate::options::open_store;
 use crate::task::{self, Reply, Work};
 use flowdb_engine::{Error, ErrorKind, ReadTier, Result};
 use flowdb_store::document::{ClientId, CommitOutcome, Event, Mode, World};
 use flowdb_store::{StoreHandle, StoreOptions};
-use napi::bindgen_prelude::{AsyncTask, BufferSlice, Env, Function, Object, Uint32Array, Utf16String};
+use napi::bindgen_prelude::{
+    AsyncTask, BufferSlice, Env, Function, Object, ObjectFinalize, Uint32Array, Utf16String,
+};
 use napi_derive::napi;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A client, and the handle that keeps its store open.
-#[napi]
+#[napi(custom_finalize)]
 pub struct DocumentClient {
     world: Arc<World>,
     client: ClientId,
     channel: Arc<Channel>,
     handle: Arc<StoreHandle>,
     held: AtomicBool,
+    memory: ExternalMemory,
 }
 
 impl Reply for DocumentClient {
@@ -47,7 +51,14 @@ impl DocumentClient {
                 channel.notify();
             }
         }));
-        Ok(DocumentClient { world, client, channel, handle: Arc::new(handle), held: AtomicBool::new(false) })
+        Ok(DocumentClient {
+            world,
+            client,
+            channel,
+            handle: Arc::new(handle),
+            held: AtomicBool::new(false),
+            memory: ExternalMemory::default(),
+        })
     }
 }
 
@@ -145,6 +156,7 @@ impl DocumentClient {
     #[napi]
     pub fn commit(&self, env: Env, transaction: u32, strict: bool) -> napi::Result<bool> {
         let outcome = self.world.commit(self.client, transaction, strict);
+        self.memory.tell(&env, self.handle.memory_bytes());
         maintenance::start_slice(&env);
         match outcome.map_err(|error| error::to_js(&env, &error))? {
             CommitOutcome::Committed => Ok(true),
@@ -166,6 +178,8 @@ impl DocumentClient {
     /// Events since the last time, in order.
     #[napi(ts_return_type = "object[]")]
     pub fn drain<'env>(&self, env: &'env Env) -> napi::Result<Vec<Object<'env>>> {
+        // What a worker has committed meanwhile is there now.
+        self.memory.tell(env, self.handle.memory_bytes());
         let mut objects = Vec::new();
         for event in self.world.drain(self.client) {
             match event {
@@ -194,8 +208,16 @@ impl DocumentClient {
     pub fn dispose(&self, env: Env) -> napi::Result<AsyncTask<Work<()>>> {
         self.world.drop_client(self.client);
         self.hold(env, false)?;
+        self.memory.tell(&env, 0);
         let handle = Arc::clone(&self.handle);
         Ok(task::run(move || handle.close()))
+    }
+}
+
+impl ObjectFinalize for DocumentClient {
+    fn finalize(self, env: Env) -> napi::Result<()> {
+        self.memory.tell(&env, 0);
+        Ok(())
     }
 }
 

@@ -13,6 +13,7 @@ pub mod documents;
 pub mod environment;
 mod error;
 mod events;
+mod external_memory;
 pub mod keys;
 mod lane;
 pub mod logging;

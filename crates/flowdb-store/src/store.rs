@@ -45,6 +45,8 @@ pub struct Store {
     last_timestamp: AtomicI64,
     listeners: Arc<Listeners>,
     kv_usage: UsageCounter,
+    /// Where the data is, if it is in memory.
+    memory: Option<MemoryFileSystem>,
 }
 
 impl Store {
@@ -62,8 +64,8 @@ impl Store {
         engine.trees.iter_mut().for_each(|tree| tree.write_buffer_bytes = MEMORY_WRITE_BUFFER_BYTES);
         engine.log_segment_bytes = MEMORY_LOG_SEGMENT_BYTES;
         engine.log_bytes_max = MEMORY_LOG_BYTES_MAX;
-        let fs = Arc::new(MemoryFileSystem::default());
-        let store = Self::start(fs, Path::new("memory"), engine, options)?;
+        let fs = MemoryFileSystem::default();
+        let store = Self::start(Arc::new(fs.clone()), Some(fs), Path::new("memory"), engine, options)?;
         Ok(StoreHandle::alone(store))
     }
 
@@ -73,11 +75,12 @@ impl Store {
         dir: &Path,
         options: &StoreOptions,
     ) -> Result<Arc<Self>> {
-        Self::start(fs, dir, engine_options(), options)
+        Self::start(fs, None, dir, engine_options(), options)
     }
 
     fn start(
         fs: Arc<dyn FileSystem>,
+        memory: Option<MemoryFileSystem>,
         dir: &Path,
         mut engine: Options,
         options: &StoreOptions,
@@ -95,6 +98,7 @@ impl Store {
             last_timestamp: AtomicI64::new(i64::MIN),
             listeners,
             kv_usage: UsageCounter::default(),
+            memory,
         });
         executor.attach(&store);
         Ok(store)
@@ -108,6 +112,11 @@ impl Store {
     /// The engine.
     pub fn db(&self) -> &Db {
         &self.db
+    }
+
+    /// Bytes of memory that the data of a store in memory takes; 0 for one on disk.
+    pub fn memory_bytes(&self) -> usize {
+        self.memory.as_ref().map_or(0, MemoryFileSystem::bytes)
     }
 
     /// Its cache entries, as they are at the time of each read.

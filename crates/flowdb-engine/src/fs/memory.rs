@@ -10,6 +10,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What a crash leaves of creations, renames and removals in a directory that was not synced after them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -44,6 +45,8 @@ pub struct MemoryFileSystem {
 struct Shared {
     is_crashable: bool,
     tree: Mutex<Tree>,
+    /// Bytes that all files take, those included that only open handles keep.
+    total: Arc<AtomicUsize>,
 }
 
 struct Tree {
@@ -127,12 +130,17 @@ impl Tree {
         Ok(Arc::clone(directory.files.get(name).ok_or(io::ErrorKind::NotFound)?))
     }
 
-    fn file_or_new(&mut self, path: &Path, is_crashable: bool) -> io::Result<Arc<MemoryFile>> {
+    fn file_or_new(
+        &mut self,
+        path: &Path,
+        is_crashable: bool,
+        total: &Arc<AtomicUsize>,
+    ) -> io::Result<Arc<MemoryFile>> {
         let (directory, name) = self.locate(path)?;
         if let Some(file) = directory.files.get(name) {
             return Ok(Arc::clone(file));
         }
-        let file = Arc::new(MemoryFile::new(is_crashable));
+        let file = Arc::new(MemoryFile::new(is_crashable, total));
         directory.change(is_crashable, None, Some((name, Arc::clone(&file))));
         Ok(file)
     }
@@ -147,16 +155,21 @@ impl Default for MemoryFileSystem {
 impl MemoryFileSystem {
     /// An empty one that keeps each byte once.
     pub fn new() -> Self {
-        Self::with_tree(false, Tree::new())
+        Self::with_tree(false, Tree::new(), Arc::default())
     }
 
     /// An empty one that remembers what was synced, for [`MemoryFileSystem::crash`]. Costs twice the memory.
     pub fn crashable() -> Self {
-        Self::with_tree(true, Tree::new())
+        Self::with_tree(true, Tree::new(), Arc::default())
     }
 
-    fn with_tree(is_crashable: bool, tree: Tree) -> Self {
-        MemoryFileSystem { shared: Arc::new(Shared { is_crashable, tree: Mutex::new(tree) }) }
+    fn with_tree(is_crashable: bool, tree: Tree, total: Arc<AtomicUsize>) -> Self {
+        MemoryFileSystem { shared: Arc::new(Shared { is_crashable, tree: Mutex::new(tree), total }) }
+    }
+
+    /// Bytes of memory that the contents of all files take, but for what [`MemoryFileSystem::crash`] needs.
+    pub fn bytes(&self) -> usize {
+        self.shared.total.load(Ordering::Relaxed)
     }
 
     /// What a power cut at this moment could leave, as a new file system on which nothing is locked. This one goes on as
@@ -169,7 +182,7 @@ impl MemoryFileSystem {
         let tree = self.shared.tree.lock();
         let is_crashable = self.shared.is_crashable;
         let mut random = Random::new(options.seed);
-        let mut crashed_tree = Tree::new();
+        let (mut crashed_tree, total) = (Tree::new(), Arc::default());
         // By address: a file that a rename between directories left under two names stays one file.
         let mut crashed_files = HashMap::new();
         for (path, directory) in &tree.directories {
@@ -183,7 +196,8 @@ impl MemoryFileSystem {
                 let crashed = match crashed_files.entry(Arc::as_ptr(&file)) {
                     Entry::Occupied(entry) => Arc::clone(entry.get()),
                     Entry::Vacant(entry) => {
-                        let crashed = file.crash(options.unsynced, &mut random).expect("memory for the copy");
+                        let crashed =
+                            file.crash(options.unsynced, &mut random, &total).expect("memory for the copy");
                         Arc::clone(entry.insert(Arc::new(crashed)))
                     }
                 };
@@ -192,7 +206,7 @@ impl MemoryFileSystem {
             let synced = if is_crashable { files.clone() } else { Files::new() };
             crashed_tree.directories.insert(path.clone(), Directory { files, synced, changes: Vec::new() });
         }
-        Self::with_tree(is_crashable, crashed_tree)
+        Self::with_tree(is_crashable, crashed_tree, total)
     }
 }
 
@@ -217,7 +231,7 @@ impl FileSystem for MemoryFileSystem {
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn WritableFile>> {
-        let file = self.shared.tree.lock().file_or_new(path, self.shared.is_crashable)?;
+        let file = self.shared.tree.lock().file_or_new(path, self.shared.is_crashable, &self.shared.total)?;
         if WritableFile::len(&*file)? > 0 {
             file.set_len(0)?;
         }
@@ -268,7 +282,7 @@ impl FileSystem for MemoryFileSystem {
 
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>> {
         let mut tree = self.shared.tree.lock();
-        tree.file_or_new(path, self.shared.is_crashable)?;
+        tree.file_or_new(path, self.shared.is_crashable, &self.shared.total)?;
         if tree.shared.contains_key(path) || !tree.locked.insert(path.to_path_buf()) {
             return Ok(None);
         }
@@ -432,6 +446,26 @@ mod tests {
         assert_eq!(seen.len(), 4, "all combinations appear");
         fs.sync_dir(Path::new(DIR)).unwrap();
         assert_eq!(fs.crash(&CrashOptions::default()).list(Path::new(DIR)).unwrap(), ["old"]);
+    }
+
+    #[test]
+    fn the_bytes_of_all_files_are_counted_until_they_are_freed() {
+        for fs in [MemoryFileSystem::new(), crashable()] {
+            fs.create_dir_all(Path::new(DIR)).unwrap();
+            let before = fs.bytes();
+            let [first, second] = ["first", "second"].map(|name| fs.create(&path(name)).unwrap());
+            first.write_at(0, &[1; 10_000]).unwrap();
+            second.write_at(0, &[1; 20_000]).unwrap();
+            assert!((30_000..40_000).contains(&(fs.bytes() - before)), "{}", fs.bytes());
+            second.set_len(10).unwrap();
+            assert!((10_000..20_000).contains(&(fs.bytes() - before)), "{}", fs.bytes());
+            fs.sync_dir(Path::new(DIR)).unwrap();
+            fs.remove(&path("first")).unwrap();
+            fs.sync_dir(Path::new(DIR)).unwrap();
+            assert!(fs.bytes() >= 10_000, "someone still has it open");
+            drop(first);
+            assert!(fs.bytes() < 1_000, "{}", fs.bytes());
+        }
     }
 
     #[test]

@@ -5,6 +5,8 @@ use super::{ReadableFile, WritableFile};
 use parking_lot::RwLock;
 use std::fmt;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What a crash leaves of writes that were not synced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,6 +28,8 @@ const SECTOR_BYTES: usize = 512;
 /// A file. Each has its own lock, so that writers of different files do not meet.
 pub(super) struct MemoryFile {
     contents: RwLock<Contents>,
+    /// Bytes that all files of the file system take; histories are not counted.
+    total: Arc<AtomicUsize>,
 }
 
 struct Contents {
@@ -47,32 +51,57 @@ enum Change {
 }
 
 impl MemoryFile {
-    pub(super) fn new(crashable: bool) -> Self {
-        Self::with_contents(Vec::new(), crashable)
+    /// An empty one, whose bytes are counted in `total`.
+    pub(super) fn new(crashable: bool, total: &Arc<AtomicUsize>) -> Self {
+        Self::with_contents(Vec::new(), crashable, total)
     }
 
-    fn with_contents(bytes: Vec<u8>, crashable: bool) -> Self {
+    fn with_contents(bytes: Vec<u8>, crashable: bool, total: &Arc<AtomicUsize>) -> Self {
         let history = crashable.then(|| History { synced: bytes.clone(), changes: Vec::new() });
-        MemoryFile { contents: RwLock::new(Contents { bytes, history }) }
+        total.fetch_add(bytes.capacity(), Ordering::Relaxed);
+        MemoryFile { contents: RwLock::new(Contents { bytes, history }), total: Arc::clone(total) }
     }
 
     /// The file after a crash. Without a history everything counts as synced.
-    pub(super) fn crash(&self, unsynced: Unsynced, random: &mut Random) -> io::Result<MemoryFile> {
+    pub(super) fn crash(
+        &self,
+        unsynced: Unsynced,
+        random: &mut Random,
+        total: &Arc<AtomicUsize>,
+    ) -> io::Result<MemoryFile> {
         let contents = self.contents.read();
         let bytes = match &contents.history {
             Some(history) => history.crash(unsynced, random)?,
             None => contents.bytes.clone(),
         };
-        Ok(Self::with_contents(bytes, contents.history.is_some()))
+        Ok(Self::with_contents(bytes, contents.history.is_some(), total))
+    }
+
+    /// Changes the contents, and counts what they take from then on.
+    fn update(&self, act: impl FnOnce(&mut Contents) -> io::Result<()>) -> io::Result<()> {
+        let mut contents = self.contents.write();
+        let before = contents.bytes.capacity();
+        let result = act(&mut contents);
+        let after = contents.bytes.capacity();
+        // Wraps around where a file became smaller.
+        self.total.fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
+        result
     }
 
     fn change(&self, change: Change) -> io::Result<()> {
-        let mut contents = self.contents.write();
-        change.apply(&mut contents.bytes)?;
-        if let Some(history) = &mut contents.history {
-            history.changes.push(change);
-        }
-        Ok(())
+        self.update(|contents| {
+            change.apply(&mut contents.bytes)?;
+            if let Some(history) = &mut contents.history {
+                history.changes.push(change);
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Drop for MemoryFile {
+    fn drop(&mut self) {
+        self.total.fetch_sub(self.contents.get_mut().bytes.capacity(), Ordering::Relaxed);
     }
 }
 
@@ -170,12 +199,13 @@ fn to_usize(number: u64) -> io::Result<usize> {
 impl WritableFile for MemoryFile {
     fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let offset = to_usize(offset)?;
-        let mut contents = self.contents.write();
-        write(&mut contents.bytes, offset, data)?;
-        if let Some(history) = &mut contents.history {
-            history.changes.push(Change::Write { offset, data: data.to_vec() });
-        }
-        Ok(())
+        self.update(|contents| {
+            write(&mut contents.bytes, offset, data)?;
+            if let Some(history) = &mut contents.history {
+                history.changes.push(Change::Write { offset, data: data.to_vec() });
+            }
+            Ok(())
+        })
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -237,7 +267,7 @@ mod tests {
 
     #[test]
     fn writes_overlap_extend_and_leave_zeros_between() {
-        let file = MemoryFile::new(false);
+        let file = MemoryFile::new(false, &Arc::default());
         file.write_at(2, b"cd").unwrap();
         file.write_at(3, b"DEF").unwrap();
         assert_eq!(bytes(&file), b"\0\0cDEF");
@@ -251,7 +281,7 @@ mod tests {
 
     #[test]
     fn a_plain_file_keeps_one_copy_and_little_spare_room() {
-        let file = MemoryFile::new(false);
+        let file = MemoryFile::new(false, &Arc::default());
         file.allocate(1 << 20).unwrap();
         assert_eq!(bytes(&file).len(), 0);
         for index in 0..10_000u64 {
@@ -264,7 +294,7 @@ mod tests {
 
     #[test]
     fn random_prefixes_are_prefixes_and_reach_both_ends() {
-        let file = MemoryFile::new(true);
+        let file = MemoryFile::new(true, &Arc::default());
         file.write_at(0, b"ab").unwrap();
         WritableFile::sync(&file).unwrap();
         file.write_at(2, b"cd").unwrap();
@@ -272,7 +302,7 @@ mod tests {
         let mut lengths = std::collections::BTreeSet::new();
         let mut random = Random::new(1);
         for _ in 0..200 {
-            let crashed = bytes(&file.crash(Unsynced::RandomPrefix, &mut random).unwrap());
+            let crashed = bytes(&file.crash(Unsynced::RandomPrefix, &mut random, &Arc::default()).unwrap());
             assert!(b"abcdef".starts_with(&crashed), "{crashed:?}");
             lengths.insert(crashed.len());
         }
@@ -281,11 +311,11 @@ mod tests {
 
     #[test]
     fn random_sectors_may_keep_a_later_one_without_an_earlier() {
-        let file = MemoryFile::new(true);
+        let file = MemoryFile::new(true, &Arc::default());
         file.write_at(500, &[1; 600]).unwrap();
         let mut random = Random::new(2);
         let holes = (0..100).filter(|_| {
-            let crashed = bytes(&file.crash(Unsynced::RandomSectors, &mut random).unwrap());
+            let crashed = bytes(&file.crash(Unsynced::RandomSectors, &mut random, &Arc::default()).unwrap());
             crashed.len() == 1100 && crashed[511] == 0
         });
         assert!(holes.count() > 10);
