@@ -20,35 +20,12 @@ function resultText(result) {
   return Object.prototype.toString.call(result).startsWith('[object IDBCursor') ? cursorText(result) : canonical(result);
 }
 
-/**
- * Whether the store's transaction takes requests; if so it gets one.
- * @param {any} store
- */
-function isActive(store) {
-  try {
-    store.count();
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/**
- * Calls left out because Chromium does other than the standard says: it looks at a key, and at the options of
- * getAll() and its like, before it asks for the transaction, and its getAllRecords() does not ask at all, which ends the page.
- * @param {any} operation
- * @param {any} transaction
- * @param {any} store
- */
-function isLeftOut({ method, wrongKey }, transaction, store) {
-  if (method.startsWith('getAll')) return !isActive(store);
-  return wrongKey && (transaction.mode === 'readonly' || !isActive(store));
-}
-
 class Operations {
   /** Requests and transactions: their lanes and names. @type {WeakMap<object, { lane: string, name: string, earlier: any[] }>} */
   names = new WeakMap();
   #made = new Set();
+  /** Stores that got a unique index in a transaction of their own. @type {WeakSet<object>} */
+  #withNewUniqueIndex = new WeakSet();
   /** Stores and indexes of a transaction by name. @type {WeakMap<object, Map<string, any>>} */
   #sources = new WeakMap();
 
@@ -85,11 +62,11 @@ class Operations {
       case 'nested': return this.#nested(operation.transaction, db);
       case 'describe': return this.#describe(context);
       case 'lookUp': return transaction.objectStore(transaction.objectStoreNames[0]);
-      // A request after the commit of a version change ends Chromium's page.
+      // Pages in which a request followed the commit of a version change ended without a log.
       case 'commit': return transaction.mode === 'versionchange' ? undefined : transaction.commit();
       case 'abort': return transaction.abort();
       case 'createStore': return db.createObjectStore(evaluate(operation.name), evaluate(operation.options));
-      case 'deleteStore': return db.deleteObjectStore(this.#store(transaction, operation.store).name);
+      case 'deleteStore': return this.#deleteStore(this.#store(transaction, operation.store), context);
       case 'renameStore': this.#store(transaction, operation.store).name = evaluate(operation.name); return undefined;
       default: return this.#changeIndex(operation, this.#store(transaction, operation.store));
     }
@@ -101,11 +78,26 @@ class Operations {
    */
   #changeIndex(operation, store) {
     const evaluate = (/** @type {string} */ expression) => this.interpreter.evaluate(expression);
-    if (operation.op === 'createIndex') return store.createIndex(evaluate(operation.name), evaluate(operation.keyPath), evaluate(operation.options));
+    if (operation.op === 'createIndex') return this.#noteIndex(store.createIndex(evaluate(operation.name), evaluate(operation.keyPath), evaluate(operation.options)));
     const name = store.indexNames[operation.index % store.indexNames.length] ?? 'none';
     if (operation.op === 'deleteIndex') return store.deleteIndex(name);
     store.index(name).name = evaluate(operation.name);
     return undefined;
+  }
+
+  /** @param {any} index */
+  #noteIndex(index) {
+    if (index.unique) this.#withNewUniqueIndex.add(index.objectStore);
+  }
+
+  /**
+   * Not where a unique index was made just now, perhaps over duplicates: by the standard that aborts the transaction, in Chromium not if
+   * the store is gone by the time.
+   * @param {any} store
+   * @param {Context} context
+   */
+  #deleteStore(store, { db }) {
+    if (!this.#withNewUniqueIndex.has(store)) db.deleteObjectStore(store.name);
   }
 
   /**
@@ -152,8 +144,35 @@ class Operations {
     const source = operation.index === undefined || indexNames.length === 0 ? store : this.#index(context.transaction, store, indexNames[operation.index % indexNames.length]);
     const args = operation.args.map((/** @type {string} */ expression) => this.interpreter.evaluate(expression));
     if (operation.fit && store.keyPath !== null) args.pop();
-    if (isLeftOut(operation, context.transaction, store)) return;
+    if (this.#isLeftOut(operation, context, store)) return;
     this.follow(operation, source[operation.method](...args), context);
+  }
+
+  /**
+   * Calls left out because Chromium does other than the standard says: it looks at a key, and at the options of getAll() and its like, before it
+   * asks for the transaction. After getAllRecords() on one that was not active, pages ended without a log.
+   * @param {any} operation
+   * @param {Context} context
+   * @param {any} store
+   */
+  #isLeftOut({ id, method, wrongKey }, context, store) {
+    if (method.startsWith('getAll')) return !this.#isActive(id, context, store);
+    return wrongKey && (context.transaction.mode === 'readonly' || !this.#isActive(id, context, store));
+  }
+
+  /**
+   * Whether the store's transaction takes requests; if so it gets one.
+   * @param {string} id
+   * @param {Context} context
+   * @param {any} store
+   */
+  #isActive(id, { lane }, store) {
+    try {
+      this.names.set(store.count(), { lane, name: `${id} probe`, earlier: [] });
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /**
