@@ -5,7 +5,12 @@
 //! there then is compared with plain maps, one for each commit. A longer run:
 //! `FLOWDB_SEEDS=50 cargo test --release -p flowdb-store --test document_crash`.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says its seed"
+)]
 #![allow(clippy::cast_possible_truncation, reason = "the numbers of this test are small")]
 
 use bytes::Bytes;
