@@ -4,6 +4,7 @@ use crate::care::CheckpointReport;
 use crate::changes::{self, Answers};
 use crate::channel::Channel;
 use crate::error;
+use crate::external_memory::ExternalMemory;
 use crate::lane::Lane;
 use crate::maintenance;
 use crate::notices::{Notice, Notices};
@@ -16,7 +17,7 @@ use crate::task::{self, Reply, Work};
 use flowdb_engine::{Durability, Error, ErrorKind, EventListener, LogPosition, Result, WriteOptions};
 use flowdb_store::keyspace::{DOCUMENTS, KV, SERIES};
 use flowdb_store::{Store, StoreHandle};
-use napi::bindgen_prelude::{AsyncTask, Env, Function, Object};
+use napi::bindgen_prelude::{AsyncTask, Env, Function, Object, ObjectFinalize};
 use napi_derive::napi;
 use parking_lot::Mutex;
 use std::path::Path;
@@ -31,7 +32,7 @@ const DONE: i32 = 0;
 const WOULD_BLOCK: i32 = -2;
 
 /// An open handle of a store, and what one environment needs for its records.
-#[napi]
+#[napi(custom_finalize)]
 pub struct RecordStore {
     handle: Arc<StoreHandle>,
     channel: Arc<Channel>,
@@ -42,6 +43,14 @@ pub struct RecordStore {
     last_sync: AtomicU32,
     /// Syncs whose outcome JS has not taken yet. The channel is held while there are some.
     syncs: AtomicU32,
+    memory: ExternalMemory,
+}
+
+impl ObjectFinalize for RecordStore {
+    fn finalize(self, env: Env) -> napi::Result<()> {
+        self.memory.tell(&env, 0);
+        Ok(())
+    }
 }
 
 impl Reply for RecordStore {
@@ -71,6 +80,7 @@ impl RecordStore {
                 notices: Mutex::default(),
                 last_sync: AtomicU32::new(0),
                 syncs: AtomicU32::new(0),
+                memory: ExternalMemory::default(),
             })
         }))
     }
@@ -79,6 +89,7 @@ impl RecordStore {
     /// wait, nothing has happened. Positive: done, and a sync of this number is under way.
     #[napi]
     pub fn write(&self, env: Env, operations: &[u8], sync: bool) -> napi::Result<i32> {
+        self.memory.tell(&env, self.handle.memory_bytes());
         let result = self.try_write(operations, sync).and_then(|position| match position {
             Some(position) => self.request_sync(&env, position),
             None => Ok(DONE),
@@ -95,6 +106,7 @@ impl RecordStore {
     #[napi]
     pub fn write_later(&self, env: Env, operations: &[u8], sync: bool) -> napi::Result<AsyncTask<Work<()>>> {
         let store = self.open_store(&env)?;
+        self.memory.tell(&env, store.memory_bytes());
         let operations = operations.to_vec();
         Ok(task::run(move || {
             let batch = read_writes(&store, &operations)?;
@@ -118,6 +130,7 @@ impl RecordStore {
     #[napi(ts_return_type = "Promise<(Buffer | Error)[]>")]
     pub fn change_later(&self, env: Env, changes: &[u8]) -> napi::Result<AsyncTask<Work<Answers>>> {
         let store = self.open_store(&env)?;
+        self.memory.tell(&env, store.memory_bytes());
         let changes = changes.to_vec();
         Ok(task::run(move || changes::make(&store, &changes)))
     }
@@ -196,10 +209,11 @@ impl RecordStore {
 
     /// Gives the handle back; the last one closes the store.
     #[napi]
-    pub fn close(&self) -> AsyncTask<Work<()>> {
+    pub fn close(&self, env: Env) -> AsyncTask<Work<()>> {
         self.closed.store(true, Ordering::Relaxed);
         // Here, as this is dropped only by the garbage collector, which does not see threads.
         self.lane.stop();
+        self.memory.tell(&env, 0);
         *self.notices.lock() = None;
         let handle = Arc::clone(&self.handle);
         task::run(move || handle.close())
