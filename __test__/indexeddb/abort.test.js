@@ -166,3 +166,34 @@ test('forceCloseDatabase aborts transactions, then fires close', async () => {
   assert.deepEqual(order, ['abort AbortError', 'close']);
   assert.throws(() => db.transaction('s'), domException('InvalidStateError'));
 });
+
+test('a store that a version change deleted is there again once it is aborted', async () => {
+  const factory = new IDBFactory();
+  (await openDatabase((created) => created.createObjectStore('s').createIndex('i', 'a'), { factory, version: 1 })).close();
+  const request = factory.open('database', 2);
+  let errors;
+  request.onupgradeneeded = () => {
+    const { result: db, transaction } = request;
+    const store = transaction.objectStore('s');
+    const index = store.index('i');
+    db.deleteObjectStore('s');
+    transaction.onabort = () => { errors = [() => store.get(1), () => index.get(1)].map((call) => { try { call(); return 'none'; } catch ({ name }) { return name; } }); };
+    transaction.abort();
+  };
+  await assert.rejects(result(request), domException('AbortError'));
+  // Of a deleted store it would be an InvalidStateError.
+  assert.deepEqual(errors, ['TransactionInactiveError', 'TransactionInactiveError']);
+});
+
+test('a unique index over duplicates aborts the version change though its store is deleted afterwards', async () => {
+  const upgrade = (undo) => openDatabase((created) => {
+    const store = created.createObjectStore('s');
+    store.put({ a: 1 }, 1);
+    store.put({ a: 1 }, 2);
+    store.createIndex('i', 'a', { unique: true });
+    undo(created, store);
+  });
+  for (const undo of [(db) => db.deleteObjectStore('s'), (_, store) => store.deleteIndex('i')]) {
+    await assert.rejects(upgrade(undo), domException('AbortError'));
+  }
+});

@@ -323,3 +323,18 @@ test('4.3 databases(): names and versions of what is committed, not of what is b
   assert.deepEqual(after.sort((x, y) => (x.name < y.name ? -1 : 1)), [{ name: 'a', version: 2 ** 53 - 1 }, { name: 'b', version: 3 }]);
   for (const each of after) assert.equal(Object.getPrototypeOf(each), Object.prototype);
 });
+
+test('versionchange is not fired at a connection that a listener of another one has closed', async () => {
+  const factory = new IDBFactory();
+  const first = await openDatabase(undefined, { factory, version: 1 });
+  const second = await openDatabase(undefined, { factory, version: 1 });
+  const log = [];
+  first.onversionchange = () => {
+    log.push('first');
+    first.close();
+    second.close();
+  };
+  second.onversionchange = () => log.push('second');
+  (await openDatabase(() => log.push('upgrade'), { factory, version: 2 })).close();
+  assert.deepEqual(log, ['first', 'upgrade']);
+});

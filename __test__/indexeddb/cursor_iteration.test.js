@@ -242,3 +242,15 @@ test('4.9 key and primaryKey are the same object until the cursor moves, and cha
   assert.deepEqual(cursor.key, [2]);
   assert.equal(await result(store.get([1])), 'a');
 });
+
+test('4.9 a request is pending again while its cursor moves', async () => {
+  const db = await openDatabase((created) => created.createObjectStore('s').put('value', 1));
+  const request = db.transaction('s').objectStore('s').openCursor();
+  await result(request);
+  for (const property of ['result', 'error']) assert.doesNotThrow(() => request[property]);
+  assert.equal(request.readyState, 'done');
+  request.result.continue();
+  assert.equal(request.readyState, 'pending');
+  for (const property of ['result', 'error']) assert.throws(() => request[property], domException('InvalidStateError'));
+  assert.equal(await result(request), null);
+});

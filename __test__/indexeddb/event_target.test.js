@@ -5,6 +5,7 @@
 
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
+const { IDBVersionChangeEvent } = require('../../index.js');
 const { domException, finished, openDatabase, result } = require('./support.js');
 
 async function targets() {
@@ -193,4 +194,13 @@ test('events: a fired event is trusted to be of its class, and can be looked at 
   event.preventDefault();
   assert.equal(event.defaultPrevented, false);
   assert.equal(await result(db.transaction('s').objectStore('s').get(1)), 1);
+});
+
+test('preventDefault(): of an event of a script that nobody listens to, after its dispatch', async () => {
+  const { request } = await targets();
+  request.onerror = (event) => event.preventDefault();
+  const event = new IDBVersionChangeEvent('nobody', { cancelable: true });
+  request.dispatchEvent(event);
+  event.preventDefault();
+  assert.equal(event.defaultPrevented, true);
 });

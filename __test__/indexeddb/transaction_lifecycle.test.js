@@ -324,3 +324,18 @@ test('4.1 request: result and error while it is pending, source, transaction, re
   await finished(transaction);
   for (const [request] of requests) assert.deepEqual([request.readyState, request.error, request.transaction], ['done', null, transaction]);
 });
+
+test('5.6 execute a request: one that fails after commit() aborts with its error, whatever its listener says', async () => {
+  const db = await openDatabase((created) => created.createObjectStore('s').put('first', 1));
+  const transaction = db.transaction('s', 'readwrite');
+  const names = [];
+  transaction.objectStore('s').put('other', 2);
+  transaction.objectStore('s').add('second', 1).onerror = (event) => {
+    names.push(event.target.error.name);
+    event.preventDefault();
+  };
+  transaction.commit();
+  await assert.rejects(finished(transaction), domException('ConstraintError'));
+  assert.deepEqual(names, ['AbortError']);
+  assert.equal(await result(db.transaction('s').objectStore('s').count()), 1);
+});

@@ -14,7 +14,7 @@ const { reportException } = require('./report.js');
  */
 
 /** Events of our own keep their dispatch here. @type {(event: Event, dispatch: Dispatch) => boolean} */
-let attachTo = () => false;
+let attachTo;
 
 /** @param {(event: Event, dispatch: Dispatch) => boolean} attach answers whether the event is one of ours */
 function setAttach(attach) {
@@ -78,7 +78,6 @@ class Dispatch {
     this.eventPhase = 0;
     this.currentTarget = null;
     this.path = [];
-    this.#listeners = [];
     this.#onFinish?.(this);
   }
 
