@@ -8,6 +8,7 @@ const buffer = require('buffer');
 const { ByteReader, corruption } = require('./byte_reader');
 const { TAG, DEPTH_MAX, VIEW_NAMES, VIEW_ELEMENT_SIZES, ERROR_KIND_DOM_EXCEPTION, ERROR_FLAG } = require('./value_tags');
 const { append, defineOwn, uncurry, arrayBuffer, isDetached } = require('./slots');
+const { fastDecode, UNKNOWN } = require('./fast_decode');
 const { splitKeyPath } = require('./key_path');
 
 const objectPrototype = Object.prototype;
@@ -484,6 +485,8 @@ function makeView(kind, source, offset, size, tracks) {
  * @throws {Error} code FLOWDB_CORRUPTION: the bytes are not a value
  */
 function decode(bytes, offset = 0, end = bytes.length) {
+  const value = fastDecode(bytes, offset, Math.min(end, bytes.length));
+  if (value !== UNKNOWN) return value;
   return new Decoder(bytes, offset, end).decode();
 }
 

@@ -1,0 +1,239 @@
+'use strict';
+
+// The value format into a value, for what nearly all records are made of: objects and arrays of primitives, dates, maps, sets and typed
+// arrays. What it does not know, and what is damaged, is left to decode.js, which starts anew: reading has no effects.
+//
+// Objects that have the same names in the same order share a shape: the names are compared as bytes and not made again, and
+// the object is made in one step.
+
+const { TAG, VERSION, VIEW_NAMES, VIEW_ELEMENT_SIZES } = require('./value_tags.js');
+const { defineOwn, uncurry } = require('./slots.js');
+const { rootShape } = require('./shapes.js');
+
+const { latin1Slice, ucs2Slice } = /** @type {any} */ (Buffer.prototype);
+const arrayPrototype = Array.prototype;
+const mapSet = uncurry(Map.prototype.set);
+const setAdd = uncurry(Set.prototype.add);
+const copyBytes = uncurry(Uint8Array.prototype.slice);
+const viewConstructors = VIEW_NAMES.map((name) => /** @type {any} */ (globalThis)[name]);
+
+/** Deeper values are left to the iterative walk: the stack has an end. */
+const DEPTH_MAX = 64;
+/** Up to this many code units a string is made by one call with all of them. */
+const SHORT_MAX = 12;
+
+/** Thrown to give up. */
+const UNKNOWN = Object.freeze({});
+
+/** @type {Uint8Array} */
+let bytes = new Uint8Array(0);
+let position = 0;
+let limit = 0;
+const float = new Float64Array(1);
+const floatBytes = new Uint8Array(float.buffer);
+const isLittleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
+
+/** Values of the objects that are being read, those of the outermost first. @type {any[]} */
+const values = [];
+let valueCount = 0;
+
+/**
+ * @param {Uint8Array} input
+ * @param {number} start
+ * @param {number} end at most the length of the input
+ * @returns {any} UNKNOWN: to be read by the general way
+ */
+function fastDecode(input, start, end) {
+  if (!isLittleEndian || input[start] !== VERSION) return UNKNOWN;
+  bytes = input;
+  position = start + 1;
+  limit = end;
+  valueCount = 0;
+  try {
+    const value = read(0);
+    return position === end ? value : UNKNOWN;
+  } catch (error) {
+    if (error === UNKNOWN) return UNKNOWN;
+    throw error;
+  }
+}
+
+/**
+ * @param {number} depth
+ * @returns {any}
+ */
+function read(depth) {
+  const tag = bytes[position++];
+  switch (tag) {
+    case TAG.STRING_LATIN1: return latin1(count());
+    case TAG.INTEGER: return integer();
+    case TAG.OBJECT: return object(depth);
+    case TAG.ARRAY: return array(depth);
+    case TAG.TRUE: return true;
+    case TAG.FALSE: return false;
+    case TAG.NULL: return null;
+    case TAG.UNDEFINED: return undefined;
+    case TAG.NUMBER: return number();
+    case TAG.STRING_UTF16: return utf16(count());
+    case TAG.DATE: return new Date(number());
+    case TAG.MAP: return map(depth);
+    case TAG.SET: return set(depth);
+    case TAG.VIEW_OF_OWN_BUFFER: return view();
+    default: throw UNKNOWN;
+  }
+}
+
+/** A number that is not large. */
+function count() {
+  const first = bytes[position++];
+  if (first < 0x80) return first;
+  const second = bytes[position++];
+  if (second < 0x80) return (first & 0x7f) | (second << 7);
+  const third = bytes[position++];
+  if (third < 0x80) return (first & 0x7f) | ((second & 0x7f) << 7) | (third << 14);
+  throw UNKNOWN;
+}
+
+function integer() {
+  const first = bytes[position++];
+  let magnitude = (first & 0x7f) >> 1;
+  if (first >= 0x80) {
+    // Beyond 2^53 the general way says what is wrong.
+    for (let scale = 64; ; scale *= 128) {
+      const byte = bytes[position++];
+      magnitude += (byte & 0x7f) * scale;
+      if (byte < 0x80) break;
+      if (!(scale < 2 ** 45)) throw UNKNOWN;
+    }
+    if (!(magnitude < Number.MAX_SAFE_INTEGER)) throw UNKNOWN;
+  }
+  return first & 1 ? -magnitude - 1 : magnitude;
+}
+
+function number() {
+  for (let i = 0; i < 8; i += 1) floatBytes[i] = bytes[position + i];
+  position += 8;
+  return float[0];
+}
+
+/** @param {number} length */
+function latin1(length) {
+  const start = position;
+  position += length;
+  if (!(position <= limit)) throw UNKNOWN;
+  return length <= SHORT_MAX ? shortString(bytes, start, length) : latin1Slice.call(bytes, start, position);
+}
+
+const of = String.fromCharCode;
+
+/**
+ * @param {Uint8Array} b
+ * @param {number} i
+ * @param {number} length
+ * @returns {string}
+ */
+function shortString(b, i, length) {
+  switch (length) {
+    case 0: return '';
+    case 1: return of(b[i]);
+    case 2: return of(b[i], b[i + 1]);
+    case 3: return of(b[i], b[i + 1], b[i + 2]);
+    case 4: return of(b[i], b[i + 1], b[i + 2], b[i + 3]);
+    case 5: return of(b[i], b[i + 1], b[i + 2], b[i + 3], b[i + 4]);
+    case 6: return of(b[i], b[i + 1], b[i + 2], b[i + 3], b[i + 4], b[i + 5]);
+    case 7: return of(b[i], b[i + 1], b[i + 2], b[i + 3], b[i + 4], b[i + 5], b[i + 6]);
+    case 8: return of(b[i], b[i + 1], b[i + 2], b[i + 3], b[i + 4], b[i + 5], b[i + 6], b[i + 7]);
+    default: return shortString(b, i, 8) + shortString(b, i + 8, length - 8);
+  }
+}
+
+/** @param {number} length */
+function utf16(length) {
+  const start = position;
+  position += length * 2;
+  if (!(position <= limit)) throw UNKNOWN;
+  return ucs2Slice.call(bytes, start, position);
+}
+
+/** @param {number} depth */
+function object(depth) {
+  if (depth === DEPTH_MAX) throw UNKNOWN;
+  const first = valueCount;
+  let shape = rootShape;
+  while (bytes[position] !== TAG.END) {
+    const next = shape.nextAt(bytes, position) ?? newShape(shape);
+    position += next.nameBytes.length;
+    const place = valueCount;
+    valueCount += 1;
+    values[place] = undefined;
+    values[place] = read(depth + 1);
+    shape = next;
+  }
+  position += 1;
+  const made = shape.make(values, first);
+  // Nothing is kept alive.
+  while (valueCount > first) {
+    valueCount -= 1;
+    values[valueCount] = undefined;
+  }
+  return made;
+}
+
+/** @param {typeof rootShape} shape */
+function newShape(shape) {
+  const start = position;
+  if (bytes[position++] !== TAG.STRING_LATIN1) throw UNKNOWN;
+  const name = latin1(count());
+  const found = shape.add(name, copyBytes(bytes, start, position));
+  position = start;
+  if (found === null) throw UNKNOWN;
+  return found;
+}
+
+/** @param {number} depth */
+function array(depth) {
+  const length = count();
+  if (depth === DEPTH_MAX || length > limit - position) throw UNKNOWN;
+  const made = new Array(length);
+  for (let index = 0; index < length; index += 1) {
+    const value = read(depth + 1);
+    if (index in arrayPrototype) defineOwn(made, index, value);
+    else made[index] = value;
+  }
+  return made;
+}
+
+/** @param {number} depth */
+function map(depth) {
+  if (depth === DEPTH_MAX) throw UNKNOWN;
+  const made = new Map();
+  while (bytes[position] !== TAG.END) {
+    const key = read(depth + 1);
+    mapSet(made, key, read(depth + 1));
+  }
+  position += 1;
+  return made;
+}
+
+/** @param {number} depth */
+function set(depth) {
+  if (depth === DEPTH_MAX) throw UNKNOWN;
+  const made = new Set();
+  while (bytes[position] !== TAG.END) setAdd(made, read(depth + 1));
+  position += 1;
+  return made;
+}
+
+function view() {
+  const kind = bytes[position++];
+  const size = count();
+  const start = position;
+  position += size;
+  const constructor = viewConstructors[kind];
+  if (constructor === undefined || !(position <= limit) || size % VIEW_ELEMENT_SIZES[kind] !== 0) throw UNKNOWN;
+  const memory = new Uint8Array(size);
+  for (let i = 0; i < size; i += 1) memory[i] = bytes[start + i];
+  return constructor === Uint8Array ? memory : new constructor(memory.buffer);
+}
+
+module.exports = { fastDecode, UNKNOWN };
