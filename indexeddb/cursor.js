@@ -104,7 +104,7 @@ class IDBCursor {
     requireArguments(arguments, 1, 'IDBCursor.update');
     assertCanModify(cursor);
     const { transaction, store } = cursor.source;
-    const clone = cloneDuringTransaction(transaction, value);
+    const clone = cloneDuringTransaction(transaction, value, null);
     const key = /** @type {Uint8Array} */ (cursor.objectStorePosition);
     if (store.keyPath !== null) {
       const extracted = extractKeyFrom(clone.bytes, store);

@@ -11,7 +11,6 @@ const { executeSchemaChange } = require('./internal/request_queue.js');
 const { ObjectStore } = require('./internal/schema.js');
 const { Transaction, deactivateAfterMicrotasks } = require('./internal/transaction_lifecycle.js');
 const {
-  INTERNAL,
   assertConstructible,
   defineInterface,
   requireArguments,
@@ -20,7 +19,7 @@ const {
   toEnum,
   toStringOrSequence,
 } = require('./internal/webidl.js');
-const { IDBTransaction, objectStoreObject } = require('./transaction.js');
+const { createTransactionObject, objectStoreObject } = require('./transaction.js');
 
 /** @typedef {import('./internal/connection.js').Connection} Connection */
 /** @typedef {import('./internal/schema.js').KeyPath} KeyPath */
@@ -81,7 +80,7 @@ class IDBDatabase extends EventTarget {
     const transaction = new Transaction(connection, transactionMode, durability, scope, null); // step 7
     connection.world.begin(transaction);
     deactivateAfterMicrotasks(transaction); // step 8
-    const object = new IDBTransaction(INTERNAL, transaction);
+    const object = createTransactionObject(transaction);
     transaction.object = object;
     return object;
   }

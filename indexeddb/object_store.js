@@ -31,8 +31,8 @@ class IDBObjectStore {
   #handle;
   /** Arrays are the same object at each reading. */
   #keyPath;
-  /** @type {Map<Index, IDBIndex>} */
-  #indexes = new Map();
+  /** @type {Map<Index, IDBIndex> | null} */
+  #indexes = null;
 
   /**
    * @param {symbol} [token]
@@ -234,11 +234,10 @@ class IDBObjectStore {
 
   /** @param {Index} index */
   #indexObject(index) {
-    let object = this.#indexes.get(index);
-    if (object === undefined) {
-      object = new IDBIndex(INTERNAL, this, this.#handle, index);
-      this.#indexes.set(index, object);
-    }
+    const existing = this.#indexes?.get(index);
+    if (existing !== undefined) return existing;
+    const object = new IDBIndex(INTERNAL, this, this.#handle, index);
+    (this.#indexes ??= new Map()).set(index, object);
     return object;
   }
 }
@@ -276,8 +275,8 @@ function addOrPut(handle, value, key, noOverwrite) {
   if (inline && key !== undefined) throw exception('DataError', `The object store '${store.name}' uses in-line keys`); // step 6
   if (!inline && !store.autoIncrement && key === undefined) throw exception('DataError', `No key specified for object store '${store.name}'`); // step 7
   const encodedKey = key === undefined ? null : keyFromValue(key); // step 8
-  const clone = cloneDuringTransaction(transaction, value); // step 10
-  if (inline) checkInlineKey(clone.bytes, store); // step 11
+  const clone = cloneDuringTransaction(transaction, value, store.keyName); // step 10
+  if (inline) checkInlineKey(clone, store); // step 11
   return putOperation(handle, clone, encodedKey, noOverwrite); // steps 12 and 13
 }
 

@@ -2,22 +2,16 @@
 
 const { defineEventHandlers, defineEventTarget } = require('./internal/event_target.js');
 const { exception } = require('./internal/exceptions.js');
+const { defineSlot } = require('./internal/slot.js');
 const { assertConstructible, defineInterface } = require('./internal/webidl.js');
 
 /** @typedef {import('./internal/request_queue.js').Request} Request */
 
-/** @type {(object: IDBRequest) => Request} */
-let stateOf;
+/** @type {ReturnType<typeof defineSlot<Request>>} */
+const { give, stateOf } = defineSlot();
 
 /** https://w3c.github.io/IndexedDB/#idbrequest */
 class IDBRequest extends EventTarget {
-  static {
-    stateOf = (object) => object.#state;
-  }
-
-  /** @type {Request} */
-  #state;
-
   /**
    * @param {symbol} [token]
    * @param {Request} [state]
@@ -25,31 +19,31 @@ class IDBRequest extends EventTarget {
   constructor(token = undefined, state = undefined) {
     assertConstructible(token);
     super();
-    this.#state = /** @type {Request} */ (state);
+    give(this, /** @type {Request} */ (state));
   }
 
   get result() {
-    const state = this.#state;
+    const state = stateOf(this);
     if (!state.done) throw pending();
     return state.result;
   }
 
   get error() {
-    const state = this.#state;
+    const state = stateOf(this);
     if (!state.done) throw pending();
     return state.error;
   }
 
   get source() {
-    return this.#state.source;
+    return stateOf(this).source;
   }
 
   get transaction() {
-    return /** @type {IDBTransaction | null} */ (this.#state.transaction?.object ?? null);
+    return /** @type {IDBTransaction | null} */ (stateOf(this).transaction?.object ?? null);
   }
 
   get readyState() {
-    return this.#state.done ? 'done' : 'pending';
+    return stateOf(this).done ? 'done' : 'pending';
   }
 }
 
@@ -57,8 +51,19 @@ function pending() {
   return exception('InvalidStateError', 'The request is pending');
 }
 
+/**
+ * What scripts see of a request.
+ * @param {Request} state
+ * @returns {IDBRequest}
+ */
+function createRequestObject(state) {
+  const object = Object.create(IDBRequest.prototype);
+  give(object, state);
+  return object;
+}
+
 defineEventTarget(IDBRequest, stateOf);
 defineEventHandlers(IDBRequest, stateOf, ['success', 'error']);
 defineInterface(IDBRequest, 'IDBRequest');
 
-module.exports = { IDBRequest };
+module.exports = { IDBRequest, createRequestObject };

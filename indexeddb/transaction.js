@@ -4,6 +4,7 @@ const { sortedNameList } = require('./internal/dom_string_list.js');
 const { defineEventHandlers, defineEventTarget } = require('./internal/event_target.js');
 const { exception } = require('./internal/exceptions.js');
 const { abortTransaction, commitTransaction } = require('./internal/transaction_lifecycle.js');
+const { defineSlot } = require('./internal/slot.js');
 const {
   INTERNAL,
   assertConstructible,
@@ -16,51 +17,39 @@ const { IDBObjectStore } = require('./object_store.js');
 /** @typedef {import('./internal/transaction_lifecycle.js').Transaction} Transaction */
 /** @typedef {import('./internal/schema.js').ObjectStore} ObjectStore */
 
-/** @type {(object: IDBTransaction) => Transaction} */
-let stateOf;
+/** @type {ReturnType<typeof defineSlot<Transaction>>} */
+const { give, stateOf } = defineSlot();
 
 /** https://w3c.github.io/IndexedDB/#idbtransaction */
 class IDBTransaction extends EventTarget {
-  static {
-    stateOf = (object) => object.#state;
-  }
-
-  /** @type {Transaction} */
-  #state;
-
-  /**
-   * @param {symbol} [token]
-   * @param {Transaction} [state]
-   */
-  constructor(token = undefined, state = undefined) {
-    assertConstructible(token);
+  constructor() {
+    assertConstructible(undefined);
     super();
-    this.#state = /** @type {Transaction} */ (state);
   }
 
   get objectStoreNames() {
-    return sortedNameList(scopeOf(this.#state).keys());
+    return sortedNameList(scopeOf(stateOf(this)).keys());
   }
 
   get mode() {
-    return this.#state.mode;
+    return stateOf(this).mode;
   }
 
   get durability() {
-    return this.#state.durability;
+    return stateOf(this).durability;
   }
 
   get db() {
-    return this.#state.connection.object;
+    return stateOf(this).connection.object;
   }
 
   get error() {
-    return this.#state.error;
+    return stateOf(this).error;
   }
 
   /** @param {string} name */
   objectStore(name) {
-    const state = this.#state;
+    const state = stateOf(this);
     requireArguments(arguments, 1, 'IDBTransaction.objectStore');
     const text = toDOMString(name);
     const database = state.connection.name;
@@ -71,18 +60,29 @@ class IDBTransaction extends EventTarget {
   }
 
   commit() {
-    const state = this.#state;
+    const state = stateOf(this);
     if (state.state !== 'active') throw exception('InvalidStateError', 'The transaction is not active');
     commitTransaction(state);
   }
 
   abort() {
-    const state = this.#state;
+    const state = stateOf(this);
     if (state.state === 'committing' || state.finished) {
       throw exception('InvalidStateError', 'The transaction is finished or committing');
     }
     abortTransaction(state, null);
   }
+}
+
+/**
+ * What scripts see of a transaction.
+ * @param {Transaction} state
+ * @returns {IDBTransaction}
+ */
+function createTransactionObject(state) {
+  const object = Object.create(IDBTransaction.prototype);
+  give(object, state);
+  return object;
 }
 
 /** @param {Transaction} transaction */
@@ -96,11 +96,10 @@ function scopeOf({ scope, connection }) {
  * @param {ObjectStore} store
  */
 function objectStoreObject(transaction, store) {
-  let object = transaction.handles.get(store);
-  if (object === undefined) {
-    object = new IDBObjectStore(INTERNAL, transaction, store);
-    transaction.handles.set(store, object);
-  }
+  const existing = transaction.handles?.get(store);
+  if (existing !== undefined) return existing;
+  const object = new IDBObjectStore(INTERNAL, transaction, store);
+  (transaction.handles ??= new Map()).set(store, object);
   return object;
 }
 
@@ -108,4 +107,4 @@ defineEventTarget(IDBTransaction, stateOf);
 defineEventHandlers(IDBTransaction, stateOf, ['abort', 'complete', 'error']);
 defineInterface(IDBTransaction, 'IDBTransaction');
 
-module.exports = { IDBTransaction, objectStoreObject };
+module.exports = { IDBTransaction, createTransactionObject, objectStoreObject };

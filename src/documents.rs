@@ -13,11 +13,14 @@ use flowdb_engine::{Error, ErrorKind, ReadTier, Result};
 use flowdb_store::document::{ClientId, CommitOutcome, Event, Mode, World};
 use flowdb_store::{StoreHandle, StoreOptions};
 use napi::bindgen_prelude::{
-    AsyncTask, BufferSlice, Env, Function, Object, ObjectFinalize, Uint32Array, Utf16String,
+    AsyncTask, BufferSlice, Either, Env, Function, Object, ObjectFinalize, Utf16String,
 };
 use napi_derive::napi;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Room for the response to most requests.
+const RESPONSE_BYTES: usize = 512;
 
 /// A client, and the handle that keeps its store open.
 #[napi(custom_finalize)]
@@ -112,33 +115,49 @@ impl DocumentClient {
         self.world.close_connection(self.client, connection);
     }
 
-    /// Creates a transaction.
+    /// Creates a transaction: its number, negative if it has to wait for others, and then an event tells that it may start.
     #[napi]
     pub fn begin_transaction(
         &self,
         env: Env,
         connection: u32,
-        stores: Uint32Array,
+        stores: &[u32],
         readwrite: bool,
-    ) -> napi::Result<u32> {
+    ) -> napi::Result<f64> {
         let mode = if readwrite { Mode::ReadWrite } else { Mode::ReadOnly };
-        self.world
-            .begin_transaction(self.client, connection, &stores, mode)
-            .map_err(|error| error::to_js(&env, &error))
+        let id = self
+            .world
+            .begin_transaction(self.client, connection, stores, mode)
+            .map_err(|error| error::to_js(&env, &error))?;
+        let started = self.world.take_started(self.client, id);
+        Ok(if started { f64::from(id) } else { -f64::from(id) })
     }
 
-    /// Executes a request from memory; null if that does not suffice, and then nothing has changed.
+    /// Executes requests from memory, up to one that may take long: those in `requests` from `start` up to `end`, each behind its length. Writes
+    /// the responses to `scratch`, each behind its length, and answers how many bytes they are; or answers them as a Buffer, if they are more
+    /// than fit. 0: the first cannot be answered from memory, and nothing has changed.
     #[napi]
     pub fn execute<'env>(
         &self,
         env: &'env Env,
         transaction: u32,
-        request: &[u8],
-    ) -> napi::Result<Option<BufferSlice<'env>>> {
-        match self.world.execute(self.client, transaction, request, ReadTier::Memory) {
-            Ok(Some(response)) => BufferSlice::copy_from(env, response).map(Some),
-            Ok(None) => Ok(None),
-            Err(error) => Err(error::to_js(env, &error)),
+        requests: &[u8],
+        start: u32,
+        end: u32,
+        mut scratch: BufferSlice<'_>,
+    ) -> napi::Result<Either<u32, BufferSlice<'env>>> {
+        let requests = requests.get(start as usize..end as usize).unwrap_or_default();
+        let mut responses = Vec::with_capacity(RESPONSE_BYTES);
+        let executed = self.world.execute_batch(self.client, transaction, requests, &mut responses);
+        if let Err(error) = executed {
+            return Err(error::to_js(env, &error));
+        }
+        match (scratch.get_mut(..responses.len()), u32::try_from(responses.len())) {
+            (Some(target), Ok(length)) => {
+                target.copy_from_slice(&responses);
+                Ok(Either::A(length))
+            }
+            _ => BufferSlice::copy_from(env, responses).map(Either::B),
         }
     }
 
@@ -152,19 +171,20 @@ impl DocumentClient {
         })
     }
 
-    /// Commits. True: done. False: an event tells how it went.
+    /// Commits. 0: an event tells how it went. 1: done. 2: done, and there are events.
     #[napi]
-    pub fn commit(&self, env: Env, transaction: u32, strict: bool) -> napi::Result<bool> {
+    pub fn commit(&self, env: Env, transaction: u32, strict: bool) -> napi::Result<u32> {
         let outcome = self.world.commit(self.client, transaction, strict);
         self.memory.tell(&env, self.handle.memory_bytes());
         maintenance::start_slice(&env);
         match outcome.map_err(|error| error::to_js(&env, &error))? {
-            CommitOutcome::Committed => Ok(true),
-            CommitOutcome::Failed => Ok(false),
+            CommitOutcome::Committed if self.world.has_events(self.client) => Ok(2),
+            CommitOutcome::Committed => Ok(1),
+            CommitOutcome::Failed => Ok(0),
             CommitOutcome::NeedsWorker => {
                 let world = Arc::clone(&self.world);
                 task::spawn(&env, move || world.commit_blocking(transaction, strict))?;
-                Ok(false)
+                Ok(0)
             }
         }
     }

@@ -1,14 +1,10 @@
 'use strict';
 
-const { uncurry } = require('./slots');
-
 const SIZE_AT_FIRST = 4096;
 /** Scratch memory beyond this is given back after use, so that one large value does not stay allocated for ever. */
 const SIZE_KEPT_MAX = 1 << 20;
 /** Above this many code units, one call into Buffer is faster than a loop. Measured: between 30 and 60. */
 const LOOP_MAX = 48;
-
-const sliceBytes = uncurry(Uint8Array.prototype.slice);
 
 /** Growing scratch memory and the integer codings of docs/format.md. */
 class ByteWriter {
@@ -29,9 +25,9 @@ class ByteWriter {
     if (this.#bytes.length > SIZE_KEPT_MAX) this.#allocate(SIZE_AT_FIRST);
   }
 
-  /** @returns {Uint8Array} a copy that belongs to the caller */
-  copy() {
-    return sliceBytes(this.#bytes, 0, this.#length);
+  /** @returns {Uint8Array} what was written, until more is written after a reset */
+  view() {
+    return new Uint8Array(this.#bytes.buffer, 0, this.#length);
   }
 
   /** @param {number} size */

@@ -19,6 +19,7 @@ const booleanValue = uncurry(Boolean.prototype.valueOf);
 const bigintValue = uncurry(BigInt.prototype.valueOf);
 const mapForEach = uncurry(Map.prototype.forEach);
 const setForEach = uncurry(Set.prototype.forEach);
+const copyBytes = uncurry(Uint8Array.prototype.slice);
 const hasOwn = Object.hasOwn;
 const regexpSource = requiredGetterOf(RegExp.prototype, 'source');
 const domExceptionName = requiredGetterOf(DOMException.prototype, 'name');
@@ -89,12 +90,21 @@ class Encoder {
   /** @type {BlobPart[] | null} */
   #blobs = null;
 
-  /** @param {unknown} value */
-  encode(value) {
+  /** @type {string | null} */
+  #keyName = null;
+  /** @type {unknown} */
+  #keyProperty = undefined;
+
+  /**
+   * @param {unknown} value
+   * @param {string | null} keyName
+   */
+  encode(value, keyName) {
+    this.#keyName = keyName;
     this.#out.u8(VERSION);
     this.#value(value);
     while (this.#depth > 0) this.#step(this.#frame);
-    return { bytes: this.#out.copy(), blobs: this.#blobs };
+    return { bytes: this.#out.view(), blobs: this.#blobs, keyProperty: this.#keyProperty };
   }
 
   /** Forgets the value; the references too, so that nothing is kept alive. */
@@ -106,6 +116,7 @@ class Encoder {
     this.#fewNumbers.length = 0;
     this.#many = null;
     this.#blobs = null;
+    this.#keyProperty = undefined;
   }
 
   /**
@@ -121,6 +132,7 @@ class Encoder {
       const key = list[frame.index++];
       if (!hasOwn(source, key)) continue;
       const value = source[key];
+      if (depth === 1 && key === this.#keyName && frame.hasEnd) this.#keyProperty = value;
       this.#out.string(key, TAG.STRING_LATIN1, TAG.STRING_UTF16);
       this.#value(value);
       if (this.#depth !== depth) return;
@@ -489,15 +501,27 @@ let idleEncoder = new Encoder();
  * @throws {DOMException} DataCloneError: the value, or a part of it, cannot be cloned
  */
 function encode(value) {
+  const { bytes, blobs } = encodeForNow(value, null);
+  return { bytes: copyBytes(bytes), blobs };
+}
+
+/**
+ * The same, with bytes that the next call uses again. `keyProperty` is what the property `keyName` of a plain object was when it was
+ * written; undefined if the value is anything else.
+ * @param {unknown} value
+ * @param {string | null} keyName
+ * @returns {{ bytes: Uint8Array, blobs: BlobPart[] | null, keyProperty: unknown }}
+ */
+function encodeForNow(value, keyName) {
   // A getter may serialize another value in the middle of this one: it finds no idle encoder and takes a new one.
   const encoder = idleEncoder ?? new Encoder();
   idleEncoder = null;
   try {
-    return encoder.encode(value);
+    return encoder.encode(value, keyName);
   } finally {
     encoder.reset();
     idleEncoder = encoder;
   }
 }
 
-module.exports = { encode, registerPlatformInterface };
+module.exports = { encode, encodeForNow, registerPlatformInterface };

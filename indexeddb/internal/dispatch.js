@@ -21,6 +21,11 @@ function setAttach(attach) {
   attachTo = attach;
 }
 
+/** @type {readonly EventTargetState[]} */
+const NO_PATH = [];
+/** @type {readonly Listener[]} */
+const NO_LISTENERS = [];
+
 /** One dispatch, a listener at a time, so that whoever runs it can perform a checkpoint in between. */
 class Dispatch {
   event;
@@ -39,7 +44,7 @@ class Dispatch {
   #bubbles;
   #visit = 0;
   /** @type {readonly Listener[]} */
-  #listeners = [];
+  #listeners = NO_LISTENERS;
   #next = 0;
   #capture = true;
   #onFinish;
@@ -48,7 +53,7 @@ class Dispatch {
   /**
    * @param {EventTargetState} target
    * @param {Event} event
-   * @param {(dispatch: Dispatch) => void} [onFinish]
+   * @param {import('./fire.js').OnFinish} [onFinish]
    * @param {import('node:async_hooks').AsyncResource | null} [context] in which listeners are called; by default the current one
    */
   constructor(target, event, onFinish, context = null) {
@@ -75,10 +80,12 @@ class Dispatch {
   }
 
   finish() {
+    const state = this.path[0];
     this.eventPhase = 0;
     this.currentTarget = null;
-    this.path = [];
-    this.#onFinish?.(this);
+    this.path = NO_PATH;
+    this.#listeners = NO_LISTENERS;
+    this.#onFinish?.(state, this.didThrow, this.event.defaultPrevented);
   }
 
   #nextListener() {
@@ -134,11 +141,11 @@ class Dispatch {
 
 /** @param {EventTargetState} target */
 function pathOf(target) {
-  const path = [];
-  for (let state = /** @type {EventTargetState | null} */ (target); state !== null; state = state.getParent()) {
-    path.push(state);
-  }
-  return path;
+  const parent = target.getParent();
+  if (parent === null) return [target];
+  const grandparent = parent.getParent();
+  // A request's transaction, and its database: nothing is above that.
+  return grandparent === null ? [target, parent] : [target, parent, grandparent];
 }
 
 /**

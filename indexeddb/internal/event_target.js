@@ -38,7 +38,7 @@ class EventTargetState {
 
   /** @param {Listener} listener */
   append(listener) {
-    this.listeners = [...this.listeners, listener];
+    this.listeners = this.listeners.length === 0 ? [listener] : [...this.listeners, listener];
   }
 
   /** @param {Listener} listener */
@@ -49,7 +49,8 @@ class EventTargetState {
 
   /** @param {string} type */
   handler(type) {
-    return this.listeners.find((each) => each.handler && each.type === type);
+    for (const each of this.listeners) if (each.handler && each.type === type) return each;
+    return undefined;
   }
 }
 

@@ -60,8 +60,8 @@ function iterateAgain(cursor, key, primaryKey, count) {
   const request = /** @type {Request} */ (cursor.request);
   cursor.gotValue = false;
   request.reset();
-  const bytes = operations.iterate(cursor, key, primaryKey, count);
-  executeRequest(cursor.source.transaction, request, bytes, (response) => readIteration(cursor, response));
+  const packed = operations.iterate(cursor, key, primaryKey, count);
+  executeRequest(cursor.source.transaction, request, packed, (response) => readIteration(cursor, response));
 }
 
 /**

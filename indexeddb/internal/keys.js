@@ -159,6 +159,20 @@ function writeArray(input, out, seen) {
   return true;
 }
 
+const floatBytes = new Uint8Array(float.buffer);
+
+/** @param {number} value not NaN */
+function encodeNumber(value) {
+  // Adding zero makes -0 the same key as 0.
+  float.setFloat64(0, value + 0);
+  const flip = floatBytes[0] >= 0x80 ? 0xff : 0x00;
+  const bytes = new Uint8Array(9);
+  bytes[0] = TAG_NUMBER;
+  bytes[1] = floatBytes[0] ^ (flip === 0 ? 0x80 : 0xff);
+  for (let i = 1; i < 8; i++) bytes[i + 1] = floatBytes[i] ^ flip;
+  return bytes;
+}
+
 /**
  * The encoded key for a value. Getters of arrays run; what they throw passes through.
  * https://w3c.github.io/IndexedDB/#convert-a-value-to-a-key
@@ -166,6 +180,7 @@ function writeArray(input, out, seen) {
  * @returns {Uint8Array | null} `null`: invalid
  */
 function encodeKey(input) {
+  if (typeof input === 'number') return input === input ? encodeNumber(input) : null;
   const out = new KeyWriter();
   return writeKey(input, out, []) && out.length <= KEY_SIZE_MAX ? out.bytes.slice(0, out.length) : null;
 }
@@ -226,14 +241,16 @@ class KeyReader {
   /**
    * @param {Uint8Array} bytes
    * @param {number} position
+   * @param {number} end
    */
-  constructor(bytes, position) {
+  constructor(bytes, position, end) {
     this.bytes = bytes;
     this.position = position;
+    this.end = end;
   }
 
   u8() {
-    if (this.position >= this.bytes.length) throw corruption('it ends too early');
+    if (this.position >= this.end) throw corruption('it ends too early');
     return this.bytes[this.position++];
   }
 
@@ -254,13 +271,9 @@ class KeyReader {
   }
 
   float() {
-    const first = this.u8();
-    const flip = first >= 0x80 ? 0x00 : 0xff;
-    float.setUint8(0, flip === 0 ? first ^ 0x80 : first ^ 0xff);
-    for (let i = 1; i < 8; i++) float.setUint8(i, this.u8() ^ flip);
-    const value = float.getFloat64(0);
-    if (value !== value || Object.is(value, -0)) throw corruption('a number that no key can be');
-    return value;
+    if (this.end - this.position < 8) throw corruption('it ends too early');
+    this.position += 8;
+    return decodeNumber(this.bytes, this.position - 8);
   }
 
   string() {
@@ -331,7 +344,7 @@ class KeyReader {
     if (depth === DEPTH_MAX) throw corruption('arrays are nested too deep');
     /** @type {any[]} */
     const elements = [];
-    while (this.bytes[this.position] !== 0) {
+    while (this.position >= this.end || this.bytes[this.position] !== 0) {
       append(elements, this.key(depth + 1));
     }
     this.position++;
@@ -347,9 +360,34 @@ class KeyReader {
  * @throws {Error} code FLOWDB_CORRUPTION
  */
 function decodeKey(bytes) {
-  const reader = new KeyReader(bytes, 0);
+  return decodeKeyAt(bytes, 0, bytes.length);
+}
+
+/**
+ * The same, for a key among other bytes.
+ * @param {Uint8Array} bytes
+ * @param {number} start
+ * @param {number} end
+ * @returns {any}
+ */
+function decodeKeyAt(bytes, start, end) {
+  if (bytes[start] === TAG_NUMBER && end - start === 9) return decodeNumber(bytes, start + 1);
+  const reader = new KeyReader(bytes, start, end);
   const value = reader.key(0);
-  if (reader.position !== bytes.length) throw corruption('bytes follow its end');
+  if (reader.position !== end) throw corruption('bytes follow its end');
+  return value;
+}
+
+/**
+ * @param {Uint8Array} bytes
+ * @param {number} start
+ */
+function decodeNumber(bytes, start) {
+  const flip = bytes[start] >= 0x80 ? 0x00 : 0xff;
+  floatBytes[0] = bytes[start] ^ (flip === 0 ? 0x80 : 0xff);
+  for (let i = 1; i < 8; i++) floatBytes[i] = bytes[start + i] ^ flip;
+  const value = float.getFloat64(0);
+  if (value !== value || Object.is(value, -0)) throw corruption('a number that no key can be');
   return value;
 }
 
@@ -363,4 +401,4 @@ function compareKeys(a, b) {
   return Buffer.compare(a, b);
 }
 
-module.exports = { encodeKey, keyFromValue, encodeMultiEntryKeys, decodeKey, compareKeys };
+module.exports = { encodeKey, keyFromValue, encodeMultiEntryKeys, decodeKey, decodeKeyAt, compareKeys };

@@ -4,7 +4,7 @@
 // https://w3c.github.io/IndexedDB/#open-a-database-connection, https://w3c.github.io/IndexedDB/#delete-a-database
 
 const { IDBDatabase } = require('../database.js');
-const { IDBTransaction } = require('../transaction.js');
+const { createTransactionObject } = require('../transaction.js');
 const { Connection, closeConnection } = require('./connection.js');
 const { errorEvent, successEvent, versionChangeEvent } = require('./event.js');
 const { exception } = require('./exceptions.js');
@@ -102,7 +102,7 @@ function upgrade(world, request, event) {
     finished: (committed) => queueTask(() => upgradeFinished(request, connection, committed)),
   });
   transaction.id = event.transaction;
-  transaction.object = new IDBTransaction(INTERNAL, transaction);
+  transaction.object = createTransactionObject(transaction);
   transaction.state = 'inactive'; // step 7
   connection.upgradeTransaction = transaction;
   upgradeStarted(transaction);
@@ -122,7 +122,7 @@ function fireUpgradeNeeded(request, transaction, oldVersion, newVersion) {
   request.transaction = transaction;
   transaction.state = 'active';
   if (trace.connections.hasSubscribers) trace.connection('upgrade', request.databaseName, oldVersion, newVersion, null);
-  fire(request, () => versionChangeEvent('upgradeneeded', oldVersion, newVersion), ({ didThrow }) => {
+  fire(request, () => versionChangeEvent('upgradeneeded', oldVersion, newVersion), (_, didThrow) => {
     if (transaction.state === 'active') {
       transaction.state = 'inactive';
       if (didThrow) abortTransaction(transaction, exception('AbortError', 'The upgradeneeded listener threw an exception'));

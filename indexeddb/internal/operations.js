@@ -39,29 +39,85 @@ const PART = Object.freeze({ key: 1, primaryKey: 2, value: 4 });
 /** @type {readonly IDBCursorDirection[]} in the order of their numbers */
 const DIRECTIONS = Object.freeze(['next', 'nextunique', 'prev', 'prevunique']);
 
-const BUFFER_SIZE_MIN = 1024;
-let buffer = Buffer.allocUnsafe(BUFFER_SIZE_MIN);
+/** Requests are packed one behind the other, so that those of a transaction that lie together can cross together. */
+const CHUNK_BYTES = 64 << 10;
+/** Up to this many bytes a loop is faster than a call. */
+const LOOP_MAX = 32;
+/** In front of each request. */
+const LENGTH_BYTES = 4;
+let buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+/** Where the request being written starts. */
+let start = 0;
+/** Where it ends so far, or the last one. */
 let length = 0;
+
+/** A finished request. */
+class Packed {
+  chunk;
+  start;
+  end;
+
+  /**
+   * @param {Buffer} chunk never written again where it holds a request, but for the bytes of Blobs
+   * @param {number} from
+   * @param {number} to
+   */
+  constructor(chunk, from, to) {
+    this.chunk = chunk;
+    this.start = from;
+    this.end = to;
+  }
+
+  /** With its length in front of it, as it crosses. */
+  get framedStart() {
+    return this.start - LENGTH_BYTES;
+  }
+
+  get bytes() {
+    return this.chunk.subarray(this.start, this.end);
+  }
+
+  /**
+   * True if the other request lies behind this one.
+   * @param {Packed} other
+   */
+  isFollowedBy(other) {
+    return this.chunk === other.chunk && this.end === other.start - LENGTH_BYTES;
+  }
+}
 
 /** @param {number} size */
 function reserve(size) {
   if (length + size <= buffer.length) return;
-  const larger = Buffer.allocUnsafe(Math.max(buffer.length * 2, length + size));
-  buffer.copy(larger, 0, 0, length);
+  const written = length - start;
+  const needed = LENGTH_BYTES + written + size;
+  const larger = Buffer.allocUnsafeSlow(needed <= CHUNK_BYTES / 2 ? CHUNK_BYTES : needed + CHUNK_BYTES);
+  buffer.copy(larger, LENGTH_BYTES, start, length);
   buffer = larger;
+  start = LENGTH_BYTES;
+  length = start + written;
 }
 
 /** @param {number} operation */
 function begin(operation) {
-  length = 0;
+  if (length + LENGTH_BYTES >= buffer.length) newChunk();
+  start = length + LENGTH_BYTES;
+  length = start;
   u8(operation);
 }
 
-/** The finished request, in memory of its own. Nothing between begin and end may run code of the user. */
+/** The finished request. Nothing between begin and end may run code of the user. */
 function end() {
-  const bytes = Buffer.from(buffer.subarray(0, length));
-  if (buffer.length > 65536) buffer = Buffer.allocUnsafe(BUFFER_SIZE_MIN);
-  return bytes;
+  buffer.writeUInt32LE(length - start, start - LENGTH_BYTES);
+  const packed = new Packed(buffer, start, length);
+  // What is left of a chunk made for a large request would keep all of it in memory.
+  if (buffer.length > CHUNK_BYTES) newChunk();
+  return packed;
+}
+
+function newChunk() {
+  buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  length = 0;
 }
 
 /** @param {number} value */
@@ -74,15 +130,20 @@ function u8(value) {
 /** @param {number} value */
 function u32(value) {
   reserve(4);
-  buffer.writeUInt32LE(value, length);
+  buffer[length] = value;
+  buffer[length + 1] = value >>> 8;
+  buffer[length + 2] = value >>> 16;
+  buffer[length + 3] = value >>> 24;
   length += 4;
 }
 
 /** @param {Uint8Array} value */
 function raw(value) {
-  reserve(value.length);
-  buffer.set(value, length);
-  length += value.length;
+  const count = value.length;
+  reserve(count);
+  if (count > LOOP_MAX) buffer.set(value, length);
+  else for (let i = 0; i < count; i += 1) buffer[length + i] = value[i];
+  length += count;
 }
 
 /** @param {Uint8Array} value */
@@ -121,20 +182,15 @@ function putRange({ lower, upper, lowerOpen, upperOpen }) {
  * @param {Uint8Array} value
  * @param {Uint8Array | null} key
  * @param {boolean} noOverwrite
- * @returns {{ bytes: Buffer, valueOffset: number }}
+ * @returns {Packed} with the value at its end
  */
 function put(store, value, key, noOverwrite) {
-  const header = 6 + (key === null ? 0 : 4 + key.length);
-  const request = Buffer.allocUnsafe(header + value.length);
-  request[0] = OPERATION.put;
-  request.writeUInt32LE(store.id, 1);
-  request[5] = (noOverwrite ? PUT.noOverwrite : 0) | (key === null ? 0 : PUT.keyGiven);
-  if (key !== null) {
-    request.writeUInt32LE(key.length, 6);
-    request.set(key, 10);
-  }
-  request.set(value, header);
-  return { bytes: request, valueOffset: header };
+  begin(OPERATION.put);
+  u32(store.id);
+  u8((noOverwrite ? PUT.noOverwrite : 0) | (key === null ? 0 : PUT.keyGiven));
+  if (key !== null) bytes(key);
+  raw(value);
+  return end();
 }
 
 /**
@@ -316,6 +372,7 @@ function resume(operation, place) {
 }
 
 module.exports = {
+  Packed,
   DIRECTIONS,
   OPERATION,
   PART,

@@ -1,7 +1,7 @@
 'use strict';
 
-// Requests of a transaction, one after the other. An operation is executed in the task that fires its event: nobody
-// can tell, and an error that aborts the transaction never has to undo what came after it.
+// Requests of a transaction, one after the other. Operations are executed in the task that fires the first of their events, several in one
+// crossing: nobody can tell, since what a listener asks for comes behind them anyway, and an abort undoes all of the transaction.
 
 const { EventTargetState } = require('./event_target.js');
 const { errorEvent, successEvent } = require('./event.js');
@@ -10,12 +10,13 @@ const { newContext } = require('./context.js');
 const { fire } = require('./fire.js');
 const { inWords } = require('./operation_description.js');
 const { resume } = require('./operations.js');
-const { Response } = require('./response.js');
+const { Response, lengthAt } = require('./response.js');
 const { noteBytes, queueTask } = require('./task_queue.js');
 const trace = require('./trace.js');
 const { abortTransaction, settleTransaction } = require('./transaction_lifecycle.js');
 
 /** @typedef {import('./transaction_lifecycle.js').Transaction} Transaction */
+/** @typedef {import('./operations.js').Packed} Packed */
 
 /** https://w3c.github.io/IndexedDB/#request-construct */
 class Request extends EventTargetState {
@@ -66,16 +67,16 @@ class Request extends EventTargetState {
 
 /**
  * @template [T=unknown]
- * @typedef {(response: Response) => T} Read turns a response into a result
+ * @typedef {(response: Response, request: Request | null) => T} Read turns a response into a result
  */
 
 /** Something for the native side to do within a transaction. */
 class Operation {
-  bytes;
+  packed;
   request;
   /** Called once for each page of the answer; the last one's result counts. */
   read;
-  /** What is to be sent next, once a portion is done. @type {Uint8Array | null} */
+  /** What is to be sent next, once a portion is done. @type {Packed | null} */
   rest = null;
   /** @type {Promise<unknown> | null} what has to happen before it can be executed */
   waiting = null;
@@ -83,16 +84,25 @@ class Operation {
   trace = null;
 
   /**
-   * @param {Uint8Array} bytes
+   * @param {Packed} packed
    * @param {Request | null} request null for a change of the schema, which has no request
    * @param {Read} read
    */
-  constructor(bytes, request, read) {
-    this.bytes = bytes;
+  constructor(packed, request, read) {
+    this.packed = packed;
     this.request = request;
     this.read = read;
   }
+
+  get bytes() {
+    return this.packed.bytes;
+  }
 }
+
+/** In front of each answer. */
+const LENGTH_BYTES = 4;
+/** Where short answers come. */
+const scratch = Buffer.allocUnsafeSlow(32 << 10);
 
 /** @type {Read} */
 const readNothing = () => undefined;
@@ -101,11 +111,11 @@ const readNothing = () => undefined;
  * https://w3c.github.io/IndexedDB/#asynchronously-execute-a-request
  * @param {Transaction} transaction
  * @param {Request} request
- * @param {Uint8Array} bytes
+ * @param {Packed} packed
  * @param {Read} [read]
  */
-function executeRequest(transaction, request, bytes, read = readNothing) {
-  const operation = new Operation(bytes, request, read);
+function executeRequest(transaction, request, packed, read = readNothing) {
+  const operation = new Operation(packed, request, read);
   append(transaction, operation);
   return operation;
 }
@@ -113,10 +123,10 @@ function executeRequest(transaction, request, bytes, read = readNothing) {
 /**
  * Queues a change of the schema in its place among the requests.
  * @param {Transaction} transaction
- * @param {Uint8Array} bytes
+ * @param {Packed} packed
  */
-function executeSchemaChange(transaction, bytes) {
-  append(transaction, new Operation(bytes, null, readNothing));
+function executeSchemaChange(transaction, packed) {
+  append(transaction, new Operation(packed, null, readNothing));
 }
 
 /**
@@ -130,12 +140,20 @@ function append(transaction, operation) {
 }
 
 /**
+ * The transaction's locks have been granted as it was created.
+ * @param {Transaction} transaction
+ */
+function startedAtOnce(transaction) {
+  transaction.started = true;
+  transaction.runNext = () => runNext(transaction);
+}
+
+/**
  * The transaction's locks have been granted.
  * @param {Transaction} transaction
  */
 function transactionStarted(transaction) {
-  transaction.started = true;
-  transaction.runNext = () => runNext(transaction);
+  startedAtOnce(transaction);
   if (transaction.operations.length > 0) startRunning(transaction);
   else settleTransaction(transaction);
 }
@@ -162,7 +180,8 @@ function startRunning(transaction) {
 function runNext(transaction) {
   const operation = transaction.finished ? undefined : transaction.operations.peek();
   if (operation === undefined) return;
-  if (operation.waiting === null) execute(transaction, operation);
+  if (transaction.answers !== null) takeAnswer(transaction, operation, transaction.answers);
+  else if (operation.waiting === null) execute(transaction, operation);
   else waitFor(transaction, operation, operation.waiting);
 }
 
@@ -180,6 +199,24 @@ function waitFor(transaction, operation, waiting) {
   );
 }
 
+/** Operations that cross together at most: their answers are in memory until their events have been fired. */
+const BATCH_MAX = 128;
+
+/**
+ * The last of the operations at the front that can be executed together: those whose durations are told are executed one by one.
+ * @param {import('./queue.js').Queue<Operation>} operations
+ */
+function lastOfBatch(operations) {
+  let last = operations.at(0).packed;
+  const count = Math.min(operations.length, BATCH_MAX);
+  for (let index = 1; index < count; index += 1) {
+    const { packed, waiting, trace: traced } = operations.at(index);
+    if (waiting !== null || traced !== null || !last.isFollowedBy(packed)) break;
+    last = packed;
+  }
+  return last;
+}
+
 /**
  * @param {Transaction} transaction
  * @param {Operation} operation
@@ -187,29 +224,38 @@ function waitFor(transaction, operation, waiting) {
 function execute(transaction, operation) {
   if (operation.trace !== null) trace.requestExecuted(operation.trace);
   const { world } = transaction.connection;
-  let response;
+  const packed = toSend(operation);
+  const last = operation.rest === null ? lastOfBatch(transaction.operations) : packed;
+  let answers;
   try {
-    response = world.execute(transaction, operation.rest ?? operation.bytes);
+    answers = world.execute(transaction, packed.chunk, packed.framedStart, last.end, scratch);
   } catch (error) {
     failed(transaction, operation, unknownError(error));
     return;
   }
-  if (response !== null) {
-    answered(transaction, operation, response);
-    return;
-  }
-  executeAsync(transaction, operation);
+  if (answers === 0) executeLater(transaction, operation);
+  else if (typeof answers !== 'number') takeAnswer(transaction, operation, answers);
+  else if (answers === lengthAt(scratch, 0) + LENGTH_BYTES) answered(transaction, operation, scratch, LENGTH_BYTES, answers);
+  // The scratch memory is used again before these have all been taken.
+  else takeAnswer(transaction, operation, Buffer.from(scratch.subarray(0, answers)));
 }
 
 /**
  * @param {Transaction} transaction
  * @param {Operation} operation
  */
-function executeAsync(transaction, operation) {
-  transaction.connection.world.executeAsync(transaction, operation.rest ?? operation.bytes).then(
-    (bytes) => queueTask(() => answered(transaction, operation, bytes)),
+function executeLater(transaction, operation) {
+  transaction.connection.world.executeAsync(transaction, toSend(operation).bytes).then(
+    (bytes) => queueTask(() => answered(transaction, operation, bytes, 0, bytes.length)),
     (error) => queueTask(() => failed(transaction, operation, unknownError(error))),
   );
+}
+
+/**
+ * @param {Operation} operation
+ */
+function toSend({ rest, packed }) {
+  return rest ?? packed;
 }
 
 /**
@@ -220,21 +266,39 @@ function executeAsync(transaction, operation) {
  * @param {Uint8Array} place
  */
 function goOn(transaction, operation, response, place) {
-  if (response.isPage) operation.read(response);
+  const { isPage } = response;
+  if (isPage) operation.read(response, operation.request);
   operation.rest = resume(operation.bytes, place);
-  if (response.isPage) queueTask(transaction.runNext);
-  else executeAsync(transaction, operation);
+  if (isPage) queueTask(transaction.runNext);
+  else executeLater(transaction, operation);
+}
+
+/**
+ * The first of several answers.
+ * @param {Transaction} transaction
+ * @param {Operation} operation
+ * @param {Uint8Array} answers
+ */
+function takeAnswer(transaction, operation, answers) {
+  const start = transaction.answersTaken + LENGTH_BYTES;
+  const end = start + lengthAt(answers, start - LENGTH_BYTES);
+  const isLast = end === answers.length;
+  transaction.answers = isLast ? null : answers;
+  transaction.answersTaken = isLast ? 0 : end;
+  answered(transaction, operation, answers, start, end);
 }
 
 /**
  * @param {Transaction} transaction
  * @param {Operation} operation
  * @param {Uint8Array} bytes
+ * @param {number} start
+ * @param {number} end
  */
-function answered(transaction, operation, bytes) {
+function answered(transaction, operation, bytes, start, end) {
   if (transaction.finished) return;
-  noteBytes(operation.bytes.length + bytes.length);
-  const response = new Response(bytes);
+  noteBytes(operation.packed.end - operation.packed.start + end - start);
+  const response = new Response(bytes, start, end);
   let result;
   try {
     const error = response.error();
@@ -247,7 +311,7 @@ function answered(transaction, operation, bytes) {
       goOn(transaction, operation, response, place);
       return;
     }
-    result = operation.read(response);
+    result = operation.read(response, operation.request);
   } catch (error) {
     failed(transaction, operation, unknownError(error));
     return;
@@ -298,13 +362,20 @@ function described(transaction, { bytes }, { name, message }) {
  */
 function fireSuccess(request, transaction) {
   if (transaction.state === 'inactive') transaction.state = 'active';
-  fire(request, successEvent, ({ didThrow }) => {
-    if (transaction.state === 'active') {
-      transaction.state = 'inactive';
-      if (didThrow) abortTransaction(transaction, listenerThrew());
-    }
-    afterOperation(transaction);
-  });
+  fire(request, successEvent, successFired);
+}
+
+/**
+ * @param {Request} request
+ * @param {boolean} didThrow
+ */
+function successFired(request, didThrow) {
+  const transaction = /** @type {Transaction} */ (request.transaction);
+  if (transaction.state === 'active') {
+    transaction.state = 'inactive';
+    if (didThrow) abortTransaction(transaction, listenerThrew());
+  }
+  afterOperation(transaction);
 }
 
 /**
@@ -315,7 +386,7 @@ function fireSuccess(request, transaction) {
  */
 function fireError(request, transaction, error) {
   if (transaction.state === 'inactive') transaction.state = 'active';
-  fire(request, errorEvent, ({ didThrow, canceled }) => {
+  fire(request, errorEvent, (_, didThrow, canceled) => {
     if (transaction.state === 'active') {
       transaction.state = 'inactive';
       if (didThrow) abortTransaction(transaction, listenerThrew());
@@ -345,6 +416,7 @@ module.exports = {
   Operation,
   executeRequest,
   executeSchemaChange,
+  startedAtOnce,
   transactionStarted,
   upgradeStarted,
   afterOperation,

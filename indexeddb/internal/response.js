@@ -1,9 +1,11 @@
 'use strict';
 
 const { exception } = require('./exceptions.js');
-const { decodeKey } = require('./keys.js');
+const { decodeKeyAt } = require('./keys.js');
+const { uncurry } = require('./slots.js');
 const { decode, decodeWithKey } = require('./decode.js');
 
+const copyBytes = uncurry(Uint8Array.prototype.slice);
 const STATUS_ERROR = 1;
 const STATUS_PORTION = 2;
 /** By the number in an error response. */
@@ -18,36 +20,43 @@ const ERROR_NAMES = [
 ];
 const RECORD_KEY_GENERATED = 1;
 
-/** The answer to an operation, read from its front. */
+/** The answer to an operation, read from its front. The bytes may be used for others afterwards. */
 class Response {
   #bytes;
-  #view;
-  #offset = 1;
+  #offset;
+  #end;
 
-  /** @param {Uint8Array} bytes */
-  constructor(bytes) {
+  /**
+   * @param {Uint8Array} bytes
+   * @param {number} [start]
+   * @param {number} [end]
+   */
+  constructor(bytes, start = 0, end = bytes.length) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#offset = start + 1;
+    this.#end = end;
   }
 
-  /** The error that the response is, or null. */
+  /** The error that the response is, or null. Comes first. */
   error() {
-    if (this.#bytes[0] !== STATUS_ERROR) return null;
-    const name = ERROR_NAMES[this.#bytes[1]] ?? 'UnknownError';
-    return exception(name, new TextDecoder().decode(this.#bytes.subarray(2)));
+    const bytes = this.#bytes;
+    const start = this.#offset;
+    if (bytes[start - 1] !== STATUS_ERROR) return null;
+    const name = ERROR_NAMES[bytes[start]] ?? 'UnknownError';
+    return exception(name, new TextDecoder().decode(bytes.subarray(start + 1, this.#end)));
   }
 
-  /** Where the operation goes on, of which a portion is done; null if it is done. */
+  /** Where the operation goes on, of which a portion is done; null if it is done. Not a copy. */
   resume() {
-    if (this.#bytes[0] !== STATUS_PORTION) return null;
-    const end = this.#bytes.length - 4;
-    return this.#bytes.subarray(end - this.#view.getUint32(end, true), end);
+    if (this.#bytes[this.#offset - 1] !== STATUS_PORTION) return null;
+    const end = this.#end - 4;
+    return this.#bytes.subarray(end - lengthAt(this.#bytes, end), end);
   }
 
-  /** The answer to an operation of which a portion is done: whether it holds results already. */
+  /** The answer to an operation of which a portion is done: whether it holds results already. Comes before they are read. */
   get isPage() {
-    const end = this.#bytes.length - 4;
-    return end - this.#view.getUint32(end, true) > 1;
+    const end = this.#end - 4;
+    return end - lengthAt(this.#bytes, end) > this.#offset;
   }
 
   u8() {
@@ -57,27 +66,40 @@ class Response {
   }
 
   u32() {
-    const value = this.#view.getUint32(this.#offset, true);
+    const value = lengthAt(this.#bytes, this.#offset);
     this.#offset += 4;
     return value;
   }
 
   u64() {
-    const value = this.#view.getBigUint64(this.#offset, true);
-    this.#offset += 8;
-    return Number(value);
+    const low = this.u32();
+    return low + this.u32() * 2 ** 32;
   }
 
+  /** A copy. */
   bytes() {
     const start = this.#offset + 4;
-    const end = start + this.#view.getUint32(this.#offset, true);
-    this.#offset = end;
-    return this.#bytes.subarray(start, end);
+    this.#offset = start + lengthAt(this.#bytes, this.#offset);
+    return copyBytes(this.#bytes, start, this.#offset);
   }
 
   /** A key as the value scripts see. */
   key() {
-    return decodeKey(this.bytes());
+    const start = this.#offset + 4;
+    this.#offset = start + lengthAt(this.#bytes, this.#offset);
+    return decodeKeyAt(this.#bytes, start, this.#offset);
+  }
+
+  /**
+   * A record: key, flags and value.
+   * @param {import('./schema.js').KeyPath} keyPath of the object store
+   */
+  record(keyPath) {
+    const keyStart = this.#offset + 4;
+    const keyEnd = keyStart + lengthAt(this.#bytes, this.#offset);
+    this.#offset = keyEnd;
+    const generated = (this.#bytes[keyEnd] & RECORD_KEY_GENERATED) !== 0;
+    return this.value(keyPath, generated ? decodeKeyAt(this.#bytes, keyStart, keyEnd) : undefined);
   }
 
   /**
@@ -88,11 +110,20 @@ class Response {
   value(keyPath, primaryKey) {
     const flags = this.u8();
     const start = this.#offset + 4;
-    const end = start + this.#view.getUint32(this.#offset, true);
+    const end = start + lengthAt(this.#bytes, this.#offset);
     this.#offset = end;
     if ((flags & RECORD_KEY_GENERATED) === 0) return decode(this.#bytes, start, end);
     return decodeWithKey(this.#bytes, /** @type {string} */ (keyPath), primaryKey, start, end);
   }
 }
 
-module.exports = { Response };
+/**
+ * The little-endian u32 at `offset`.
+ * @param {Uint8Array} bytes
+ * @param {number} offset
+ */
+function lengthAt(bytes, offset) {
+  return (bytes[offset] | (bytes[offset + 1] << 8) | (bytes[offset + 2] << 16) | (bytes[offset + 3] << 24)) >>> 0;
+}
+
+module.exports = { Response, lengthAt };

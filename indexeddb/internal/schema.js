@@ -13,6 +13,8 @@ class ObjectStore {
   name;
   keyPath;
   keyPathBytes;
+  /** The property that is the key path, if it is no more than that. @type {string | null} */
+  keyName;
   autoIncrement;
   deleted = false;
   nextIndexId = 1;
@@ -30,6 +32,7 @@ class ObjectStore {
     this.name = name;
     this.keyPath = keyPath;
     this.keyPathBytes = encodeKeyPath(keyPath);
+    this.keyName = typeof keyPath === 'string' && keyPath !== '' && !keyPath.includes('.') ? keyPath : null;
     this.autoIncrement = autoIncrement;
   }
 }

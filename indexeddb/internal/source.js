@@ -4,7 +4,7 @@
 // https://w3c.github.io/IndexedDB/#object-store-interface, https://w3c.github.io/IndexedDB/#index-interface
 
 const { IDBRecord } = require('../record.js');
-const { IDBRequest } = require('../request.js');
+const { createRequestObject } = require('../request.js');
 const { assertActive, assertIndexExists, assertStoreExists } = require('./checks.js');
 const operations = require('./operations.js');
 const { convertToRange, isPotentiallyValidKeyRange } = require('./range.js');
@@ -46,23 +46,23 @@ function assertExists({ store, index }) {
 /**
  * A request whose source is the handle, at the end of the transaction's queue.
  * @param {SourceHandle} handle
- * @param {Uint8Array} bytes
+ * @param {import('./operations.js').Packed} packed
  * @param {Read} [read]
  */
-function request(handle, bytes, read) {
-  return createRequest(handle, bytes, read).object;
+function request(handle, packed, read) {
+  return createRequest(handle, packed, read).object;
 }
 
 /**
  * @param {SourceHandle} handle
- * @param {Uint8Array} bytes
+ * @param {import('./operations.js').Packed} packed
  * @param {Read} [read]
  */
-function createRequest({ object, transaction }, bytes, read) {
+function createRequest({ object, transaction }, packed, read) {
   const state = new Request(object, transaction);
-  const requestObject = new IDBRequest(INTERNAL, state);
+  const requestObject = createRequestObject(state);
   state.object = requestObject;
-  const operation = executeRequest(transaction, state, bytes, read);
+  const operation = executeRequest(transaction, state, packed, read);
   return { object: requestObject, state, operation };
 }
 
@@ -76,8 +76,7 @@ function get(handle, query) {
   const range = convertToRange(query, true);
   const { keyPath } = handle.store;
   return request(handle, operations.get(handle, range, false), (response) => {
-    if (response.u8() === 0) return undefined;
-    return response.value(keyPath, response.key());
+    return response.u8() === 0 ? undefined : response.record(keyPath);
   });
 }
 

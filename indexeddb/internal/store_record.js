@@ -3,7 +3,7 @@
 // What put(), add() and update() share: the clone, its key, and the request with the bytes.
 
 const { blobContent } = require('./blob_content.js');
-const { encode } = require('./clone.js');
+const { encodeForNow } = require('./clone.js');
 const { exception } = require('./exceptions.js');
 const native = require('./native.js');
 const operations = require('./operations.js');
@@ -11,7 +11,7 @@ const { createRequest } = require('./source.js');
 
 /** @typedef {import('./schema.js').ObjectStore} ObjectStore */
 /** @typedef {import('./source.js').SourceHandle} SourceHandle */
-/** @typedef {ReturnType<typeof encode>} Clone */
+/** @typedef {ReturnType<typeof encodeForNow>} Clone */
 
 const EXTRACTED_NOTHING = 0;
 const EXTRACTED_INVALID = 1;
@@ -21,11 +21,12 @@ const EXTRACTED_INVALID = 1;
  * be able to place requests.
  * @param {import('./transaction_lifecycle.js').Transaction} transaction
  * @param {unknown} value
+ * @param {string | null} keyName the property that is the key, if the key path is as simple as that
  */
-function cloneDuringTransaction(transaction, value) {
+function cloneDuringTransaction(transaction, value, keyName) {
   transaction.state = 'inactive';
   try {
-    return encode(value);
+    return encodeForNow(value, keyName);
   } finally {
     transaction.state = 'active';
   }
@@ -47,19 +48,26 @@ function extractKeyFrom(value, store) {
 function where({ name, keyPath }) {
   return `the key path '${keyPath}' of object store '${name}'`;
 }
+/** Strings up to this length are keys, whatever their characters; longer ones may exceed what a key may take. */
+const SURELY_KEY_LENGTH = 1 << 16;
 
 /**
  * Steps of "add or put" for in-line keys.
- * @param {Uint8Array} value
+ * @param {Clone} clone
  * @param {ObjectStore} store
  */
-function checkInlineKey(value, store) {
+function checkInlineKey({ bytes: value, keyProperty }, store) {
+  if (typeof keyProperty === 'number' && keyProperty === keyProperty) return;
+  if (typeof keyProperty === 'string' && keyProperty.length <= SURELY_KEY_LENGTH) return;
   if (extractKeyFrom(value, store) !== null) return;
   if (!store.autoIncrement) throw exception('DataError', `${where(store)} yields no value`);
   if (!native.canInjectKey(value, store.keyPathBytes)) {
     throw exception('DataError', `A generated key could not be stored: ${where(store)} leads into something that is no object`);
   }
 }
+
+/** @param {import('./response.js').Response} response */
+const readKey = (response) => response.key();
 
 /**
  * @param {SourceHandle} handle whose object becomes the source of the request
@@ -68,10 +76,10 @@ function checkInlineKey(value, store) {
  * @param {boolean} noOverwrite
  */
 function putOperation(handle, clone, key, noOverwrite) {
-  const { bytes, valueOffset } = operations.put(handle.store, clone.bytes, key, noOverwrite);
-  const { object, operation } = createRequest(handle, bytes, (response) => response.key());
+  const packed = operations.put(handle.store, clone.bytes, key, noOverwrite);
+  const { object, operation } = createRequest(handle, packed, readKey);
   if (clone.blobs !== null) {
-    operation.waiting = fillBlobs(bytes, valueOffset, clone.blobs);
+    operation.waiting = fillBlobs(packed.chunk, packed.end - clone.bytes.length, clone.blobs);
     // Its turn hears of a failure. Until then, and if the transaction is aborted before, nobody listens: that is no
     // unhandled rejection.
     operation.waiting.catch(() => {});

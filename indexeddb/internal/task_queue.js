@@ -10,7 +10,9 @@ const { macrotask } = require('./macrotask.js');
 const { Queue } = require('./queue.js');
 const { reportException } = require('./report.js');
 
-// Captured at import: fake timers that are installed later must not stop the database.
+// Captured at import: fake timers that are installed later must not stop the database. queueMicrotask may be a fake even now.
+const { nextTick } = process;
+const resolved = Promise.resolve();
 const now = performance.now.bind(performance);
 
 const TASKS_PER_TURN = 1000;
@@ -30,6 +32,10 @@ let scheduled = false;
 let bytesSinceClockReading = 0;
 /** @type {Steps | null} the event whose listeners are being called */
 let steps = null;
+/** Tasks are being run, with a checkpoint after each that needs one. */
+let running = false;
+/** What waits for the next checkpoint to be done. @type {(() => void)[]} */
+let afterCheckpoint = [];
 
 /** @param {() => void} task called from a macrotask of its own, as far as its microtasks can tell */
 function queueTask(task) {
@@ -40,6 +46,21 @@ function queueTask(task) {
 /** @param {number} bytes that the task at hand deals with */
 function noteBytes(bytes) {
   bytesSinceClockReading += bytes;
+}
+
+/**
+ * Calls back when the script that runs now, and the microtasks after it, have ended; before any other task. False if that is up to the
+ * event loop, and may be long after where it has fake parts.
+ * @param {() => void} callback
+ */
+function afterMicrotasks(callback) {
+  if (running) {
+    afterCheckpoint.push(callback);
+    return true;
+  }
+  // nextTick callbacks run when the microtasks have drained, before anything else of the event loop.
+  resolved.then(() => nextTick(callback));
+  return false;
 }
 
 function schedule() {
@@ -75,6 +96,16 @@ function runOne() {
 
 /** @param {() => void} checkpoint */
 function runMany(checkpoint) {
+  running = true;
+  try {
+    runTasks(checkpoint);
+  } finally {
+    running = false;
+  }
+}
+
+/** @param {() => void} checkpoint */
+function runTasks(checkpoint) {
   const end = now() + MILLISECONDS_PER_TURN;
   for (let count = 1; count <= TASKS_PER_TURN; count += 1) {
     const task = tasks.shift();
@@ -84,6 +115,7 @@ function runMany(checkpoint) {
       if (steps.step()) performCheckpoint(checkpoint);
       else finishSteps();
     }
+    if (afterCheckpoint.length > 0) performCheckpoint(checkpoint);
     if (count % TASKS_PER_CLOCK_READING === 0 || bytesSinceClockReading > BYTES_PER_CLOCK_READING) {
       bytesSinceClockReading = 0;
       if (now() > end) return;
@@ -94,7 +126,11 @@ function runMany(checkpoint) {
 function finishSteps() {
   const finished = steps;
   steps = null;
-  if (finished !== null) guarded(() => finished.finish());
+  try {
+    finished?.finish();
+  } catch (error) {
+    reportException(error);
+  }
 }
 
 /**
@@ -104,6 +140,10 @@ function finishSteps() {
  */
 function performCheckpoint(checkpoint) {
   while (!guarded(checkpoint));
+  if (afterCheckpoint.length === 0) return;
+  const callbacks = afterCheckpoint;
+  afterCheckpoint = [];
+  callbacks.forEach(guarded);
 }
 
 /**
@@ -120,4 +160,4 @@ function guarded(callback) {
   }
 }
 
-module.exports = { noteBytes, queueTask, runSteps };
+module.exports = { noteBytes, queueTask, runSteps, afterMicrotasks };

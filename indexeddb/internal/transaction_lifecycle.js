@@ -8,17 +8,13 @@ const { exception, unknownError } = require('./exceptions.js');
 const { newContext } = require('./context.js');
 const { fire } = require('./fire.js');
 const { Queue } = require('./queue.js');
-const { queueTask } = require('./task_queue.js');
+const { afterMicrotasks, queueTask } = require('./task_queue.js');
 const trace = require('./trace.js');
 
 /** @typedef {import('./connection.js').Connection} Connection */
 /** @typedef {import('./request_queue.js').Operation} Operation */
 /** @typedef {import('./request_queue.js').Request} Request */
 /** @typedef {import('./schema.js').ObjectStore} ObjectStore */
-
-// Captured at import: fake timers that are installed later must not stop the database. queueMicrotask may be a fake even now.
-const { nextTick } = process;
-const resolved = Promise.resolve();
 
 /**
  * What a version change transaction knows beyond others.
@@ -45,13 +41,17 @@ class Transaction extends EventTargetState {
   error = null;
   /** The request list, and the schema changes between them. @type {Queue<Operation>} */
   operations = new Queue();
+  /** Answers to the operations at the front, which have been executed. @type {Uint8Array | null} */
+  answers = null;
+  /** How many bytes of them have been read. */
+  answersTaken = 0;
   /** Locks have been granted: operations may be executed. */
   started = false;
   /** An operation is being executed, or a task will take the next one. */
   running = false;
   commitSent = false;
-  /** Object store handles by store. @type {Map<ObjectStore, import('../object_store.js').IDBObjectStore>} */
-  handles = new Map();
+  /** Object store handles by store. @type {Map<ObjectStore, import('../object_store.js').IDBObjectStore> | null} */
+  handles = null;
   /** @type {import('./trace.js').TransactionTrace | null} null: nobody has subscribed */
   trace = trace.transactions.hasSubscribers ? trace.transactionCreated() : null;
   /** The task that executes the next operation; made once. */
@@ -86,8 +86,8 @@ class Transaction extends EventTargetState {
 
 /**
  * "Cleanup Indexed Database transactions": a transaction made by a script is active until that script, and the microtasks
- * after it, have ended. nextTick callbacks run when the microtasks have drained, before anything else of the event loop. Where
- * nextTick was a fake already at import, it ends with the next task: no task but that of its own events finds it active later.
+ * after it, have ended. Where nextTick was a fake already at import, it ends with the next task: no task but that of its own
+ * events finds it active later.
  * @param {Transaction} transaction
  */
 function deactivateAfterMicrotasks(transaction) {
@@ -96,8 +96,7 @@ function deactivateAfterMicrotasks(transaction) {
     transaction.state = 'inactive';
     settleTransaction(transaction);
   };
-  resolved.then(() => nextTick(deactivate));
-  queueTask(deactivate);
+  if (!afterMicrotasks(deactivate)) queueTask(deactivate);
 }
 
 /**
@@ -168,6 +167,7 @@ function abortTransaction(transaction, error) {
   connection.world.abort(transaction); // step 1
   if (upgrade !== null) abortUpgrade(transaction, upgrade); // step 2
   transaction.state = 'finished'; // step 3
+  transaction.answers = null;
   if (error !== null) transaction.error = error; // step 4
   if (transaction.trace !== null) trace.transactionFinished(transaction, 'abort', error);
   for (const operation of transaction.operations.takeAll()) {

@@ -5,7 +5,7 @@
 const { exception, unknownError } = require('./exceptions.js');
 const native = require('./native.js');
 const openDatabase = require('./open_database.js');
-const { transactionStarted } = require('./request_queue.js');
+const { startedAtOnce, transactionStarted } = require('./request_queue.js');
 const { queueTask } = require('./task_queue.js');
 const { commitFailed, committed } = require('./transaction_lifecycle.js');
 
@@ -14,6 +14,10 @@ const { commitFailed, committed } = require('./transaction_lifecycle.js');
 /** @typedef {import('./connection.js').Connection} Connection */
 /** @typedef {import('./transaction_lifecycle.js').Transaction} Transaction */
 /** @typedef {import('./open_database.js').OpenRequest} OpenRequest */
+
+/** What the native side answers to a commit, besides that it is done and there is nothing else. */
+const COMMIT_PENDING = 0;
+const COMMITTED_WITH_EVENTS = 2;
 
 /**
  * Worlds that wait for the native side. Nothing else holds a world but its factory and what was made from it: the
@@ -155,18 +159,27 @@ class World {
   /** @param {Transaction} transaction */
   begin(transaction) {
     const { connection, scope, mode } = transaction;
-    const stores = Uint32Array.from(scope?.values() ?? [], (store) => store.id);
-    transaction.id = this.client.beginTransaction(connection.id, stores, mode === 'readwrite');
+    const id = this.client.beginTransaction(connection.id, storeIds(scope), mode === 'readwrite');
+    transaction.id = Math.abs(id);
     this.#transactions.set(transaction.id, transaction);
+    const postponed = this.#upgrading.get(connection.name);
+    if (id > 0 && postponed === undefined) {
+      startedAtOnce(transaction);
+      return;
+    }
     this.#expect();
+    if (id > 0) postponed?.push({ type: 'started', transaction: id });
   }
 
   /**
    * @param {Transaction} transaction
-   * @param {Uint8Array} request
+   * @param {Uint8Array} chunk
+   * @param {number} start
+   * @param {number} end
+   * @param {Uint8Array} scratch
    */
-  execute(transaction, request) {
-    return this.client.execute(transaction.id, request);
+  execute(transaction, chunk, start, end, scratch) {
+    return this.client.execute(transaction.id, chunk, start, end, scratch);
   }
 
   /**
@@ -182,11 +195,11 @@ class World {
    * @param {boolean} strict
    */
   commit(transaction, strict) {
-    const done = this.client.commit(transaction.id, strict);
-    if (done) {
+    const outcome = this.client.commit(transaction.id, strict);
+    if (outcome !== COMMIT_PENDING) {
       this.#transactions.delete(transaction.id);
       committed(transaction);
-      this.#queueDrain();
+      if (outcome === COMMITTED_WITH_EVENTS) this.#queueDrain();
     } else {
       this.#expect();
     }
@@ -405,6 +418,17 @@ class World {
       else this.#opening.push({ ready: resolve, failed: () => resolve() });
     });
   }
+}
+
+/** @param {Transaction['scope']} scope */
+function storeIds(scope) {
+  const ids = new Uint32Array(scope?.size ?? 0);
+  let index = 0;
+  for (const store of scope?.values() ?? []) {
+    ids[index] = store.id;
+    index += 1;
+  }
+  return ids;
 }
 
 /**

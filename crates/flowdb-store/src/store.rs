@@ -14,7 +14,7 @@ use crate::series::{self, Series};
 use crate::ttl::Ttl;
 use flowdb_engine::fs::{FileSystem, MemoryFileSystem};
 use flowdb_engine::{
-    Clock, Db, Error, EventListener, Executor, Options, ReadTier, Result, TreeId, TreeOptions,
+    Clock, Compression, Db, Error, EventListener, Executor, Options, ReadTier, Result, TreeId, TreeOptions,
 };
 use parking_lot::Mutex;
 use std::fmt::Debug;
@@ -28,10 +28,12 @@ pub trait Waker: Send + Sync + Debug {
     fn wake(&self, store: &Weak<Store>);
 }
 
-/// Writers of a memory store have no disk to wait for; what they leave behind is worth compacting early.
-const MEMORY_WRITE_BUFFER_BYTES: usize = 1 << 20;
-const MEMORY_LOG_SEGMENT_BYTES: u64 = 1 << 20;
-const MEMORY_LOG_BYTES_MAX: u64 = 4 << 20;
+/// In a memory store a table costs what it does on a disk, and gives nothing for it but that older versions go. So they are made
+/// late, and hold what is read from them as it is.
+const MEMORY_WRITE_BUFFER_BYTES: usize = 32 << 20;
+/// Nobody reads the log of a memory store: it should never be what a memtable is flushed for.
+const MEMORY_LOG_SEGMENT_BYTES: u64 = 4 << 20;
+const MEMORY_LOG_BYTES_MAX: u64 = 64 << 20;
 
 /// One engine for one data directory and process. Shared by all who have it open, through [`StoreHandle`]s.
 #[derive(Debug)]
@@ -39,6 +41,7 @@ pub struct Store {
     db: Db,
     settings: Settings,
     clock: Arc<dyn Clock>,
+    /// Reading never waits for a disk.
     /// Loaded when someone asks for documents. The lock is held while the catalog is read.
     documents: Mutex<Option<Arc<World>>>,
     /// The last timestamp that [`Store::timestamp`] gave out.
@@ -61,7 +64,10 @@ impl Store {
             return Err(Error::invalid("readOnly: a store in memory has nothing to read"));
         }
         let mut engine = engine_options();
-        engine.trees.iter_mut().for_each(|tree| tree.write_buffer_bytes = MEMORY_WRITE_BUFFER_BYTES);
+        for tree in &mut engine.trees {
+            tree.write_buffer_bytes = MEMORY_WRITE_BUFFER_BYTES;
+            tree.compression = Compression::None;
+        }
         engine.log_segment_bytes = MEMORY_LOG_SEGMENT_BYTES;
         engine.log_bytes_max = MEMORY_LOG_BYTES_MAX;
         let fs = MemoryFileSystem::default();
@@ -157,7 +163,8 @@ impl Store {
         if let Some(world) = documents.as_ref() {
             return Ok(Arc::clone(world));
         }
-        let world = World::open(self.db.clone())?;
+        let db = self.db.clone();
+        let world = if self.memory.is_some() { World::open_in_memory(db)? } else { World::open(db)? };
         *documents = Some(Arc::clone(&world));
         Ok(world)
     }

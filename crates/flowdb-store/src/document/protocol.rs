@@ -258,6 +258,21 @@ pub(crate) fn is_key(bytes: &[u8]) -> bool {
     encoded_length(bytes).is_ok_and(|length| length == bytes.len())
 }
 
+/// True if the request takes no longer the more there is in the store, by its first byte: all but those for ranges and whole stores.
+pub(crate) fn is_short(request: &[u8]) -> bool {
+    matches!(request.first(), Some(1 | 2 | 7..=13))
+}
+
+/// True for a put, a get and a cursor's step, by the first byte of the request.
+pub(crate) fn reads_one_record(request: &[u8]) -> bool {
+    matches!(request.first(), Some(1 | 2 | 7))
+}
+
+/// True if the response is that to a portion of a request.
+pub(crate) fn is_portion(response: &[u8]) -> bool {
+    response.first() == Some(&STATUS_PORTION)
+}
+
 const STATUS_OK: u8 = 0;
 const STATUS_ERROR: u8 = 1;
 /// A portion is done. At the end is where the request goes on, and its length; before it what a request that answers page by page has found.
@@ -294,7 +309,7 @@ impl Response {
     }
 
     pub(crate) fn is_portion(&self) -> bool {
-        self.0.first() == Some(&STATUS_PORTION)
+        is_portion(&self.0)
     }
 
     pub(crate) fn len(&self) -> usize {

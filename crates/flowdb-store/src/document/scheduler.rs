@@ -5,7 +5,7 @@
 //! connection queue lets one begin when nothing else is open.
 
 use super::TransactionId;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 /// What a transaction may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,8 +24,8 @@ pub(crate) type Scope = (u32, u32);
 /// The transactions that run or wait, by what they have in their scope.
 #[derive(Debug, Default)]
 pub(crate) struct Scheduler {
-    queues: HashMap<Scope, Queue>,
-    transactions: HashMap<TransactionId, Waiting>,
+    queues: BTreeMap<Scope, Queue>,
+    transactions: BTreeMap<TransactionId, Waiting>,
 }
 
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use super::failure::{ErrorName, Failure, Outcome, corruption, invalid_state, name_of, not_found};
 use super::overlay::{Known, Overlay};
 use super::portion::{Limits, Portion, Resume};
-use super::protocol::{Request, Response, Source};
+use super::protocol::{Request, Response, Source, reads_one_record};
 use super::scheduler::Mode;
 use super::schema::{Database, Index, Store};
 use super::walk::{Walk, Wanted};
@@ -103,6 +103,12 @@ impl Transaction {
         };
         self.unfinished = false;
         Ok(Some(response))
+    }
+
+    /// How far a request may go on the calling thread if no disk makes it wait: what reads one record may read tables.
+    pub(super) fn tier_without_disk(&self, request: &[u8]) -> ReadTier {
+        let is_large = self.overlay.memory_bytes() >= self.limits.transaction_memory_bytes;
+        if reads_one_record(request) && !is_large { ReadTier::Disk } else { ReadTier::Memory }
     }
 
     fn perform(&mut self, request: Request<'_>, resume: Option<Resume<'_>>) -> Outcome<Response> {

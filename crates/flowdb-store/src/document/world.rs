@@ -5,13 +5,15 @@ use super::connections::{Action, Connections};
 use super::deletion::Waiting;
 use super::event::Event;
 use super::portion::Limits;
+use super::protocol::{is_portion, is_short};
 use super::scheduler::{Mode, Scheduler};
-use super::schema::Database;
+use super::schema::{Database, put_count};
 use super::transaction::Transaction;
 use super::{ClientId, ConnectionId, Ids, RequestId, TransactionId};
+use flowdb_engine::format::Reader;
 use flowdb_engine::{Db, Error, ErrorKind, ReadTier, Result};
 use parking_lot::Mutex;
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
@@ -20,6 +22,10 @@ mod tests;
 
 /// Tells a client's thread that there are events to drain. Called from any thread, without any lock held; must return at once.
 pub type Waker = Arc<dyn Fn() + Send + Sync>;
+
+/// No request of a batch is begun behind so many bytes of responses, or behind one that may have taken long: what waits for the thread
+/// waits for all of it.
+const BATCH_RESPONSE_BYTES: usize = 128 << 10;
 
 /// A database that exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +44,8 @@ pub struct DatabaseInfo {
 pub struct World {
     pub(super) db: Db,
     limits: Limits,
+    /// Reading never waits for a disk.
+    in_memory: bool,
     pub(super) state: Mutex<State>,
     /// Held while a commit that creates a database is written, so that the row of the next id never goes back.
     pub(super) creation: Mutex<()>,
@@ -54,12 +62,12 @@ pub(super) struct State {
     pub(super) catalog: Catalog,
     pub(super) connections: Connections,
     pub(super) scheduler: Scheduler,
-    pub(super) transactions: HashMap<TransactionId, TransactionState>,
+    pub(super) transactions: BTreeMap<TransactionId, TransactionState>,
     transaction_ids: Ids,
     pub(super) clients: BTreeMap<ClientId, Client>,
     client_ids: Ids,
     /// Clients that got events in the call at hand.
-    told: BTreeSet<ClientId>,
+    told: Vec<ClientId>,
     /// Deletions to be written after the call at hand.
     deletions: Vec<RequestId>,
 }
@@ -100,21 +108,30 @@ impl World {
         Self::open_with(db, Limits::default())
     }
 
-    /// The same with other limits than the default ones.
+    /// The same, of a database whose files are in memory: what reads little is never left to a worker.
+    pub fn open_in_memory(db: Db) -> Result<Arc<Self>> {
+        Self::new(db, Limits::default(), true)
+    }
+
+    /// The same as [`World::open`] with other limits than the default ones.
     pub fn open_with(db: Db, limits: Limits) -> Result<Arc<Self>> {
+        Self::new(db, limits, false)
+    }
+
+    fn new(db: Db, limits: Limits, in_memory: bool) -> Result<Arc<Self>> {
         let state = State {
             catalog: Catalog::load(&db)?,
             connections: Connections::default(),
             scheduler: Scheduler::default(),
-            transactions: HashMap::new(),
+            transactions: BTreeMap::new(),
             transaction_ids: Ids::default(),
             clients: BTreeMap::new(),
             client_ids: Ids::default(),
-            told: BTreeSet::new(),
+            told: Vec::new(),
             deletions: Vec::new(),
         };
         let (state, creation) = (Mutex::new(state), Mutex::new(()));
-        Ok(Arc::new(World { db, limits, state, creation }))
+        Ok(Arc::new(World { db, limits, in_memory, state, creation }))
     }
 
     /// A new client. `waker` is called when another client's call, or a worker, has queued events for it.
@@ -151,6 +168,23 @@ impl World {
     pub fn drain(&self, client: ClientId) -> Vec<Event> {
         let mut state = self.state.lock();
         state.clients.get_mut(&client).map(|client| client.events.drain(..).collect()).unwrap_or_default()
+    }
+
+    /// True if [`World::drain`] would answer anything.
+    pub fn has_events(&self, client: ClientId) -> bool {
+        self.state.lock().clients.get(&client).is_some_and(|client| !client.events.is_empty())
+    }
+
+    /// Takes `Started` from the client's events, if it is the last of them: for who asks right after the transaction was created.
+    pub fn take_started(&self, client: ClientId, transaction: TransactionId) -> bool {
+        let mut state = self.state.lock();
+        let events = state.clients.get_mut(&client).map(|client| &mut client.events);
+        let Some(events) = events.filter(|events| events.back() == Some(&Event::Started { transaction }))
+        else {
+            return false;
+        };
+        events.pop_back();
+        true
     }
 
     /// The databases that exist, by name.
@@ -247,17 +281,7 @@ impl World {
         request: &[u8],
         tier: ReadTier,
     ) -> Result<Option<Vec<u8>>> {
-        let transaction = {
-            let state = self.state.lock();
-            match state.transactions.get(&id) {
-                Some(TransactionState { client: owner, phase: Phase::Running(transaction), .. })
-                    if *owner == client =>
-                {
-                    Arc::clone(transaction)
-                }
-                _ => return Err(Error::invalid(format!("transaction {id} is not running"))),
-            }
-        };
+        let transaction = self.running(client, id)?;
         match tier {
             ReadTier::Disk => transaction.lock().execute(request, tier),
             // Another request of the transaction may be on a worker.
@@ -265,6 +289,48 @@ impl World {
                 Some(mut transaction) => transaction.execute(request, tier),
                 None => Ok(None),
             },
+        }
+    }
+
+    /// Executes several requests, each behind its length, and appends the responses to `responses`, each behind its length. Leaves off behind many
+    /// bytes of responses, behind a request that may have taken long, and before one whose answer is not in memory: if that is
+    /// the first, there is no response.
+    ///
+    /// Fails as [`World::execute`] does; what came before the request at fault has been executed then.
+    pub fn execute_batch(
+        &self,
+        client: ClientId,
+        id: TransactionId,
+        requests: &[u8],
+        responses: &mut Vec<u8>,
+    ) -> Result<()> {
+        let transaction = self.running(client, id)?;
+        let Some(mut transaction) = transaction.try_lock() else { return Ok(()) };
+        let mut reader = Reader::new(requests);
+        while !reader.is_empty() {
+            let length = reader.u32().and_then(|length| usize::try_from(length).ok());
+            let request = length.and_then(|length| reader.take(length));
+            let request = request.ok_or_else(|| Error::invalid("the requests are cut off"))?;
+            let tier = if self.in_memory { transaction.tier_without_disk(request) } else { ReadTier::Memory };
+            let Some(response) = transaction.execute(request, tier)? else { break };
+            put_count(responses, response.len());
+            responses.extend_from_slice(&response);
+            if responses.len() >= BATCH_RESPONSE_BYTES || !is_short(request) || is_portion(&response) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn running(&self, client: ClientId, id: TransactionId) -> Result<Arc<Mutex<Transaction>>> {
+        let state = self.state.lock();
+        match state.transactions.get(&id) {
+            Some(TransactionState { client: owner, phase: Phase::Running(transaction), .. })
+                if *owner == client =>
+            {
+                Ok(Arc::clone(transaction))
+            }
+            _ => Err(Error::invalid(format!("transaction {id} is not running"))),
         }
     }
 
@@ -353,7 +419,9 @@ impl State {
     pub(super) fn tell(&mut self, client: ClientId, event: Event) {
         if let Some(known) = self.clients.get_mut(&client) {
             known.events.push_back(event);
-            self.told.insert(client);
+            if !self.told.contains(&client) {
+                self.told.push(client);
+            }
         }
     }
 

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::document::CommitOutcome;
-use crate::document::testing::{Fixture, commit, create_store, number_key, put, send, small_value, units};
+use crate::document::testing::{
+    Bytes, Fixture, commit, create_store, number_key, put, send, small_value, units,
+};
 use crate::keyspace::{DOCUMENTS, next_database_id_key};
 use flowdb_engine::ReadOptions;
 use flowdb_engine::fs::{Fault, FaultyFileSystem, MemoryFileSystem};
@@ -239,6 +241,48 @@ fn transactions_that_did_not_start_can_end() {
     fixture.world.abort(client, first).unwrap();
     assert_eq!(world.drain(client), [Event::Started { transaction: waiting[2] }]);
     assert!(world.begin_transaction(client, connection, &[1], Mode::ReadOnly).is_err(), "it closes");
+}
+
+#[test]
+fn requests_of_a_batch_are_answered_in_order() {
+    let (fixture, connection) = Fixture::with_store(false);
+    let (world, client) = (&fixture.world, fixture.client);
+    let transaction = fixture.begin(connection, Mode::ReadWrite);
+    let clear = Bytes::new(&[6]).u32(1).finish();
+    let put = |key: f64| put(1, Some(&number_key(key)), &small_value(5)).finish();
+    let requests = [put(1.0), put(2.0), clear, put(3.0)];
+    let framed =
+        |requests: &[Vec<u8>]| requests.iter().fold(Bytes::new(&[]), |all, each| all.bytes(each)).finish();
+    let execute = |bytes: &[u8]| {
+        let mut responses = Vec::new();
+        world.execute_batch(client, transaction, bytes, &mut responses).map(|()| responses)
+    };
+    let ok = |key: f64| Bytes::new(&[0]).bytes(&number_key(key)).finish();
+    assert_eq!(
+        execute(&framed(&requests)).unwrap(),
+        framed(&[ok(1.0), ok(2.0), vec![0]]),
+        "clear is the last"
+    );
+    assert!(fixture.values(transaction).is_empty());
+    assert_eq!(execute(&framed(&requests[3..])).unwrap(), framed(&[ok(3.0)]));
+    assert_eq!(fixture.values(transaction), [small_value(5)]);
+    assert!(execute(&[]).unwrap().is_empty());
+    let bytes = framed(&requests[..2]);
+    assert!(execute(&bytes[..bytes.len() - 1]).is_err(), "the second is cut off");
+}
+
+#[test]
+fn who_asks_at_once_needs_no_event() {
+    let (fixture, connection) = Fixture::with_store(false);
+    let (world, client) = (&fixture.world, fixture.client);
+    let begin = || world.begin_transaction(client, connection, &[1], Mode::ReadWrite).unwrap();
+    let (first, second) = (begin(), begin());
+    assert!(world.has_events(client));
+    assert!(!world.take_started(client, second), "it waits");
+    assert!(world.take_started(client, first));
+    assert!(!world.has_events(client) && !world.take_started(client, first));
+    commit(world, client, first);
+    assert_eq!(world.drain(client), [Event::Started { transaction: second }]);
 }
 
 #[test]
