@@ -64,7 +64,7 @@ export interface OpenOptions {
   /**
    * Recent writes kept in memory before they go to a table, in bytes, for each of `kv`, `series` and IndexedDB. About three
    * times as much is held at most while the disk is behind; then writes wait.
-   * Default 16 MiB (1 MiB with `memory`), from 64 KiB to 1 GiB.
+   * Default 16 MiB (32 MiB with `memory`), from 64 KiB to 1 GiB.
    */
   writeBufferBytes?: number;
   /** Full write buffers of each kind that may wait for the disk before writes wait. Default 2, from 1 to 16. */

@@ -42,6 +42,9 @@ impl Inner {
     /// See [`crate::Db::checkpoint`].
     pub(crate) fn checkpoint(&self, target: &Path) -> Result<Checkpoint> {
         self.check_usable()?;
+        if !self.options.log {
+            return Err(Error::invalid("a database without a log cannot be copied"));
+        }
         let made = {
             let _names_are_kept = self.removals.read();
             self.checkpoint_held(target)

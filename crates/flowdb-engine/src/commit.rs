@@ -185,14 +185,15 @@ impl Inner {
             return Ok(Commit { first, last: state.last, position });
         }
         let (trees, chunks) = batch.into_parts();
-        let offset = self.append(state, first, &chunks)?;
+        let offset = if self.options.log { self.append(state, first, &chunks)? } else { position.offset };
+        let bytes = chunks.iter().map(|chunk| chunk.bytes.len() as u64).sum();
         let any_full = self.apply(&trees, first, &chunks);
         let last = first + count - 1;
         state.last = last;
         self.snapshots.publish(last);
         self.note_unsynced();
         self.telemetry.committed(count, offset - position.offset);
-        self.resources.write_buffers.written(offset - position.offset);
+        self.resources.write_buffers.written(bytes);
         self.bell.written();
         if any_full {
             self.freeze_where(state, |tree| tree.is_full());

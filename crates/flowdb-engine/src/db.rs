@@ -210,6 +210,11 @@ impl Db {
         result
     }
 
+    /// Memory of the memtables of all trees, in bytes, about. Takes no lock that anyone holds for long.
+    pub fn memtable_bytes(&self) -> usize {
+        self.0.trees.iter().map(|tree| tree.view().memtable_bytes()).sum()
+    }
+
     /// Writes the memtables of all trees to tables.
     pub fn flush(&self) -> Result<()> {
         let result = self.0.flush();

@@ -139,6 +139,9 @@ pub struct Options {
     /// to about its [`Options::log_bytes_max`]). Writing, flushing, compacting and checkpoints fail with `ReadOnly`. A directory without
     /// its `LOCK` file, as a copy may be, is read without a lock. Default false.
     pub read_only: bool,
+    /// Write commits to a log before they are done. Default true. False: what is not in tables yet is lost when the database closes or the
+    /// process ends, so that this is for databases whose files do not outlive them; a checkpoint is refused (`InvalidArgument`).
+    pub log: bool,
     /// When a commit counts as done. Default [`SyncMode::Os`].
     pub sync: SyncMode,
     /// Decompressed blocks kept in memory, in bytes; values read from value files may take a quarter of this besides. Default 32 MiB,
@@ -170,6 +173,7 @@ impl Options {
             trees,
             create_if_missing: true,
             read_only: false,
+            log: true,
             sync: SyncMode::default(),
             block_cache_bytes: 32 << 20,
             log_segment_bytes: 64 << 20,

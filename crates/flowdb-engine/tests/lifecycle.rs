@@ -72,6 +72,28 @@ fn nothing_is_written_once_closed_whoever_was_at_work() {
 }
 
 #[test]
+fn without_a_log_nothing_is_appended_and_tables_alone_outlive_the_database() {
+    let faulty = FaultyFileSystem::new(Arc::new(MemoryFileSystem::new()));
+    let fs: Arc<dyn FileSystem> = Arc::new(faulty.clone());
+    let unlogged = Options { log: false, ..options() };
+    let db = Db::open(Arc::clone(&fs), Path::new(DIR), unlogged.clone()).unwrap();
+    put(&db, b"flushed", b"1");
+    db.flush().unwrap();
+    let (calls, log_bytes) = (faulty.calls(), db.stats().log_bytes);
+    put(&db, b"kept", b"2");
+    put(&db, b"flushed", b"3");
+    assert_eq!((faulty.calls(), db.stats().log_bytes), (calls, log_bytes));
+    assert_eq!((get(&db, b"kept"), get(&db, b"flushed")), (Some(b"2".to_vec()), Some(b"3".to_vec())));
+    let refused = db.checkpoint(Path::new("/checkpoint")).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InvalidArgument);
+    drop(db);
+    let db = Db::open(fs, Path::new(DIR), unlogged).unwrap();
+    assert_eq!((get(&db, b"kept"), get(&db, b"flushed")), (None, Some(b"1".to_vec())));
+    put(&db, b"kept", b"4");
+    assert_eq!(get(&db, b"kept"), Some(b"4".to_vec()));
+}
+
+#[test]
 fn what_is_synced_stays_so_when_the_database_is_closed() {
     let db = Db::open(Arc::new(MemoryFileSystem::new()), Path::new(DIR), options()).unwrap();
     let mut batch = WriteBatch::new();

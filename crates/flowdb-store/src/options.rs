@@ -23,7 +23,7 @@ pub struct StoreOptions {
     pub sync: Option<SyncMode>,
     /// Decompressed blocks kept in memory, in bytes. Default 32 MiB, from 0 to 1 TiB.
     pub cache_bytes: Option<u64>,
-    /// Memtable size of each tree at which it is flushed, in bytes. Default 16 MiB, in memory 1 MiB; from 64 KiB to 1 GiB.
+    /// Memtable size of each tree at which it is flushed, in bytes. Default 16 MiB, in memory 32 MiB; from 64 KiB to 1 GiB.
     pub write_buffer_bytes: Option<usize>,
     /// Full memtables of a tree that may wait for their flush before writes wait, too. Default 2, from 1 to 16.
     pub frozen_memtables_max: Option<usize>,
@@ -34,9 +34,10 @@ pub struct StoreOptions {
     pub compression: Option<Compression>,
     /// Memory and disk spent on filters, in bits per key; 0 for no filters. Default 10, to 32.
     pub filter_bits_per_key: Option<u32>,
-    /// Size at which a log segment is followed by a new one, in bytes. Default 64 MiB, in memory 1 MiB; from 64 KiB to 4 GiB.
+    /// Size at which a log segment is followed by a new one, in bytes. Default 64 MiB, from 64 KiB to 4 GiB. A store in
+    /// memory writes no log.
     pub log_segment_bytes: Option<u64>,
-    /// Log kept at most before memtables are flushed to free it, in bytes. Default 256 MiB, in memory 4 MiB; from one segment to 1 TiB.
+    /// Log kept at most before memtables are flushed to free it, in bytes. Default 256 MiB, from one segment to 1 TiB.
     pub log_bytes_max: Option<u64>,
     /// Size at which compaction closes a table, in bytes. Default 32 MiB, from 64 KiB to 1 GiB.
     pub table_bytes_max: Option<u64>,

@@ -31,9 +31,8 @@ pub trait Waker: Send + Sync + Debug {
 /// In a memory store a table costs what it does on a disk, and gives nothing for it but that older versions go. So they are made
 /// late, and hold what is read from them as it is.
 const MEMORY_WRITE_BUFFER_BYTES: usize = 32 << 20;
-/// Nobody reads the log of a memory store: it should never be what a memtable is flushed for.
-const MEMORY_LOG_SEGMENT_BYTES: u64 = 4 << 20;
-const MEMORY_LOG_BYTES_MAX: u64 = 64 << 20;
+/// The smallest there may be: nothing is written to it.
+const MEMORY_LOG_SEGMENT_BYTES: u64 = 64 << 10;
 
 /// One engine for one data directory and process. Shared by all who have it open, through [`StoreHandle`]s.
 #[derive(Debug)]
@@ -41,7 +40,6 @@ pub struct Store {
     db: Db,
     settings: Settings,
     clock: Arc<dyn Clock>,
-    /// Reading never waits for a disk.
     /// Loaded when someone asks for documents. The lock is held while the catalog is read.
     documents: Mutex<Option<Arc<World>>>,
     /// The last timestamp that [`Store::timestamp`] gave out.
@@ -68,8 +66,9 @@ impl Store {
             tree.write_buffer_bytes = MEMORY_WRITE_BUFFER_BYTES;
             tree.compression = Compression::None;
         }
+        // Nobody would read it.
+        engine.log = false;
         engine.log_segment_bytes = MEMORY_LOG_SEGMENT_BYTES;
-        engine.log_bytes_max = MEMORY_LOG_BYTES_MAX;
         let fs = MemoryFileSystem::default();
         let store = Self::start(Arc::new(fs.clone()), Some(fs), Path::new("memory"), engine, options)?;
         Ok(StoreHandle::alone(store))
@@ -122,7 +121,7 @@ impl Store {
 
     /// Bytes of memory that the data of a store in memory takes; 0 for one on disk.
     pub fn memory_bytes(&self) -> usize {
-        self.memory.as_ref().map_or(0, MemoryFileSystem::bytes)
+        self.memory.as_ref().map_or(0, |files| files.bytes() + self.db.memtable_bytes())
     }
 
     /// Its cache entries, as they are at the time of each read.
