@@ -77,8 +77,8 @@ class IDBDatabase extends EventTarget {
     assertOpen(connection); // steps 1 and 2
     const scope = toScope(connection, names); // steps 3 to 5
     if (transactionMode === 'versionchange') throw new TypeError('mode: expected readonly or readwrite'); // step 6
-    const transaction = new Transaction(connection, transactionMode, durability, scope, null); // step 7
-    connection.world.begin(transaction);
+    const transaction = new Transaction(connection, transactionMode, durability, scope.stores, null); // step 7
+    connection.world.begin(transaction, scope.ids);
     deactivateAfterMicrotasks(transaction); // step 8
     const object = createTransactionObject(transaction);
     transaction.object = object;
@@ -106,6 +106,7 @@ class IDBDatabase extends EventTarget {
       throw exception('InvalidAccessError', 'A key generator needs a key path that is one non-empty string'); // step 7
     }
     const store = new ObjectStore(schema.nextStoreId, text, keyPath, autoIncrement);
+    store.isNew = true;
     schema.nextStoreId += 1;
     schema.stores.set(text, store);
     executeSchemaChange(transaction, operations.createStore(store));
@@ -142,19 +143,34 @@ function toDurability(options) {
 }
 
 /**
+ * The same for each transaction over one object store: outside of version changes the schema of a connection stays as it is.
  * @param {Connection} connection
  * @param {string | string[]} names
  */
-function toScope({ name: databaseName, schema }, names) {
+function toScope(connection, names) {
+  if (typeof names !== 'string') return createScope(connection, names);
+  const existing = connection.scopes.get(names);
+  if (existing !== undefined) return existing;
+  const scope = createScope(connection, [names]);
+  connection.scopes.set(names, scope);
+  return scope;
+}
+
+/**
+ * @param {Connection} connection
+ * @param {string[]} names
+ * @returns {import('./internal/connection.js').Scope}
+ */
+function createScope({ name: databaseName, schema }, names) {
   /** @type {Map<string, ObjectStore>} */
   const scope = new Map();
-  for (const name of typeof names === 'string' ? [names] : names) {
+  for (const name of names) {
     const store = schema.stores.get(name);
     if (store === undefined) throw exception('NotFoundError', `There is no object store named '${name}' in database '${databaseName}'`);
     scope.set(name, store);
   }
   if (scope.size === 0) throw exception('InvalidAccessError', 'No object store named');
-  return scope;
+  return { stores: scope, ids: Uint32Array.from(scope.values(), ({ id }) => id) };
 }
 
 /** @param {unknown} value */

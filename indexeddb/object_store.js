@@ -213,7 +213,7 @@ class IDBObjectStore {
     store.nextIndexId += 1;
     store.indexes.set(text, index);
     executeSchemaChange(transaction, operations.createIndex(store, index, encodeKeyPath(path)));
-    executeSchemaChange(transaction, operations.buildIndex(store, index));
+    if (!store.isNew) executeSchemaChange(transaction, operations.buildIndex(store, index));
     return this.#indexObject(index);
   }
 

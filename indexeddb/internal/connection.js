@@ -10,6 +10,7 @@ const { abortTransaction } = require('./transaction_lifecycle.js');
 
 /** @typedef {import('./world.js').World} World */
 /** @typedef {import('./transaction_lifecycle.js').Transaction} Transaction */
+/** @typedef {{ stores: Map<string, import('./schema.js').ObjectStore>, ids: Uint32Array }} Scope of a transaction */
 
 /** https://w3c.github.io/IndexedDB/#connection */
 class Connection extends EventTargetState {
@@ -24,6 +25,8 @@ class Connection extends EventTargetState {
   upgradeTransaction = null;
   /** @type {Set<Transaction>} those that are not finished */
   transactions = new Set();
+  /** Those of transactions over one object store, by its name. @type {Map<string, Scope>} */
+  scopes = new Map();
   /** @type {(() => void)[]} */
   #whenIdle = [];
 

@@ -154,9 +154,19 @@ function bytes(value) {
 
 /** @param {string} value */
 function name(value) {
-  u32(value.length);
-  reserve(value.length * 2);
-  length += buffer.write(value, length, 'utf16le');
+  const count = value.length;
+  u32(count);
+  reserve(count * 2);
+  if (count > LOOP_MAX) {
+    length += buffer.write(value, length, 'utf16le');
+    return;
+  }
+  for (let i = 0; i < count; i += 1) {
+    const unit = value.charCodeAt(i);
+    buffer[length] = unit;
+    buffer[length + 1] = unit >>> 8;
+    length += 2;
+  }
 }
 
 /** @param {Source} source */

@@ -17,6 +17,8 @@ class ObjectStore {
   keyName;
   autoIncrement;
   deleted = false;
+  /** Made in the version change that is going on, and no record has been asked to be stored since: a new index has nothing to be filled with. */
+  isNew = false;
   nextIndexId = 1;
   /** @type {Map<string, Index>} by name */
   indexes = new Map();

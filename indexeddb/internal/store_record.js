@@ -76,6 +76,7 @@ const readKey = (response) => response.key();
  * @param {boolean} noOverwrite
  */
 function putOperation(handle, clone, key, noOverwrite) {
+  handle.store.isNew = false;
   const packed = operations.put(handle.store, clone.bytes, key, noOverwrite);
   const { object, operation } = createRequest(handle, packed, readKey);
   if (clone.blobs !== null) {

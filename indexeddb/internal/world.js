@@ -156,10 +156,13 @@ class World {
     });
   }
 
-  /** @param {Transaction} transaction */
-  begin(transaction) {
-    const { connection, scope, mode } = transaction;
-    const id = this.client.beginTransaction(connection.id, storeIds(scope), mode === 'readwrite');
+  /**
+   * @param {Transaction} transaction
+   * @param {Uint32Array} storeIds of its scope
+   */
+  begin(transaction, storeIds) {
+    const { connection, mode } = transaction;
+    const id = this.client.beginTransaction(connection.id, storeIds, mode === 'readwrite');
     transaction.id = Math.abs(id);
     this.#transactions.set(transaction.id, transaction);
     const postponed = this.#upgrading.get(connection.name);
@@ -418,17 +421,6 @@ class World {
       else this.#opening.push({ ready: resolve, failed: () => resolve() });
     });
   }
-}
-
-/** @param {Transaction['scope']} scope */
-function storeIds(scope) {
-  const ids = new Uint32Array(scope?.size ?? 0);
-  let index = 0;
-  for (const store of scope?.values() ?? []) {
-    ids[index] = store.id;
-    index += 1;
-  }
-  return ids;
 }
 
 /**

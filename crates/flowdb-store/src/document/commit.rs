@@ -39,7 +39,8 @@ impl World {
         };
         // A request of it that is still on a worker comes first.
         let Some(guard) = transaction.try_lock() else { return Ok(CommitOutcome::NeedsWorker) };
-        let options = write_options(strict);
+        // What is in memory survives nothing, synced or not.
+        let options = write_options(strict && !self.in_memory);
         if guard.is_unchanged() {
             drop(guard);
             return Ok(self.ended(Some(client), id, Ok(None), Told::ByOutcome));

@@ -45,7 +45,7 @@ pub struct World {
     pub(super) db: Db,
     limits: Limits,
     /// Reading never waits for a disk.
-    in_memory: bool,
+    pub(super) in_memory: bool,
     pub(super) state: Mutex<State>,
     /// Held while a commit that creates a database is written, so that the row of the next id never goes back.
     pub(super) creation: Mutex<()>,
