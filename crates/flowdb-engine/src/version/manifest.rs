@@ -15,6 +15,10 @@ use std::sync::Arc;
 const MAGIC: &[u8; 8] = b"FLOWDBMF";
 const HEADER_BYTES: usize = 32;
 const EDIT_HEADER_BYTES: usize = 16;
+/// What systems write at a time, at least.
+const PAGE_BYTES: u64 = 4096;
+/// More than the first edit of an open database takes.
+const OPENING_EDIT_BYTES: u64 = 256;
 
 /// The open manifest. One writer at a time.
 #[derive(Debug)]
@@ -39,6 +43,14 @@ pub(crate) struct ManifestReading {
     pub(crate) end: u64,
     /// Length of the file.
     pub(crate) bytes: u64,
+}
+
+impl ManifestReading {
+    /// True if the file may be appended to as it is, after a clean close. Its edits were synced then, or close had failed; and while it is within
+    /// a page, the next edit has all of it written again, even if a sync failed that nobody was told of.
+    fn is_keepable(&self) -> bool {
+        self.state.clean && self.end == self.bytes && self.bytes + OPENING_EDIT_BYTES <= PAGE_BYTES
+    }
 }
 
 impl Manifest {
@@ -79,15 +91,19 @@ impl Manifest {
         Ok(Some((Self::new(fs, dir, state.database_id, None, end), state)))
     }
 
-    /// Reads the manifest in `dir` and rewrites it; `None` if there is none.
+    /// Reads the manifest in `dir` and rewrites it, unless it may be kept; `None` if there is none.
     ///
     /// The rewritten one says what the old one said, `clean` included: that the database is open again is to be appended once the
     /// log was replayed, or a log that contradicts a clean close would be refused only once. Without space for it the old one goes on.
     pub(crate) fn open(fs: Arc<dyn FileSystem>, dir: &Path) -> Result<Option<(Manifest, State)>> {
         remove_leftover(&*fs, &dir.join(MANIFEST_NEW))?;
-        let Some(ManifestReading { state, .. }) = Self::read(&*fs, dir)? else {
+        let Some(reading) = Self::read(&*fs, dir)? else {
             return Ok(None);
         };
+        if reading.is_keepable() {
+            return Self::keep(fs, dir);
+        }
+        let state = reading.state;
         match Manifest::create(Arc::clone(&fs), dir, &state) {
             Err(error) if error.kind() == ErrorKind::NoSpace => {
                 tracing::warn!(%error, "the manifest could not be rewritten");
@@ -358,7 +374,15 @@ mod tests {
 
     #[test]
     fn edits_come_back_and_the_file_is_rewritten() {
-        let (bytes, states) = sample();
+        let (mut bytes, states) = sample();
+        let id = states[0].1.database_id;
+        // As many as do not fit into a page.
+        while bytes.len() as u64 + OPENING_EDIT_BYTES <= PAGE_BYTES {
+            for clean in [false, true] {
+                let edit = Edit::new().clean_close(clean);
+                bytes.extend_from_slice(&encode_edit(&edit, bytes.len() as u64, id).unwrap());
+            }
+        }
         let fs = with_manifest(&bytes);
         fs.create(&Path::new(DIR).join(MANIFEST_NEW)).unwrap();
         let (manifest, state) = open(&fs).unwrap().unwrap();
@@ -368,6 +392,50 @@ mod tests {
         let (mut manifest, again) = open(&fs.crash(&CrashOptions::default())).unwrap().unwrap();
         assert_eq!(again, state);
         manifest.append(&Edit::new().clean_close(false)).unwrap();
+    }
+
+    #[test]
+    fn a_small_manifest_is_kept_after_a_clean_close_only() {
+        let (bytes, states) = sample();
+        let path = Path::new(DIR).join(MANIFEST);
+        for (end, state) in &states[1..] {
+            for torn in [0, 1, 20] {
+                let mut file = bytes[..*end].to_vec();
+                file.resize(end + torn, 7);
+                let fs = with_manifest(&file);
+                assert_eq!(open(&fs).unwrap().unwrap().1, *state);
+                let is_kept = read_whole(&fs, &path).unwrap().unwrap() == file;
+                assert_eq!(is_kept, state.clean && torn == 0, "{torn} bytes behind byte {end}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_crash_while_a_kept_manifest_is_opened_leaves_the_close_or_the_opening() {
+        let (bytes, states) = sample();
+        let closed = &states.last().unwrap().1;
+        let mut opened = closed.clone();
+        opened.apply(&Edit::new().clean_close(false)).unwrap();
+        let mut acknowledged = 0;
+        for (call, seed) in (1..=12).flat_map(|call| (0..20).map(move |seed| (call, seed))) {
+            let memory = crashable();
+            // As the close left it: durable.
+            let path = Path::new(DIR).join(MANIFEST);
+            let file = memory.create(&path).unwrap();
+            file.write_at(0, &bytes).unwrap();
+            file.sync().unwrap();
+            memory.sync_dir(Path::new(DIR)).unwrap();
+            let fs = FaultyFileSystem::new(Arc::new(memory.clone()));
+            fs.fail_from(call, Fault::Eio);
+            let result = Manifest::open(Arc::new(fs), Path::new(DIR))
+                .and_then(|found| found.unwrap().0.append(&Edit::new().clean_close(false)));
+            let unsynced = if seed % 2 == 0 { Unsynced::RandomPrefix } else { Unsynced::RandomSectors };
+            let crashed = memory.crash(&CrashOptions { seed, unsynced, names: Names::Random });
+            let state = open(&crashed).unwrap().unwrap().1;
+            assert!(state == opened || (result.is_err() && state == *closed), "call {call}, seed {seed}");
+            acknowledged += u32::from(result.is_ok());
+        }
+        assert!(acknowledged > 0, "the last of the calls is behind all that is done");
     }
 
     #[test]
