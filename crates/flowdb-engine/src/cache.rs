@@ -5,6 +5,7 @@
 //! of everything drives out little but itself. One that comes back soon after it went was read again too: its place remembers it.
 
 use crate::resources::TableMemory;
+use crate::slabs::Slabs;
 use crate::stats::{CacheStats, Counter, Striped};
 use crate::table::Block;
 use parking_lot::{Mutex, RwLock};
@@ -28,6 +29,7 @@ pub(crate) struct BlockCache {
     queues: Mutex<Queues>,
     lookups: Striped<Lookups>,
     table_memory: TableMemory,
+    slabs: Arc<Slabs>,
 }
 
 /// What is there.
@@ -188,6 +190,7 @@ impl BlockCache {
             queues: Mutex::default(),
             lookups: Striped::default(),
             table_memory: TableMemory::new(bytes),
+            slabs: Arc::default(),
         }
     }
 
@@ -203,6 +206,11 @@ impl BlockCache {
         }
         self.lookups.local().add(|lookups| if found.is_some() { &lookups.hits } else { &lookups.misses }, 1);
         found
+    }
+
+    /// A block that is to be put here, where it may stay.
+    pub(crate) fn settle(&self, block: Block) -> Arc<Block> {
+        Arc::new(block.in_slab_of(&self.slabs, self.bytes()))
     }
 
     /// Puts a block where readers find it.

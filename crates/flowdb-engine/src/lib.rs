@@ -41,6 +41,7 @@ mod repair;
 mod resources;
 mod retention;
 mod separate;
+mod slabs;
 mod snapshot;
 mod stall;
 mod stats;

@@ -1,4 +1,4 @@
-//! Files mapped into memory: the one place of the engine with unsafe code.
+//! Files mapped into memory: a place of the engine with unsafe code, besides `slabs`.
 
 use std::fs::File;
 use std::io;

@@ -4,8 +4,10 @@ use super::prefix::{common_prefix, head};
 use crate::format::{NEVER, Reader, put_varint, short_varint};
 use crate::iter::Head;
 use crate::key::{Kind, Sequence, Version, compare};
+use crate::slabs::Slabs;
 use bytes::Bytes;
 use std::cmp::Ordering;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -182,6 +184,14 @@ impl Block {
         contents.reserve_exact(notes.len());
         contents.extend_from_slice(&notes);
         Ok(())
+    }
+
+    /// The same in memory of `slabs`, if that pays.
+    pub(crate) fn in_slab_of(self, slabs: &Arc<Slabs>, cached_bytes: u64) -> Block {
+        match slabs.store(&self.contents, cached_bytes) {
+            Some(contents) => Block { contents, ..self },
+            None => self,
+        }
     }
 
     /// Memory it takes.

@@ -207,10 +207,11 @@ impl Table {
         let handle = self.index.handle(number);
         let contents = read(self.file.as_ref(), &self.path, self.file_bytes, handle, self.identity)?;
         let block = Block::new(contents, self.properties.base).map_err(|_| self.malformed(number))?;
-        let block = Arc::new(block);
-        if fill_cache {
-            self.cache.insert(&self.cached, number, &block);
+        if !fill_cache {
+            return Ok(Arc::new(block));
         }
+        let block = self.cache.settle(block);
+        self.cache.insert(&self.cached, number, &block);
         Ok(block)
     }
 
