@@ -3,36 +3,55 @@
 /** Writes that land whole or not at all, over both kinds of records. */
 
 const { FlowDBError, invalid } = require('./errors.js');
-const { encodeKey } = require('./keys.js');
+const { checkKey } = require('./keys.js');
 const kv = require('./kv.js');
 const { checkOptions, checkTimestamp, expected } = require('./options.js');
 const series = require('./series.js');
-const { OPERATION } = require('./write_group.js');
+const { OPERATION, WriteBuffer } = require('./write_buffer.js');
 
 const PUT_NAMES = ['type', 'key', 'value', 'ts', 'ttl', 'expiresAt', 'valueEncoding'];
 const DELETE_NAMES = ['type', 'key', 'ts'];
 
+/** A buffer is kept for the next batch unless it is larger. */
+const KEPT_BYTES_MAX = 1024 * 1024;
+
+/**
+ * The buffer of the last batch; undefined while one is packed into it, as code of the caller, which runs meanwhile, may write a batch too.
+ *
+ * @type {WriteBuffer | undefined}
+ */
+let spare;
+
 /**
  * @param {any} operations
  * @param {string} valueEncoding used where an operation names no other
- * @returns {import('./write_group.js').Write[]}
+ * @returns {WriteBuffer} give it back by `recycle`
  */
-function readBatch(operations, valueEncoding) {
+function packBatch(operations, valueEncoding) {
   if (!Array.isArray(operations)) throw expected('operations', operations, 'an array');
-  // Not `map`, which passes over holes: those of a sparse array are operations that are missing.
-  return Array.from(operations, (operation, index) => {
+  const packed = spare ?? new WriteBuffer();
+  spare = undefined;
+  packed.clear();
+  // Holes of a sparse array are operations that are missing. Looked at anew each time: code of the caller may change it.
+  for (let index = 0; index < operations.length; index += 1) {
     try {
-      return owned(readOperation(operation, valueEncoding));
+      packed.add(readOperation(operations[index], valueEncoding));
     } catch (error) {
       throw located(error, index);
     }
-  });
+  }
+  return packed;
+}
+
+/** @param {WriteBuffer} packed nobody needs it any more */
+function recycle(packed) {
+  if (packed.memory.length <= KEPT_BYTES_MAX) spare = packed;
 }
 
 /**
  * @param {any} operation
  * @param {string} valueEncoding
- * @returns {import('./write_group.js').Write}
+ * @returns {import('./write_buffer.js').Write}
  */
 function readOperation(operation, valueEncoding) {
   if (operation === null || typeof operation !== 'object') throw expected('operation', operation, 'an object');
@@ -43,19 +62,8 @@ function readOperation(operation, valueEncoding) {
   }
   if (type !== 'delete') throw expected('type', type, "'put' or 'delete'");
   checkOptions(operation, DELETE_NAMES);
-  if (ts === undefined) return { operation: OPERATION.kvDelete, key: encodeKey(key) };
-  return { operation: OPERATION.seriesDelete, key: encodeKey(key), ts: checkTimestamp('ts', ts) };
-}
-
-/**
- * The caller's bytes, and the encoder's, are copied: code of the caller may run while the next value is encoded.
- *
- * @param {import('./write_group.js').Write} write
- * @returns {import('./write_group.js').Write}
- */
-function owned(write) {
-  const { key, value } = write;
-  return { ...write, key: Buffer.from(key), value: value && { form: value.form, bytes: Buffer.from(value.bytes) } };
+  if (ts === undefined) return { operation: OPERATION.kvDelete, key: checkKey(key) };
+  return { operation: OPERATION.seriesDelete, key: checkKey(key), ts: checkTimestamp('ts', ts) };
 }
 
 /**
@@ -69,4 +77,4 @@ function located(error, index) {
   return new FlowDBError(error.code, `${where}: ${error.message}`, { cause: error });
 }
 
-module.exports = { readBatch };
+module.exports = { packBatch, recycle };

@@ -16,7 +16,7 @@ const INT64_BYTES = 8;
 
 /**
  * @param {number} operation
- * @param {{ ts?: number | bigint, expiry?: import('./write_group.js').Write['expiry'], sync?: boolean }} options
+ * @param {{ ts?: number | bigint, expiry?: import('./write_buffer.js').Write['expiry'], sync?: boolean }} options
  * @param {...Uint8Array} operands those that need one are `sized`
  * @returns {Buffer}
  */
@@ -30,7 +30,7 @@ function packChange(operation, { ts, expiry, sync }, ...operands) {
   return sized(Buffer.concat([head, ...operands]));
 }
 
-/** @param {import('./write_group.js').Write['expiry']} expiry */
+/** @param {import('./write_buffer.js').Write['expiry']} expiry */
 function expiryFlag(expiry) {
   if (expiry === undefined) return 0;
   return 'ttl' in expiry ? HAS_TTL : HAS_EXPIRY;

@@ -1,6 +1,6 @@
 'use strict';
 
-const { readBatch } = require('./batch.js');
+const { packBatch, recycle } = require('./batch.js');
 const { guardedLater, invalid } = require('./errors.js');
 const { Kv } = require('./kv.js');
 const { checkBoolean, checkDirectory, checkOpen, checkOptions } = require('./options.js');
@@ -78,8 +78,10 @@ class Database {
   async batch(operations, options) {
     this.#session.checkOpen();
     const { sync } = checkOptions(options, ['sync']);
-    const writes = readBatch(operations, this.#session.valueEncoding);
-    if (writes.length > 0) await this.#session.write(writes, checkBoolean('sync', sync));
+    const packed = packBatch(operations, this.#session.valueEncoding);
+    const written = packed.count === 0 ? undefined : this.#session.writeAll(packed, checkBoolean('sync', sync));
+    recycle(packed);
+    await written;
   }
 
   /** @returns {Promise<void>} */

@@ -2,7 +2,7 @@
 
 const { CHANGE, packChange, sized } = require('./changes.js');
 const { FlowDBError, invalid } = require('./errors.js');
-const { encodeKey } = require('./keys.js');
+const { checkKey, encodeKey } = require('./keys.js');
 const { Loads } = require('./loads.js');
 const {
   checkBoolean, checkExpiry, checkFlag, checkGiven, checkKeyEncoding, checkLimit, checkOptions, checkSignal, checkValueEncoding,
@@ -14,7 +14,7 @@ const { Scan, count } = require('./scan.js');
 const { TREE, packScan, readRange } = require('./scan_request.js');
 const { Snapshot } = require('./snapshot.js');
 const { FORM_VALUE, decodeValue, encodeValue, toRecord } = require('./values.js');
-const { OPERATION } = require('./write_group.js');
+const { OPERATION } = require('./write_buffer.js');
 
 const PUT_OPTIONS = ['ttl', 'expiresAt', 'sync', 'ifAbsent', 'valueEncoding'];
 const CHANGE_OPTIONS = ['ttl', 'expiresAt', 'sync', 'valueEncoding'];
@@ -42,12 +42,27 @@ class Kv {
    * @param {any} [options]
    * @returns {Promise<any>}
    */
-  async put(key, value, options) {
+  put(key, value, options) {
+    // Not an async function: it would make a promise of its own for each put of a group.
+    try {
+      return this.#put(key, value, options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /**
+   * @param {any} key
+   * @param {any} value
+   * @param {any} options
+   * @returns {Promise<any>}
+   */
+  #put(key, value, options) {
     this.#session.checkOpen();
     const { sync, ifAbsent } = checkOptions(options, PUT_OPTIONS);
     const write = putWrite(key, value, options, this.#session.valueEncoding);
     if (checkBoolean('ifAbsent', ifAbsent)) return putIfAbsent(this.#session, write, checkBoolean('sync', sync));
-    return this.#session.write([write], checkBoolean('sync', sync));
+    return this.#session.write(write, checkBoolean('sync', sync));
   }
 
   /**
@@ -102,7 +117,7 @@ class Kv {
    */
   async delete(key, options) {
     const { sync } = checkOptions(options, ['sync']);
-    return this.#session.write([{ operation: OPERATION.kvDelete, key: encodeKey(key) }], checkBoolean('sync', sync));
+    return this.#session.write({ operation: OPERATION.kvDelete, key: checkKey(key) }, checkBoolean('sync', sync));
   }
 
   /**
@@ -254,25 +269,25 @@ class Kv {
  * @param {any} value
  * @param {any} options
  * @param {string} valueEncoding used unless the options name another
- * @returns {import('./write_group.js').Write}
+ * @returns {import('./write_buffer.js').Write}
  */
 function putWrite(key, value, options = {}, valueEncoding) {
   const expiry = checkExpiry(options);
   const encoding = checkValueEncoding(options.valueEncoding, valueEncoding);
   // The value first: encoding it may run code of the caller, who still has the bytes of the key.
   const stored = encodeValue(value, encoding);
-  return { operation: OPERATION.kvPut, key: encodeKey(key), value: stored, expiry };
+  return { operation: OPERATION.kvPut, key: checkKey(key), value: stored, expiry };
 }
 
 /**
  * @param {import('./session.js').Session} session
- * @param {import('./write_group.js').Write} write a put
+ * @param {import('./write_buffer.js').Write} write a put
  * @param {boolean} sync
  * @returns {Promise<boolean>} false if there is a record already
  */
 async function putIfAbsent(session, { key, value, ts, expiry }, sync) {
   const record = toRecord(/** @type {import('./values.js').StoredValue} */ (value));
-  const inTheWay = await session.change(packChange(CHANGE.putIfAbsent, { ts, expiry, sync }, sized(key), record));
+  const inTheWay = await session.change(packChange(CHANGE.putIfAbsent, { ts, expiry, sync }, sized(encodeKey(key)), record));
   return inTheWay.length === 0;
 }
 

@@ -5,6 +5,27 @@
 const WORD = 2 ** 32;
 
 /**
+ * @param {Uint8Array} buffer
+ * @param {number} value
+ * @param {number} offset
+ */
+function writeUint32(buffer, value, offset) {
+  buffer[offset] = value;
+  buffer[offset + 1] = value >>> 8;
+  buffer[offset + 2] = value >>> 16;
+  buffer[offset + 3] = value >>> 24;
+}
+
+/**
+ * @param {Uint8Array} buffer
+ * @param {number} offset
+ * @returns {number}
+ */
+function readUint32(buffer, offset) {
+  return (buffer[offset] | buffer[offset + 1] << 8 | buffer[offset + 2] << 16 | buffer[offset + 3] << 24) >>> 0;
+}
+
+/**
  * @param {Buffer} buffer
  * @param {number | bigint} value a safe integer, or a BigInt of 64 bits
  * @param {number} offset
@@ -29,4 +50,4 @@ function readInt64(buffer, offset) {
   return Number.isSafeInteger(value) ? value : buffer.readBigInt64LE(offset);
 }
 
-module.exports = { writeInt64, readInt64 };
+module.exports = { readInt64, readUint32, writeInt64, writeUint32 };

@@ -4,7 +4,7 @@ const { types } = require('node:util');
 const { aggregate, checkFunctions } = require('./aggregate.js');
 const { CHANGE, packChange } = require('./changes.js');
 const { FlowDBError, invalid } = require('./errors.js');
-const { decodeKey, encodeKey } = require('./keys.js');
+const { checkKey, decodeKey, encodeKey } = require('./keys.js');
 const { putIfAbsent } = require('./kv.js');
 const { readInt64 } = require('./numbers.js');
 const {
@@ -16,7 +16,7 @@ const { Scan, count, unpackPage } = require('./scan.js');
 const { INT64_MAX, TREE, isEmptyWindow, packScan, readRange } = require('./scan_request.js');
 const { Snapshot } = require('./snapshot.js');
 const { decodeValue, encodeValue } = require('./values.js');
-const { OPERATION } = require('./write_group.js');
+const { OPERATION } = require('./write_buffer.js');
 
 const PUT_OPTIONS = ['ts', 'ttl', 'expiresAt', 'sync', 'duplicates', 'valueEncoding'];
 const KEYS_OPTIONS = ['prefix', 'key', 'gt', 'gte', 'lt', 'lte'];
@@ -49,10 +49,10 @@ class Series {
     const { sync, duplicates } = checkOptions(options, PUT_OPTIONS);
     const policy = checkChoice('duplicates', duplicates, ['last', 'first', 'error'], 'last');
     const write = putWrite(key, value, options, this.#session.valueEncoding);
-    if (policy === 'last') return this.#session.write([write], checkBoolean('sync', sync));
+    if (policy === 'last') return this.#session.write(write, checkBoolean('sync', sync));
     // Without a timestamp it gets one that nothing else has.
     const isNew = write.ts === undefined
-      ? this.#session.write([write], checkBoolean('sync', sync)).then(() => true)
+      ? this.#session.write(write, checkBoolean('sync', sync)).then(() => true)
       : putIfAbsent(this.#session, write, checkBoolean('sync', sync));
     if (policy === 'first') return isNew;
     if (!await isNew) throw new FlowDBError('FLOWDB_CONFLICT', `ts: the series has a value at ${write.ts}`);
@@ -130,7 +130,7 @@ class Series {
       return;
     }
     const operation = ts === undefined ? OPERATION.seriesDeleteAll : OPERATION.seriesDelete;
-    await this.#session.write([{ operation, key: encodeKey(key), ts }], sync);
+    await this.#session.write({ operation, key: checkKey(key), ts }, sync);
   }
 
   /**
@@ -241,7 +241,7 @@ function packRange(options, how) {
  * @param {any} value
  * @param {any} options
  * @param {string} valueEncoding used unless the options name another
- * @returns {import('./write_group.js').Write}
+ * @returns {import('./write_buffer.js').Write}
  */
 function putWrite(key, value, options = {}, valueEncoding) {
   const ts = checkTimestamp('ts', options.ts);
@@ -249,7 +249,7 @@ function putWrite(key, value, options = {}, valueEncoding) {
   const encoding = checkValueEncoding(options.valueEncoding, valueEncoding);
   // The value first: encoding it may run code of the caller, who still has the bytes of the key.
   const stored = encodeValue(value, encoding);
-  return { operation: OPERATION.seriesPut, key: encodeKey(key), value: stored, ts, expiry };
+  return { operation: OPERATION.seriesPut, key: checkKey(key), value: stored, ts, expiry };
 }
 
 module.exports = { Series, putWrite };

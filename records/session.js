@@ -83,13 +83,23 @@ class Session {
   }
 
   /**
-   * @param {import('./write_group.js').Write[]} writes
+   * @param {import('./write_buffer.js').Write} write
+   * @param {boolean} sync
+   * @returns {Promise<void>} all writes of a turn may have the same one
+   */
+  write(write, sync) {
+    this.checkOpen();
+    return this.#writes.add(write, sync);
+  }
+
+  /**
+   * @param {import('./write_buffer.js').WriteBuffer} writes that land whole or not at all; they are copied
    * @param {boolean} sync
    * @returns {Promise<void>}
    */
-  write(writes, sync) {
+  writeAll(writes, sync) {
     this.checkOpen();
-    return this.#writes.add(writes, sync);
+    return this.#writes.addAll(writes, sync);
   }
 
   /**

@@ -4,13 +4,14 @@ const { ChangeGroup } = require('./change_group.js');
 const { publish } = require('./diagnostics.js');
 const { FlowDBError, fromNative } = require('./errors.js');
 const { afterTurn } = require('./turn.js');
-const { WriteGroup, packedBytes } = require('./write_group.js');
+const { packedBytesMax } = require('./write_buffer.js');
+const { WriteGroup } = require('./write_group.js');
 
 /** A group is closed at this size. What fits is written on this thread, larger ones by a worker. */
 const GROUP_BYTES = 64 * 1024;
 
-/** Bytes of one batch: it is packed into one Buffer, which has a limit of its own in each version of Node. */
-const BATCH_BYTES_MAX = 1024 * 1024 * 1024;
+/** Memory of a group is kept for the next one unless it is larger. */
+const KEPT_BYTES_MAX = 4 * GROUP_BYTES;
 
 /** Bytes of writes that may wait for their outcome. */
 const OUTSTANDING_BYTES_MAX = 64 * 1024 * 1024;
@@ -47,6 +48,8 @@ class WriteQueue {
   /** @type {Map<number, WriteGroup>} */
   #syncs = new Map();
   #outstandingBytes = 0;
+  /** @type {Buffer | undefined} of a group whose writes have crossed */
+  #memory;
   /** @type {{ isDue: () => boolean, resolve: (value: void) => void }[]} */
   #observers = [];
 
@@ -65,21 +68,45 @@ class WriteQueue {
   }
 
   /**
-   * @param {import('./write_group.js').Write[]} writes that land whole or not at all
+   * @param {import('./write_buffer.js').Write} write
    * @param {boolean} sync
    * @returns {Promise<void>}
    */
-  add(writes, sync) {
-    const bytes = writes.reduce((sum, write) => sum + packedBytes(write), 0);
-    if (bytes > BATCH_BYTES_MAX) {
-      throw new FlowDBError('FLOWDB_TOO_LARGE', `a batch of ${bytes} bytes; the limit is ${BATCH_BYTES_MAX}`);
-    }
+  add(write, sync) {
+    const group = this.#groupFor(packedBytesMax(write), sync);
+    const before = group.length;
+    group.add(write);
+    this.#added(group, group.length - before);
+    return group.outcome;
+  }
+
+  /**
+   * @param {import('./write_buffer.js').WriteBuffer} writes that land whole or not at all
+   * @param {boolean} sync
+   * @returns {Promise<void>}
+   */
+  addAll(writes, sync) {
+    const group = this.#groupFor(writes.length, sync);
+    group.addAll(writes);
+    this.#added(group, writes.length);
+    return group.outcome;
+  }
+
+  /**
+   * @param {number} bytes that are about to be added
+   * @param {boolean} sync
+   */
+  #groupFor(bytes, sync) {
     this.#checkRoom(bytes);
-    const group = this.#open instanceof WriteGroup ? this.#open : this.#openGroup(new WriteGroup());
-    const promise = group.add(writes, bytes);
+    const group = this.#open instanceof WriteGroup ? this.#open : this.#openGroup(new WriteGroup(this.#takeMemory()));
     group.sync ||= sync;
-    this.#added(group, bytes);
-    return promise;
+    return group;
+  }
+
+  #takeMemory() {
+    const memory = this.#memory;
+    this.#memory = undefined;
+    return memory;
   }
 
   /**
@@ -171,6 +198,7 @@ class WriteQueue {
         this.#writeLater(group);
         return;
       }
+      this.#keepMemory(group);
       this.#written += 1;
       if (answer === DONE) this.#finish(group);
       else this.#awaitSync(answer, group);
@@ -192,11 +220,17 @@ class WriteQueue {
   /** @param {WriteGroup} group */
   #writeLater(group) {
     const written = this.#native.writeLater(group.bytes, group.sync);
+    this.#keepMemory(group);
     this.#workerIsBusy = true;
     written.then(
       () => this.#workerIsDone(group, undefined),
       (/** @type {unknown} */ error) => this.#workerIsDone(group, error),
     );
+  }
+
+  /** @param {WriteGroup} group whose writes the native side has copied */
+  #keepMemory(group) {
+    if (group.memory.length <= KEPT_BYTES_MAX) this.#memory = group.memory;
   }
 
   /** @param {ChangeGroup} group */

@@ -3,7 +3,7 @@
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const { database, directory } = require('../fixture.js');
-const { WriteQueue } = require('../../records/write_queue.js');
+const { WriteBuffer } = require('../../records/write_buffer.js');
 
 test('a batch writes to kv and series, in order', async (t) => {
   const db = await database(t, { path: directory(t) });
@@ -47,9 +47,37 @@ test('a getter that changes bytes of its batch comes too late', async (t) => {
 });
 
 test('a batch that does not fit into one Buffer is refused by name', () => {
-  const queue = new WriteQueue({});
+  const packed = new WriteBuffer();
+  packed.add({ operation: 1, key: 'k', value: { form: 0, bytes: Buffer.from('v') } });
   // Only its length is looked at.
-  const bytes = /** @type {any} */ ({ length: 600 * 1024 * 1024 });
-  const write = { operation: 1, key: Buffer.from('k'), value: { form: 0, bytes } };
-  assert.throws(() => queue.add([write, write], false), { code: 'FLOWDB_TOO_LARGE', message: /limit is 1073741824/ });
+  const bytes = /** @type {any} */ ({ length: 1024 * 1024 * 1024 - 40 });
+  const before = packed.length;
+  assert.throws(() => packed.add({ operation: 1, key: 'k', value: { form: 0, bytes } }), { code: 'FLOWDB_TOO_LARGE', message: /limit is 1073741824/ });
+  assert.deepEqual([packed.count, packed.length], [1, before]);
+});
+
+test('a getter that writes a batch of its own is not in the way of the one it belongs to', async (t) => {
+  const db = await database(t);
+  /** @type {Promise<void> | undefined} */
+  let inner;
+  const meddler = { get x() { inner = db.batch([{ type: 'put', key: 'inner', value: 'i' }]); return 1; } };
+  await db.batch([{ type: 'put', key: 'a', value: 'A' }, { type: 'put', key: 'b', value: meddler }, { type: 'put', key: 'c', value: 'C' }]);
+  await inner;
+  assert.deepEqual(await db.kv.getMany(['a', 'b', 'c', 'inner']), ['A', { x: 1 }, 'C', 'i']);
+});
+
+test('nothing of a batch that is refused is written with the next one', async (t) => {
+  const db = await database(t);
+  await assert.rejects(db.batch([{ type: 'put', key: 'a', value: 'A' }, { type: 'put', key: 7, value: 'B' }]), { code: 'FLOWDB_INVALID_ARGUMENT' });
+  await db.batch([{ type: 'put', key: 'c', value: 'C' }]);
+  assert.deepEqual(await db.kv.scan({ values: false }).all(), ['c']);
+});
+
+test('keys of all lengths and scripts come back as they were', async (t) => {
+  const db = await database(t);
+  const keys = ['', 'a', 'é', 'aé', '€', '😀', 'x'.repeat(47), 'x'.repeat(48), 'x'.repeat(49), `${'x'.repeat(47)}é`, `${'é'.repeat(48)}x`, 'ÿ'.repeat(600)];
+  await db.batch(keys.map((key) => ({ type: 'put', key, value: key })));
+  for (const key of keys) assert.equal(await db.get(key), key);
+  const sorted = keys.map((key) => Buffer.from(key)).sort(Buffer.compare).map(String);
+  assert.deepEqual(await db.kv.scan({ values: false }).all(), sorted);
 });
