@@ -25,6 +25,9 @@ export type Timestamp = number | bigint | Date;
  *
  * Bytes and text can be read as `'utf8'`, `'buffer'` and `'json'`, whichever they were put as; with `'utf8'`, bytes that are not UTF-8 become U+FFFD.
  * What only `'any'` can hold, or what is not JSON where `'json'` is asked for, is an error (`FLOWDB_INVALID_ARGUMENT`).
+ *
+ * Small Buffers may be parts of a larger piece of memory, as those of `Buffer.from` are: up to 16 KiB of neighbours that `get` gave, up to 80 KiB of those that
+ * a scan or `getMany` gave. One that is kept for long while its neighbours are not is better copied.
  */
 export type ValueEncoding = 'any' | 'utf8' | 'buffer' | 'json';
 
@@ -304,7 +307,7 @@ export interface Scan<E> extends AsyncIterable<E> {
 
 /**
  * Cache entries: one value for each key. Writes of one turn of the event loop share a commit, in order, up to 64 KiB.
- * Promises settle in the order of the writes. Reads see all writes made before them by the same handle.
+ * Promises settle in the order of the writes; those of one commit may be one and the same. Reads see all writes made before them by the same handle.
  *
  * Writes reject with `FLOWDB_INVALID_ARGUMENT`, `FLOWDB_TOO_LARGE`, `FLOWDB_READ_ONLY` and `FLOWDB_CLOSED`, and then nothing was written; with `FLOWDB_NO_SPACE`,
  * and then nothing was written either; with `FLOWDB_IO` and `FLOWDB_POISONED`, and then the outcome is unknown until the database is opened again.

@@ -108,7 +108,7 @@ function runRound({ base, records, round, engines, words }, record) {
 
 const { values: options } = parseArgs({ options: OPTIONS });
 if (options.help) console.log(HELP.trim());
-else if (options.install) execFileSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: FOLDER, stdio: 'inherit' });
+else if (options.install) execFileSync('npm', ['install', '--no-save', '--no-audit', '--no-fund'], { cwd: FOLDER, stdio: 'inherit' });
 else measureAll();
 
 function measureAll() {

@@ -9,11 +9,11 @@ const {
   expected,
 } = require('./options.js');
 const { merging, patch } = require('./patch.js');
-const { READ } = require('./reader.js');
+const { READ, packGets } = require('./reader.js');
 const { Scan, count } = require('./scan.js');
 const { TREE, packScan, readRange } = require('./scan_request.js');
 const { Snapshot } = require('./snapshot.js');
-const { FORM_VALUE, decodeValue, encodeValue, toRecord } = require('./values.js');
+const { DECODERS, FORM_VALUE, decodeValue, encodeValue, toRecord } = require('./values.js');
 const { OPERATION } = require('./write_buffer.js');
 
 const PUT_OPTIONS = ['ttl', 'expiresAt', 'sync', 'ifAbsent', 'valueEncoding'];
@@ -72,7 +72,7 @@ class Kv {
    */
   async get(key, options) {
     const { encoding, past } = this.#readOptions(options);
-    return this.#session.read(READ.get, encodeKey(key), NO_TIMESTAMP, (record) => decodeValue(record, encoding), past);
+    return this.#session.read(READ.get, checkKey(key), NO_TIMESTAMP, DECODERS[encoding], past);
   }
 
   /**
@@ -81,7 +81,7 @@ class Kv {
    */
   getSync(key, options) {
     const { encoding, past } = this.#readOptions(options);
-    return this.#session.readSync(READ.get, encodeKey(key), NO_TIMESTAMP, (record) => decodeValue(record, encoding), past);
+    return this.#session.readSync(READ.get, checkKey(key), NO_TIMESTAMP, DECODERS[encoding], past);
   }
 
   /**
@@ -93,9 +93,9 @@ class Kv {
     this.#session.checkOpen();
     const { encoding, past } = this.#readOptions(options);
     if (!Array.isArray(keys)) throw expected('keys', keys, 'an array');
-    const encoded = Array.from(keys, (key, index) => Buffer.from(encodeKey(key, `keys[${index}]`)));
-    if (encoded.length === 0) return [];
-    const records = await this.#session.readMany(encoded, past);
+    const requests = packGets(keys);
+    if (keys.length === 0) return [];
+    const records = await this.#session.readMany(requests, past);
     return records.map((record) => record && decodeValue(record, encoding));
   }
 
@@ -107,7 +107,7 @@ class Kv {
   async has(key, options) {
     const { snapshot } = checkOptions(options, ['snapshot']);
     const past = Snapshot.readerOf(snapshot, this.#session);
-    return await this.#session.read(READ.get, encodeKey(key), NO_TIMESTAMP, () => true, past) ?? false;
+    return await this.#session.read(READ.get, checkKey(key), NO_TIMESTAMP, () => true, past) ?? false;
   }
 
   /**
@@ -200,8 +200,7 @@ class Kv {
     const checked = { ...this.#changeOptions(rest), signal: checkSignal(signal) };
     if (typeof loader !== 'function') throw expected('loader', loader, 'a function');
     const bytes = Buffer.from(encodeKey(key));
-    const decode = (/** @type {Buffer} */ record) => decodeValue(record, checked.encoding);
-    const found = await this.#session.read(READ.get, bytes, NO_TIMESTAMP, decode);
+    const found = await this.#session.read(READ.get, bytes, NO_TIMESTAMP, DECODERS[checked.encoding]);
     return found === undefined ? this.#loads.join(bytes, loader, checked) : found;
   }
 

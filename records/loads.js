@@ -38,7 +38,7 @@ class Loads {
     const name = key.toString('latin1');
     const load = this.#pending.get(name) ?? this.#start(name, key, loader, options);
     const record = await this.#wait(name, load, options.signal);
-    return record && decodeValue(record, options.encoding);
+    return record && decodeValue(Buffer.from(record), options.encoding);
   }
 
   /**

@@ -19,8 +19,9 @@ const ATTEMPTS_MAX = 1000;
  */
 async function patch(session, key, decide, { encoding, expiry, sync }) {
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
-    const before = await session.read(READ.get, key, 0, (record) => Buffer.from(record));
-    const next = decided(decide, before && decodeValue(before, encoding));
+    const before = await session.read(READ.get, key, 0, (bytes, start, end) => Buffer.from(bytes.subarray(start, end)));
+    // A copy: what was there is compared with what is there then.
+    const next = decided(decide, before && decodeValue(Buffer.from(before), encoding));
     if (next === undefined) return before && decodeValue(before, encoding);
     const after = toRecord(encodeValue(next, encoding));
     if (await write(session, key, before, after, { expiry, sync })) return decodeValue(after, encoding);

@@ -4,8 +4,10 @@
 
 const { publish } = require('./diagnostics.js');
 const { fromNative, guarded } = require('./errors.js');
-const { writeInt64 } = require('./numbers.js');
+const { checkKey, keyBytesMax, writeKey } = require('./keys.js');
+const { readUint32, writeInt64, writeUint32 } = require('./numbers.js');
 const { afterTurn } = require('./turn.js');
+const { SHARED_BYTES_MAX } = require('./values.js');
 
 const READ = { get: 1, getAt: 2, getLatest: 3 };
 
@@ -15,28 +17,45 @@ const LENGTH_BYTES = 4;
 /** More keys at a time are a worker's: they would hold up the event loop, wherever their values are. */
 const MANY = 1000;
 
-/** What native `get` answers with where it has no length. */
+/** What the native function answers with where it has no length. */
 const ABSENT = -1;
 const WOULD_BLOCK = -2;
+/** Stands for a value that memory does not suffice for. */
+const BLOCKED = Symbol('blocked');
 /** The length that stands for "nothing is there" in packed answers. */
 const ABSENT_LENGTH = 0xffff_ffff;
 
 /**
- * Requests and answers cross in here. One for each environment: it is emptied before any code of the caller runs again.
+ * Makes what the caller is to get of a record's bytes, after a timestamp if the latest was asked for. They stand between two offsets, and nothing else is
+ * written there any more.
+ *
+ * @template T
+ * @typedef {(bytes: Buffer, start: number, end: number) => T} Decode
  */
-const scratch = Buffer.allocUnsafeSlow(64 * 1024);
+
+const SLAB_BYTES = 16 * 1024;
+/** With less room than this in it, a slab is followed by a new one. */
+const ROOM_BYTES_MIN = 4 * 1024;
+
+/**
+ * Requests cross in here, and answers come to the same place. Each answer is left where it is, as its value may be a part of it, and the next request goes
+ * behind it. One for each environment.
+ */
+let slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+let used = 0;
 
 /**
  * @param {number} operation
- * @param {Uint8Array} key
+ * @param {string | Uint8Array} key
  * @param {number | bigint} ts
  * @param {Buffer} buffer
  * @param {number} offset
+ * @returns {number} how many bytes it takes
  */
 function packRead(operation, key, ts, buffer, offset) {
   buffer[offset] = operation;
   writeInt64(buffer, ts, offset + 1);
-  buffer.set(key, offset + HEADER_BYTES);
+  return HEADER_BYTES + writeKey(key, buffer, offset + HEADER_BYTES);
 }
 
 /** @typedef {{ request: Buffer, resolve: (answer: Buffer | undefined) => void, reject: (reason: unknown) => void }} Miss */
@@ -46,6 +65,7 @@ function packRead(operation, key, ts, buffer, offset) {
  */
 class Reader {
   #native;
+  #get;
   #path;
   /** @type {Miss[]} */
   #misses = [];
@@ -56,6 +76,8 @@ class Reader {
    */
   constructor(native, path) {
     this.#native = native;
+    /** @type {(scratch: Buffer, offset: number, length: number, mayBlock: boolean) => number} */
+    this.#get = native.getter();
     this.#path = path;
   }
 
@@ -65,81 +87,116 @@ class Reader {
   }
 
   /**
-   * @param {Uint8Array[]} keys of cache entries
-   * @returns {(Buffer | undefined)[] | Promise<(Buffer | undefined)[]>} answers in their order, which share memory
+   * @param {Buffer} requests packed gets
+   * @returns {(Buffer | undefined)[] | Promise<(Buffer | undefined)[]>} answers in their order
    */
-  readMany(keys) {
-    const requests = keys.map((key) => packedRead(READ.get, key, 0));
-    const answers = keys.length <= MANY ? guarded(() => this.#native.getMany(Buffer.concat(requests))) : null;
+  readMany(requests) {
+    const count = countRequests(requests);
+    const answers = count <= MANY ? guarded(() => this.#native.getMany(requests)) : null;
     const found = answers === null ? [] : unpack(answers);
-    return found.length === keys.length ? found : this.#readRest(requests, found);
+    return found.length === count ? found : this.#readRest(requests, count, found);
   }
 
   /**
    * A reply is bounded in bytes: what is missing is asked for again. So is a request: with large records it would be packed for each few of them.
    *
-   * @param {Buffer[]} requests
+   * @param {Buffer} requests
+   * @param {number} count of them
    * @param {(Buffer | undefined)[]} found answers to the first of them
    */
-  async #readRest(requests, found) {
-    while (found.length < requests.length) {
-      const next = requests.slice(found.length, found.length + MANY);
-      const answers = await this.#native.getLater(Buffer.concat(next));
-      for (const answer of unpack(answers)) found.push(answer);
+  async #readRest(requests, count, found) {
+    let rest = afterRequests(requests, found.length);
+    while (found.length < count) {
+      const answers = unpack(await this.#native.getLater(firstRequests(rest, MANY)));
+      for (const answer of answers) found.push(answer);
+      rest = afterRequests(rest, answers.length);
     }
     return found;
   }
 
   /**
+   * @template T
    * @param {number} operation
-   * @param {Uint8Array} key
+   * @param {string | Uint8Array} key
    * @param {number | bigint} ts
-   * @returns {Buffer | undefined | Promise<Buffer | undefined>} valid until any code of the caller runs
+   * @param {Decode<T>} decode
+   * @returns {T | undefined | Promise<T | undefined>}
    */
-  read(operation, key, ts) {
-    const answer = this.#ask(operation, key, ts, false);
-    return answer === WOULD_BLOCK ? this.#readLater(operation, key, ts) : answer;
+  read(operation, key, ts, decode) {
+    const value = this.#ask(operation, key, ts, decode, false);
+    if (value !== BLOCKED) return /** @type {T | undefined} */ (value);
+    return this.#readLater(operation, key, ts).then((answer) => answer && decode(answer, 0, answer.length));
   }
 
   /**
    * The same, waiting for the disk if need be.
    *
+   * @template T
    * @param {number} operation
-   * @param {Uint8Array} key
+   * @param {string | Uint8Array} key
    * @param {number | bigint} ts
-   * @returns {Buffer | undefined} valid until any code of the caller runs
+   * @param {Decode<T>} decode
+   * @returns {T | undefined}
    */
-  readSync(operation, key, ts) {
-    return /** @type {Buffer | undefined} */ (this.#ask(operation, key, ts, true));
+  readSync(operation, key, ts, decode) {
+    return /** @type {T | undefined} */ (this.#ask(operation, key, ts, decode, true));
   }
 
   /**
+   * @template T
    * @param {number} operation
-   * @param {Uint8Array} key
+   * @param {string | Uint8Array} key
    * @param {number | bigint} ts
+   * @param {Decode<T>} decode
    * @param {boolean} mayBlock
-   * @returns {Buffer | undefined | typeof WOULD_BLOCK}
+   * @returns {T | undefined | typeof BLOCKED}
    */
-  #ask(operation, key, ts, mayBlock) {
-    const length = HEADER_BYTES + key.length;
-    const buffer = length <= scratch.length ? scratch : Buffer.allocUnsafeSlow(length);
-    packRead(operation, key, ts, buffer, 0);
-    const answer = guarded(() => this.#native.get(buffer, length, mayBlock));
-    if (typeof answer !== 'number') return answer;
-    if (answer >= 0) return buffer.subarray(0, answer);
-    return answer === ABSENT ? undefined : WOULD_BLOCK;
+  #ask(operation, key, ts, decode, mayBlock) {
+    const requestMax = HEADER_BYTES + keyBytesMax(key);
+    if (slab.length - used < ROOM_BYTES_MIN) {
+      slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+      used = 0;
+    }
+    const isShort = requestMax <= ROOM_BYTES_MIN;
+    const buffer = isShort ? slab : Buffer.allocUnsafeSlow(requestMax);
+    const start = isShort ? used : 0;
+    const length = packRead(operation, key, ts, buffer, start);
+    const answer = this.#askNative(buffer, start, length, mayBlock);
+    if (answer === ABSENT) return undefined;
+    if (answer === WOULD_BLOCK) return BLOCKED;
+    if (answer < 0) {
+      const long = this.#native.takeLong();
+      return decode(long, 0, long.length);
+    }
+    if (isShort) used = start + answer;
+    return decode(buffer, start, start + answer);
+  }
+
+  /**
+   * @param {Buffer} buffer
+   * @param {number} offset
+   * @param {number} length
+   * @param {boolean} mayBlock
+   */
+  #askNative(buffer, offset, length, mayBlock) {
+    try {
+      return this.#get(buffer, offset, length, mayBlock);
+    } catch (error) {
+      throw fromNative(error);
+    }
   }
 
   /**
    * @param {number} operation
-   * @param {Uint8Array} key
+   * @param {string | Uint8Array} key
    * @param {number | bigint} ts
    * @returns {Promise<Buffer | undefined>}
    */
   #readLater(operation, key, ts) {
-    const request = packedRead(operation, key, ts);
+    const request = Buffer.allocUnsafe(LENGTH_BYTES + HEADER_BYTES + keyBytesMax(key));
+    const length = packSized(operation, key, ts, request, 0);
     return new Promise((resolve, reject) => {
-      this.#misses.push({ request, resolve, reject });
+      this.#misses.push({ request: request.subarray(0, length), resolve, reject });
       if (this.#misses.length === 1) afterTurn(() => this.#askWorker());
     });
   }
@@ -170,14 +227,60 @@ class Reader {
 
 /**
  * @param {number} operation
- * @param {Uint8Array} key
+ * @param {string | Uint8Array} key
  * @param {number | bigint} ts
+ * @param {Buffer} buffer
+ * @param {number} offset
+ * @returns {number} how many bytes it takes, its length included
  */
-function packedRead(operation, key, ts) {
-  const request = Buffer.allocUnsafe(LENGTH_BYTES + HEADER_BYTES + key.length);
-  request.writeUInt32LE(HEADER_BYTES + key.length, 0);
-  packRead(operation, key, ts, request, LENGTH_BYTES);
-  return request;
+function packSized(operation, key, ts, buffer, offset) {
+  const length = packRead(operation, key, ts, buffer, offset + LENGTH_BYTES);
+  writeUint32(buffer, length, offset);
+  return LENGTH_BYTES + length;
+}
+
+/**
+ * @param {any[]} keys of cache entries
+ * @returns {Buffer} a get of each
+ */
+function packGets(keys) {
+  // Not `map`, which goes past what is missing in an array.
+  const checked = Array.from(keys, (key, index) => checkKey(key, `keys[${index}]`));
+  const bytesMax = checked.reduce((sum, key) => sum + LENGTH_BYTES + HEADER_BYTES + keyBytesMax(key), 0);
+  const requests = Buffer.allocUnsafe(bytesMax);
+  let length = 0;
+  for (const key of checked) length += packSized(READ.get, key, 0, requests, length);
+  return requests.subarray(0, length);
+}
+
+/**
+ * @param {Buffer} requests
+ * @returns {number}
+ */
+function countRequests(requests) {
+  let count = 0;
+  for (let offset = 0; offset < requests.length; count += 1) offset += LENGTH_BYTES + readUint32(requests, offset);
+  return count;
+}
+
+/**
+ * @param {Buffer} requests
+ * @param {number} count
+ * @returns {Buffer} those after the first so many
+ */
+function afterRequests(requests, count) {
+  let offset = 0;
+  for (let index = 0; index < count && offset < requests.length; index += 1) offset += LENGTH_BYTES + readUint32(requests, offset);
+  return requests.subarray(offset);
+}
+
+/**
+ * @param {Buffer} requests
+ * @param {number} count
+ * @returns {Buffer} so many of them, or all if there are fewer
+ */
+function firstRequests(requests, count) {
+  return requests.subarray(0, requests.length - afterRequests(requests, count).length);
 }
 
 /**
@@ -187,16 +290,17 @@ function packedRead(operation, key, ts) {
 function unpack(answers) {
   const found = [];
   for (let offset = 0; offset < answers.length;) {
-    const length = answers.readUInt32LE(offset);
+    const length = readUint32(answers, offset);
     offset += LENGTH_BYTES;
     if (length === ABSENT_LENGTH) {
       found.push(undefined);
     } else {
-      found.push(answers.subarray(offset, offset + length));
+      const answer = answers.subarray(offset, offset + length);
+      found.push(answers.length <= SHARED_BYTES_MAX ? answer : Buffer.from(answer));
       offset += length;
     }
   }
   return found;
 }
 
-module.exports = { READ, Reader };
+module.exports = { READ, Reader, packGets };

@@ -1,7 +1,8 @@
 'use strict';
 
+const { Entries } = require('./entries.js');
 const { decodeKey } = require('./keys.js');
-const { readInt64 } = require('./numbers.js');
+const { readInt64, readUint32 } = require('./numbers.js');
 const { throwIfAborted } = require('./options.js');
 const { isOverdue, nextTurn } = require('./turn.js');
 const { decodeValue } = require('./values.js');
@@ -13,6 +14,10 @@ const COUNT_MAX = 512;
 const BYTES_MAX = 64 * 1024;
 const INT64_BYTES = 8;
 const HEADER_BYTES = 8;
+
+/** Flags of a page. */
+const LAST = 1;
+const ASCII = 2;
 
 /**
  * What entries are to look like.
@@ -62,14 +67,14 @@ class Scan {
   }
 
   /** Entries, one after the other. */
-  async* [Symbol.asyncIterator]() {
-    for await (const batch of this.batches()) yield* batch;
+  [Symbol.asyncIterator]() {
+    return new Entries(this.batches());
   }
 
   /** Entries in arrays, each as many as are read at a time; the first has one. */
   async* batches() {
     this.#session.checkOpen();
-    yield* this.#read((step) => this.#session.run(step));
+    yield* this.#read(FIRST_COUNT, (step) => this.#session.run(step));
   }
 
   /** All entries, in one array. */
@@ -77,7 +82,7 @@ class Scan {
     // One call from beginning to end: a `close()` in between waits for it.
     return this.#session.run(async () => {
       const all = [];
-      for await (const batch of this.#read((step) => step())) {
+      for await (const batch of this.#read(COUNT_MAX, (step) => step())) {
         for (const entry of batch) all.push(entry);
       }
       return all;
@@ -85,10 +90,11 @@ class Scan {
   }
 
   /**
+   * @param {number} firstCount entries of the first page
    * @param {<T>(step: () => T | Promise<T>) => T | Promise<T>} take how each step is taken
    * @returns {AsyncGenerator<any[], void, void>}
    */
-  async* #read(take) {
+  async* #read(firstCount, take) {
     const request = this.#request;
     if (this.#limit === 0 || request === undefined) return;
     const { past, signal } = this.#source;
@@ -96,10 +102,10 @@ class Scan {
     const native = await take(() => this.#session.view(past).scan(request));
     try {
       let left = this.#limit;
-      for (let count = FIRST_COUNT, isLast = false; !isLast && left > 0; count = Math.min(count * GROWTH, COUNT_MAX)) {
+      for (let count = firstCount, isLast = false; !isLast && left > 0; count = Math.min(count * GROWTH, COUNT_MAX)) {
         const wanted = Math.min(count, left);
         const page = await take(() => native.next(wanted, BYTES_MAX) ?? native.nextLater(wanted, BYTES_MAX));
-        isLast = page[0] === 1;
+        isLast = (page[0] & LAST) !== 0;
         throwIfAborted(signal);
         const batch = unpackPage(page, this.#shape);
         left -= batch.length;
@@ -142,33 +148,52 @@ function count(session, request, { past, signal }) {
  * @param {Shape} shape
  */
 function unpackPage(page, shape) {
+  const keyOf = (page[0] & ASCII) !== 0 && shape.keyEncoding === 'utf8' ? asciiKey : encodedKey;
   const batch = [];
   for (let offset = 1; offset < page.length;) {
-    const keyLength = page.readUInt32LE(offset);
-    const recordLength = page.readUInt32LE(offset + 4);
+    const keyLength = readUint32(page, offset);
+    const recordLength = readUint32(page, offset + 4);
     offset += HEADER_BYTES;
     const ts = shape.hasTimestamps ? readInt64(page, offset) : undefined;
     if (shape.hasTimestamps) offset += INT64_BYTES;
-    const key = page.subarray(offset, offset + keyLength);
-    offset += keyLength;
-    const record = page.subarray(offset, offset + recordLength);
-    offset += recordLength;
-    batch.push(toEntry(key, ts, record, shape));
+    const keyEnd = offset + keyLength;
+    const end = keyEnd + recordLength;
+    const value = shape.values ? decodeValue(page, shape.valueEncoding, keyEnd, end) : undefined;
+    batch.push(shape.keys ? toEntry(keyOf(page, offset, keyEnd, shape), ts, value, shape) : value);
+    offset = end;
   }
   return batch;
 }
 
 /**
- * @param {Buffer} keyBytes
+ * @param {Buffer} page
+ * @param {number} start
+ * @param {number} end
+ * @returns {string}
+ */
+function asciiKey(page, start, end) {
+  // What `toString` ends up with, and it is not in Node's types.
+  return /** @type {any} */ (page).latin1Slice(start, end);
+}
+
+/**
+ * @param {Buffer} page
+ * @param {number} start
+ * @param {number} end
+ * @param {Shape} shape
+ */
+function encodedKey(page, start, end, { keyEncoding }) {
+  return decodeKey(page.subarray(start, end), keyEncoding);
+}
+
+/**
+ * @param {string | Buffer} key
  * @param {number | bigint | undefined} ts
- * @param {Buffer} record
+ * @param {any} value
  * @param {Shape} shape
  * @returns {any}
  */
-function toEntry(keyBytes, ts, record, { keyEncoding, valueEncoding, keys, values }) {
-  const value = values ? decodeValue(record, valueEncoding) : undefined;
-  if (!keys) return value;
-  const key = decodeKey(keyBytes, keyEncoding);
+function toEntry(key, ts, value, { values }) {
   if (ts !== undefined) return values ? { key, ts, value } : { key, ts };
   return values ? { key, value } : key;
 }

@@ -15,7 +15,7 @@ const { READ } = require('./reader.js');
 const { Scan, count, unpackPage } = require('./scan.js');
 const { INT64_MAX, TREE, isEmptyWindow, packScan, readRange } = require('./scan_request.js');
 const { Snapshot } = require('./snapshot.js');
-const { decodeValue, encodeValue } = require('./values.js');
+const { DECODERS, decodeValue, encodeValue } = require('./values.js');
 const { OPERATION } = require('./write_buffer.js');
 
 const PUT_OPTIONS = ['ts', 'ttl', 'expiresAt', 'sync', 'duplicates', 'valueEncoding'];
@@ -66,7 +66,7 @@ class Series {
    */
   async get(key, options) {
     const { ts, encoding, past } = this.#readGet(options);
-    return this.#session.read(READ.getAt, encodeKey(key), ts, (record) => decodeValue(record, encoding), past);
+    return this.#session.read(READ.getAt, checkKey(key), ts, DECODERS[encoding], past);
   }
 
   /**
@@ -75,7 +75,7 @@ class Series {
    */
   getSync(key, options) {
     const { ts, encoding, past } = this.#readGet(options);
-    return this.#session.readSync(READ.getAt, encodeKey(key), ts, (record) => decodeValue(record, encoding), past);
+    return this.#session.readSync(READ.getAt, checkKey(key), ts, DECODERS[encoding], past);
   }
 
   /**
@@ -89,9 +89,9 @@ class Series {
     const past = Snapshot.readerOf(snapshot, this.#session);
     const time = checkTimestamp('at', at) ?? INT64_MAX;
     const keyBytes = Buffer.from(encodeKey(key)); // a copy: the caller may change its own bytes
-    return this.#session.read(READ.getLatest, keyBytes, time, (answer) => {
-      const ts = readInt64(answer, 0);
-      const value = decodeValue(answer.subarray(INT64_BYTES), valueEncoding);
+    return this.#session.read(READ.getLatest, keyBytes, time, (answer, start, end) => {
+      const ts = readInt64(answer, start);
+      const value = decodeValue(answer, valueEncoding, start + INT64_BYTES, end);
       return { key: decodeKey(keyBytes, keyEncoding), ts, value };
     }, past);
   }

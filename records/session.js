@@ -117,9 +117,9 @@ class Session {
    *
    * @template T
    * @param {number} operation
-   * @param {Uint8Array} key
+   * @param {string | Uint8Array} key
    * @param {number | bigint} ts
-   * @param {(answer: Buffer) => T} decode
+   * @param {import('./reader.js').Decode<T>} decode
    * @param {Reader} [past] of a snapshot
    * @returns {T | undefined | Promise<T | undefined>}
    */
@@ -128,52 +128,36 @@ class Session {
     this.#writes.submit();
     if (this.#writes.isBehind && !past) {
       // The caller may use the bytes of the key again before it is their turn.
-      const copy = Buffer.from(key);
-      return this.run(() => this.#readNow(this.#reader, operation, copy, ts, decode));
+      const copy = typeof key === 'string' ? key : Buffer.from(key);
+      return this.run(() => this.#reader.read(operation, copy, ts, decode));
     }
-    const answer = this.#readNow(past ?? this.#reader, operation, key, ts, decode);
-    if (answer instanceof Promise) return this.run(() => answer);
-    return isOverdue() ? nextTurn().then(() => answer) : answer;
-  }
-
-  /**
-   * @template T
-   * @param {Reader} reader
-   * @param {number} operation
-   * @param {Uint8Array} key
-   * @param {number | bigint} ts
-   * @param {(answer: Buffer) => T} decode
-   * @returns {T | undefined | Promise<T | undefined>}
-   */
-  #readNow(reader, operation, key, ts, decode) {
-    const answer = reader.read(operation, key, ts);
-    if (answer instanceof Promise) return answer.then((bytes) => bytes && decode(bytes));
-    return answer && decode(answer);
+    const value = (past ?? this.#reader).read(operation, key, ts, decode);
+    if (value instanceof Promise) return this.run(() => value);
+    return isOverdue() ? nextTurn().then(() => value) : value;
   }
 
   /**
    * @template T
    * @param {number} operation
-   * @param {Uint8Array} key
+   * @param {string | Uint8Array} key
    * @param {number | bigint} ts
-   * @param {(answer: Buffer) => T} decode
+   * @param {import('./reader.js').Decode<T>} decode
    * @param {Reader} [past] of a snapshot
    * @returns {T | undefined}
    */
   readSync(operation, key, ts, decode, past) {
     this.checkOpen();
     this.#writes.submit();
-    const answer = (past ?? this.#reader).readSync(operation, key, ts);
-    return answer && decode(answer);
+    return (past ?? this.#reader).readSync(operation, key, ts, decode);
   }
 
   /**
-   * @param {Uint8Array[]} keys of cache entries
+   * @param {Buffer} requests packed gets
    * @param {Reader} [past] of a snapshot
    * @returns {Promise<(Buffer | undefined)[]>}
    */
-  readMany(keys, past) {
-    return this.run(() => (past ?? this.#reader).readMany(keys));
+  readMany(requests, past) {
+    return this.run(() => (past ?? this.#reader).readMany(requests));
   }
 
   /**

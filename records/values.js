@@ -14,6 +14,9 @@ const FORM_BYTES = 0;
 const FORM_TEXT = 1;
 const FORM_VALUE = 2;
 
+/** Values that are bytes share memory of this size at most with others, as small Buffers of Node's do. */
+const SHARED_BYTES_MAX = 80 * 1024;
+
 /** Largest value, in bytes as it is stored. */
 const VALUE_BYTES_MAX = 512 * 1024 * 1024;
 
@@ -127,21 +130,41 @@ function toRecord({ form, bytes }) {
 }
 
 /**
- * @param {Buffer} record form byte and contents, shared with others; the result is not
+ * @param {Buffer} bytes with a record in them: form byte and contents
  * @param {string} encoding
- * @returns {any}
+ * @param {number} [start] of the record
+ * @param {number} [end]
+ * @returns {any} bytes may share the memory of the record, everything else has its own
  */
-function decodeValue(record, encoding) {
-  const form = record[0];
-  const contents = record.subarray(1);
+function decodeValue(bytes, encoding, start = 0, end = bytes.length) {
+  const form = bytes[start];
   if (form === FORM_VALUE) {
-    if (encoding === 'any') return decode(contents);
+    if (encoding === 'any') return decode(bytes.subarray(start + 1, end));
     throw invalid('valueEncoding', `the record holds a structured value, which '${encoding}' cannot express`);
   }
-  if (encoding === 'buffer' || (encoding === 'any' && form === FORM_BYTES)) return Buffer.from(contents);
-  const string = contents.toString('utf8');
+  if (encoding === 'buffer' || (encoding === 'any' && form === FORM_BYTES)) return contentsOf(bytes, start + 1, end);
+  const string = bytes.toString('utf8', start + 1, end);
   return encoding === 'json' ? parse(string) : string;
 }
+
+/**
+ * @param {Buffer} bytes
+ * @param {number} start
+ * @param {number} end
+ * @returns {Buffer} whoever keeps a part must not keep much more in memory than that
+ */
+function contentsOf(bytes, start, end) {
+  const contents = bytes.subarray(start, end);
+  return bytes.length <= SHARED_BYTES_MAX || 2 * contents.length > bytes.length ? contents : Buffer.from(contents);
+}
+
+/**
+ * A function for each encoding that decodes the record between two offsets.
+ *
+ * @type {Record<string, (bytes: Buffer, start: number, end: number) => any>}
+ */
+const DECODERS = Object.fromEntries(Object.keys(ENCODERS).map((encoding) => [
+  encoding, (bytes, start, end) => decodeValue(bytes, encoding, start, end)]));
 
 /** @param {string} json */
 function parse(json) {
@@ -152,4 +175,4 @@ function parse(json) {
   }
 }
 
-module.exports = { FORM_VALUE, VALUE_BYTES_MAX, decodeValue, encodeValue, toRecord };
+module.exports = { DECODERS, FORM_VALUE, SHARED_BYTES_MAX, VALUE_BYTES_MAX, decodeValue, encodeValue, toRecord };

@@ -11,7 +11,7 @@
 
 use crate::records::Records;
 use flowdb_engine::{Error, ReadTier, Result, WriteBatch};
-use flowdb_store::{Shape, Store, Ttl, kv, series};
+use flowdb_store::{Record, Shape, Store, Ttl, kv, series};
 
 const KV_PUT: u8 = 1;
 const KV_DELETE: u8 = 2;
@@ -124,25 +124,49 @@ fn read_write(store: &Store, fields: &mut Fields<'_>, batch: &mut WriteBatch) ->
     }
 }
 
-/// The answer to one packed read, appended to `out`: the record, after its timestamp if the latest was asked for.
-/// False if there is none.
-pub(crate) fn answer_read(records: &Records, read: &[u8], tier: ReadTier, out: &mut Vec<u8>) -> Result<bool> {
+/// The answer to one read: the record, after its timestamp if the latest was asked for.
+pub(crate) struct Answer {
+    timestamp: Option<[u8; 8]>,
+    record: Record,
+}
+
+impl Answer {
+    fn parts(&self) -> [&[u8]; 2] {
+        [self.timestamp.as_ref().map_or(&[], |bytes| &bytes[..]), self.record.as_bytes()]
+    }
+
+    /// The bytes of it.
+    pub(crate) fn to_vec(&self) -> Vec<u8> {
+        self.parts().concat()
+    }
+
+    /// Writes it to the beginning of `target` and gives its length; `None` if it does not fit.
+    pub(crate) fn write(&self, target: &mut [u8]) -> Option<usize> {
+        let [timestamp, record] = self.parts();
+        let length = timestamp.len() + record.len();
+        let (head, tail) = target.get_mut(..length)?.split_at_mut(timestamp.len());
+        head.copy_from_slice(timestamp);
+        tail.copy_from_slice(record);
+        Some(length)
+    }
+}
+
+/// The answer to one packed read, if there is one.
+pub(crate) fn answer_read(records: &Records, read: &[u8], tier: ReadTier) -> Result<Option<Answer>> {
     let mut fields = Fields::new(read);
     let (operation, timestamp) = (fields.u8()?, fields.i64()?);
     let key = fields.rest();
-    let record = match operation {
-        GET => records.cached(key, tier)?,
-        GET_AT => records.series().with_tier(tier).get(key, timestamp)?,
-        GET_LATEST => records.series().with_tier(tier).at(key, timestamp)?.map(|point| {
-            out.extend_from_slice(&point.timestamp.to_le_bytes());
-            point.record
-        }),
-        _ => return Err(Error::invalid(format!("there is no read operation {operation}"))),
-    };
-    if let Some(record) = &record {
-        out.extend_from_slice(record.as_bytes());
+    let plain = |record| Answer { timestamp: None, record };
+    match operation {
+        GET => Ok(records.cached(key, tier)?.map(plain)),
+        GET_AT => Ok(records.series().with_tier(tier).get(key, timestamp)?.map(plain)),
+        GET_LATEST => {
+            let point = records.series().with_tier(tier).at(key, timestamp)?;
+            Ok(point
+                .map(|point| Answer { timestamp: Some(point.timestamp.to_le_bytes()), record: point.record }))
+        }
+        _ => Err(Error::invalid(format!("there is no read operation {operation}"))),
     }
-    Ok(record.is_some())
 }
 
 /// The answers to packed reads, up to the size of a reply. Where `tier` does not suffice for one, all of them fail with `WouldBlock`.
@@ -150,12 +174,14 @@ pub(crate) fn answer_reads(records: &Records, reads: &[u8], tier: ReadTier) -> R
     let mut out = Vec::new();
     let mut fields = Fields::new(reads);
     while !fields.is_empty() && out.len() < REPLY_BYTES_MAX {
-        let start = out.len();
-        out.extend_from_slice(&ABSENT.to_le_bytes());
-        if answer_read(records, fields.sized()?, tier, &mut out)? {
-            let length = u32::try_from(out.len() - start - 4).expect("a record is smaller than 4 GiB");
-            out[start..start + 4].copy_from_slice(&length.to_le_bytes());
-        }
+        let Some(answer) = answer_read(records, fields.sized()?, tier)? else {
+            out.extend_from_slice(&ABSENT.to_le_bytes());
+            continue;
+        };
+        let parts = answer.parts();
+        let length = u32::try_from(parts[0].len() + parts[1].len()).expect("a record is smaller than 4 GiB");
+        out.extend_from_slice(&length.to_le_bytes());
+        parts.iter().for_each(|part| out.extend_from_slice(part));
     }
     Ok(out)
 }
@@ -205,11 +231,15 @@ mod tests {
         assert_eq!(batch.len(), 5);
         store.db().write(batch, WriteOptions::default()).unwrap();
         let answer = |operation, timestamp, key: &[u8]| {
-            let mut out = Vec::new();
-            let found =
-                answer_read(&records(&store), &read(operation, timestamp, key), ReadTier::Disk, &mut out)
-                    .unwrap();
-            found.then_some(out)
+            let read = read(operation, timestamp, key);
+            let answer = answer_read(&records(&store), &read, ReadTier::Disk).unwrap()?;
+            let bytes = answer.to_vec();
+            let mut target = [7; 32];
+            assert_eq!(answer.write(&mut target), Some(bytes.len()));
+            assert_eq!(target[..bytes.len()], bytes);
+            assert_eq!(target[bytes.len()..], [7; 32][bytes.len()..]);
+            assert_eq!(answer.write(&mut target[..bytes.len() - 1]), None);
+            Some(bytes)
         };
         assert_eq!(answer(GET, 0, b"k").unwrap(), b"\x01kv");
         assert_eq!(answer(GET, 0, b"gone"), None);
@@ -258,6 +288,6 @@ mod tests {
         for bytes in [write(0, 0, &[], b"k", b""), write(SERIES_DELETE, 0, &[], b"k", b"")] {
             assert_eq!(read_writes(&store, &bytes).unwrap_err().kind(), ErrorKind::InvalidArgument);
         }
-        assert!(answer_read(&records(&store), &[GET], ReadTier::Disk, &mut Vec::new()).is_err());
+        assert!(answer_read(&records(&store), &[GET], ReadTier::Disk).is_err());
     }
 }

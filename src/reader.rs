@@ -9,60 +9,63 @@ use crate::task::{self, Work};
 use flowdb_engine::{Error, ErrorKind, ReadTier, Result};
 use flowdb_store::StoreHandle;
 use flowdb_store::series::Source;
-use napi::bindgen_prelude::{AsyncTask, BufferSlice, Either, Env, Utf16String};
+use napi::bindgen_prelude::{AsyncTask, BufferSlice, Env, Function, Utf16String};
 use napi_derive::napi;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// `get` answers with these where it has no length or bytes to give.
+/// `get` answers with these where it has no length to give.
 const ABSENT: i32 = -1;
 const WOULD_BLOCK: i32 = -2;
+const LONG: i32 = -3;
 
 /// A view of a store's records. Keeps the handle it came from open.
 #[napi]
 pub struct RecordReader {
+    view: Arc<View>,
+}
+
+struct View {
     /// Held so that it stays open.
     _handle: Arc<StoreHandle>,
     /// The handle was closed.
     closed: Arc<AtomicBool>,
     /// `None` once this was closed.
     records: Mutex<Option<Arc<Records>>>,
+    /// An answer for which there was no room, until it is taken.
+    long: Mutex<Vec<u8>>,
 }
 
 #[napi]
 impl RecordReader {
     pub(crate) fn new(handle: Arc<StoreHandle>, closed: Arc<AtomicBool>, records: Records) -> Self {
-        RecordReader { _handle: handle, closed, records: Mutex::new(Some(Arc::new(records))) }
+        let records = Mutex::new(Some(Arc::new(records)));
+        RecordReader { view: Arc::new(View { _handle: handle, closed, records, long: Mutex::default() }) }
     }
 
-    /// Answers the packed read that stands in the first `length` bytes of `scratch`, from memory, or from the disk if
-    /// it may block. Writes the answer to `scratch` and gives its length, or gives the answer itself if it is too
-    /// long for that. -1: nothing is there. -2: it would have to block.
+    /// A function `(scratch, offset, length, mayBlock)`. It answers the packed read that stands there in `scratch`, from
+    /// memory, or from the disk if it may block; writes the answer to the same place and gives its length. -1: nothing
+    /// is there. -2: it would have to block. -3: there is no room for the answer, `takeLong` gives it.
+    ///
+    /// A function of its own and no method, as it is called the most: a method's call looks up the object behind it and
+    /// checks the type of each argument, which takes longer than most reads.
+    #[napi(ts_return_type = "(scratch: Buffer, offset: number, length: number, mayBlock: boolean) => number")]
+    pub fn getter<'env>(&self, env: &'env Env) -> napi::Result<Function<'env, (), i32>> {
+        let view = Arc::clone(&self.view);
+        env.create_function_from_closure("get", move |call| {
+            let mut scratch = call.get::<BufferSlice<'_>>(0)?;
+            let place = scratch.get_mut(call.get::<u32>(1)? as usize..).unwrap_or_default();
+            let length = call.get::<u32>(2)? as usize;
+            let tier = if call.get(3)? { ReadTier::Disk } else { ReadTier::Memory };
+            view.get(place, length, tier).map_err(|error| error::to_js(call.env, &error))
+        })
+    }
+
+    /// The answer for which there was no room.
     #[napi]
-    pub fn get<'env>(
-        &self,
-        env: &'env Env,
-        mut scratch: BufferSlice<'_>,
-        length: u32,
-        may_block: bool,
-    ) -> napi::Result<Either<i32, BufferSlice<'env>>> {
-        let records = self.open(env)?;
-        let tier = if may_block { ReadTier::Disk } else { ReadTier::Memory };
-        let mut answer = Vec::new();
-        let read = scratch.get(..length as usize).unwrap_or_default();
-        match answer_read(&records, read, tier, &mut answer) {
-            Ok(false) => Ok(Either::A(ABSENT)),
-            Ok(true) => match (scratch.get_mut(..answer.len()), i32::try_from(answer.len())) {
-                (Some(target), Ok(length)) => {
-                    target.copy_from_slice(&answer);
-                    Ok(Either::A(length))
-                }
-                _ => BufferSlice::copy_from(env, answer).map(Either::B),
-            },
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Either::A(WOULD_BLOCK)),
-            Err(error) => Err(error::to_js(env, &error)),
-        }
+    pub fn take_long<'env>(&self, env: &'env Env) -> napi::Result<BufferSlice<'env>> {
+        BufferSlice::copy_from(env, std::mem::take(&mut *self.view.long.lock()))
     }
 
     /// Answers packed reads from memory; null if that does not suffice.
@@ -122,11 +125,30 @@ impl RecordReader {
     /// Lets go of the snapshot. What is being read is finished first, by its worker.
     #[napi]
     pub fn close(&self) {
-        *self.records.lock() = None;
+        *self.view.records.lock() = None;
     }
 
     fn open(&self, env: &Env) -> napi::Result<Arc<Records>> {
-        self.records().map_err(|error| error::to_js(env, &error))
+        self.view.records().map_err(|error| error::to_js(env, &error))
+    }
+}
+
+impl View {
+    /// Answers the read in the first `length` bytes of `place`, in the same place.
+    fn get(&self, place: &mut [u8], length: usize, tier: ReadTier) -> Result<i32> {
+        let read = place.get(..length).unwrap_or_default();
+        match answer_read(&*self.records()?, read, tier) {
+            Ok(None) => Ok(ABSENT),
+            Ok(Some(answer)) => Ok(match answer.write(place).map(i32::try_from) {
+                Some(Ok(length)) => length,
+                _ => {
+                    *self.long.lock() = answer.to_vec();
+                    LONG
+                }
+            }),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(WOULD_BLOCK),
+            Err(error) => Err(error),
+        }
     }
 
     /// Others may still have the store open when the handle is closed.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! request = u8 tree, u8 flags, i64 first timestamp, i64 last timestamp, u32 length, lower bound or prefix, u32 length, upper bound
-//! page    = u8 1 if it is the last, entry*
+//! page    = u8 flags, entry*          flags: 1 if it is the last, 2 if all keys are ASCII
 //! entry   = u32 key length, u32 record length, [i64 timestamp], key, record
 //! ```
 
@@ -31,6 +31,12 @@ const HAS_LOWER: u8 = 8;
 const LOWER_OPEN: u8 = 16;
 const HAS_UPPER: u8 = 32;
 const UPPER_OPEN: u8 = 64;
+
+const LAST: u8 = 1;
+const ASCII: u8 = 2;
+
+/// Room for this many bytes of each entry, at first.
+const ENTRY_BYTES: usize = 128;
 
 /// A scan, which holds a snapshot until it is dropped or closed.
 #[napi]
@@ -109,7 +115,7 @@ fn open(scan: &mut Option<Scan>) -> Result<&mut Scan> {
 /// A page of the newest point of each series, at or before the last timestamp that is asked for.
 pub(crate) fn latest_of_each(records: &Records, request: &[u8], limit: usize) -> Result<Vec<u8>> {
     let Request { range, window, direction, .. } = Request::read(request)?;
-    let mut page = vec![1];
+    let mut page = vec![LAST];
     for point in records.series().each_at(&range, window.last, direction)?.take(limit) {
         let point = point?;
         add_entry(&mut page, &point.key, Some(point.timestamp), point.record.as_bytes());
@@ -186,9 +192,12 @@ impl Scan {
     }
 
     fn page(&mut self, tier: ReadTier, limits: PageLimits) -> Result<Vec<u8>> {
-        let mut page = vec![0];
+        let mut page = Vec::with_capacity(1 + limits.bytes.min(limits.count.saturating_mul(ENTRY_BYTES)));
+        page.push(0);
         let keys_only = self.keys_only;
+        let mut is_ascii = true;
         let mut add = |key: &[u8], timestamp: Option<i64>, record: RecordRef<'_>| {
+            is_ascii &= key.is_ascii();
             let record = if keys_only { &[] } else { record.as_bytes() };
             add_entry(&mut page, key, timestamp, record)
         };
@@ -198,7 +207,7 @@ impl Scan {
                 scan.page(tier, limits, |key, timestamp, record| add(key, Some(timestamp), record))
             }
         }?;
-        page[0] = u8::from(end == PageEnd::Done);
+        page[0] = if end == PageEnd::Done { LAST } else { 0 } | if is_ascii { ASCII } else { 0 };
         Ok(page)
     }
 }
