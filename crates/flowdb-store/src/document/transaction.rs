@@ -6,7 +6,7 @@ use super::portion::{Limits, Portion, Resume};
 use super::protocol::{Request, Response, Source, reads_one_record};
 use super::scheduler::Mode;
 use super::schema::{Database, Index, Store};
-use super::walk::{Walk, Wanted};
+use super::walk::{HIDDEN_MAX, Walk, Wanted};
 use crate::keyspace::{DOCUMENTS, KeySpan, data_prefix, hex};
 use bytes::Bytes;
 use flowdb_engine::{
@@ -105,9 +105,11 @@ impl Transaction {
         Ok(Some(response))
     }
 
-    /// How far a request may go on the calling thread if no disk makes it wait: what reads one record may read tables.
+    /// How far a request may go on the calling thread if no disk makes it wait: what reads one record may read tables, unless the overlay
+    /// is large or may hide many records on the way there.
     pub(super) fn tier_without_disk(&self, request: &[u8]) -> ReadTier {
-        let is_large = self.overlay.memory_bytes() >= self.limits.transaction_memory_bytes;
+        let is_large = self.overlay.changes() > HIDDEN_MAX
+            || self.overlay.memory_bytes() >= self.limits.transaction_memory_bytes;
         if reads_one_record(request) && !is_large { ReadTier::Disk } else { ReadTier::Memory }
     }
 

@@ -25,7 +25,7 @@ impl Wanted {
 }
 
 /// Entries that the overlay hides, one behind the other, which the JS thread steps over. A worker does what takes longer.
-const HIDDEN_MAX: usize = 2048;
+pub(super) const HIDDEN_MAX: usize = 2048;
 
 /// A gap between the keys of a span. What is written to the overlay between two steps is seen by the next one.
 #[derive(Debug)]
