@@ -3,12 +3,11 @@
 /** Writes that depend on what is there, packed as src/changes.rs says. */
 
 const { writeInt64 } = require('./numbers.js');
+const { expiryTime, timeFlags } = require('./times.js');
 
 const CHANGE = { putIfAbsent: 1, compareAndSet: 2, swap: 3, increment: 4, deleteRange: 5 };
 
-const HAS_TIMESTAMP = 1;
-const HAS_TTL = 2;
-const HAS_EXPIRY = 4;
+/** Beside the flags of the times. */
 const SYNC = 8;
 
 const LENGTH_BYTES = 4;
@@ -16,24 +15,18 @@ const INT64_BYTES = 8;
 
 /**
  * @param {number} operation
- * @param {{ ts?: number | bigint, expiry?: import('./write_buffer.js').Write['expiry'], sync?: boolean }} options
+ * @param {{ ts?: number | bigint, expiry?: import('./times.js').Expiry, sync?: boolean }} options
  * @param {...Uint8Array} operands those that need one are `sized`
  * @returns {Buffer}
  */
 function packChange(operation, { ts, expiry, sync }, ...operands) {
-  const times = [ts, expiry && ('ttl' in expiry ? expiry.ttl : expiry.expiry)].filter((time) => time !== undefined);
-  const flags = (ts === undefined ? 0 : HAS_TIMESTAMP) | expiryFlag(expiry) | (sync ? SYNC : 0);
+  const times = [ts, expiry && expiryTime(expiry)].filter((time) => time !== undefined);
+  const flags = timeFlags(ts, expiry) | (sync ? SYNC : 0);
   const head = Buffer.alloc(2 + times.length * INT64_BYTES);
   head[0] = operation;
   head[1] = flags;
   times.forEach((time, index) => writeInt64(head, time, 2 + index * INT64_BYTES));
   return sized(Buffer.concat([head, ...operands]));
-}
-
-/** @param {import('./write_buffer.js').Write['expiry']} expiry */
-function expiryFlag(expiry) {
-  if (expiry === undefined) return 0;
-  return 'ttl' in expiry ? HAS_TTL : HAS_EXPIRY;
 }
 
 /**

@@ -28,7 +28,7 @@ class Loads {
   /**
    * @param {Buffer} key
    * @param {(context: { signal: AbortSignal }) => any} loader
-   * @param {{ encoding: string, expiry: import('./write_buffer.js').Write['expiry'], sync: boolean, signal?: AbortSignal }} options
+   * @param {{ encoding: string, expiry: import('./times.js').Expiry | undefined, sync: boolean, signal?: AbortSignal }} options
    * @returns {Promise<any>} what is in the cache then: everyone gets a copy of his own
    */
   async join(key, loader, options) {
@@ -45,7 +45,7 @@ class Loads {
    * @param {string} name
    * @param {Buffer} key
    * @param {(context: { signal: AbortSignal }) => any} loader
-   * @param {{ encoding: string, expiry: import('./write_buffer.js').Write['expiry'], sync: boolean }} options
+   * @param {{ encoding: string, expiry: import('./times.js').Expiry | undefined, sync: boolean }} options
    * @returns {Load}
    */
   #start(name, key, loader, options) {
@@ -74,7 +74,7 @@ class Loads {
   /**
    * @param {Buffer} key
    * @param {() => any} loader
-   * @param {{ encoding: string, expiry: import('./write_buffer.js').Write['expiry'], sync: boolean }} options
+   * @param {{ encoding: string, expiry: import('./times.js').Expiry | undefined, sync: boolean }} options
    * @returns {Promise<Buffer | undefined>}
    */
   async #run(key, loader, { encoding, expiry, sync }) {

@@ -120,7 +120,7 @@ function checkTimestamp(name, value) {
 
 /**
  * @param {any} options with `ttl` or `expiresAt`
- * @returns {import('./write_buffer.js').Write['expiry']} microseconds from the start, or since the epoch
+ * @returns {import('./times.js').Expiry | undefined} microseconds from the start, or since the epoch
  */
 function checkExpiry({ ttl, expiresAt }) {
   if (ttl !== undefined && expiresAt !== undefined) throw invalid('expiresAt', 'cannot be combined with ttl');

@@ -5,12 +5,9 @@
 const { FlowDBError } = require('./errors.js');
 const { keyBytesMax, writeKey } = require('./keys.js');
 const { writeInt64, writeUint32 } = require('./numbers.js');
+const { expiryTime, timeFlags } = require('./times.js');
 
 const OPERATION = { kvPut: 1, kvDelete: 2, seriesPut: 3, seriesDelete: 4, seriesDeleteAll: 5 };
-
-const HAS_TIMESTAMP = 1;
-const HAS_TTL = 2;
-const HAS_EXPIRY = 4;
 
 const HEADER_BYTES = 10;
 const INT64_BYTES = 8;
@@ -27,7 +24,7 @@ const BATCH_BYTES_MAX = 1024 * 1024 * 1024;
  *   key: string | Uint8Array,
  *   value?: import('./values.js').StoredValue,
  *   ts?: number | bigint,
- *   expiry?: { ttl: number | bigint } | { expiry: number | bigint },
+ *   expiry?: import('./times.js').Expiry,
  * }} Write
  */
 
@@ -86,13 +83,13 @@ class WriteBuffer {
       offset += INT64_BYTES;
     }
     if (expiry !== undefined) {
-      writeInt64(buffer, 'ttl' in expiry ? expiry.ttl : expiry.expiry, offset);
+      writeInt64(buffer, expiryTime(expiry), offset);
       offset += INT64_BYTES;
     }
     const keyLength = writeKey(key, buffer, offset);
     offset += keyLength;
     buffer[start] = operation;
-    buffer[start + 1] = (ts === undefined ? 0 : HAS_TIMESTAMP) | expiryFlag(expiry);
+    buffer[start + 1] = timeFlags(ts, expiry);
     writeUint32(buffer, keyLength, start + 2);
     writeUint32(buffer, value ? 1 + value.bytes.length : 0, start + 6);
     if (value) {
@@ -125,12 +122,6 @@ class WriteBuffer {
     this.#buffer.copy(larger, 0, 0, this.#length);
     this.#buffer = larger;
   }
-}
-
-/** @param {Write['expiry']} expiry */
-function expiryFlag(expiry) {
-  if (expiry === undefined) return 0;
-  return 'ttl' in expiry ? HAS_TTL : HAS_EXPIRY;
 }
 
 module.exports = { OPERATION, WriteBuffer, packedBytesMax };

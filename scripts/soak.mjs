@@ -14,6 +14,7 @@ import { parseArgs } from 'node:util';
 import { Failure } from './failure.mjs';
 import { ROOT } from './platform.mjs';
 import { isEntry, main } from './run.mjs';
+import { randomNumbers } from './soak/random.cjs';
 
 const HANG_MS = 120_000;
 /** From before there is a first flush until compactions of several levels are under way. */
@@ -132,15 +133,6 @@ export async function threadRounds({ rounds, seed, node = process.execPath }) {
     }
   }
   return total;
-}
-
-/** @param {number} seed */
-function randomNumbers(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32;
-  };
 }
 
 async function soak() {

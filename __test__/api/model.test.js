@@ -7,23 +7,11 @@ const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const { directory } = require('../fixture.js');
 const { open } = require('../../index.js');
+const { Random } = require('../support/random_value.js');
 
 const STEPS = 600;
 const KEYS = ['a', 'a\0', 'a/1', 'a/2', 'b', 'b/1', 'é', '\u{1f600}'];
 const TIMES = [-5, 0, 1, 2, 3, 1_000_000];
-
-/** Random numbers that are the same in every run (mulberry32). */
-function generator(seed) {
-  let state = seed >>> 0;
-  const next = () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-  const below = (end) => Math.floor(next() * end);
-  return { below, pick: (list) => list[below(list.length)] };
-}
 
 const bytesOrder = (a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b));
 const identity = (key, ts) => `${key}|${ts}`;
@@ -59,7 +47,7 @@ class Run {
   }
 
   value() {
-    const { below } = this.random;
+    const below = (end) => this.random.below(end);
     return [below(5), `text ${below(3)}`, { n: below(3), more: [below(9)] }, Buffer.from([below(255)])][below(4)];
   }
 
@@ -222,6 +210,6 @@ for (let index = 0; index < runs; index += 1) {
   test(`random calls answer as a map does: FLOWDB_SEED=${seed}`, async (t) => {
     const small = { writeBufferBytes: 65_536, cacheBytes: index % 2 === 0 ? 0 : 1 << 20 };
     const options = index % 4 === 3 ? { memory: true, ...small } : { path: directory(t), ...small };
-    await new Run(generator(seed), options).go();
+    await new Run(new Random(seed), options).go();
   });
 }

@@ -6,15 +6,7 @@
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const { IDBFactory } = require('../../index.js');
-const { domException, finished, openDatabase, result } = require('./support.js');
-
-async function storeOf(parameters, prepare) {
-  const db = await openDatabase((created) => {
-    const store = created.createObjectStore('s', parameters);
-    prepare?.(store);
-  });
-  return db.transaction('s', 'readwrite').objectStore('s');
-}
+const { domException, finished, openDatabase, result, storeOf } = require('./support.js');
 
 /** Its error, with the default of the error event prevented. */
 async function errorOf(request) {

@@ -5,16 +5,7 @@
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const { IDBKeyRange, IDBRecord } = require('../../index.js');
-const { domException, finished, openDatabase, result } = require('./support.js');
-
-/** A store 's' in a transaction that may write; `prepare` gets it during the upgrade. */
-async function storeOf(parameters, prepare) {
-  const db = await openDatabase((created) => {
-    const store = created.createObjectStore('s', parameters);
-    prepare?.(store);
-  });
-  return db.transaction('s', 'readwrite').objectStore('s');
-}
+const { domException, finished, openDatabase, result, storeOf } = require('./support.js');
 
 test('a key generator begins at 1, follows larger given keys and ignores others', async () => {
   const store = await storeOf({ autoIncrement: true });

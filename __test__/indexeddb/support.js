@@ -40,6 +40,20 @@ function openDatabase(upgrade, { factory = new IDBFactory(), name = 'database', 
 }
 
 /**
+ * A store 's' of a fresh world, in a transaction that may write; `prepare` gets it during the upgrade.
+ * @param {IDBObjectStoreParameters} [parameters]
+ * @param {(store: IDBObjectStore) => void} [prepare]
+ * @returns {Promise<IDBObjectStore>}
+ */
+async function storeOf(parameters, prepare) {
+  const db = await openDatabase((created) => {
+    const store = created.createObjectStore('s', parameters);
+    prepare?.(store);
+  });
+  return db.transaction('s', 'readwrite').objectStore('s');
+}
+
+/**
  * All records a cursor passes.
  * @param {IDBRequest<IDBCursorWithValue | IDBCursor | null>} request
  * @param {(cursor: any) => void} [step]
@@ -64,4 +78,4 @@ function domException(name) {
   return (error) => error instanceof DOMException && error.constructor === DOMException && error.name === name;
 }
 
-module.exports = { result, finished, openDatabase, walk, domException };
+module.exports = { result, finished, openDatabase, storeOf, walk, domException };

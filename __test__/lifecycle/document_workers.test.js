@@ -11,17 +11,20 @@ const { test } = require('node:test');
 const { Worker } = require('node:worker_threads');
 const { IDBFactory } = require('../../index.js');
 const { ROOT, directory, pause } = require('../fixture.js');
+const { Random } = require('../support/random_value.js');
 
 const THREADS = 3;
+const NUMBERS = require.resolve('../support/random_value.js');
 const STEPS = 12;
 
 /** A thread that adds to a counter, aborts, or upgrades, as its random numbers say; each addition also leaves a record of its name. */
 const PROGRAM = `
-const { parentPort, workerData: { path, root, name, seed, steps } } = require('node:worker_threads');
+const { parentPort, workerData: { path, root, numbers, name, seed, steps } } = require('node:worker_threads');
 const { IDBFactory } = require(root);
 const factory = new IDBFactory({ path });
-let state = seed;
-const below = (limit) => { state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff; return (state >> 8) % limit; };
+const { Random } = require(numbers);
+const random = new Random(seed);
+const below = (limit) => random.below(limit);
 let db = null;
 
 function open(version) {
@@ -76,22 +79,22 @@ function add(step, turns, abort) {
 
 /**
  * @param {string} path
- * @param {(limit: number) => number} below
+ * @param {Random} random
  */
-async function runSeed(path, below) {
+async function runSeed(path, random) {
   const added = new Set();
   const terminated = new Set();
   let started = 0;
   const run = async () => {
     const name = `thread${started}`;
     started += 1;
-    const thread = new Worker(PROGRAM, { eval: true, workerData: { path, root: ROOT, name, seed: below(1e6), steps: STEPS } });
+    const thread = new Worker(PROGRAM, { eval: true, workerData: { path, root: ROOT, numbers: NUMBERS, name, seed: random.below(1e6), steps: STEPS } });
     thread.on('message', (message) => { if (message.added) added.add(message.added); });
     const failed = new Promise((_, reject) => { thread.on('error', reject); });
     const ended = once(thread, 'exit');
-    if (below(3) === 0) {
+    if (random.below(3) === 0) {
       await Promise.race([once(thread, 'message'), failed]);
-      await pause(below(20));
+      await pause(random.below(20));
       terminated.add(name);
       await thread.terminate();
       return run();
@@ -122,10 +125,9 @@ const SEEDS = Number(process.env.FLOWDB_SEEDS ?? 3);
 test('random programs in three threads: no addition is lost, none is there in part', async (t) => {
   t.diagnostic(`FLOWDB_SEED=${FIRST} FLOWDB_SEEDS=${SEEDS}`);
   for (let seed = FIRST; seed < FIRST + SEEDS; seed += 1) {
-    let state = seed;
-    const below = (limit) => { state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff; return (state >> 8) % limit; };
+    const random = new Random(seed);
     const path = directory(t);
-    const { added, terminated } = await runSeed(path, below);
+    const { added, terminated } = await runSeed(path, random);
     const { counter, version, log } = await contents(path);
     const where = `seed ${seed}`;
     assert.equal(log.get('version'), version, where);

@@ -7,6 +7,7 @@
 const fs = require('node:fs');
 const { Worker } = require('node:worker_threads');
 const { open } = require('../../index.js');
+const { randomNumbers } = require('./random.cjs');
 
 const [directory, rounds, seed] = process.argv.slice(2);
 const WRITE_BUFFER_BYTES = 64 * 1024;
@@ -33,11 +34,7 @@ const PROGRAM = `
     }
   })();`;
 
-let state = Number(seed) >>> 0;
-const random = () => {
-  state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-  return state / 2 ** 32;
-};
+const random = randomNumbers(Number(seed));
 
 /** @param {string} prefix  @returns {Promise<number>} how many puts the thread saw acknowledged */
 async function runThread(prefix) {

@@ -13,7 +13,7 @@ use crate::outputs::Outputs;
 use crate::resources::Resources;
 use crate::retention::Bucket;
 use crate::separate::{NewValues, Output, Relocated};
-use crate::table::{Placement, Table, TableBuilder, TableOptions, TableSummary};
+use crate::table::{Placement, Table, TableBuilder, TableOptions};
 use crate::tree::{Buffer, Garbage, LiveTable, Shelves, Tree};
 use crate::values::ValueFile;
 use crate::version::{TableMeta, log_name, table_name};
@@ -146,23 +146,9 @@ impl Inner {
         let id = self.next_file_id();
         let path = self.dir.join(table_name(id));
         let file = self.fs.create(&path).map_err(|error| Error::io(&path, "creating a table", error))?;
-        let options = &tree.options;
         let unfinished = Unfinished { path: Some(path.clone()), garbage: Arc::clone(&self.garbage) };
-        let builder = TableBuilder::new(
-            file,
-            path,
-            TableOptions {
-                table_id: id,
-                database_id: self.database_id,
-                tree: options.id,
-                base,
-                block_bytes: options.block_bytes,
-                compression: options.compression,
-                filter_bits_per_key: options.filter_bits_per_key,
-                filter_key: options.filter_key,
-                block_property: options.block_property,
-            },
-        );
+        let options = TableOptions::of(&tree.options, self.database_id, id, base);
+        let builder = TableBuilder::new(file, path, options);
         Ok(NewTable { id, builder, values: NewValues::default(), unfinished })
     }
 
@@ -178,22 +164,9 @@ impl Inner {
     ) -> Result<Output> {
         let NewTable { id, builder, mut values, mut unfinished } = output;
         self.finish_value_file(tree, &mut values)?;
-        let summary: TableSummary = builder.finish()?;
+        let summary = builder.finish()?;
         self.fs.sync_dir(&self.dir).map_err(|error| Error::io(&self.dir, "syncing the directory", error))?;
-        let meta = TableMeta {
-            id,
-            tree: tree.options.id,
-            level,
-            file_bytes: summary.file_bytes,
-            smallest: summary.smallest,
-            largest: summary.largest,
-            smallest_sequence: summary.smallest_sequence,
-            largest_sequence: summary.largest_sequence,
-            entries: summary.entries,
-            expiry_max: summary.expiry_max,
-            base: None,
-            bucket,
-        };
+        let meta = TableMeta::of_new(id, tree.options.id, (level, bucket), summary);
         let find = |id| values.find(id).or_else(|| find_value_file(inputs, id).cloned());
         let live = self.open_table(tree.options.filter_key, meta, &find)?;
         unfinished.path = None;

@@ -17,7 +17,7 @@ use flowdb_engine::fs::{
     CrashOptions, Fault, FaultyFileSystem, FileAccess, FileSystem, MemoryFileSystem, Names, RealFileSystem,
     Unsynced,
 };
-use flowdb_engine::{Db, ErrorKind, ManualClock, Options, ReadOptions, WriteOptions};
+use flowdb_engine::{Db, ErrorKind, Options, ReadOptions, WriteOptions};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,10 +25,6 @@ use std::time::Duration;
 use support::*;
 
 const TARGET: &str = "/checkpoint";
-
-fn clock() -> Arc<ManualClock> {
-    Arc::new(ManualClock::new(1_000))
-}
 
 fn open_at(fs: &Arc<dyn FileSystem>, dir: &str) -> flowdb_engine::Result<Db> {
     let options = Options { create_if_missing: false, ..small_options(&clock()) };

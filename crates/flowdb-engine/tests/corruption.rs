@@ -14,12 +14,11 @@
 mod support;
 
 use flowdb_engine::fs::{FileSystem, MemoryFileSystem};
-use flowdb_engine::{Db, Durability, ErrorKind, ManualClock, ReadOptions, Sequence, WriteOptions};
-use std::path::{Path, PathBuf};
+use flowdb_engine::{Db, Durability, ErrorKind, ReadOptions, Sequence, WriteOptions};
+use std::path::Path;
 use std::sync::Arc;
 use support::*;
 
-type Files = Vec<(PathBuf, Vec<u8>)>;
 /// Keys and values of a tree, in order.
 type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 
@@ -52,38 +51,12 @@ fn sample(seed: u64, close: bool) -> (Files, Vec<(Sequence, Model)>) {
     if close {
         db.close().unwrap();
     }
-    (read_files(&fs), states)
-}
-
-fn clock() -> Arc<ManualClock> {
-    Arc::new(ManualClock::new(1_000))
-}
-
-fn read_files(fs: &Arc<dyn FileSystem>) -> Files {
-    let mut names = fs.list(Path::new(DIR)).unwrap();
-    names.sort();
-    let read = |name: &String| {
-        let path = Path::new(DIR).join(name);
-        let file = fs.open_read(&path).unwrap();
-        let mut bytes = vec![0; usize::try_from(file.len().unwrap()).unwrap()];
-        file.read_at(0, &mut bytes).unwrap();
-        (path, bytes)
-    };
-    names.iter().filter(|name| !name.starts_with("LOCK")).map(read).collect()
-}
-
-fn write_files(files: &Files) -> Arc<dyn FileSystem> {
-    let fs: Arc<dyn FileSystem> = Arc::new(MemoryFileSystem::new());
-    fs.create_dir_all(Path::new(DIR)).unwrap();
-    for (path, bytes) in files {
-        fs.create(path).unwrap().write_at(0, bytes).unwrap();
-    }
-    fs
+    (read_files(&*fs), states)
 }
 
 /// Opens and reads everything.
 fn read_all(files: &Files) -> flowdb_engine::Result<(Sequence, Vec<Pairs>)> {
-    let db = Db::open(write_files(files), Path::new(DIR), small_options(&clock()))?;
+    let db = Db::open(Arc::new(write_files(files)), Path::new(DIR), small_options(&clock()))?;
     let mut contents = Vec::new();
     for tree in TREES {
         let mut iter = db.iter(tree, EVERYTHING, ReadOptions::default())?;

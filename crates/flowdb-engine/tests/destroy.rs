@@ -15,14 +15,10 @@ use flowdb_engine::fs::{
     CrashOptions, Fault, FaultyFileSystem, FileAccess, FileSystem, MemoryFileSystem, Names, RealFileSystem,
     Unsynced,
 };
-use flowdb_engine::{Db, ErrorKind, ManualClock, Options, WriteOptions, destroy};
+use flowdb_engine::{Db, ErrorKind, Options, WriteOptions, destroy};
 use std::path::Path;
 use std::sync::Arc;
 use support::*;
-
-fn clock() -> Arc<ManualClock> {
-    Arc::new(ManualClock::new(1_000))
-}
 
 fn fill(fs: &Arc<dyn FileSystem>, dir: &Path) -> Db {
     let db = Db::open(Arc::clone(fs), dir, small_options(&clock())).unwrap();

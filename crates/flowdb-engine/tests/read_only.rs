@@ -13,15 +13,11 @@
 mod support;
 
 use flowdb_engine::fs::{FileAccess, FileSystem, MemoryFileSystem, RealFileSystem};
-use flowdb_engine::{Db, ErrorKind, ManualClock, Options, ReadOptions, WriteOptions};
+use flowdb_engine::{Db, ErrorKind, Options, ReadOptions, WriteOptions};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use support::*;
-
-fn clock() -> Arc<ManualClock> {
-    Arc::new(ManualClock::new(1_000))
-}
 
 fn read_only() -> Options {
     Options { read_only: true, ..small_options(&clock()) }

@@ -16,8 +16,8 @@ use flowdb_engine::fs::{
     CrashOptions, Fault, FaultyFileSystem, FileSystem, MemoryFileSystem, Names, Unsynced,
 };
 use flowdb_engine::{
-    Db, ErrorKind, LogRepair, Maintenance, ManualClock, Options, ReadOptions, RepairOptions, RepairOrder,
-    RepairReport, Result, Sequence, TreeId, VerifyOptions, WriteOptions, repair, verify,
+    Db, ErrorKind, LogRepair, Maintenance, Options, ReadOptions, RepairOptions, RepairOrder, RepairReport,
+    Result, Sequence, TreeId, VerifyOptions, WriteOptions, repair, verify,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -27,12 +27,7 @@ use support::*;
 
 const NEW_DIR: &str = "/repaired";
 
-type Files = Vec<(PathBuf, Vec<u8>)>;
 type Key = (TreeId, Vec<u8>);
-
-fn clock() -> Arc<ManualClock> {
-    Arc::new(ManualClock::new(1_000))
-}
 
 fn repair_options() -> RepairOptions {
     RepairOptions { table_bytes_max: 64 << 10, ..RepairOptions::new(small_options(&clock()).trees) }
@@ -45,28 +40,6 @@ fn run(fs: &Arc<dyn FileSystem>) -> Result<RepairReport> {
 fn open_repaired(fs: &Arc<dyn FileSystem>) -> Result<Db> {
     let options = Options { create_if_missing: false, ..small_options(&clock()) };
     Db::open(Arc::clone(fs), Path::new(NEW_DIR), options)
-}
-
-fn read_files(fs: &dyn FileSystem) -> Files {
-    let mut names = fs.list(Path::new(DIR)).unwrap();
-    names.sort();
-    let read = |name: &String| {
-        let path = Path::new(DIR).join(name);
-        let file = fs.open_read(&path).unwrap();
-        let mut bytes = vec![0; usize::try_from(file.len().unwrap()).unwrap()];
-        file.read_at(0, &mut bytes).unwrap();
-        (path, bytes)
-    };
-    names.iter().filter(|name| !name.starts_with("LOCK")).map(read).collect()
-}
-
-fn write_files(files: &Files) -> Arc<dyn FileSystem> {
-    let fs = MemoryFileSystem::new();
-    fs.create_dir_all(Path::new(DIR)).unwrap();
-    for (path, bytes) in files {
-        fs.create(path).unwrap().write_at(0, bytes).unwrap();
-    }
-    Arc::new(fs)
 }
 
 /// Every operation that was written, with its number.
@@ -163,7 +136,7 @@ fn is_excused(report: &RepairReport, history: &History, (tree, key): &Key, life:
 
 /// Repairs, and checks all that has to hold whatever the damage was. `None` if the manifest says that it is of a newer version.
 fn check(files: &Files, history: &History, what: &str) -> Option<RepairReport> {
-    let fs = write_files(files);
+    let fs: Arc<dyn FileSystem> = Arc::new(write_files(files));
     let report = match run(&fs) {
         Ok(report) => report,
         Err(error) => {
@@ -360,7 +333,7 @@ fn commits_behind_damage_are_left_out_unless_asked_for() {
     let frame = (log.1.len() - 64 - 32) / 9;
     log.1[64 + 3 * frame + 50] ^= 1;
     for (what, expected) in [(LogRepair::UpToDamage, 3), (LogRepair::AllComplete, 8)] {
-        let fs = write_files(&files);
+        let fs: Arc<dyn FileSystem> = Arc::new(write_files(&files));
         let options = RepairOptions { log: what, ..repair_options() };
         let report = repair(Arc::clone(&fs), Path::new(DIR), Path::new(NEW_DIR), &options).unwrap();
         let lost: Vec<_> = report.lost.iter().map(|lost| (lost.offset, lost.affected.sequences)).collect();
@@ -432,7 +405,7 @@ fn a_failure_takes_back_what_was_begun_and_a_crash_leaves_what_is_whole_or_does_
 #[test]
 fn what_cannot_be_repaired_is_refused() {
     let (files, _) = sample(5, 20, 40, true);
-    let fs = write_files(&files);
+    let fs: Arc<dyn FileSystem> = Arc::new(write_files(&files));
     let refused = |dir: &str, new_dir: &str, options: &RepairOptions| {
         repair(Arc::clone(&fs), Path::new(dir), Path::new(new_dir), options).unwrap_err().kind()
     };
@@ -446,6 +419,6 @@ fn what_cannot_be_repaired_is_refused() {
     assert_eq!(refused(DIR, NEW_DIR, &repair_options()), ErrorKind::Locked);
     db.close().unwrap();
     let unknown: Files = vec![(Path::new(DIR).join("0000000003.table"), vec![1; 200])];
-    let error = run(&write_files(&unknown)).unwrap_err();
+    let error = run(&(Arc::new(write_files(&unknown)) as _)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corruption);
 }

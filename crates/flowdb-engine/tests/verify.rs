@@ -12,43 +12,15 @@
 mod support;
 
 use flowdb_engine::fs::{CrashOptions, FileSystem, MemoryFileSystem, Names, Unsynced};
-use flowdb_engine::{Db, ErrorKind, ManualClock, Report, VerifyOptions, WriteOptions, verify};
-use std::path::{Path, PathBuf};
+use flowdb_engine::{Db, ErrorKind, Report, VerifyOptions, WriteOptions, verify};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use support::*;
 
-type Files = Vec<(PathBuf, Vec<u8>)>;
-
-fn clock() -> Arc<ManualClock> {
-    Arc::new(ManualClock::new(1_000))
-}
-
 fn check(fs: &dyn FileSystem) -> flowdb_engine::Result<Report> {
     let trees = small_options(&clock()).trees;
     verify(fs, Path::new(DIR), &VerifyOptions { trees })
-}
-
-fn read_files(fs: &dyn FileSystem) -> Files {
-    let mut names = fs.list(Path::new(DIR)).unwrap();
-    names.sort();
-    let read = |name: &String| {
-        let path = Path::new(DIR).join(name);
-        let file = fs.open_read(&path).unwrap();
-        let mut bytes = vec![0; usize::try_from(file.len().unwrap()).unwrap()];
-        file.read_at(0, &mut bytes).unwrap();
-        (path, bytes)
-    };
-    names.iter().filter(|name| !name.starts_with("LOCK")).map(read).collect()
-}
-
-fn write_files(files: &Files) -> MemoryFileSystem {
-    let fs = MemoryFileSystem::new();
-    fs.create_dir_all(Path::new(DIR)).unwrap();
-    for (path, bytes) in files {
-        fs.create(path).unwrap().write_at(0, bytes).unwrap();
-    }
-    fs
 }
 
 /// Tables on two levels, a value file, range deletes, expiry, and a log.

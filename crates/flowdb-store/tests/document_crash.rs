@@ -22,6 +22,7 @@ use flowdb_engine::{
 };
 use flowdb_store::document::{ClientId, CommitOutcome, Event, Limits, Mode, TransactionId, World};
 use model::{Database, Index, Range, Scalar, Store, Value};
+use random::Random;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -33,6 +34,8 @@ mod bytes;
 #[allow(dead_code, reason = "each test uses a part of it")]
 #[path = "document_model/model.rs"]
 mod model;
+#[path = "document_model/random.rs"]
+mod random;
 
 const SEEDS: u64 = 1;
 const STEPS: usize = 8;
@@ -56,25 +59,7 @@ fn failing_calls(seed: u64, calls: u64) -> impl Iterator<Item = u64> {
     (1 + seed % stride as u64..=calls).step_by(stride)
 }
 
-/// xorshift: good enough, and the same everywhere.
-struct Random(u64);
-
 impl Random {
-    fn new(seed: u64) -> Self {
-        Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 33) as usize % limit
-    }
-
-    fn one_in(&mut self, count: usize) -> bool {
-        self.below(count) == 0
-    }
-
     fn scalar(&mut self) -> Scalar {
         Scalar::Int(self.below(40) as i64)
     }

@@ -12,6 +12,7 @@ use flowdb_engine::fs::MemoryFileSystem;
 use flowdb_engine::{Db, Options, ReadTier, TreeId, TreeOptions};
 use flowdb_store::document::{ClientId, CommitOutcome, Event, Limits, Mode, TransactionId, World};
 use model::{CONSTRAINT, Database, Index, Move, Range, Scalar, Store, Value};
+use random::Random;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,6 +22,8 @@ use std::sync::Arc;
 mod bytes;
 #[path = "document_model/model.rs"]
 mod model;
+#[path = "document_model/random.rs"]
+mod random;
 
 const SEEDS: u64 = 25;
 const STEPS: usize = 400;
@@ -48,21 +51,7 @@ fn random_programs_agree_with_the_model() {
     assert!(portions > 0 || count < SEEDS, "no request was done in portions");
 }
 
-/// xorshift: good enough, and the same everywhere.
-struct Random(u64);
-
 impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 33) as usize % limit
-    }
-
-    fn one_in(&mut self, count: usize) -> bool {
-        self.below(count) == 0
-    }
-
     fn pick<T: Clone>(&mut self, from: &[T]) -> Option<T> {
         if from.is_empty() { None } else { Some(from[self.below(from.len())].clone()) }
     }
@@ -134,7 +123,7 @@ impl Program {
         let limits = if seed.is_multiple_of(2) { small } else { Limits::default() };
         let world = World::open_with(db.clone(), limits).unwrap();
         let client = world.register(Arc::new(|| {}));
-        let random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        let random = Random::new(seed);
         let model = Database { next_store: 1, ..Database::default() };
         let mut program = Program {
             random,

@@ -83,17 +83,7 @@ impl<'a> Target<'a> {
         self.next_file_id = id.saturating_add(1);
         let path = self.dir.join(table_name(id));
         let file = self.fs.create(&path).map_err(|error| Error::io(&path, "creating a table", error))?;
-        let options = TableOptions {
-            table_id: id,
-            database_id: self.database_id,
-            tree: tree.id,
-            base,
-            block_bytes: tree.block_bytes,
-            compression: tree.compression,
-            filter_bits_per_key: tree.filter_bits_per_key,
-            filter_key: tree.filter_key,
-            block_property: tree.block_property,
-        };
+        let options = TableOptions::of(tree, self.database_id, id, base);
         Ok(NewTable { id, tree: tree.id, level, bucket, builder: TableBuilder::new(file, path, options) })
     }
 
@@ -101,20 +91,7 @@ impl<'a> Target<'a> {
     pub(super) fn finish(&mut self, table: NewTable) -> Result<()> {
         let NewTable { id, tree, level, bucket, builder } = table;
         let summary = builder.finish()?;
-        self.tables.push(TableMeta {
-            id,
-            tree,
-            level,
-            file_bytes: summary.file_bytes,
-            smallest: summary.smallest,
-            largest: summary.largest,
-            smallest_sequence: summary.smallest_sequence,
-            largest_sequence: summary.largest_sequence,
-            entries: summary.entries,
-            expiry_max: summary.expiry_max,
-            base: None,
-            bucket,
-        });
+        self.tables.push(TableMeta::of_new(id, tree, (level, bucket), summary));
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::format::{NEVER, put_bytes, put_varint};
 use crate::fs::WritableFile;
 use crate::key::{Kind, Sequence, TreeId};
-use crate::options::{BlockProperty, Compression, FilterKey};
+use crate::options::{BlockProperty, Compression, FilterKey, TreeOptions};
 use bytes::Bytes;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,6 +32,23 @@ pub(crate) struct TableOptions {
     pub(crate) filter_bits_per_key: u32,
     pub(crate) filter_key: FilterKey,
     pub(crate) block_property: BlockProperty,
+}
+
+impl TableOptions {
+    /// What a table of `tree` is to be like.
+    pub(crate) fn of(tree: &TreeOptions, database_id: u64, table_id: u64, base: Sequence) -> Self {
+        TableOptions {
+            table_id,
+            database_id,
+            tree: tree.id,
+            base,
+            block_bytes: tree.block_bytes,
+            compression: tree.compression,
+            filter_bits_per_key: tree.filter_bits_per_key,
+            filter_key: tree.filter_key,
+            block_property: tree.block_property,
+        }
+    }
 }
 
 /// What a finished table is like.

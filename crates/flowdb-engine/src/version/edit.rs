@@ -3,7 +3,7 @@
 use crate::format::{Reader, put_bytes};
 use crate::key::{Sequence, TreeId};
 use crate::retention::Bucket;
-use crate::table::Properties;
+use crate::table::{Properties, TableSummary};
 use bytes::Bytes;
 use std::fmt::Debug;
 
@@ -274,6 +274,29 @@ fn put_tagged(out: &mut Vec<u8>, tag: u8, value: u64) {
 }
 
 impl TableMeta {
+    /// That of a table that was just written, for a level and for a bucket of time if it is of one.
+    pub(crate) fn of_new(
+        id: u64,
+        tree: TreeId,
+        (level, bucket): (u8, Option<Bucket>),
+        summary: TableSummary,
+    ) -> Self {
+        TableMeta {
+            id,
+            tree,
+            level,
+            file_bytes: summary.file_bytes,
+            smallest: summary.smallest,
+            largest: summary.largest,
+            smallest_sequence: summary.smallest_sequence,
+            largest_sequence: summary.largest_sequence,
+            entries: summary.entries,
+            expiry_max: summary.expiry_max,
+            base: None,
+            bucket,
+        }
+    }
+
     /// How the table's own properties differ from this, if they do.
     pub(crate) fn contradiction(&self, properties: &Properties) -> Option<String> {
         let differs = |what: &str, own: &dyn Debug, known: &dyn Debug| {

@@ -3,17 +3,49 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
 
 use bytes::Bytes;
-use flowdb_engine::fs::FileSystem;
+use flowdb_engine::fs::{FileSystem, MemoryFileSystem};
 use flowdb_engine::{Db, DbIterator, ManualClock, Options, ReadOptions, TreeId, TreeOptions, WriteBatch};
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub const TREES: [TreeId; 2] = [TreeId(1), TreeId(2)];
 /// Values of this length are kept in value files.
 pub const LARGE: usize = 1 << 10;
 pub const DIR: &str = "/database";
+
+/// The files of a directory, each with its bytes.
+pub type Files = Vec<(PathBuf, Vec<u8>)>;
+
+/// A clock that stands where [`small_options`]' data has not expired.
+pub fn clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::new(1_000))
+}
+
+/// All files of [`DIR`] in order of their names, but those about the lock.
+pub fn read_files(fs: &dyn FileSystem) -> Files {
+    let mut names = fs.list(Path::new(DIR)).unwrap();
+    names.sort();
+    let read = |name: &String| {
+        let path = Path::new(DIR).join(name);
+        let file = fs.open_read(&path).unwrap();
+        let mut bytes = vec![0; usize::try_from(file.len().unwrap()).unwrap()];
+        file.read_at(0, &mut bytes).unwrap();
+        (path, bytes)
+    };
+    names.iter().filter(|name| !name.starts_with("LOCK")).map(read).collect()
+}
+
+/// A file system in which [`DIR`] has these files.
+pub fn write_files(files: &Files) -> MemoryFileSystem {
+    let fs = MemoryFileSystem::new();
+    fs.create_dir_all(Path::new(DIR)).unwrap();
+    for (path, bytes) in files {
+        fs.create(path).unwrap().write_at(0, bytes).unwrap();
+    }
+    fs
+}
 
 /// Xorshift: reproducible, and good enough to choose operations.
 #[derive(Debug, Clone)]
