@@ -125,4 +125,4 @@ function decodeKey(bytes, keyEncoding) {
   return keyEncoding === 'utf8' && isUtf8(bytes) ? bytes.toString('utf8') : Buffer.from(bytes);
 }
 
-module.exports = { KEY_BYTES_MAX, checkBytes, checkKey, decodeKey, encodeKey, isWellFormed, keyBytesMax, writeKey };
+module.exports = { checkBytes, checkKey, decodeKey, encodeKey, isWellFormed, keyBytesMax, writeKey };

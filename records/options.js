@@ -330,6 +330,6 @@ function checkDuration(name, milliseconds) {
 }
 
 module.exports = {
-  checkBoolean, checkChoice, checkDirectory, checkDuration, checkExpiry, checkFlag, checkGiven, checkInteger, checkKeyEncoding, checkLimit,
+  checkBoolean, checkChoice, checkDirectory, checkDuration, checkExpiry, checkFlag, checkGiven, checkKeyEncoding, checkLimit,
   checkOpen, checkOptions, checkSignal, checkTimestamp, checkValueEncoding, expected, throwIfAborted,
 };

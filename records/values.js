@@ -175,4 +175,4 @@ function parse(json) {
   }
 }
 
-module.exports = { DECODERS, FORM_VALUE, SHARED_BYTES_MAX, VALUE_BYTES_MAX, decodeValue, encodeValue, toRecord };
+module.exports = { DECODERS, FORM_VALUE, SHARED_BYTES_MAX, decodeValue, encodeValue, toRecord };

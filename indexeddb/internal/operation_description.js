@@ -189,4 +189,4 @@ function uniqueKeys(store, value) {
   return found;
 }
 
-module.exports = { describe, inWords, textOf };
+module.exports = { describe, inWords };
