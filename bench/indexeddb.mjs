@@ -1,26 +1,33 @@
-// IndexedDB beside fake-indexeddb: node bench/indexeddb.mjs [--rounds 5] [--objects 100000] [--rows TEXT]
-// [--implementations memory,disk,fake] [--json]. Each measurement is a process of its own; the implementations take turns within each
-// round, so that a slow minute of the machine meets all of them; medians are told.
+// IndexedDB beside fake-indexeddb and Chromium: node bench/indexeddb.mjs [--rounds 5] [--objects 100000] [--rows TEXT]
+// [--implementations memory,disk,fake,chromium] [--json]. Each measurement is a process of its own, or a browser with a profile of its own; the
+// implementations take turns within each round, so that a slow minute of the machine meets all of them; medians are told.
 
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
+import { findChromium } from '../scripts/chromium.mjs';
 import { WORKLOADS } from './indexeddb/workloads.mjs';
 
 const run = promisify(execFile);
-const CHILD = fileURLToPath(new URL('indexeddb/child.mjs', import.meta.url));
+const [CHILD, CHROMIUM] = ['child', 'chromium'].map((name) => fileURLToPath(new URL(`indexeddb/${name}.mjs`, import.meta.url)));
 
 const { values: options } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     objects: { type: 'string', default: '100000' },
     rows: { type: 'string', default: '' },
-    implementations: { type: 'string', default: 'memory,disk,fake' },
+    implementations: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 });
-const implementations = options.implementations.split(',');
+const browser = findChromium();
+const implementations = options.implementations?.split(',') ?? ['memory', 'disk', 'fake', ...(browser ? ['chromium'] : [])];
 const names = Object.keys(WORKLOADS).filter((name) => name.includes(options.rows));
+
+if (browser === undefined) {
+  console.error('There is no Chromium on the path: the database in a browser is not measured.');
+  if (implementations.includes('chromium')) process.exit(1);
+}
 
 function median(numbers) {
   const sorted = [...numbers].sort((a, b) => a - b);
@@ -29,17 +36,21 @@ function median(numbers) {
 }
 
 async function measure(implementation, name) {
-  const { stdout } = await run(process.execPath, [CHILD, implementation, name, options.objects]);
+  const program = implementation === 'chromium' ? [CHROMIUM, browser] : [CHILD, implementation];
+  const { stdout } = await run(process.execPath, [...program, name, options.objects]);
   return JSON.parse(stdout);
 }
 
-/** Medians of the speed; of memory and stalls the worst. */
+/** Medians of the speed; of memory and stalls the worst. Of a browser only the speed is known. */
 function summarize(samples) {
+  const of = (field) => samples.map((sample) => sample[field]);
+  const perSecond = median(of('perSecond'));
+  if (samples.some(({ cpuMicroseconds }) => cpuMicroseconds === undefined)) return { perSecond };
   return {
-    perSecond: median(samples.map(({ perSecond }) => perSecond)),
-    cpuMicroseconds: median(samples.map(({ cpuMicroseconds }) => cpuMicroseconds)),
-    peakMegabytes: Math.max(...samples.map(({ peakMegabytes }) => peakMegabytes)),
-    stallMilliseconds: Math.max(...samples.map(({ stallMilliseconds }) => stallMilliseconds)),
+    perSecond,
+    cpuMicroseconds: median(of('cpuMicroseconds')),
+    peakMegabytes: Math.max(...of('peakMegabytes')),
+    stallMilliseconds: Math.max(...of('stallMilliseconds')),
   };
 }
 
@@ -54,28 +65,42 @@ async function measureRow(name) {
 }
 
 const thousands = (perSecond) => (perSecond >= 10_000 ? `${(perSecond / 1000).toFixed(0)}k` : perSecond.toFixed(0));
-const ratio = (row, one, other) => (row[one] && row[other] ? row[one].perSecond / row[other].perSecond : undefined);
-const cpu = (row, one, other) => (row[one] && row[other] ? row[other].cpuMicroseconds / row[one].cpuMicroseconds : undefined);
-const list = (row, field, digits) => implementations.map((each) => row[each][field].toFixed(digits)).join(' / ');
+const ratio = (row, one, other) => row[one].perSecond / row[other].perSecond;
+const cpu = (row, one, other) => row[other].cpuMicroseconds / row[one].cpuMicroseconds;
+const list = (row, field, digits) => implementations.map((each) => row[each][field]?.toFixed(digits) ?? '-').join(' / ');
+
+/** The columns that compare two implementations, of those that are measured. */
+const COMPARISONS = [
+  { title: 'memory : fake', pair: ['memory', 'fake'], of: ratio },
+  { title: 'the same by CPU time', pair: ['memory', 'fake'], of: cpu },
+  { title: 'disk : chromium', pair: ['disk', 'chromium'], of: ratio },
+  { title: 'disk : memory', pair: ['disk', 'memory'], of: ratio },
+].filter(({ pair }) => pair.every((each) => implementations.includes(each)));
 
 function markdown(row) {
-  const speeds = implementations.map((each) => thousands(row[each].perSecond)).join(' | ');
-  const ratios = [ratio(row, 'memory', 'fake'), cpu(row, 'memory', 'fake'), ratio(row, 'memory', 'disk')];
-  const cells = ratios.map((each) => each?.toFixed(2) ?? '-').join(' | ');
-  return `| ${row.name} | ${speeds} | ${cells} | ${list(row, 'cpuMicroseconds', 1)} | ${list(row, 'peakMegabytes', 0)} | ${list(row, 'stallMilliseconds', 0)} |`;
+  const speeds = implementations.map((each) => thousands(row[each].perSecond));
+  const ratios = COMPARISONS.map(({ pair, of }) => of(row, ...pair).toFixed(2));
+  const lists = [list(row, 'cpuMicroseconds', 1), list(row, 'peakMegabytes', 0), list(row, 'stallMilliseconds', 0)];
+  return `| ${[row.name, ...speeds, ...ratios, ...lists].join(' | ')} |`;
+}
+
+function header() {
+  const titles = ['operations per second', ...implementations, ...COMPARISONS.map(({ title }) => title), 'CPU us', 'peak MB', 'longest stall ms'];
+  return `| ${titles.join(' | ')} |\n|${'---|'.repeat(titles.length)}`;
+}
+
+function geometricMean(numbers) {
+  return Math.exp(numbers.reduce((sum, each) => sum + Math.log(each), 0) / numbers.length);
 }
 
 const rows = [];
-if (!options.json) {
-  console.log(`| operations per second | ${implementations.join(' | ')} | memory : fake | the same by CPU time | memory : disk | CPU us | peak MB | longest stall ms |`);
-  console.log(`|---|${'---|'.repeat(implementations.length + 6)}`);
-}
+if (!options.json) console.log(header());
 for (const name of names) {
   const row = await measureRow(name);
   rows.push(row);
   if (!options.json) console.log(markdown(row));
 }
-const logarithms = rows.map((row) => ratio(row, 'memory', 'fake')).filter((each) => each !== undefined).map(Math.log);
-const mean = Math.exp(logarithms.reduce((sum, each) => sum + each, 0) / logarithms.length);
-if (options.json) console.log(JSON.stringify({ node: process.version, ...options, rows }));
-else if (logarithms.length > 1) console.log(`\nGeometric mean of memory : fake: ${mean.toFixed(2)}`);
+if (options.json) console.log(JSON.stringify({ node: process.version, ...options, implementations, rows }));
+for (const { title, pair, of } of options.json || rows.length < 2 ? [] : COMPARISONS) {
+  console.log(`\nGeometric mean of ${title}: ${geometricMean(rows.map((row) => of(row, ...pair))).toFixed(2)}`);
+}

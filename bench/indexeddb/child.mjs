@@ -5,8 +5,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
-import { WORKLOADS } from './workloads.mjs';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { measure } from './measure.mjs';
 
 const require = createRequire(import.meta.url);
 
@@ -32,7 +32,6 @@ const IMPLEMENTATIONS = {
 };
 
 const [implementation, name, objects] = process.argv.slice(2);
-const workload = WORKLOADS[name];
 const { indexedDB, IDBKeyRange, close } = IMPLEMENTATIONS[implementation]();
 const delay = monitorEventLoopDelay({ resolution: 1 });
 
@@ -43,21 +42,20 @@ function calls(loop) {
   delay.enable();
 }
 
-const context = { indexedDB, IDBKeyRange, objects: Number(objects), calls };
-context.database = await workload.setUp(context);
-delay.enable();
-const start = performance.now();
-const busyBefore = process.cpuUsage();
-const operations = await workload.run(context);
-const seconds = (performance.now() - start) / 1000;
-const busy = process.cpuUsage(busyBefore);
-delay.disable();
-const peakMegabytes = process.resourceUsage().maxRSS / 1024;
-await workload.verify?.(context);
-context.database?.close();
+/** What the timed part takes from this process. */
+function watch() {
+  delay.enable();
+  const busyBefore = process.cpuUsage();
+  return (operations) => {
+    // What a loaded machine takes away from this process is not in it.
+    const busy = process.cpuUsage(busyBefore);
+    delay.disable();
+    const peakMegabytes = process.resourceUsage().maxRSS / 1024;
+    const stallMilliseconds = delay.count > 0 ? delay.max / 1e6 : 0;
+    return { cpuMicroseconds: (busy.user + busy.system) / operations, peakMegabytes, stallMilliseconds };
+  };
+}
+
+const result = await measure(name, { indexedDB, IDBKeyRange, objects: Number(objects), calls }, watch);
 await close();
-const stallMilliseconds = delay.count > 0 ? delay.max / 1e6 : 0;
-// What a loaded machine takes away from this process is not in it.
-const cpuMicroseconds = (busy.user + busy.system) / operations;
-const result = { perSecond: operations / seconds, cpuMicroseconds, peakMegabytes, stallMilliseconds };
 process.stdout.write(`${JSON.stringify(result)}\n`);
