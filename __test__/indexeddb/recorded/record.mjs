@@ -6,9 +6,9 @@
 //
 // Where Chromium does other than the standard says, the programs avoid it: nothing is asked of a version change after its commit(), and nothing
 // looked up after that of another transaction; what is wrong in a put() is the value or the key, not both; wrong keys, and options of getAll() and its
-// like, go to active transactions only; no store is deleted that got a unique index in the same transaction; no view is a key within a value, which
-// Chromium changes to a buffer where the store has a key generator, and no resizable buffer a key, which it refuses: the standard knows neither. And
-// -0 is no key, where flowdb deviates.
+// like, go to active transactions only; no store is deleted that got a unique index in the same transaction, whose violation Chromium then overlooks;
+// no view is a key within a value, which Chromium changes to a buffer where the store has a key generator, and no resizable buffer a key, which it
+// refuses: the standard knows neither. And -0 is no key, where flowdb deviates.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
