@@ -15,8 +15,10 @@ import { main } from './run.mjs';
 
 const { SyntaxKind } = ts;
 const TESTS = path.join('__test__', 'indexeddb');
-/** Bytes of values and keys have tests of their own, which are slow: they are asked last. */
-const SLOW = ['keys.test.js', 'value_format.test.js'];
+/** What tests bytes of values and keys, much data, or a process that is killed is slow: it is asked last. */
+const SLOW = ['keys.test.js', 'value_format.test.js', 'large.test.js', 'kill.test.js'];
+/** Fewer random programs than by default; but a hundred killed processes take minutes. */
+const seedsOf = (/** @type {string} */ test) => (path.basename(test) === 'kill.test.js' ? '1' : '100');
 /** A broken queue may wait for ever, or never. */
 const MILLISECONDS_MAX = 60_000;
 
@@ -82,7 +84,7 @@ function workspace() {
 function passes(directory, test) {
   return new Promise((resolve, reject) => {
     const options = { cwd: directory, stdio: /** @type {const} */ ('ignore'), timeout: MILLISECONDS_MAX, killSignal: /** @type {const} */ ('SIGKILL') };
-    const child = spawn(process.execPath, [test], { ...options, env: { ...process.env, FLOWDB_SEEDS: '100' } });
+    const child = spawn(process.execPath, [test], { ...options, env: { ...process.env, FLOWDB_SEEDS: seedsOf(test) } });
     child.on('error', reject);
     child.on('close', (code) => resolve(code === 0));
   });
