@@ -93,14 +93,15 @@ function passes(directory, test) {
 /**
  * @param {string} directory
  * @param {string[]} tests moves the one that noticed to the front: it will notice the neighbours, too
+ * @returns {Promise<string | null>} which one
  */
 async function noticed(directory, tests) {
   for (const [index, test] of tests.entries()) {
     if (await passes(directory, test)) continue;
     if (!SLOW.includes(path.basename(test))) tests.unshift(...tests.splice(index, 1));
-    return true;
+    return test;
   }
-  return false;
+  return null;
 }
 
 /** @param {string[]} args */
@@ -123,14 +124,15 @@ main(async () => {
     .sort((a, b) => Number(SLOW.includes(a)) - Number(SLOW.includes(b))).map((name) => path.join(TESTS, name));
   const total = { tried: 0, survived: 0 };
   try {
-    if (await noticed(directory, tests)) throw new Failure('the tests fail already without a change');
+    const failing = await noticed(directory, tests);
+    if (failing !== null) throw new Failure(`${failing} fails already without a change`);
     for (const file of files) {
       const source = readFileSync(path.join(ROOT, file), 'utf8');
       const before = { ...total };
       for (const { start, end, text, line } of mutationsOf(source).filter((_, index) => index % every === 0)) {
         writeFileSync(path.join(directory, file), source.slice(0, start) + text + source.slice(end));
         total.tried += 1;
-        if (await noticed(directory, tests)) continue;
+        if ((await noticed(directory, tests)) !== null) continue;
         total.survived += 1;
         console.log(`${file}:${line}: ${source.slice(start, end).split('\n')[0]} -> ${text}`);
       }
