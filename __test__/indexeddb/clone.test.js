@@ -36,6 +36,7 @@ const CASES = [
     (copy) => Object.getPrototypeOf(copy) === Object.prototype && Reflect.ownKeys(copy).join() === 'b'],
   ['a getter as data', () => ({ get a() { return 5; } }), (copy) => Object.getOwnPropertyDescriptor(copy, 'a')?.value === 5],
   ['a private field not at all', () => new (class { #a = 1; b = 2; get a() { return this.#a; } })(), (copy) => Reflect.ownKeys(copy).join() === 'b' && copy.a === undefined],
+  ['methods with the names of those of a WeakRef', () => new (class { a = 1; deref() {} unregister() {} })(), (copy) => Reflect.ownKeys(copy).join() === 'a'],
   ['a File', () => new File(['abc'], 'n', { type: 'a/b', lastModified: 9 }),
     async (copy) => copy instanceof File && copy.name === 'n' && copy.type === 'a/b' && copy.lastModified === 9 && await copy.text() === 'abc'],
   ['a Blob', () => new Blob(['abc'], { type: 'c/d' }), async (copy) => !(copy instanceof File) && copy.type === 'c/d' && await copy.text() === 'abc'],
