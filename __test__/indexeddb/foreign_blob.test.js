@@ -17,6 +17,12 @@ class WindowBlob {
 }
 Object.defineProperty(WindowBlob.prototype, Symbol.toStringTag, { value: 'Blob' });
 
+class WindowFile extends WindowBlob {
+  name = 'n.txt';
+  lastModified = 9;
+}
+Object.defineProperty(WindowFile.prototype, Symbol.toStringTag, { value: 'File' });
+
 /** @param {Error | null} failure */
 const readerClass = (failure) => class {
   error = failure;
@@ -50,6 +56,14 @@ test('a Blob without arrayBuffer() is read by FileReader', async () => {
   globalThis.FileReader = readerClass(null);
   const found = await store(new WindowBlob(new Uint8Array([104, 105])));
   assert.deepEqual([await found.text(), found.type], ['hi', 'text/plain']);
+});
+
+test('a File keeps its name and time, also one of a subclass', async () => {
+  globalThis.FileReader = readerClass(null);
+  for (const File of [WindowFile, class extends WindowFile {}]) {
+    const found = await store(new File(new Uint8Array([104, 105])));
+    assert.deepEqual([await found.text(), found.name, found.lastModified, found.constructor], ['hi', 'n.txt', 9, globalThis.File]);
+  }
 });
 
 test('a failure of FileReader fails the request', async () => {
