@@ -69,7 +69,7 @@ class Session {
     /** @type {Link} */
     const link = {};
     const callbacks = callbacksOf(link, path);
-    const store = await guardedLater(module.RecordStore.open(options, callbacks.onSynced));
+    const store = await guardedLater(module.RecordStore.open(options, callbacks.onOutcome));
     const writes = new WriteQueue(store, path);
     link.queue = new WeakRef(writes);
     link.store = new WeakRef(store);
@@ -275,7 +275,7 @@ class Session {
  */
 function callbacksOf(link, path) {
   return {
-    onSynced: () => link.queue?.deref()?.takeSynced(),
+    onOutcome: () => link.queue?.deref()?.takeOutcomes(),
     onNotice: () => hear(path, link.store?.deref()?.takeNotices()),
   };
 }

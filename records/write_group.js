@@ -18,6 +18,8 @@ class WriteGroup {
 
   /** True if any of the writes is to be synced before it is acknowledged; all of them are then. */
   sync = false;
+  /** It was given to the handle's thread, which writes it later. */
+  isQueued = false;
   /** The outcome is known; it is told once that of all groups before this one has been. */
   isDone = false;
   /** @type {unknown} */

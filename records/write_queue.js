@@ -7,7 +7,7 @@ const { afterTurn } = require('./turn.js');
 const { packedBytesMax } = require('./write_buffer.js');
 const { WriteGroup } = require('./write_group.js');
 
-/** A group is closed at this size. What fits is written on this thread, larger ones by a worker. */
+/** A group is closed at this size. Smaller ones are written on this thread, this size and larger ones on the handle's own. */
 const GROUP_BYTES = 64 * 1024;
 
 /** Memory of a group is kept for the next one unless it is larger. */
@@ -18,19 +18,20 @@ const OUTSTANDING_BYTES_MAX = 64 * 1024 * 1024;
 
 /** `write` answers with this; with a positive number where a sync is under way, with a negative one where it would have to wait. */
 const DONE = 0;
+const WOULD_WAIT = -1;
 
 /**
- * Queues with syncs under way. The native side only holds them weakly, and someone waits for the outcome.
+ * Queues with outcomes under way. The native side only holds them weakly, and someone waits for the outcome.
  *
  * @type {Set<WriteQueue>}
  */
-const syncing = new Set();
+const busy = new Set();
 
 /**
  * All writes of one handle, in order. Those of one turn of the event loop become one commit, up to GROUP_BYTES. A
- * group is written at once, unless that would wait for something or others wait already: then a worker takes one
- * group after the other. Changes, which depend on what they find, are groups of their own, always a worker's. Outcomes
- * are told in the order of the writes.
+ * group is written at once, unless it is large, or that would wait for something, or others wait already: then it goes to
+ * the handle's own thread, which takes one after the other while this one packs the next. Changes, which depend on what they find, are groups of their own,
+ * always a worker's, and wait for the groups before them. Outcomes are told in the order of the writes.
  */
 class WriteQueue {
   #native;
@@ -39,14 +40,16 @@ class WriteQueue {
   #open;
   /** @type {(WriteGroup | ChangeGroup)[]} groups whose outcome was not told yet, in order */
   #untold = [];
-  /** @type {(WriteGroup | ChangeGroup)[]} closed groups that wait for the worker */
+  /** @type {(WriteGroup | ChangeGroup)[]} closed groups that wait for changes, or begin with changes that wait for writes */
   #waiting = [];
   #workerIsBusy = false;
+  /** Groups that are on the handle's thread. */
+  #queued = 0;
   /** Groups closed, and groups that were written since: a read sees what it has to once the second has caught up. */
   #submitted = 0;
   #written = 0;
-  /** @type {Map<number, WriteGroup>} */
-  #syncs = new Map();
+  /** @type {Map<number, WriteGroup>} groups whose outcome comes under a number */
+  #numbered = new Map();
   #outstandingBytes = 0;
   /** @type {Buffer | undefined} of a group whose writes have crossed */
   #memory;
@@ -126,10 +129,9 @@ class WriteQueue {
     const group = this.#open;
     if (!group) return;
     this.#open = undefined;
-    const isBehind = this.isBehind;
     this.#submitted += 1;
-    if (isBehind) this.#waiting.push(group);
-    else this.#write(group);
+    this.#waiting.push(group);
+    this.#writeWaiting();
   }
 
   /** @returns {Promise<void>} settled once reads on this thread see all that was added so far; more may be added meanwhile */
@@ -145,14 +147,27 @@ class WriteQueue {
     return this.#when(() => this.#untold.length === 0);
   }
 
-  /** Takes the outcomes of syncs. */
-  takeSynced() {
-    for (const { number, error } of this.#native.takeSynced()) {
-      const group = this.#syncs.get(number);
-      this.#syncs.delete(number);
-      if (group) this.#finish(group, error);
+  /** Takes outcomes that came under a number. */
+  takeOutcomes() {
+    for (const { number, error } of this.#native.takeOutcomes()) {
+      const group = this.#numbered.get(number);
+      this.#numbered.delete(number);
+      if (group) this.#outcomeOf(group, error);
     }
-    if (this.#syncs.size === 0) syncing.delete(this);
+    if (this.#numbered.size === 0) busy.delete(this);
+    this.#writeWaiting();
+  }
+
+  /**
+   * @param {WriteGroup} group
+   * @param {unknown} error
+   */
+  #outcomeOf(group, error) {
+    if (group.isQueued) {
+      this.#queued -= 1;
+      this.#written += 1;
+    }
+    this.#finish(group, error);
   }
 
   /**
@@ -186,46 +201,49 @@ class WriteQueue {
     );
   }
 
+  /** Writes may follow writes; changes and what comes before and behind them do not overlap. */
+  #writeWaiting() {
+    while (!this.#workerIsBusy && this.#waiting.length > 0) {
+      if (this.#waiting[0] instanceof ChangeGroup && this.#queued > 0) break;
+      this.#write(/** @type {WriteGroup | ChangeGroup} */ (this.#waiting.shift()));
+    }
+    this.#observe();
+  }
+
   /** @param {WriteGroup | ChangeGroup} group */
   #write(group) {
     try {
-      if (group instanceof ChangeGroup) {
-        this.#changeLater(group);
-        return;
-      }
-      const answer = this.#native.write(group.bytes, group.sync);
-      if (answer < DONE) {
-        this.#writeLater(group);
-        return;
-      }
-      this.#keepMemory(group);
-      this.#written += 1;
-      if (answer === DONE) this.#finish(group);
-      else this.#awaitSync(answer, group);
+      if (group instanceof ChangeGroup) this.#changeLater(group);
+      else this.#writeGroup(group);
     } catch (error) {
       this.#written += 1;
       this.#finish(group, error);
     }
   }
 
+  /** @param {WriteGroup} group */
+  #writeGroup(group) {
+    const { bytes, sync } = group;
+    const answer = this.#queued === 0 && bytes.length < GROUP_BYTES ? this.#native.write(bytes, sync) : WOULD_WAIT;
+    if (answer < DONE) {
+      this.#await(this.#native.writeLater(bytes, sync), group);
+      this.#queued += 1;
+      group.isQueued = true;
+    } else {
+      this.#written += 1;
+      if (answer === DONE) this.#finish(group);
+      else this.#await(answer, group);
+    }
+    this.#keepMemory(group);
+  }
+
   /**
    * @param {number} number
    * @param {WriteGroup} group
    */
-  #awaitSync(number, group) {
-    this.#syncs.set(number, group);
-    syncing.add(this);
-  }
-
-  /** @param {WriteGroup} group */
-  #writeLater(group) {
-    const written = this.#native.writeLater(group.bytes, group.sync);
-    this.#keepMemory(group);
-    this.#workerIsBusy = true;
-    written.then(
-      () => this.#workerIsDone(group, undefined),
-      (/** @type {unknown} */ error) => this.#workerIsDone(group, error),
-    );
+  #await(number, group) {
+    this.#numbered.set(number, group);
+    busy.add(this);
   }
 
   /** @param {WriteGroup} group whose writes the native side has copied */
@@ -247,17 +265,14 @@ class WriteQueue {
   }
 
   /**
-   * @param {WriteGroup | ChangeGroup} group
+   * @param {ChangeGroup} group
    * @param {unknown} error
    */
   #workerIsDone(group, error) {
     this.#workerIsBusy = false;
     this.#written += 1;
     this.#finish(group, error);
-    while (!this.#workerIsBusy && this.#waiting.length > 0) {
-      this.#write(/** @type {WriteGroup | ChangeGroup} */ (this.#waiting.shift()));
-    }
-    this.#observe();
+    this.#writeWaiting();
   }
 
   /**

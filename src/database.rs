@@ -5,7 +5,7 @@ use crate::changes::{self, Answers};
 use crate::channel::Channel;
 use crate::error;
 use crate::external_memory::ExternalMemory;
-use crate::lane::Lane;
+use crate::lane::{Lane, Request, write_options};
 use crate::maintenance;
 use crate::notices::{Notice, Notices};
 use crate::operations::read_writes;
@@ -14,7 +14,7 @@ use crate::reader::RecordReader;
 use crate::records::Records;
 use crate::stats::{self, StoreStats};
 use crate::task::{self, Reply, Work};
-use flowdb_engine::{Durability, Error, ErrorKind, EventListener, LogPosition, Result, WriteOptions};
+use flowdb_engine::{Error, ErrorKind, EventListener, LogPosition, Result};
 use flowdb_store::keyspace::{DOCUMENTS, KV, SERIES};
 use flowdb_store::{Store, StoreHandle};
 use napi::bindgen_prelude::{AsyncTask, Env, Function, Object, ObjectFinalize};
@@ -39,10 +39,10 @@ pub struct RecordStore {
     lane: Lane,
     closed: Arc<AtomicBool>,
     notices: Mutex<Option<Arc<Notices>>>,
-    /// Number of the last sync asked for.
-    last_sync: AtomicU32,
-    /// Syncs whose outcome JS has not taken yet. The channel is held while there are some.
-    syncs: AtomicU32,
+    /// Number of the last request to the lane.
+    last_request: AtomicU32,
+    /// Requests whose outcome JS has not taken yet. The channel is held while there are some.
+    requests: AtomicU32,
     memory: ExternalMemory,
 }
 
@@ -63,13 +63,13 @@ impl Reply for RecordStore {
 
 #[napi]
 impl RecordStore {
-    /// Opens a store. `onSynced` is called from the event loop when `takeSynced` has something.
+    /// Opens a store. `onOutcome` is called from the event loop when `takeOutcomes` has something.
     #[napi]
     pub fn open(
         options: OpenOptions,
-        on_synced: Function<'_, (), ()>,
+        on_outcome: Function<'_, (), ()>,
     ) -> napi::Result<AsyncTask<Work<RecordStore>>> {
-        let channel = Arc::new(Channel::new(&on_synced, |_| ())?);
+        let channel = Arc::new(Channel::new(&on_outcome, |_| ())?);
         Ok(task::run(move || {
             let handle = open_store(options.path.as_deref(), &options.to_store_options()?)?;
             Ok(RecordStore {
@@ -78,8 +78,8 @@ impl RecordStore {
                 channel,
                 closed: Arc::default(),
                 notices: Mutex::default(),
-                last_sync: AtomicU32::new(0),
-                syncs: AtomicU32::new(0),
+                last_request: AtomicU32::new(0),
+                requests: AtomicU32::new(0),
                 memory: ExternalMemory::default(),
             })
         }))
@@ -91,7 +91,7 @@ impl RecordStore {
     pub fn write(&self, env: Env, operations: &[u8], sync: bool) -> napi::Result<i32> {
         self.memory.tell(&env, self.handle.memory_bytes());
         let result = self.try_write(operations, sync).and_then(|position| match position {
-            Some(position) => self.request_sync(&env, position),
+            Some(position) => self.request(&env, Request::Sync(position)),
             None => Ok(DONE),
         });
         // Under a loop that never yields, this is what gets the first slice going.
@@ -102,25 +102,23 @@ impl RecordStore {
         }
     }
 
-    /// The same on a worker, synced if that is asked for. The operations are copied.
+    /// The same on a thread of the handle's, behind what was asked for before, whatever is in the way. The outcome comes under the number that this gives. The
+    /// operations are copied.
     #[napi]
-    pub fn write_later(&self, env: Env, operations: &[u8], sync: bool) -> napi::Result<AsyncTask<Work<()>>> {
-        let store = self.open_store(&env)?;
-        self.memory.tell(&env, store.memory_bytes());
-        let operations = operations.to_vec();
-        Ok(task::run(move || {
-            let batch = read_writes(&store, &operations)?;
-            drop(operations);
-            store.db().write(batch, write_options(sync)).map(|_| ())
-        }))
+    pub fn write_later(&self, env: Env, operations: &[u8], sync: bool) -> napi::Result<i32> {
+        self.memory.tell(&env, self.handle.memory_bytes());
+        let write = || Request::Write { operations: operations.to_vec(), sync };
+        let result = self.store().and_then(|_| self.request(&env, write()));
+        maintenance::start_slice(&env);
+        result.map_err(|error| error::to_js(&env, &error))
     }
 
-    /// Outcomes of syncs: number and error, in the order in which they were asked for.
+    /// Outcomes of what was asked for under a number: it, and the error.
     #[napi(ts_return_type = "{ number: number, error?: Error }[]")]
-    pub fn take_synced(&self, env: Env) -> napi::Result<Vec<Object<'_>>> {
+    pub fn take_outcomes(&self, env: Env) -> napi::Result<Vec<Object<'_>>> {
         let outcomes = self.lane.take_outcomes();
         let count = u32::try_from(outcomes.len()).expect("there is a number for each");
-        if count > 0 && self.syncs.fetch_sub(count, Ordering::Relaxed) == count {
+        if count > 0 && self.requests.fetch_sub(count, Ordering::Relaxed) == count {
             self.channel.hold(&env, false)?;
         }
         outcomes.into_iter().map(|(number, error)| outcome(&env, number, error.as_deref())).collect()
@@ -246,22 +244,18 @@ impl RecordStore {
         Ok(store.db().wants_sync(write_options(sync)).then_some(commit.position))
     }
 
-    fn request_sync(&self, env: &Env, position: LogPosition) -> Result<i32> {
-        // Wraps before it could turn negative; two billion syncs are not outstanding at a time.
-        let number = self.last_sync.fetch_add(1, Ordering::Relaxed) % 0x7fff_ffff + 1;
+    fn request(&self, env: &Env, request: Request) -> Result<i32> {
+        // Wraps before it could turn negative; two billion requests are not outstanding at a time.
+        let number = self.last_request.fetch_add(1, Ordering::Relaxed) % 0x7fff_ffff + 1;
         self.lane
-            .request(self.handle.db(), number, position)
+            .request(self.handle.store(), number, request)
             .map_err(|error| Error::io(Path::new(""), "starting the log thread", error))?;
-        if self.syncs.fetch_add(1, Ordering::Relaxed) == 0 {
+        if self.requests.fetch_add(1, Ordering::Relaxed) == 0 {
             // It fails only when the environment is going down, and then there is nothing to keep alive.
             let _ = self.channel.hold(env, true);
         }
         Ok(i32::try_from(number).expect("kept below 2^31"))
     }
-}
-
-fn write_options(sync: bool) -> WriteOptions {
-    WriteOptions { durability: sync.then_some(Durability::Synced) }
 }
 
 fn outcome<'env>(env: &Env, number: u32, error: Option<&Error>) -> napi::Result<Object<'env>> {
