@@ -36,8 +36,8 @@ function writeInt64(buffer, value, offset) {
     return;
   }
   const high = Math.floor(value / WORD);
-  buffer.writeUInt32LE(value - high * WORD, offset);
-  buffer.writeInt32LE(high, offset + 4);
+  writeUint32(buffer, value - high * WORD, offset);
+  writeUint32(buffer, high, offset + 4);
 }
 
 /**

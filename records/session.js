@@ -125,7 +125,7 @@ class Session {
    */
   read(operation, key, ts, decode, past) {
     this.checkOpen();
-    this.#writes.submit();
+    if (!past) this.#writes.submitFor(key);
     if (this.#writes.isBehind && !past) {
       // The caller may use the bytes of the key again before it is their turn.
       const copy = typeof key === 'string' ? key : Buffer.from(key);
@@ -147,7 +147,7 @@ class Session {
    */
   readSync(operation, key, ts, decode, past) {
     this.checkOpen();
-    this.#writes.submit();
+    if (!past) this.#writes.submitFor(key);
     return (past ?? this.#reader).readSync(operation, key, ts, decode);
   }
 

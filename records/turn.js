@@ -6,8 +6,10 @@ const timers = require('node:timers');
 // Captured now: test tools replace them with fakes that only run when told. Of the module, not of the global object, which
 // is a browser's where a test runner loads modules into jsdom.
 const { nextTick } = process;
-const microtask = queueMicrotask;
 const { setImmediate: immediate } = timers;
+
+/** A reaction to it is a microtask, at a fifth of what `queueMicrotask` costs. */
+const settled = Promise.resolve();
 
 /**
  * A program that awaits one answer after the other, each of which comes from memory, would never let the event loop
@@ -37,7 +39,7 @@ function isOverdue() {
  */
 function afterTurn(callback) {
   if (isOverdue()) immediate(callback);
-  else microtask(() => nextTick(callback));
+  else settled.then(() => nextTick(callback));
 }
 
 /** @returns {Promise<void>} settled after a turn of the event loop */

@@ -3,12 +3,16 @@
 const { ChangeGroup } = require('./change_group.js');
 const { publish } = require('./diagnostics.js');
 const { FlowDBError, fromNative } = require('./errors.js');
+const { TouchedKeys } = require('./touched_keys.js');
 const { afterTurn } = require('./turn.js');
 const { packedBytesMax } = require('./write_buffer.js');
 const { WriteGroup } = require('./write_group.js');
 
 /** A group is closed at this size. Smaller ones are written on this thread, this size and larger ones on the handle's own. */
 const GROUP_BYTES = 64 * 1024;
+
+/** So many reads of other keys do not have the open group written. Reads that never let the event loop turn would make its writers wait for long. */
+const READS_PAST_MAX = 64;
 
 /** Memory of a group is kept for the next one unless it is larger. */
 const KEPT_BYTES_MAX = 4 * GROUP_BYTES;
@@ -50,6 +54,8 @@ class WriteQueue {
   #written = 0;
   /** @type {Map<number, WriteGroup>} groups whose outcome comes under a number */
   #numbered = new Map();
+  #touched = new TouchedKeys();
+  #readsPast = 0;
   #outstandingBytes = 0;
   /** @type {Buffer | undefined} of a group whose writes have crossed */
   #memory;
@@ -79,6 +85,7 @@ class WriteQueue {
     const group = this.#groupFor(packedBytesMax(write), sync);
     const before = group.length;
     group.add(write);
+    this.#touched.add(write.key);
     this.#added(group, group.length - before);
     return group.outcome;
   }
@@ -91,6 +98,7 @@ class WriteQueue {
   addAll(writes, sync) {
     const group = this.#groupFor(writes.length, sync);
     group.addAll(writes);
+    this.#touched.addAny();
     this.#added(group, writes.length);
     return group.outcome;
   }
@@ -120,6 +128,7 @@ class WriteQueue {
     this.#checkRoom(change.length);
     const group = this.#open instanceof ChangeGroup ? this.#open : this.#openGroup(new ChangeGroup());
     const promise = group.add(change);
+    this.#touched.addAny();
     this.#added(group, change.length);
     return promise;
   }
@@ -132,6 +141,17 @@ class WriteQueue {
     this.#submitted += 1;
     this.#waiting.push(group);
     this.#writeWaiting();
+  }
+
+  /**
+   * Writes what was added in this turn so far, if a read of this key has to see it.
+   *
+   * @param {string | Uint8Array} key
+   */
+  submitFor(key) {
+    if (this.#open === undefined) return;
+    this.#readsPast += 1;
+    if (this.#readsPast > READS_PAST_MAX || this.#touched.mayHave(key)) this.submit();
   }
 
   /** @returns {Promise<void>} settled once reads on this thread see all that was added so far; more may be added meanwhile */
@@ -187,6 +207,8 @@ class WriteQueue {
   #openGroup(group) {
     this.submit();
     this.#open = group;
+    this.#touched.begin();
+    this.#readsPast = 0;
     this.#untold.push(group);
     afterTurn(() => { if (this.#open === group) this.submit(); });
     return group;
