@@ -93,10 +93,8 @@ class Kv {
     this.#session.checkOpen();
     const { encoding, past } = this.#readOptions(options);
     if (!Array.isArray(keys)) throw expected('keys', keys, 'an array');
-    const requests = packGets(keys);
-    if (keys.length === 0) return [];
-    const records = await this.#session.readMany(requests, past);
-    return records.map((record) => record && decodeValue(record, encoding));
+    const { requests, count: wanted } = packGets(keys);
+    return wanted === 0 ? [] : this.#session.readMany(requests, wanted, DECODERS[encoding], past);
   }
 
   /**

@@ -87,27 +87,31 @@ class Reader {
   }
 
   /**
+   * @template T
    * @param {Buffer} requests packed gets
-   * @returns {(Buffer | undefined)[] | Promise<(Buffer | undefined)[]>} answers in their order
+   * @param {number} count of them
+   * @param {Decode<T>} decode
+   * @returns {(T | undefined)[] | Promise<(T | undefined)[]>} answers in their order
    */
-  readMany(requests) {
-    const count = countRequests(requests);
+  readMany(requests, count, decode) {
     const answers = count <= MANY ? guarded(() => this.#native.getMany(requests)) : null;
-    const found = answers === null ? [] : unpack(answers);
-    return found.length === count ? found : this.#readRest(requests, count, found);
+    const found = answers === null ? [] : unpack(answers, decode);
+    return found.length === count ? found : this.#readRest(requests, count, found, decode);
   }
 
   /**
    * A reply is bounded in bytes: what is missing is asked for again. So is a request: with large records it would be packed for each few of them.
    *
+   * @template T
    * @param {Buffer} requests
    * @param {number} count of them
-   * @param {(Buffer | undefined)[]} found answers to the first of them
+   * @param {(T | undefined)[]} found answers to the first of them
+   * @param {Decode<T>} decode
    */
-  async #readRest(requests, count, found) {
+  async #readRest(requests, count, found, decode) {
     let rest = afterRequests(requests, found.length);
     while (found.length < count) {
-      const answers = unpack(await this.#native.getLater(firstRequests(rest, MANY)));
+      const answers = unpack(await this.#native.getLater(firstRequests(rest, MANY)), decode);
       for (const answer of answers) found.push(answer);
       rest = afterRequests(rest, answers.length);
     }
@@ -212,15 +216,21 @@ class Reader {
    */
   async #answer(misses) {
     publish('read', () => ({ path: this.#path, reads: misses.length }));
+    let answered = 0;
     try {
-      const answers = unpack(await this.#native.getLater(Buffer.concat(misses.map(({ request }) => request))));
-      answers.forEach((answer, index) => misses[index].resolve(answer));
-      // A reply is bounded in bytes.
-      if (answers.length < misses.length) this.#answer(misses.slice(answers.length));
+      /** @type {Buffer} */
+      let rest = Buffer.concat(misses.map(({ request }) => request));
+      // As in `#readRest`.
+      while (rest.length > 0) {
+        const answers = unpack(await this.#native.getLater(firstRequests(rest, MANY)), ownBytes);
+        rest = afterRequests(rest, answers.length);
+        for (const answer of answers) misses[answered++].resolve(answer);
+      }
     } catch (error) {
+      const left = misses.slice(answered);
       // One read's error is not the others': they are asked for one by one.
-      if (misses.length > 1) for (const miss of misses) this.#answer([miss]);
-      else misses[0].reject(fromNative(error));
+      if (left.length > 1) for (const miss of left) this.#answer([miss]);
+      else left[0].reject(fromNative(error));
     }
   }
 }
@@ -241,26 +251,20 @@ function packSized(operation, key, ts, buffer, offset) {
 
 /**
  * @param {any[]} keys of cache entries
- * @returns {Buffer} a get of each
+ * @returns {{ requests: Buffer, count: number }} a get of each
  */
 function packGets(keys) {
+  let bytesMax = 0;
   // Not `map`, which goes past what is missing in an array.
-  const checked = Array.from(keys, (key, index) => checkKey(key, `keys[${index}]`));
-  const bytesMax = checked.reduce((sum, key) => sum + LENGTH_BYTES + HEADER_BYTES + keyBytesMax(key), 0);
+  const checked = Array.from(keys, (key, index) => {
+    const one = checkKey(key, `keys[${index}]`);
+    bytesMax += LENGTH_BYTES + HEADER_BYTES + keyBytesMax(one);
+    return one;
+  });
   const requests = Buffer.allocUnsafe(bytesMax);
   let length = 0;
   for (const key of checked) length += packSized(READ.get, key, 0, requests, length);
-  return requests.subarray(0, length);
-}
-
-/**
- * @param {Buffer} requests
- * @returns {number}
- */
-function countRequests(requests) {
-  let count = 0;
-  for (let offset = 0; offset < requests.length; count += 1) offset += LENGTH_BYTES + readUint32(requests, offset);
-  return count;
+  return { requests: requests.subarray(0, length), count: checked.length };
 }
 
 /**
@@ -284,10 +288,12 @@ function firstRequests(requests, count) {
 }
 
 /**
+ * @template T
  * @param {Buffer} answers
- * @returns {(Buffer | undefined)[]}
+ * @param {Decode<T>} decode
+ * @returns {(T | undefined)[]}
  */
-function unpack(answers) {
+function unpack(answers, decode) {
   const found = [];
   for (let offset = 0; offset < answers.length;) {
     const length = readUint32(answers, offset);
@@ -295,12 +301,17 @@ function unpack(answers) {
     if (length === ABSENT_LENGTH) {
       found.push(undefined);
     } else {
-      const answer = answers.subarray(offset, offset + length);
-      found.push(answers.length <= SHARED_BYTES_MAX ? answer : Buffer.from(answer));
+      found.push(decode(answers, offset, offset + length));
       offset += length;
     }
   }
   return found;
+}
+
+/** @type {Decode<Buffer>} */
+function ownBytes(bytes, start, end) {
+  const answer = bytes.subarray(start, end);
+  return bytes.length <= SHARED_BYTES_MAX ? answer : Buffer.from(answer);
 }
 
 module.exports = { READ, Reader, packGets };

@@ -152,12 +152,15 @@ class Session {
   }
 
   /**
+   * @template T
    * @param {Buffer} requests packed gets
+   * @param {number} count of them
+   * @param {import('./reader.js').Decode<T>} decode
    * @param {Reader} [past] of a snapshot
-   * @returns {Promise<(Buffer | undefined)[]>}
+   * @returns {Promise<(T | undefined)[]>}
    */
-  readMany(requests, past) {
-    return this.run(() => (past ?? this.#reader).readMany(requests));
+  readMany(requests, count, decode, past) {
+    return this.run(() => (past ?? this.#reader).readMany(requests, count, decode));
   }
 
   /**
