@@ -20,6 +20,7 @@ use napi_derive::napi;
 use parking_lot::Mutex;
 use std::ops::Bound;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const TREE_KV: u8 = 1;
 const TREE_SERIES: u8 = 2;
@@ -41,18 +42,35 @@ const ENTRY_BYTES: usize = 128;
 /// A scan, which holds a snapshot until it is dropped or closed.
 #[napi]
 pub struct RecordScan {
-    /// `None` once closed. Locked by a worker while it reads a page.
-    scan: Arc<Mutex<Option<Scan>>>,
+    progress: Arc<Progress>,
+}
+
+struct Progress {
+    /// Locked by a worker while it reads a page.
+    place: Mutex<Place>,
+    /// A page that is to be read ahead; `None` once someone has begun to read it. Locked for moments only, after `place` where both are.
+    wanted: Mutex<Option<PageLimits>>,
+    closed: AtomicBool,
+}
+
+#[derive(Default)]
+struct Place {
+    /// `None` once closed.
+    scan: Option<Scan>,
+    /// The next page, read ahead.
+    ahead: Option<Result<Vec<u8>>>,
 }
 
 #[napi]
 impl RecordScan {
     pub(crate) fn new(records: &Records, request: &[u8]) -> Result<Self> {
-        let scan = Scan::new(records, request)?;
-        Ok(RecordScan { scan: Arc::new(Mutex::new(Some(scan))) })
+        let place = Place { scan: Some(Scan::new(records, request)?), ahead: None };
+        let progress =
+            Progress { place: Mutex::new(place), wanted: Mutex::default(), closed: AtomicBool::new(false) };
+        Ok(RecordScan { progress: Arc::new(progress) })
     }
 
-    /// The next page, from memory; null if that does not suffice.
+    /// The next page, from memory, or as it was read ahead; null if that does not suffice, or if it is being read ahead.
     #[napi]
     pub fn next<'env>(
         &self,
@@ -60,9 +78,8 @@ impl RecordScan {
         count: u32,
         bytes: u32,
     ) -> napi::Result<Option<BufferSlice<'env>>> {
-        let limits = limits(count, bytes);
-        let page = match self.scan.try_lock() {
-            Some(mut scan) => read_page(&mut scan, ReadTier::Memory, limits),
+        let page = match self.progress.place.try_lock() {
+            Some(mut place) => self.progress.page(&mut place, ReadTier::Memory, limits(count, bytes)),
             None => Err(Error::would_block()),
         };
         match page {
@@ -75,16 +92,24 @@ impl RecordScan {
     /// The next page, read by a worker.
     #[napi]
     pub fn next_later(&self, count: u32, bytes: u32) -> AsyncTask<Work<Vec<u8>>> {
-        let scan = Arc::clone(&self.scan);
-        task::run(move || read_page(&mut scan.lock(), ReadTier::Disk, limits(count, bytes)))
+        let progress = Arc::clone(&self.progress);
+        task::run(move || progress.work(|place| progress.page(place, ReadTier::Disk, limits(count, bytes))))
+    }
+
+    /// Has a worker read the next page while the present one is used. It has to be asked for with the same bounds.
+    #[napi]
+    pub fn read_ahead(&self, env: Env, count: u32, bytes: u32) -> napi::Result<()> {
+        *self.progress.wanted.lock() = Some(limits(count, bytes));
+        let progress = Arc::clone(&self.progress);
+        task::spawn(&env, move || progress.work(|place| progress.read_ahead(place)))
     }
 
     /// Goes past so many entries, on a worker: u8 1 if these were the last, u32 how many they were.
     #[napi]
     pub fn count_later(&self, count: u32) -> AsyncTask<Work<Vec<u8>>> {
-        let scan = Arc::clone(&self.scan);
+        let progress = Arc::clone(&self.progress);
         task::run(move || {
-            let (count, end) = open(&mut scan.lock())?.count(count as usize)?;
+            let (count, end) = progress.work(|place| open(&mut place.scan)?.count(count as usize))?;
             let mut answer = vec![u8::from(end == PageEnd::Done)];
             answer.extend_from_slice(&count.to_le_bytes());
             Ok(answer)
@@ -94,18 +119,43 @@ impl RecordScan {
     /// Lets go of the snapshot. A page that is being read is finished first, by its worker.
     #[napi]
     pub fn close(&self) {
-        if let Some(mut scan) = self.scan.try_lock() {
-            *scan = None;
+        self.progress.closed.store(true, Ordering::SeqCst);
+        self.progress.let_go();
+    }
+}
+
+impl Progress {
+    fn page(&self, place: &mut Place, tier: ReadTier, limits: PageLimits) -> Result<Vec<u8>> {
+        // A worker that comes too late to read ahead leaves it.
+        *self.wanted.lock() = None;
+        place.ahead.take().unwrap_or_else(|| open(&mut place.scan)?.page(tier, limits))
+    }
+
+    fn read_ahead(&self, place: &mut Place) {
+        let wanted = self.wanted.lock().take();
+        if let (Some(limits), Some(scan)) = (wanted, &mut place.scan) {
+            place.ahead = Some(scan.page(ReadTier::Disk, limits));
+        }
+    }
+
+    /// Does work on a worker. Who closes the scan meanwhile leaves it to be let go of.
+    fn work<T>(&self, work: impl FnOnce(&mut Place) -> T) -> T {
+        let result = work(&mut self.place.lock());
+        if self.closed.load(Ordering::SeqCst) {
+            self.let_go();
+        }
+        result
+    }
+
+    fn let_go(&self) {
+        if let Some(mut place) = self.place.try_lock() {
+            *place = Place::default();
         }
     }
 }
 
 fn limits(count: u32, bytes: u32) -> PageLimits {
     PageLimits { count: count as usize, bytes: bytes as usize }
-}
-
-fn read_page(scan: &mut Option<Scan>, tier: ReadTier, limits: PageLimits) -> Result<Vec<u8>> {
-    open(scan)?.page(tier, limits)
 }
 
 fn open(scan: &mut Option<Scan>) -> Result<&mut Scan> {
@@ -235,4 +285,69 @@ fn range(flags: u8, lower: &[u8], upper: &[u8]) -> KeyRange {
         return KeyRange::Prefix(Bytes::copy_from_slice(lower));
     }
     KeyRange::Between(bound(lower, HAS_LOWER, LOWER_OPEN), bound(upper, HAS_UPPER, UPPER_OPEN))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flowdb_engine::{WriteBatch, WriteOptions};
+    use flowdb_store::{Store, StoreHandle, StoreOptions, kv};
+
+    const KEYS: u8 = 20;
+    const ALL: [u8; 26] =
+        [TREE_KV, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+    fn store() -> StoreHandle {
+        let store = Store::memory(&StoreOptions::default()).unwrap();
+        let mut batch = WriteBatch::new();
+        (0..KEYS)
+            .for_each(|key| kv::put(&mut batch, &[key], b"\x01value", flowdb_engine::format::NEVER).unwrap());
+        store.db().write(batch, WriteOptions::default()).unwrap();
+        store
+    }
+
+    fn scan(store: &StoreHandle) -> RecordScan {
+        RecordScan::new(&Records::present(Arc::clone(store.store())), &ALL).unwrap()
+    }
+
+    fn keys(page: &[u8]) -> Vec<u8> {
+        page[1..].chunks(8 + 1 + 6).map(|entry| entry[8]).collect()
+    }
+
+    #[test]
+    fn pages_come_in_order_whoever_reads_them() {
+        let store = store();
+        let RecordScan { progress } = scan(&store);
+        let page =
+            || keys(&progress.work(|place| progress.page(place, ReadTier::Memory, limits(4, 1000))).unwrap());
+        let ask = || *progress.wanted.lock() = Some(limits(4, 1000));
+        let work = || progress.work(|place| progress.read_ahead(place));
+        assert_eq!(page(), [0, 1, 2, 3]);
+        ask();
+        work();
+        assert_eq!(page(), [4, 5, 6, 7]);
+        // A worker that comes too late.
+        ask();
+        assert_eq!(page(), [8, 9, 10, 11]);
+        work();
+        assert_eq!(page(), [12, 13, 14, 15]);
+        // Nobody asked.
+        work();
+        assert_eq!(page(), [16, 17, 18, 19]);
+    }
+
+    #[test]
+    fn a_scan_that_is_closed_while_a_worker_reads_is_let_go_of_behind_it() {
+        let store = store();
+        let scan = scan(&store);
+        let progress = &scan.progress;
+        *progress.wanted.lock() = Some(limits(4, 1000));
+        progress.work(|place| {
+            progress.read_ahead(place);
+            scan.close();
+            assert!(place.scan.is_some());
+        });
+        let place = progress.place.lock();
+        assert!(place.scan.is_none() && place.ahead.is_none());
+    }
 }

@@ -112,3 +112,40 @@ test('a scan over files goes on where memory ends', async (t) => {
     Array.from({ length: 50 }, (_, index) => `v${index * 40}`).map((value) => (value === 'v500' ? 'newer' : value)),
   );
 });
+
+for (const [place, reopened] of [['memory', false], ['files', true]]) {
+  test(`pages that are read ahead, from ${place}, with consumers fast and slow`, async (t) => {
+    const options = reopened ? { path: directory(t) } : {};
+    const { db, key } = await filled(t, 6000, options);
+    if (reopened) await db.close();
+    const again = reopened ? await database(t, options) : db;
+    const scans = [1, 40, 3].map(async (pauses) => {
+      let seen = 0;
+      for await (const entry of again.scan()) {
+        assert.equal(entry.key, key(seen));
+        if (seen % Math.floor(6000 / pauses) === 0) await new Promise((resolve) => { setTimeout(resolve, 2); });
+        seen += 1;
+      }
+      assert.equal(seen, 6000);
+    });
+    await Promise.all(scans);
+    for (const limit of [584, 1096, 1097, 1608, 1609, 5999]) assert.equal((await again.scan({ limit }).all()).length, limit);
+    for (const stop of [700, 1200]) {
+      let seen = 0;
+      for await (const entry of again.scan()) {
+        assert.equal(entry.key, key(seen));
+        seen += 1;
+        if (seen === stop) break;
+      }
+    }
+  });
+}
+
+test('closing the database while a page is read ahead', async (t) => {
+  const { db } = await filled(t, 6000, { path: directory(t) });
+  const entries = db.scan()[Symbol.asyncIterator]();
+  for (let seen = 0; seen < 700; seen += 1) await entries.next();
+  const closing = db.close();
+  await assert.rejects(async () => { for (;;) if ((await entries.next()).done) return; }, { code: 'FLOWDB_CLOSED' });
+  await closing;
+});
