@@ -98,8 +98,16 @@ export interface OpenOptions {
    * time, so that old ones go without being read or rewritten, which a time to live does not give. Default: they stay.
    */
   seriesRetentionMs?: number;
-  /** Time span whose points go together. Default a tenth of `seriesRetentionMs`, at least an hour; from a minute, at least a 256th of it. */
+  /**
+   * Time span whose points go together; only with `seriesRetentionMs`. Default a tenth of that, at least an hour; from a minute, at least a 256th of
+   * `seriesRetentionMs`. A shorter one gives space back sooner, a longer one has reads of long windows look at fewer tables.
+   */
   seriesBucketMs?: number;
+  /**
+   * For series whose keys begin with a prefix, in the place of `seriesRetentionMs`; the longest prefix of a key counts. Default: none. It is not kept in the
+   * directory: each opening says anew what is seen; what was dropped stays so. At most 256 prefixes, each once; their order does not matter.
+   */
+  seriesRetention?: readonly SeriesRetention[];
   /**
    * Is told what the library logs while the database is open: of all databases of the process, once however many were opened with it. Fields come
    * first, then the message, as pino takes them. Below `info` only if `isLevelEnabled('debug')` says so. Default: nothing is logged anywhere.
@@ -109,6 +117,16 @@ export interface OpenOptions {
   valueEncoding?: ValueEncoding;
   /** For scans that name no other. Default `'utf8'`. */
   keyEncoding?: KeyEncoding;
+}
+
+/** How long series whose keys begin with a prefix are kept: see {@link OpenOptions.seriesRetention}. */
+export interface SeriesRetention {
+  /** What the keys begin with; at most 512 bytes. */
+  prefix: Key;
+  /** Age from which their points are gone, in milliseconds, from 1 to 1000 years; or `'never'`, where `seriesRetentionMs` or a shorter prefix says something else. */
+  ms: number | 'never';
+  /** Time span whose points go together. Default and range as `seriesBucketMs` has them, of `ms`; not with `'never'`. */
+  bucketMs?: number;
 }
 
 /** What pino and its like are. */
@@ -443,7 +461,7 @@ export interface TreeStats {
   garbageBytes: number;
   /** Size of the values that are kept in files of their own, in bytes. */
   valueFileBytes: number;
-  /** Entries dropped since the directory was opened because of `kvBytesMax` or `seriesRetentionMs`, old versions counted. */
+  /** Entries that went with whole tables since the directory was opened, because of `kvBytesMax` or a retention, old versions counted. */
   evictedEntries: number;
 }
 

@@ -3,7 +3,8 @@
 const { packBatch, recycle } = require('./batch.js');
 const { guardedLater, invalid } = require('./errors.js');
 const { Kv } = require('./kv.js');
-const { checkBoolean, checkDirectory, checkOpen, checkOptions } = require('./options.js');
+const { checkDirectory, checkOpen } = require('./open_options.js');
+const { checkBoolean, checkOptions, checkSignal } = require('./options.js');
 const { Series } = require('./series.js');
 const { Session } = require('./session.js');
 const { Snapshot } = require('./snapshot.js');

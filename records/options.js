@@ -2,7 +2,6 @@
 
 /** Checks of arguments: each says which one is wrong and what was expected. */
 
-const path = require('node:path');
 const { types } = require('node:util');
 const { FlowDBError, invalid } = require('./errors.js');
 
@@ -10,14 +9,6 @@ const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
 const VALUE_ENCODINGS = ['any', 'utf8', 'buffer', 'json'];
 const KEY_ENCODINGS = ['utf8', 'buffer'];
-
-/** Sync modes as the native side knows them. */
-const SYNC_OS = -1;
-const SYNC_ALWAYS = 0;
-const SYNC_INTERVAL_MS_MAX = 3_600_000;
-
-/** Longest default time to live: 1000 years. More is a mistake in the unit. */
-const TTL_MS_MAX = 31_536_000_000_000;
 
 /** @param {unknown} value */
 function describe(value) {
@@ -152,126 +143,12 @@ function toMicroseconds(milliseconds) {
 }
 
 /**
- * @param {any} sync
- * @returns {number | undefined} as the native side wants it
- */
-function checkSync(sync) {
-  if (sync === undefined) return undefined;
-  if (sync === 'os') return SYNC_OS;
-  if (sync === 'always') return SYNC_ALWAYS;
-  if (sync === null || typeof sync !== 'object') throw expected('sync', sync, "'os', 'always' or { intervalMs }");
-  const { intervalMs } = checkOptions(sync, ['intervalMs']);
-  if (intervalMs === undefined) throw expected('sync', sync, "'os', 'always' or { intervalMs }");
-  return checkInteger('sync.intervalMs', intervalMs, 1, SYNC_INTERVAL_MS_MAX);
-}
-
-/** Settings that are integers, with their ranges. */
-const INTEGER_RANGES = {
-  cacheBytes: [0, 2 ** 40],
-  writeBufferBytes: [64 * 1024, 2 ** 30],
-  frozenMemtablesMax: [1, 16],
-  blockBytes: [512, 2 ** 20],
-  filterBitsPerKey: [0, 32],
-  logSegmentBytes: [64 * 1024, 2 ** 32],
-  logBytesMax: [64 * 1024, 2 ** 40],
-  tableBytesMax: [64 * 1024, 2 ** 30],
-  kvBytesMax: [256 * 1024, Number.MAX_SAFE_INTEGER],
-  seriesRetentionMs: [1, TTL_MS_MAX],
-  seriesBucketMs: [60_000, TTL_MS_MAX],
-};
-
-const OPEN_OPTIONS = [
-  'path', 'memory', 'createIfMissing', 'readOnly', 'sync', 'compression', 'kvTtlMs', 'seriesTtlMs', ...Object.keys(INTEGER_RANGES),
-  'valueEncoding', 'keyEncoding', 'logger',
-];
-
-/** What has no number of its own among the times to live. */
-const NEVER = -1;
-
-/**
- * @param {any} options
- * @returns {string | undefined} an absolute path: the working directory may change before the directory is opened, and after
- */
-function checkPlace({ path: place, memory }) {
-  if (checkBoolean('memory', memory)) {
-    if (place !== undefined) throw invalid('path', 'a database in memory has none');
-    return undefined;
-  }
-  return checkDirectory('path', place, 'the path of a directory, or memory: true');
-}
-
-/**
- * @param {string} name
- * @param {any} place
- * @param {string} [wanted]
- * @returns {string} an absolute path
- */
-function checkDirectory(name, place, wanted = 'the path of a directory') {
-  if (typeof place !== 'string' || place === '' || place.includes('\0')) throw expected(name, place, wanted);
-  return path.resolve(place);
-}
-
-/**
- * @param {string} name
- * @param {any} ttl
- * @returns {number | undefined} as the native side wants it
- */
-function checkDefaultTtl(name, ttl) {
-  if (ttl === 'never') return NEVER;
-  if (ttl !== undefined && !(Number.isSafeInteger(ttl) && ttl >= 1 && ttl <= TTL_MS_MAX)) {
-    throw expected(name, ttl, `an integer from 1 to ${TTL_MS_MAX}, or 'never'`);
-  }
-  return ttl;
-}
-
-/** @param {any} logger */
-function checkLogger(logger) {
-  if (logger === undefined) return undefined;
-  const isOne = logger !== null && typeof logger === 'object'
-    && ['error', 'warn', 'info', 'debug'].every((level) => typeof logger[level] === 'function');
-  if (!isOne) throw expected('logger', logger, 'an object with functions error, warn, info and debug');
-  return logger;
-}
-
-/** @param {any} options */
-function checkIntegers(options) {
-  const ranges = Object.entries(INTEGER_RANGES);
-  return Object.fromEntries(ranges.map(([name, [min, max]]) => [name, checkInteger(name, options[name], min, max)]));
-}
-
-/**
  * @param {any} options
  * @param {string} name
  * @param {boolean} otherwise
  */
 function checkFlag(options, name, otherwise) {
   return options[name] === undefined ? otherwise : checkBoolean(name, options[name]);
-}
-
-/**
- * @param {any} target path, or options
- */
-function checkOpen(target) {
-  const options = checkOptions(typeof target === 'string' ? { path: target } : target, OPEN_OPTIONS);
-  const { compression, sync, valueEncoding, keyEncoding } = options;
-  if (checkBoolean('readOnly', options.readOnly) && options.memory) {
-    throw invalid('readOnly', 'a new database in memory has nothing to read');
-  }
-  return {
-    native: {
-      path: checkPlace(options),
-      createIfMissing: checkFlag(options, 'createIfMissing', true),
-      readOnly: checkFlag(options, 'readOnly', false),
-      syncIntervalMs: checkSync(sync),
-      compress: compression === undefined ? undefined : checkChoice('compression', compression, ['lz4', 'none'], 'lz4') === 'lz4',
-      kvTtlMs: checkDefaultTtl('kvTtlMs', options.kvTtlMs),
-      seriesTtlMs: checkDefaultTtl('seriesTtlMs', options.seriesTtlMs),
-      ...checkIntegers(options),
-    },
-    logger: checkLogger(options.logger),
-    valueEncoding: checkValueEncoding(valueEncoding, 'any'),
-    keyEncoding: checkKeyEncoding(keyEncoding, 'utf8'),
-  };
 }
 
 /**
@@ -330,6 +207,6 @@ function checkDuration(name, milliseconds) {
 }
 
 module.exports = {
-  checkBoolean, checkChoice, checkDirectory, checkDuration, checkExpiry, checkFlag, checkGiven, checkKeyEncoding, checkLimit,
-  checkOpen, checkOptions, checkSignal, checkTimestamp, checkValueEncoding, expected, throwIfAborted,
+  checkBoolean, checkChoice, checkDuration, checkExpiry, checkFlag, checkGiven, checkInteger, checkKeyEncoding, checkLimit, checkOptions,
+  checkSignal, checkTimestamp, checkValueEncoding, expected, throwIfAborted,
 };

@@ -46,7 +46,7 @@ class Session {
 
   /**
    * @param {any} module the native one
-   * @param {ReturnType<typeof import('./options.js').checkOpen>} settings
+   * @param {ReturnType<typeof import('./open_options.js').checkOpen>} settings
    */
   static async open(module, settings) {
     // Before the database is opened: opening has things to say, too.
@@ -61,7 +61,7 @@ class Session {
 
   /**
    * @param {any} module
-   * @param {ReturnType<typeof import('./options.js').checkOpen>} settings
+   * @param {ReturnType<typeof import('./open_options.js').checkOpen>} settings
    * @param {() => void} detachLogger
    */
   static async #open(module, { native: options, ...encodings }, detachLogger) {

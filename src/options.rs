@@ -2,7 +2,8 @@
 
 use crate::maintenance::Scheduler;
 use flowdb_engine::{Compression, Error, Result, SyncMode};
-use flowdb_store::{Store, StoreHandle, StoreOptions, Ttl};
+use flowdb_store::{SeriesRetention, Store, StoreHandle, StoreOptions, Ttl};
+use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 use std::path::Path;
 use std::sync::Arc;
@@ -47,6 +48,29 @@ pub struct OpenOptions {
     pub series_retention_ms: Option<i64>,
     /// Time span whose points go together.
     pub series_bucket_ms: Option<i64>,
+    /// The same by what keys begin with.
+    pub series_retention: Option<Vec<RetentionRule>>,
+}
+
+/// How long series whose keys begin with a prefix are kept.
+#[napi(object)]
+pub struct RetentionRule {
+    /// The prefix.
+    pub prefix: Buffer,
+    /// Age at which points go; -1 for never.
+    pub keep_ms: i64,
+    /// Time span whose points go together.
+    pub bucket_ms: Option<i64>,
+}
+
+impl RetentionRule {
+    fn to_store(&self) -> Result<SeriesRetention> {
+        Ok(SeriesRetention {
+            prefix: self.prefix.to_vec(),
+            keep_ms: u64::try_from(self.keep_ms).ok(),
+            bucket_ms: number("seriesRetention.bucketMs", self.bucket_ms)?,
+        })
+    }
 }
 
 impl OpenOptions {
@@ -70,9 +94,17 @@ impl OpenOptions {
             series_ttl: self.series_ttl_ms.map(ttl),
             series_retention_ms: number("seriesRetentionMs", self.series_retention_ms)?,
             series_bucket_ms: number("seriesBucketMs", self.series_bucket_ms)?,
+            series_retention: self.series_retention()?,
             waker: Some(Arc::new(Scheduler)),
             ..StoreOptions::default()
         })
+    }
+}
+
+impl OpenOptions {
+    fn series_retention(&self) -> Result<Option<Vec<SeriesRetention>>> {
+        let rules = self.series_retention.as_deref();
+        rules.map(|rules| rules.iter().map(RetentionRule::to_store).collect()).transpose()
     }
 }
 

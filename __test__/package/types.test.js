@@ -51,7 +51,7 @@ export async function records(): Promise<number> {
   console.log(isNew, first, visits, big, user.n, wasSet, hottest, written, hits, latencies.write.p99Ms, clean, report.lost[0]?.keys);
   // @ts-expect-error it needs to know what to work out
   await db.series.aggregate({ prefix: 'sensor' });
-  await open({ memory: true, kvTtlMs: 'never', seriesRetentionMs: 5, logger: { error() {}, warn() {}, info() {}, debug() {} } });
+  await open({ memory: true, kvTtlMs: 'never', seriesRetentionMs: 5, seriesRetention: [{ prefix: 'a', ms: 5, bucketMs: 60_000 }, { prefix: Buffer.from('b'), ms: 'never' }], logger: { error() {}, warn() {}, info() {}, debug() {} } });
   // @ts-expect-error a unit is missing
   await open({ memory: true, kvTtl: 5 });
   // @ts-expect-error a number is not a key

@@ -178,8 +178,8 @@ impl Db {
         self.0.check_open()?;
         let mut read = source_options(options);
         let horizon = tree.horizon(|| self.now_of(options));
-        if let Some(horizon) = horizon {
-            read.property = Some(horizon.clamp(read.property));
+        if let Some(horizon) = &horizon {
+            read.property = Some(horizon.clamp(read.property, (&bounds.0, &bounds.1)));
         }
         let runs = view.runs((&bounds.0, &bounds.1), read);
         let cursor = MergeCursor::new(runs.cursors);

@@ -72,7 +72,7 @@ pub use options::{
 };
 pub use repair::{LogRepair, RepairOptions, RepairOrder, RepairReport, repair};
 pub use resources::{ResourceLimits, Resources};
-pub use retention::Retention;
+pub use retention::{Retention, RetentionRules};
 pub use snapshot::Snapshot;
 pub use stats::{CacheStats, Histogram, Latencies, ResourceStats, Stats, Totals, TreeStats};
 pub use verify::{Affected, Note, Problem, Report, VerifyOptions, verify};

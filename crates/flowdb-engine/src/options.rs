@@ -6,7 +6,7 @@ use crate::events::EventListener;
 use crate::executor::{Executor, NoExecutor};
 use crate::key::{Sequence, TreeId};
 use crate::resources::{ResourceLimits, Resources};
-use crate::retention::Retention;
+use crate::retention::RetentionRules;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -93,14 +93,15 @@ pub struct TreeOptions {
     /// for no such values. A read of one costs one access to its file more; a change concerns what is flushed or compacted from
     /// then on. Default 64 KiB, from 1 KiB to 256 MiB.
     pub separated_value_bytes_min: Option<usize>,
-    /// How long entries are kept, by the time that `block_property` finds in their keys. Default: for ever. Not together with `bytes_max`.
+    /// How long entries are kept, by the time that `block_property` finds in their keys, and by what the keys begin with. Default: for ever. Not
+    /// together with `bytes_max`.
     ///
     /// What is older is not seen by reads that begin, be they of a snapshot or not; iterators in use go on. Entries are written to tables apart by their
-    /// time, in steps of [`Retention::bucket`], so that they go without being read or rewritten. What is gone stays so: where tables
+    /// time, in steps of [`crate::Retention::bucket`], so that they go without being read or rewritten. What is gone stays so: where tables
     /// still hold something as old, which is so for those that were written without a retention, that is not seen either, nor is what is
     /// written there later, even if the tree is opened with a longer retention or none, until [`crate::Db::compact`] and another opening. A clock that
     /// is set far ahead makes everything too old. Such a tree takes no [`crate::Draft`].
-    pub retention: Option<Retention>,
+    pub retention: RetentionRules,
 }
 
 impl TreeOptions {
@@ -117,7 +118,7 @@ impl TreeOptions {
             block_property: |_| None,
             bytes_max: None,
             separated_value_bytes_min: Some(64 << 10),
-            retention: None,
+            retention: RetentionRules::default(),
         }
     }
 
@@ -209,8 +210,8 @@ impl Options {
             if let Some(bytes) = tree.separated_value_bytes_min {
                 check("separated_value_bytes_min", bytes as u64, 1 << 10, 256 << 20)?;
             }
-            tree.retention.map_or(Ok(()), |retention| retention.validate())?;
-            if tree.retention.is_some() && tree.bytes_max.is_some() {
+            tree.retention.validate()?;
+            if tree.retention.is_any() && tree.bytes_max.is_some() {
                 return Err(Error::invalid("bytes_max and retention exclude each other"));
             }
         }

@@ -5,7 +5,7 @@ use crate::flush::NewTable;
 use crate::inner::Inner;
 use crate::iter::RangeDelete;
 use crate::key::Sequence;
-use crate::retention::Bucket;
+use crate::retention::{Bucket, Retention};
 use crate::separate::Output;
 use crate::tree::{Levels, Shelves, Tree};
 
@@ -33,20 +33,33 @@ impl<'a> Outputs<'a> {
 
     /// The table for the entries of `key`.
     pub(crate) fn table(&mut self, key: &[u8]) -> Result<&mut NewTable> {
-        let options = &self.tree.options;
-        let time = options.retention.and_then(|_| (options.block_property)(key));
-        let is_same = |(bucket, _): &(Option<Bucket>, NewTable)| match (bucket, time) {
-            (Some(bucket), Some(time)) => bucket.contains(time),
-            (bucket, time) => bucket.is_none() && time.is_none(),
+        let kept = self.kept(key);
+        let is_same = |(bucket, _): &(Option<Bucket>, NewTable)| match (bucket, kept) {
+            (Some(bucket), Some((retention, time))) => {
+                // Where all keys have the same retention, a bucket that holds the time is the one.
+                bucket.contains(time) && (!self.has_rules() || retention.bucket_of(time) == *bucket)
+            }
+            (bucket, kept) => bucket.is_none() && kept.is_none(),
         };
         if !self.tables.get(self.last).is_some_and(is_same) {
-            self.last = self.index_for(self.bucket_for(time))?;
+            self.last = self.index_for(self.bucket_for(kept))?;
         }
         Ok(&mut self.tables[self.last].1)
     }
 
-    fn bucket_for(&self, time: Option<i64>) -> Option<Bucket> {
-        let bucket = self.tree.options.retention?.bucket_of(time?);
+    /// How long `key` is kept, and its time; `None` for ever.
+    fn kept(&self, key: &[u8]) -> Option<(Retention, i64)> {
+        let options = &self.tree.options;
+        Some((options.retention.at(key)?, (options.block_property)(key)?))
+    }
+
+    fn has_rules(&self) -> bool {
+        self.tree.options.retention.digest().is_some()
+    }
+
+    fn bucket_for(&self, kept: Option<(Retention, i64)>) -> Option<Bucket> {
+        let (retention, time) = kept?;
+        let bucket = retention.bucket_of(time);
         let is_begun = |bucket| self.tables.iter().any(|(other, _)| *other == Some(bucket));
         let is_new = |(bucket, _): &&(Option<Bucket>, _)| {
             bucket.is_some_and(|bucket| !self.shelves.has_bucket(bucket))

@@ -88,7 +88,8 @@ impl Inner {
     pub(crate) fn next_due(&self, workshop: &Workshop) -> Option<Duration> {
         let clock = &self.options.clock;
         let expiries = self.trees.iter().filter_map(|tree| next_expiry(&tree.view().shelves, self.now()));
-        let expiry = expiries.chain(self.trees.iter().filter_map(next_retirement)).min().map(|time| {
+        let retirements = self.trees.iter().filter_map(|tree| next_retirement(tree, self.now()));
+        let expiry = expiries.chain(retirements).min().map(|time| {
             let micros = time.saturating_sub(self.now()).max(1);
             Duration::from_micros(micros.unsigned_abs()).min(LOOK_AT_CLOCK)
         });

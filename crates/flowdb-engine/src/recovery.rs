@@ -11,6 +11,7 @@ use crate::inner::{Inner, Version};
 use crate::key::{Sequence, TreeId};
 use crate::maintenance::Workshop;
 use crate::options::Options;
+use crate::retention::ByKey;
 use crate::snapshot::Snapshots;
 use crate::stats::Telemetry;
 use crate::tree::{Garbage, LiveTable, Shelves, Tree};
@@ -181,7 +182,7 @@ pub(crate) fn assemble(
         if tree.bytes_max.is_some() && shelves.has_buckets() {
             return Err(Error::invalid(format!("bytes_max: tree \"{}\" has had a retention", tree.name)));
         }
-        let forgotten = state.forgotten.get(&tree.id).copied().unwrap_or(i64::MIN);
+        let forgotten = state.forgotten.get(&tree.id).cloned().unwrap_or(ByKey::all(i64::MIN));
         trees.push(Tree::new(tree.clone(), shelves, state.oldest_log, forgotten));
     }
     let snapshots = Arc::new(Snapshots::new(Arc::clone(&options.clock), Arc::clone(&bell)));
@@ -315,9 +316,12 @@ impl Inner {
         let new = self.options.trees.iter().filter(|tree| !known.contains_key(&tree.id));
         let edit = new.fold(edit, |edit, tree| edit.tree(tree.id, &tree.name));
         let edit = self.without_unused_values(edit)?;
-        let clean: Vec<_> = self.trees.iter().filter(|tree| tree.has_dropped_all_forgotten()).collect();
-        self.record(&clean.iter().fold(edit, |edit, tree| edit.forgotten(tree.options.id, i64::MIN)))?;
-        clean.iter().for_each(|tree| tree.forget_before(i64::MIN, 0));
+        let less: Vec<_> =
+            self.trees.iter().filter_map(|tree| Some((tree, tree.still_forgotten()?))).collect();
+        self.record(
+            &less.iter().fold(edit, |edit, (tree, left)| edit.forgotten(tree.options.id, left.clone())),
+        )?;
+        less.into_iter().for_each(|(tree, left)| tree.forget_before(left, 0));
         Ok(())
     }
 

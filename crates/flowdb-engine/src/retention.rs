@@ -1,7 +1,16 @@
 //! How long a tree keeps what it is given, by the time that is in its keys.
 
+mod by_key;
+mod rules;
+
+pub(crate) use by_key::ByKey;
+pub use rules::RetentionRules;
+
 use crate::error::{Error, Result};
 use crate::options::{BlockProperty, check};
+use bytes::Bytes;
+use std::ops::Bound;
+use std::sync::Arc;
 
 /// A time span that no clock exceeds, and that can be added to without care.
 const SPAN_MAX: u64 = 1 << 60;
@@ -78,24 +87,65 @@ impl Bucket {
     }
 }
 
-/// The time before which nothing counts.
-#[derive(Debug, Clone, Copy)]
+/// The time before which nothing counts, by key.
+#[derive(Debug, Clone)]
 pub(crate) struct Horizon {
     pub(crate) property: BlockProperty,
-    pub(crate) first: i64,
+    /// What is too old at a moment does not count, by these rules.
+    pub(crate) seen: Option<(RetentionRules, i64)>,
+    /// Nor does what is older than this.
+    pub(crate) forgotten: Arc<ByKey<i64>>,
 }
 
 impl Horizon {
     /// True if the entries of `key` are too old.
     pub(crate) fn hides(&self, key: &[u8]) -> bool {
-        (self.property)(key).is_some_and(|time| time < self.first)
+        (self.property)(key).is_some_and(|time| time < self.first_of(key))
     }
 
-    /// The part of an interval of times that lies within.
-    pub(crate) fn clamp(&self, wanted: Option<(i64, i64)>) -> (i64, i64) {
-        let (first, last) = wanted.unwrap_or((i64::MIN, i64::MAX));
-        (first.max(self.first), last)
+    fn first_of(&self, key: &[u8]) -> i64 {
+        let seen = self.seen.as_ref().and_then(|(rules, now)| Some(rules.at(key)?.oldest_seen(*now)));
+        seen.unwrap_or(i64::MIN).max(self.forgotten.at(key))
     }
+
+    /// The part of an interval of times that lies within for some key between the bounds.
+    pub(crate) fn clamp(
+        &self,
+        wanted: Option<(i64, i64)>,
+        bounds: (&Bound<Bytes>, &Bound<Bytes>),
+    ) -> (i64, i64) {
+        let (first, last) = wanted.unwrap_or((i64::MIN, i64::MAX));
+        (first.max(self.first_between(bounds)), last)
+    }
+
+    /// The earliest time that counts for some key between the bounds.
+    fn first_between(&self, (start, end): (&Bound<Bytes>, &Bound<Bytes>)) -> i64 {
+        let start: &[u8] = match start {
+            Bound::Included(key) | Bound::Excluded(key) => key,
+            Bound::Unbounded => &[],
+        };
+        let forgotten = lowest(&self.forgotten, start, end, |before| before);
+        let seen = self.seen.as_ref().map(|(rules, now)| {
+            let oldest_seen =
+                |retention: Option<Retention>| retention.map_or(i64::MIN, |it| it.oldest_seen(*now));
+            lowest(rules.by_key(), start, end, oldest_seen)
+        });
+        forgotten.max(seen.unwrap_or(i64::MIN))
+    }
+}
+
+fn lowest<T: Copy + PartialEq>(
+    by_key: &ByKey<T>,
+    start: &[u8],
+    end: &Bound<Bytes>,
+    time: impl Fn(T) -> i64,
+) -> i64 {
+    let last = by_key.steps().last().map_or(&[][..], |(key, _)| key);
+    let end: &[u8] = match end {
+        Bound::Included(key) | Bound::Excluded(key) => key,
+        Bound::Unbounded => last,
+    };
+    by_key.within(start, end).map(time).min().unwrap_or(i64::MIN)
 }
 
 #[cfg(test)]

@@ -19,8 +19,9 @@ use disk::Disk;
 use flowdb_engine::fs::{FileSystem, MemoryFileSystem};
 use flowdb_engine::{
     Condition, Db, DbIterator, ErrorKind, Maintenance, ManualClock, Options, ReadOptions, Retention,
-    Snapshot, VerifyOptions, WriteOptions, verify,
+    RetentionRules, Snapshot, VerifyOptions, WriteOptions, verify,
 };
+use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,14 +42,14 @@ fn key(series: u8, time: i64) -> Vec<u8> {
     [&[series][..], &time.to_be_bytes()].concat()
 }
 
-fn options(clock: &Arc<ManualClock>, retention: Option<Retention>) -> Options {
+fn options(clock: &Arc<ManualClock>, retention: impl Into<RetentionRules>) -> Options {
     let mut options = small_options(clock);
     options.trees[0].block_property = time_of;
-    options.trees[0].retention = retention;
+    options.trees[0].retention = retention.into();
     options
 }
 
-fn open_kept(fs: &Arc<dyn FileSystem>, clock: &Arc<ManualClock>, retention: Option<Retention>) -> Db {
+fn open_kept(fs: &Arc<dyn FileSystem>, clock: &Arc<ManualClock>, retention: impl Into<RetentionRules>) -> Db {
     Db::open(Arc::clone(fs), Path::new(DIR), options(clock, retention)).unwrap()
 }
 
@@ -301,6 +302,149 @@ fn a_change_that_was_forgotten_is_a_conflict_once() {
     attempt(&db.snapshot()).unwrap();
 }
 
+/// Series by their number: see [`fill`].
+fn by_series(otherwise: Option<Retention>, by_series: &[(u8, Option<Retention>)]) -> RetentionRules {
+    let by_prefix: Vec<_> = by_series.iter().map(|(series, retention)| (vec![*series], *retention)).collect();
+    RetentionRules::new(otherwise, &by_prefix).unwrap()
+}
+
+const LONG: Retention = Retention { keep: 1_000, bucket: 100 };
+
+fn times_of(db: &Db, series: u8) -> Vec<i64> {
+    let found = all(db, ReadOptions::default());
+    found.iter().filter(|(key, _)| key[0] == series).filter_map(|(key, _)| time_of(key)).collect()
+}
+
+#[test]
+fn each_prefix_has_its_own_retention_and_its_buckets_go_without_a_byte_of_them_read_or_written() {
+    let disk = Disk::new();
+    let fs: Arc<dyn FileSystem> = Arc::new(disk.clone());
+    let clock = Arc::new(ManualClock::new(99));
+    // The first and the last series have the same, and lie around another.
+    let rules = by_series(Some(KEEP), &[(2, Some(LONG))]);
+    let db = open_kept(&fs, &clock, rules.clone());
+    for _ in 0..6 {
+        fill(&db, 0..100);
+        db.flush().unwrap();
+    }
+    settle(&db);
+    db.compact(TREES[0]).unwrap();
+    assert_eq!(tables(&db), 10 + 1);
+    clock.set(139);
+    assert!(matches!(settle(&db), Maintenance::Later(_)));
+    let before = db.stats();
+    for (now, left) in [(145, 7), (150, 6), (175, 4), (199, 2), (230, 1), (1_099, 1), (1_100, 0)] {
+        clock.set(now);
+        let read = disk.read();
+        settle(&db);
+        assert_eq!(disk.read(), read, "at {now}");
+        assert_eq!((tables(&db), disk.count(".table")), (left, left), "at {now}");
+        assert_eq!(times_of(&db, 1), ((now - 100).min(100)..100).collect::<Vec<_>>());
+        assert_eq!(times_of(&db, 3), times_of(&db, 1));
+        assert_eq!(times_of(&db, 2), ((now - 1_000).max(0)..100).collect::<Vec<_>>());
+    }
+    let after = db.stats();
+    assert_eq!(after.totals.flush_bytes_written, before.totals.flush_bytes_written);
+    assert_eq!(after.totals.compaction_bytes_written, before.totals.compaction_bytes_written);
+    drop(db);
+    assert_sound(&fs, &clock);
+}
+
+#[test]
+fn what_is_kept_for_ever_stays_beside_what_is_not() {
+    let (fs, clock) = (memory(), Arc::new(ManualClock::new(99)));
+    let db = open_kept(&fs, &clock, by_series(Some(KEEP), &[(2, None)]));
+    fill(&db, 0..100);
+    db.flush().unwrap();
+    clock.set(1_000_000);
+    settle(&db);
+    assert_eq!((times_of(&db, 1), times_of(&db, 2).len(), times_of(&db, 3)), (vec![], 100, vec![]));
+    assert_eq!((tables(&db), db.stats().trees[0].table_entries), (1, 100));
+    clock.advance(Duration::from_secs(10));
+    assert_eq!(settle(&db), Maintenance::Idle, "nothing is ever due again");
+}
+
+#[test]
+fn a_table_that_series_of_different_retentions_share_is_rewritten_once_enough_has_passed() {
+    let (fs, clock) = (memory(), Arc::new(ManualClock::new(99)));
+    let wide = |keep| Some(Retention { keep, bucket: 100 });
+    let db = open_kept(&fs, &clock, by_series(None, &[(1, wide(200)), (2, wide(400)), (3, wide(10_000))]));
+    fill(&db, 0..100);
+    db.flush().unwrap();
+    settle(&db);
+    let entries = || db.stats().trees[0].table_entries;
+    for (now, left) in [(299, 300), (300, 200), (499, 200), (500, 100), (10_099, 100), (10_100, 0)] {
+        clock.set(now);
+        let rewritten = db.stats().totals.compaction_bytes_written;
+        settle(&db);
+        assert_eq!(entries(), left, "at {now}");
+        let rewritten = db.stats().totals.compaction_bytes_written - rewritten;
+        assert_eq!(rewritten > 0, [300, 500].contains(&now), "at {now}");
+    }
+    drop(db);
+    assert_sound(&fs, &clock);
+}
+
+#[test]
+fn what_one_prefix_has_forgotten_stays_so_and_the_others_have_forgotten_nothing() {
+    let (fs, clock) = (memory(), Arc::new(ManualClock::new(159)));
+    written_before(&fs, &clock);
+    let db = open_kept(&fs, &clock, by_series(None, &[(3, Some(KEEP))]));
+    // Too little for the table to be rewritten: a third of the entries, of which a fourth has passed. It does not know, and so is.
+    settle(&db);
+    drop(db);
+    for retention in [by_series(None, &[]), by_series(None, &[(2, Some(LONG))])] {
+        let db = open_kept(&fs, &clock, retention);
+        write(&db, &[put(3, 30, b"late")]);
+        let history: Vec<_> = (0..200).filter(|time| *time != 120).collect();
+        assert_eq!((times_of(&db, 1), times_of(&db, 2)), ((190..200).collect(), history));
+        assert_eq!(
+            times_of(&db, 3).into_iter().filter(|time| *time != 30).collect::<Vec<_>>(),
+            (50..200).collect::<Vec<_>>()
+        );
+    }
+}
+
+#[test]
+fn a_delete_that_went_with_its_bucket_brings_nothing_back_under_other_rules() {
+    let (fs, clock) = (memory(), Arc::new(ManualClock::new(60)));
+    let db = open_kept(&fs, &clock, None);
+    fill(&db, 0..400);
+    db.flush().unwrap();
+    drop(db);
+    // The delete is in a bucket, what it hides in a table of before.
+    let db = open_kept(&fs, &clock, by_series(None, &[(1, Some(KEEP))]));
+    write(&db, &[Write::Delete { tree: TREES[0], key: key(1, 5) }]);
+    db.flush().unwrap();
+    clock.set(115);
+    settle(&db);
+    drop(db);
+    for rules in
+        [by_series(None, &[(1, Some(LONG))]), by_series(None, &[(2, Some(KEEP))]), by_series(None, &[])]
+    {
+        let db = open_kept(&fs, &clock, rules);
+        assert_eq!(times_of(&db, 1), (10..400).collect::<Vec<_>>());
+        assert_eq!(times_of(&db, 3), (0..400).collect::<Vec<_>>());
+        drop(db);
+        assert_sound(&fs, &clock);
+    }
+}
+
+#[test]
+fn a_scan_within_a_prefix_leaves_out_what_that_prefix_does_not_show() {
+    let (fs, clock) = (memory(), Arc::new(ManualClock::new(99)));
+    let db = open_kept(&fs, &clock, by_series(None, &[(1, Some(KEEP)), (2, Some(LONG))]));
+    fill(&db, 0..100);
+    db.flush().unwrap();
+    clock.set(180);
+    let from_to = |from: u8, to: u8| {
+        let bounds = (Bound::Included(vec![from].into()), Bound::Excluded(vec![to].into()));
+        let mut iter = db.iter(TREES[0], bounds, ReadOptions::default()).unwrap();
+        collect_forward(&mut iter).unwrap().len()
+    };
+    assert_eq!((from_to(1, 2), from_to(2, 3), from_to(3, 4), from_to(1, 4)), (20, 100, 100, 220));
+}
+
 #[test]
 fn what_does_not_go_together_with_a_retention_is_refused() {
     let (fs, clock) = (memory(), Arc::new(ManualClock::new(50)));
@@ -329,10 +473,11 @@ struct Run {
     fs: Arc<dyn FileSystem>,
     clock: Arc<ManualClock>,
     db: Db,
-    retention: Option<Retention>,
+    /// Of each series.
+    retention: [Option<Retention>; 4],
     model: Model,
-    /// What is older may have been forgotten.
-    kept_from: i64,
+    /// What is older may have been forgotten, in each series.
+    kept_from: [i64; 4],
     snapshots: Vec<(Snapshot, Model)>,
     iterators: Vec<(DbIterator, Entries)>,
     random: Random,
@@ -343,14 +488,14 @@ struct Run {
 impl Run {
     fn new(seed: u64) -> Self {
         let (fs, clock) = (memory(), Arc::new(ManualClock::new(1_000)));
-        let retention = Some(Retention { keep: 200, bucket: 25 });
+        let retention = [Some(Retention { keep: 200, bucket: 25 }); 4];
         Run {
-            db: open_kept(&fs, &clock, retention),
+            db: open_kept(&fs, &clock, retention[0]),
             fs,
             clock,
             retention,
             model: Model::default(),
-            kept_from: i64::MIN,
+            kept_from: [i64::MIN; 4],
             snapshots: Vec::new(),
             iterators: Vec::new(),
             random: Random::new(seed),
@@ -379,9 +524,12 @@ impl Run {
             }
             _ => self.write(),
         }
-        if let Some(Retention { keep, bucket }) = self.retention {
-            let seen = self.db.now() - keep as i64;
-            self.kept_from = self.kept_from.max(seen - seen.rem_euclid(bucket as i64));
+        let now = self.db.now();
+        for (retention, kept_from) in self.retention.iter().zip(&mut self.kept_from) {
+            if let Some(Retention { keep, bucket }) = *retention {
+                let seen = now - keep as i64;
+                *kept_from = (*kept_from).max(seen - seen.rem_euclid(bucket as i64));
+            }
         }
         if self.random.one_in(8) {
             self.check();
@@ -440,14 +588,23 @@ impl Run {
         }
         self.db = open_kept(&memory(), &self.clock, None);
         assert_sound(&self.fs, &self.clock);
-        self.retention = match self.random.below(5) {
-            0 => None,
-            width => Some(Retention {
-                keep: 150 + self.random.below(200),
-                bucket: [7, 10, 25, 300][width as usize - 1],
-            }),
-        };
-        self.db = open_kept(&self.fs, &self.clock, self.retention);
+        self.retention = [self.any_retention(); 4];
+        let mut by_prefix = Vec::new();
+        for series in 0..self.retention.len() {
+            if self.random.one_in(3) {
+                self.retention[series] = self.any_retention();
+                by_prefix.push((series as u8, self.retention[series]));
+            }
+        }
+        let otherwise = (0..4).find(|series| by_prefix.iter().all(|(other, _)| other != series));
+        let otherwise = otherwise.and_then(|series| self.retention[usize::from(series)]);
+        self.db = open_kept(&self.fs, &self.clock, by_series(otherwise, &by_prefix));
+    }
+
+    fn any_retention(&mut self) -> Option<Retention> {
+        let width = self.random.below(5) as usize;
+        let bucket = *[7, 10, 25, 300].get(width)?;
+        Some(Retention { keep: 150 + self.random.below(200), bucket })
     }
 
     fn check(&mut self) {
@@ -478,13 +635,16 @@ impl Run {
     /// What is found is as in the model, and not too old; what is missing is too old, or may have been forgotten. Says how much is missing.
     fn compare(&self, found: &[(Vec<u8>, Vec<u8>)], model: &Model) -> usize {
         let now = self.db.now();
-        let seen = self.retention.map_or(i64::MIN, |retention| now - retention.keep as i64);
+        let seen = |key: &[u8]| {
+            self.retention[usize::from(key[0])].map_or(i64::MIN, |retention| now - retention.keep as i64)
+        };
         let expected = model.range(TREES[0], &EVERYTHING, now);
         for (key, value) in found {
             assert_eq!(model.get(TREES[0], key, now), Some(&value[..]), "{key:?} is as it was written last");
-            assert!(time_of(key).is_none_or(|time| time >= seen), "{key:?} is too old");
+            assert!(time_of(key).is_none_or(|time| time >= seen(key)), "{key:?} is too old");
         }
-        let must_be_there = |key: &[u8]| time_of(key).is_none_or(|time| time >= seen.max(self.kept_from));
+        let first = |key: &[u8]| seen(key).max(self.kept_from[usize::from(key[0])]);
+        let must_be_there = |key: &[u8]| time_of(key).is_none_or(|time| time >= first(key));
         for (key, _) in expected.iter().filter(|(key, _)| must_be_there(key)) {
             assert!(found.binary_search_by(|(other, _)| other.cmp(key)).is_ok(), "{key:?} is missing");
         }

@@ -30,7 +30,7 @@ pub use batch::RecordBatch;
 pub use care::{destroy, repair, verify};
 pub use conditional::Patch;
 pub use id::{RecordId, Shape};
-pub use options::StoreOptions;
+pub use options::{SeriesRetention, StoreOptions};
 pub use range::KeyRange;
 pub use reader::Snapshot;
 pub use record::{Form, Record, RecordRef};

@@ -1,11 +1,14 @@
 //! Settings of a store: meaning, unit, default, allowed range. A setting that does nothing does not exist.
 
 mod json;
+mod retention;
+
+pub use retention::SeriesRetention;
 
 use crate::keyspace::{DOCUMENTS, KV, SERIES};
 use crate::store::Waker;
 use crate::ttl::{TTL_MS_MAX, Ttl};
-use flowdb_engine::{Clock, Compression, Error, Options, Result, Retention, SyncMode, SystemClock};
+use flowdb_engine::{Clock, Compression, Error, Options, Result, SyncMode, SystemClock};
 use std::sync::Arc;
 
 /// Settings of a store. `None` stands for the default, or for what the store was opened with if it is open already.
@@ -55,8 +58,11 @@ pub struct StoreOptions {
     /// which a TTL does not give.
     pub series_retention_ms: Option<u64>,
     /// Time span whose points go together once all of it is older than `series_retention_ms`. Default a tenth of that, but at least one hour; in
-    /// milliseconds, from 1 minute to [`crate::TTL_MS_MAX`], at least a 256th of it. Without effect where there is no retention.
+    /// milliseconds, from 1 minute to [`crate::TTL_MS_MAX`], at least a 256th of it. Not without `series_retention_ms`.
     pub series_bucket_ms: Option<u64>,
+    /// For series whose keys begin with a prefix, in the place of `series_retention_ms`; the longest prefix of a key counts. At most 256, each prefix
+    /// once, in any order. Default: none.
+    pub series_retention: Option<Vec<SeriesRetention>>,
     /// Where the time comes from. Default: the machine.
     pub clock: Arc<dyn Clock>,
     /// Whom to tell that there is maintenance to do; `None` if the caller looks after it by itself.
@@ -83,6 +89,7 @@ impl Default for StoreOptions {
             series_ttl: None,
             series_retention_ms: None,
             series_bucket_ms: None,
+            series_retention: None,
             clock: Arc::new(SystemClock::default()),
             waker: None,
         }
@@ -118,6 +125,7 @@ impl StoreOptions {
             let ms = interval.as_millis();
             return Err(Error::invalid(format!("sync.intervalMs is {ms}; allowed are 1 to 3600000")));
         }
+        retention::validate(self)?;
         self.kv_ttl.map_or(Ok(()), |ttl| ttl.check_default("kvTtlMs"))?;
         self.series_ttl.map_or(Ok(()), |ttl| ttl.check_default("seriesTtlMs"))
     }
@@ -172,10 +180,7 @@ impl Settings {
         if let Some(bytes_max) = given.kv_bytes_max {
             limit(engine, bytes_max);
         }
-        if let Some(keep_ms) = given.series_retention_ms {
-            let default = (keep_ms / BUCKETS).max(BUCKET_MS_MIN);
-            retain(engine, keep_ms, *given.series_bucket_ms.get_or_insert(default))?;
-        }
+        retention::apply(&mut given, engine)?;
         if engine.log_bytes_max < engine.log_segment_bytes {
             return Err(Error::invalid(format!(
                 "logBytesMax is {}; allowed is at least logSegmentBytes, which is {}",
@@ -223,28 +228,6 @@ fn limit(engine: &mut Options, bytes_max: u64) {
     }
 }
 
-/// Buckets that a retention is parted into, if nothing else is asked for.
-const BUCKETS: u64 = 10;
-/// Less is not worth tables of its own.
-const BUCKET_MS_MIN: u64 = 60 * 60 * 1_000;
-
-/// Has the tree of series forget what is older than `keep_ms`.
-fn retain(engine: &mut Options, keep_ms: u64, bucket_ms: u64) -> Result<()> {
-    if keep_ms / bucket_ms > Retention::BUCKETS_MAX {
-        return Err(Error::invalid(format!(
-            "seriesBucketMs is {bucket_ms}; allowed is at least a {}th of seriesRetentionMs, which is {keep_ms}",
-            Retention::BUCKETS_MAX
-        )));
-    }
-    let retention = Retention { keep: keep_ms * 1_000, bucket: bucket_ms * 1_000 };
-    engine
-        .trees
-        .iter_mut()
-        .filter(|tree| tree.id == SERIES)
-        .for_each(|tree| tree.retention = Some(retention));
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -270,8 +253,12 @@ mod tests {
             Settings::apply(options, &mut engine).map(|_| engine.validate().unwrap())
         };
         for (name, min, max) in RANGES {
-            let largest_segment = json!({ name: max, "logBytesMax": 1u64 << 40 });
-            let smallest_segment = json!({ "logSegmentBytes": 64 << 10, name: min });
+            let mut largest_segment = json!({ name: max, "logBytesMax": 1u64 << 40 });
+            let mut smallest_segment = json!({ "logSegmentBytes": 64 << 10, name: min });
+            if name == "seriesBucketMs" {
+                largest_segment["seriesRetentionMs"] = json!(max);
+                smallest_segment["seriesRetentionMs"] = json!(min);
+            }
             for json in [largest_segment, smallest_segment] {
                 accepted(&StoreOptions::from_json(&json).unwrap()).unwrap();
             }
@@ -279,8 +266,56 @@ mod tests {
         for contradiction in [
             json!({ "logSegmentBytes": 1 << 20, "logBytesMax": 1 << 19 }),
             json!({ "seriesRetentionMs": 257 * 60_000, "seriesBucketMs": 60_000 }),
+            json!({ "seriesBucketMs": 60_000 }),
+            json!({ "seriesRetention": [{ "prefix": "a", "ms": 5 }], "seriesBucketMs": 60_000 }),
         ] {
             assert!(accepted(&StoreOptions::from_json(&contradiction).unwrap()).is_err());
         }
+    }
+
+    #[test]
+    fn retentions_by_prefix_are_checked_by_name() {
+        let refused = |rules: serde_json::Value| {
+            let error = StoreOptions::from_json(&json!({ "seriesRetention": rules })).unwrap_err();
+            assert!(error.message().starts_with("seriesRetention"), "{error}");
+        };
+        let year = 31_536_000_000_u64;
+        for bad in [
+            json!({}),
+            json!([5]),
+            json!([{ "prefix": "a" }]),
+            json!([{ "prefix": "a", "ms": 0 }]),
+            json!([{ "prefix": "a", "ms": TTL_MS_MAX + 1 }]),
+            json!([{ "prefix": "a", "ms": "forever" }]),
+            json!([{ "prefix": "a", "ms": 5, "bucket": 1 }]),
+            json!([{ "prefix": "a", "ms": year, "bucketMs": 60_000 }]),
+            json!([{ "prefix": "a", "ms": 5, "bucketMs": 59_999 }]),
+            json!([{ "prefix": "a", "ms": "never", "bucketMs": 60_000 }]),
+            json!([{ "prefix": "a", "ms": 5 }, { "prefix": "a", "ms": 6 }]),
+            json!([{ "prefix": "a".repeat(513), "ms": 5 }]),
+            json!([{ "prefixHex": "f", "ms": 5 }]),
+            json!([{ "prefix": "a", "prefixHex": "ff", "ms": 5 }]),
+            json!(vec![json!({ "prefix": "a", "ms": 5 }); 257]),
+        ] {
+            refused(bad);
+        }
+    }
+
+    #[test]
+    fn retentions_by_prefix_are_the_same_in_any_order_and_with_their_defaults() {
+        let settings = |rules: serde_json::Value| {
+            let options = StoreOptions::from_json(&json!({ "seriesRetention": rules })).unwrap();
+            let settings = Settings::apply(&options, &mut crate::store::engine_options()).unwrap();
+            settings.given.to_json()["seriesRetention"].clone()
+        };
+        let hour = 3_600_000;
+        let (a, b) =
+            (json!({ "prefix": "a", "ms": 20 * hour }), json!({ "prefixHex": "ff00", "ms": "never" }));
+        assert_eq!(settings(json!([a, b])), settings(json!([b, a])));
+        assert_eq!(
+            settings(json!([b, a])),
+            json!([{ "prefix": "a", "ms": 20 * hour, "bucketMs": 2 * hour }, { "prefixHex": "ff00", "ms": "never" }])
+        );
+        assert_eq!(settings(json!([])), json!([]));
     }
 }

@@ -6,7 +6,9 @@
 use flowdb_engine::{Maintenance, ManualClock, WriteOptions};
 use flowdb_store::keyspace::SERIES;
 use flowdb_store::series::Window;
-use flowdb_store::{Direction, Form, KeyRange, Record, RecordId, Store, StoreHandle, StoreOptions, Ttl};
+use flowdb_store::{
+    Direction, Form, KeyRange, Record, RecordId, SeriesRetention, Store, StoreHandle, StoreOptions, Ttl,
+};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -89,4 +91,63 @@ fn points_that_are_too_old_are_not_seen_by_any_read() {
         .step_by(MINUTE as usize)
         .filter(|time| store.kv().get(&time.to_be_bytes()).unwrap().is_some());
     assert_eq!(kv.count() as i64, DAY / MINUTE, "cache entries stay");
+}
+
+#[test]
+fn the_longest_prefix_of_a_key_says_how_long_its_points_stay() {
+    let clock = Arc::new(ManualClock::new(0));
+    let hours = |hours: u64| Some(hours * 60 * 60 * 1_000);
+    let rule = |prefix: &[u8], keep_ms| SeriesRetention { prefix: prefix.to_vec(), keep_ms, bucket_ms: None };
+    let options = StoreOptions {
+        clock: Arc::clone(&clock) as _,
+        series_retention_ms: hours(10),
+        series_retention: Some(vec![
+            rule(b"a\0", hours(20)),
+            rule(b"a", hours(5)),
+            rule(b"a\0long", hours(40)),
+            rule(b"log/", None),
+            rule(b"log/debug", hours(1)),
+        ]),
+        ..StoreOptions::default()
+    };
+    let store = Store::memory(&options).unwrap();
+    let keys: [(&[u8], u64); 8] = [
+        (b"", 10),
+        (b"a", 5),
+        (b"a\0", 20),
+        (b"a\0lon", 20),
+        (b"a\0longer", 40),
+        (b"b", 10),
+        (b"log/debug/1", 1),
+        (b"log/error", u64::MAX),
+    ];
+    for hour in 0..50 {
+        let mut batch = store.batch();
+        for (key, _) in keys {
+            batch.put(RecordId::Series(key, hour * HOUR), &record(hour), None).unwrap();
+        }
+        batch.write(WriteOptions::default()).unwrap();
+    }
+    let all = KeyRange::Prefix(Vec::new().into());
+    for now in [0, 1, 7, 15, 30, 49, 69, 100] {
+        clock.set(now * HOUR);
+        for is_settled in [false, true] {
+            if is_settled {
+                store.db().flush().unwrap();
+                while store.db().maintain(Duration::from_secs(1)).unwrap() == Maintenance::More {}
+            }
+            let points: Vec<_> =
+                store.series().scan(&all, Window::ALL, Direction::Forward).map(Result::unwrap).collect();
+            for (key, keep) in keys {
+                let first = now.saturating_sub(i64::try_from(keep).unwrap_or(i64::MAX)).max(0);
+                let of_key =
+                    points.iter().filter(|point| point.key == key).map(|point| point.timestamp / HOUR);
+                assert_eq!(of_key.collect::<Vec<_>>(), (first..50).collect::<Vec<_>>(), "{key:?} at {now}");
+                let newest = store.series().latest(key).unwrap().map(|point| point.timestamp / HOUR);
+                assert_eq!(newest, (first < 50).then_some(49), "{key:?} at {now}");
+            }
+        }
+    }
+    let kept = store.db().stats().trees.iter().find(|tree| tree.tree == SERIES).unwrap().table_entries;
+    assert!(kept <= 55, "{kept} points are on disk, of which 50 are kept for ever");
 }

@@ -128,7 +128,7 @@ impl Inner {
             shelves.sort_by_key(|shelf| std::cmp::Reverse(shelf.levels.level(0).len()));
             for shelf in shelves {
                 let choice = pick(&shelf.levels, at(tree));
-                let choice = choice.or_else(|| partly_forgotten(&shelf.levels, tree.forgotten_before()));
+                let choice = choice.or_else(|| partly_forgotten(&shelf.levels, tree, self.now()));
                 if let Some(choice) = choice {
                     return self.begin(tree, shelf, choice);
                 }

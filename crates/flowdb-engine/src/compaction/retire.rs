@@ -2,13 +2,18 @@
 
 use super::picker::{Choice, in_place};
 use crate::error::Result;
+use crate::format::NEVER;
 use crate::inner::Inner;
 use crate::maintenance::Workshop;
+use crate::retention::{ByKey, Retention, RetentionRules};
+use crate::table::KeptTimes;
 use crate::tree::{LEVELS, Levels, LiveTable, Tree};
 use std::sync::Arc;
 
 /// Of the time that a table spans, the tenths that are forgotten before it is rewritten without them.
 const FORGOTTEN_TENTHS: i128 = 3;
+/// The same where the table knows, in sixteenths of its entries.
+const FORGOTTEN_PARTS: usize = 5;
 
 impl Inner {
     /// Drops what has become too old in one of the trees. False if there is nothing.
@@ -16,41 +21,117 @@ impl Inner {
         // A compaction under way still names the tables it reads: its tree is looked at when it has ended.
         let busy = workshop.job.as_ref().map(super::CompactionJob::tree);
         for tree in self.trees.iter().filter(|tree| busy != Some(tree.options.id)) {
-            let Some(retention) = tree.options.retention else {
+            if !tree.options.retention.is_any() {
                 continue;
-            };
-            let before = retention.oldest_kept(self.now());
-            if before > tree.forgotten_before() && holds_older(tree, before) {
-                return self.forget(tree, before).map(|()| true);
+            }
+            let (now, forgotten) = (self.now(), tree.forgotten_before());
+            let before = oldest_kept(tree, &forgotten, now);
+            if before != *forgotten && holds_passed(tree, &forgotten, now) {
+                return self.forget(tree, before, now).map(|()| true);
             }
         }
         Ok(false)
     }
 
-    /// From now on the tree has nothing older than `before`; tables that have nothing else go.
-    fn forget(&self, tree: &Tree, before: i64) -> Result<()> {
+    /// From now on the tree has nothing older than `before`, which is as of `now`; tables that have nothing else go.
+    fn forget(&self, tree: &Tree, before: ByKey<i64>, now: i64) -> Result<()> {
         let view = tree.view();
-        let dropped: Vec<_> = view.shelves.tables().filter(|live| is_gone(live, before)).cloned().collect();
+        let is_gone = |live: &LiveTable| is_gone(live, &tree.options.retention, &before, now);
+        let mut dropped = Vec::new();
+        for (bucket, levels) in view.shelves.iter() {
+            let hides_nothing_else =
+                bucket.is_some() && levels.iter().all(|live| live.meta.entries == 0 || is_gone(live));
+            let goes = |live: &&Arc<LiveTable>| {
+                hides_nothing_else || (is_gone(live) && live.table.properties().range_deletes == 0)
+            };
+            dropped.extend(levels.iter().filter(goes).cloned());
+        }
         let id = tree.options.id;
-        let edit = self.new_edit().forgotten(id, before);
+        let edit = self.new_edit().forgotten(id, before.clone());
         self.drop_tables(tree, &dropped, edit, || tree.forget_before(before, self.snapshots.visible()))
     }
 }
 
-/// When the tree will next have something to drop; `None` if it has nothing, or no retention. Microseconds since the epoch.
-pub(crate) fn next_retirement(tree: &Tree) -> Option<i64> {
-    let retention = tree.options.retention?;
-    let view = tree.view();
-    let oldest = view.shelves.tables().filter_map(|live| oldest_of(live)).min()?;
-    Some(retention.end_of(oldest.max(tree.forgotten_before())))
+/// What the tree need not have any more at `now`, by key.
+fn oldest_kept(tree: &Tree, forgotten: &ByKey<i64>, now: i64) -> ByKey<i64> {
+    tree.options.retention.by_key().zip(forgotten, |retention, before| {
+        retention.map_or(before, |retention| retention.oldest_kept(now).max(before))
+    })
+}
+
+/// When the tree will next have something to drop, after `now`; `None` if it has nothing, or no retention. Microseconds since the epoch.
+pub(crate) fn next_retirement(tree: &Tree, now: i64) -> Option<i64> {
+    let rules = &tree.options.retention;
+    if !rules.is_any() {
+        return None;
+    }
+    let ranges = Ranges::of(rules, &tree.forgotten_before());
+    let next = |live: &Arc<LiveTable>| match kept_times(live, rules) {
+        Some(kept) => passings(kept).filter(|time| *time > now).min(),
+        None => ranges.next_passing(live),
+    };
+    tree.view().shelves.tables().filter_map(next).min()
+}
+
+/// True if a part of a table that is worth it has passed, and it is not forgotten yet.
+fn holds_passed(tree: &Tree, forgotten: &ByKey<i64>, now: i64) -> bool {
+    let rules = &tree.options.retention;
+    let ranges = Ranges::of(rules, forgotten);
+    tree.view().shelves.tables().any(|live| match kept_times(live, rules) {
+        Some(kept) => passings(kept).any(|time| time <= now),
+        None => ranges.next_passing(live).is_some_and(|time| time <= now),
+    })
+}
+
+/// What a table knows of these rules.
+fn kept_times<'a>(live: &'a LiveTable, rules: &RetentionRules) -> Option<&'a KeptTimes> {
+    live.table.properties().kept.as_ref().filter(|kept| kept.are_by(rules))
+}
+
+/// When a table is to be rewritten, and when it is to go.
+fn passings(kept: &KeptTimes) -> impl Iterator<Item = i64> {
+    kept.time_of(FORGOTTEN_PARTS).into_iter().chain([kept.last()].into_iter().filter(|time| *time != NEVER))
+}
+
+/// How long keys are kept, and what of theirs is forgotten.
+struct Ranges(ByKey<(Option<Retention>, i64)>);
+
+impl Ranges {
+    fn of(rules: &RetentionRules, forgotten: &ByKey<i64>) -> Self {
+        Ranges(rules.by_key().zip(forgotten, |retention, before| (retention, before)))
+    }
+
+    /// When the first bucket of time that a table may have something of has passed, of those that are not forgotten.
+    fn next_passing(&self, live: &LiveTable) -> Option<i64> {
+        let oldest = oldest_of(live)?;
+        let ranges = self.0.within(&live.meta.smallest, &live.meta.largest);
+        ranges.filter_map(|(retention, before)| Some(retention?.end_of(oldest.max(before)))).min()
+    }
 }
 
 /// A table much of which is forgotten: one that holds more than a bucket, as those do that were written without a retention.
-pub(super) fn partly_forgotten(levels: &Levels, before: i64) -> Option<Choice> {
-    (0..LEVELS).rev().find_map(|level| {
-        let is_due = |live: &&Arc<LiveTable>| is_mostly_older(live, before);
-        levels.level(level).iter().find(is_due).map(|live| in_place(levels, level, live))
-    })
+pub(super) fn partly_forgotten(levels: &Levels, tree: &Tree, now: i64) -> Option<Choice> {
+    if !tree.is_kept_by_time() {
+        return None;
+    }
+    let forgotten = tree.forgotten_before();
+    // As long as more could be forgotten than is, a table that tells what has passed would promise too much.
+    let is_up_to_date = || oldest_kept(tree, &forgotten, now) == *forgotten;
+    let is_due = |live: &&Arc<LiveTable>| match kept_times(live, &tree.options.retention) {
+        Some(kept) => kept.time_of(FORGOTTEN_PARTS).is_some_and(|time| time <= now) && is_up_to_date(),
+        None => is_mostly_older(live, forgotten_of(live, &tree.options.retention, &forgotten)),
+    };
+    (0..LEVELS)
+        .rev()
+        .find_map(|level| levels.level(level).iter().find(is_due).map(|live| in_place(levels, level, live)))
+}
+
+/// What is taken to be forgotten of a table that was written by other rules. Where it is rewritten by rules that differ from key to key, the new one knows:
+/// so it may be the most; else what is left is not to be found worth it again.
+fn forgotten_of(live: &LiveTable, rules: &RetentionRules, forgotten: &ByKey<i64>) -> i64 {
+    let times = forgotten.within(&live.meta.smallest, &live.meta.largest);
+    let time = if rules.digest().is_some() { times.max() } else { times.min() };
+    time.unwrap_or(i64::MIN)
 }
 
 fn is_mostly_older(live: &LiveTable, before: i64) -> bool {
@@ -70,15 +151,12 @@ fn oldest_of(live: &LiveTable) -> Option<i64> {
     of_entries.or(live.meta.bucket.map(|bucket| bucket.first))
 }
 
-fn holds_older(tree: &Tree, before: i64) -> bool {
-    let is_older = |live: &Arc<LiveTable>| oldest_of(live).is_some_and(|oldest| oldest < before);
-    tree.view().shelves.tables().any(is_older)
-}
-
-/// True if all entries of the table are older than `before`, and its range deletes hide nothing else.
-fn is_gone(live: &LiveTable, before: i64) -> bool {
-    let properties = live.table.properties();
-    let is_of_old_bucket = live.meta.bucket.is_some_and(|bucket| bucket.last < before);
-    let has_only_older = properties.property().is_some_and(|(_, last)| last < before);
-    is_of_old_bucket || (has_only_older && properties.range_deletes == 0)
+/// True if the table has entries, and all of them are older than `before`, which is as of `now`.
+fn is_gone(live: &LiveTable, rules: &RetentionRules, before: &ByKey<i64>, now: i64) -> bool {
+    if let Some(kept) = kept_times(live, rules) {
+        return kept.last() <= now;
+    }
+    let earliest = before.within(&live.meta.smallest, &live.meta.largest).min();
+    let last = live.table.properties().property().map(|(_, last)| last);
+    last.zip(earliest).is_some_and(|(last, earliest)| last < earliest)
 }

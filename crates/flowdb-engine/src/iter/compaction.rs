@@ -166,7 +166,7 @@ impl CompactionIter {
 
     fn judge(&mut self) -> Verdict {
         let key = self.cursor.key();
-        if self.policy.forgotten.is_some_and(|horizon| horizon.hides(key)) {
+        if self.policy.forgotten.as_ref().is_some_and(|horizon| horizon.hides(key)) {
             self.records_purged += 1;
             return Verdict::Drop;
         }

@@ -547,6 +547,7 @@ fn table_with(
         filter_bits_per_key: 10,
         filter_key: |k| k,
         block_property,
+        retention: crate::retention::RetentionRules::default(),
     };
     let mut builder = TableBuilder::new(fs.create(path).unwrap(), path.into(), options);
     for e in entries {

@@ -121,7 +121,10 @@ impl<'a> Target<'a> {
         }
         if let Some(state) = known {
             edit = edit.purge_time(state.purge_time);
-            edit = state.forgotten.iter().fold(edit, |edit, (tree, before)| edit.forgotten(*tree, *before));
+            edit = state
+                .forgotten
+                .iter()
+                .fold(edit, |edit, (tree, before)| edit.forgotten(*tree, before.clone()));
         }
         self.tables.iter().fold(edit, |edit, meta| edit.add_table(meta.clone())).clean_close(true)
     }

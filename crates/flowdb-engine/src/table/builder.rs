@@ -5,6 +5,7 @@ use super::expiry::ExpirySample;
 use super::filter::FilterBuilder;
 use super::footer::Footer;
 use super::index::{IndexBuilder, Span};
+use super::kept::KeptSample;
 use super::properties::Properties;
 use super::stored::{Handle, Identity, TRAILER_BYTES, encode};
 use crate::error::{Error, Result};
@@ -12,6 +13,7 @@ use crate::format::{NEVER, put_bytes, put_varint};
 use crate::fs::WritableFile;
 use crate::key::{Kind, Sequence, TreeId};
 use crate::options::{BlockProperty, Compression, FilterKey, TreeOptions};
+use crate::retention::RetentionRules;
 use bytes::Bytes;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,6 +34,7 @@ pub(crate) struct TableOptions {
     pub(crate) filter_bits_per_key: u32,
     pub(crate) filter_key: FilterKey,
     pub(crate) block_property: BlockProperty,
+    pub(crate) retention: RetentionRules,
 }
 
 impl TableOptions {
@@ -47,6 +50,7 @@ impl TableOptions {
             filter_bits_per_key: tree.filter_bits_per_key,
             filter_key: tree.filter_key,
             block_property: tree.block_property,
+            retention: tree.retention.clone(),
         }
     }
 }
@@ -83,6 +87,7 @@ pub(crate) struct TableBuilder {
     range_deletes: Vec<(Bytes, Bytes, Sequence)>,
     properties: Properties,
     expiry: ExpirySample,
+    kept: Option<KeptSample>,
     last_key: Vec<u8>,
 }
 
@@ -101,6 +106,7 @@ impl TableBuilder {
             range_deletes: Vec::new(),
             properties: Properties::new(options.tree, options.base),
             expiry: ExpirySample::default(),
+            kept: KeptSample::by(&options.retention),
             last_key: Vec::new(),
             options,
         }
@@ -120,7 +126,9 @@ impl TableBuilder {
         self.expiry.add(expiry);
         self.block.add(self.options.base, key, sequence, kind, expiry, value);
         self.filter.add((self.options.filter_key)(key));
-        self.span.add((self.options.block_property)(key), expiry);
+        let property = (self.options.block_property)(key);
+        self.span.add(property, expiry);
+        self.kept.iter_mut().for_each(|kept| kept.add(key, property));
         let properties = &mut self.properties;
         if properties.entries == 0 {
             properties.smallest = Bytes::copy_from_slice(key);
@@ -178,6 +186,9 @@ impl TableBuilder {
         let filter = std::mem::replace(&mut self.filter, FilterBuilder::new(0)).finish();
         let index = std::mem::take(&mut self.index).finish();
         self.properties.expiry = std::mem::take(&mut self.expiry).finish();
+        // Range deletes have no time; a table of nothing else goes with those that it is beside.
+        self.properties.kept =
+            self.kept.take().filter(|_| self.properties.entries > 0).and_then(KeptSample::finish);
         let properties = self.properties.encode();
         let range_deletes = self.encode_range_deletes();
         let footer = Footer {

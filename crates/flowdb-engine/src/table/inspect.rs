@@ -420,7 +420,9 @@ impl<'a> Inspector<'a> {
             return;
         };
         totals.include(&self.found.range_deletes);
-        let mut counted = Properties { expiry: totals.expiry.finish(), ..totals.properties };
+        // By which rules entries are kept, they do not say.
+        let kept = properties.kept.clone().filter(|_| totals.properties.entries > 0);
+        let mut counted = Properties { expiry: totals.expiry.finish(), kept, ..totals.properties };
         if !knows_tree {
             counted.span.property = properties.span.property;
         }

@@ -2,6 +2,7 @@
 
 use super::expiry::ExpiryTimes;
 use super::index::Span;
+use super::kept::KeptTimes;
 use crate::format::{Reader, put_bytes, put_varint};
 use crate::key::{Sequence, TreeId};
 use bytes::Bytes;
@@ -30,6 +31,8 @@ pub(crate) struct Properties {
     pub(crate) expiry: ExpiryTimes,
     /// The value files that entries refer to, by number.
     pub(crate) value_references: Vec<ValueReference>,
+    /// Only where keys have different retentions.
+    pub(crate) kept: Option<KeptTimes>,
 }
 
 /// What a table refers to in one value file.
@@ -58,6 +61,7 @@ impl Properties {
             older_versions: 0,
             expiry: ExpiryTimes::default(),
             value_references: Vec::new(),
+            kept: None,
         }
     }
 
@@ -122,7 +126,7 @@ impl Properties {
         }
         put_varint(&mut out, self.key_bytes);
         put_varint(&mut out, self.value_bytes);
-        let has_references = !self.value_references.is_empty();
+        let has_references = !self.value_references.is_empty() || self.kept.is_some();
         if self.older_versions > 0 || !self.expiry.is_empty() || has_references {
             put_varint(&mut out, self.older_versions);
             self.expiry.encode(&mut out);
@@ -134,6 +138,7 @@ impl Properties {
             put_varint(&mut out, reference.file);
             put_varint(&mut out, reference.bytes);
         }
+        self.kept.iter().for_each(|kept| kept.encode(&mut out));
         out
     }
 
@@ -163,6 +168,7 @@ impl Properties {
                 ExpiryTimes::decode(&mut reader)?
             },
             value_references: decode_value_references(&mut reader)?,
+            kept: if reader.is_empty() { None } else { Some(KeptTimes::decode(&mut reader)?) },
         };
         let is_plausible = reader.is_empty()
             && properties.base <= properties.smallest_sequence
@@ -172,7 +178,7 @@ impl Properties {
     }
 }
 
-/// Absent where there are none.
+/// Absent where there are none, and nothing behind them.
 fn decode_value_references(reader: &mut Reader<'_>) -> Option<Vec<ValueReference>> {
     let mut references: Vec<ValueReference> = Vec::new();
     if reader.is_empty() {
@@ -186,5 +192,5 @@ fn decode_value_references(reader: &mut Reader<'_>) -> Option<Vec<ValueReference
         }
         references.push(reference);
     }
-    (!references.is_empty()).then_some(references)
+    (!references.is_empty() || !reader.is_empty()).then_some(references)
 }

@@ -57,6 +57,7 @@ fn options() -> TableOptions {
         filter_bits_per_key: 10,
         filter_key: |key| key,
         block_property: |key| std::str::from_utf8(&key[3..]).ok()?.parse().ok(),
+        retention: crate::retention::RetentionRules::default(),
     }
 }
 

@@ -17,10 +17,10 @@ use crate::iter::{Cursor, RangeDeletes};
 use crate::key::{Sequence, Version};
 use crate::memtable::Memtable;
 use crate::options::{ReadTier, TreeOptions};
-use crate::retention::Horizon;
+use crate::retention::{ByKey, Horizon};
 use parking_lot::RwLock;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// One key space of an open database.
 ///
@@ -46,9 +46,11 @@ pub(crate) struct Evicted {
 /// What of a tree is gone because it was too old.
 #[derive(Debug)]
 struct Forgotten {
-    /// The tree has nothing older than this, whatever tables may still hold; `i64::MIN` if nothing is gone. As the manifest says. Raised
+    /// The tree has nothing older than this, whatever tables may still hold; `i64::MIN` where nothing is gone. As the manifest says. Raised
     /// before the tables go from the view, so that who finds a view without them finds this.
-    before: AtomicI64,
+    before: RwLock<Arc<ByKey<i64>>>,
+    /// False while that is `i64::MIN` for all keys, so that most reads need not look.
+    is_any: AtomicBool,
     /// Number of the last operation that was visible when it was raised.
     since: AtomicU64,
 }
@@ -80,10 +82,14 @@ impl Buffer {
 
 impl Tree {
     /// A tree that has nothing older than `forgotten`.
-    pub(crate) fn new(options: TreeOptions, shelves: Shelves, segment: u64, forgotten: i64) -> Self {
+    pub(crate) fn new(options: TreeOptions, shelves: Shelves, segment: u64, forgotten: ByKey<i64>) -> Self {
         let view = View { active: Buffer::new(segment), frozen: Vec::new(), shelves: Arc::new(shelves) };
         let (view, flush_wanted) = (RwLock::new(Arc::new(view)), AtomicBool::new(false));
-        let forgotten = Forgotten { before: AtomicI64::new(forgotten), since: AtomicU64::new(0) };
+        let forgotten = Forgotten {
+            is_any: AtomicBool::new(is_any(&forgotten)),
+            before: RwLock::new(Arc::new(forgotten)),
+            since: AtomicU64::new(0),
+        };
         Tree { options, evicted: Evicted::default(), forgotten, view, flush_wanted }
     }
 
@@ -122,15 +128,17 @@ impl Tree {
 }
 
 impl Tree {
-    /// Nothing is older than this, whatever tables may still hold.
-    pub(crate) fn forgotten_before(&self) -> i64 {
-        self.forgotten.before.load(Ordering::Acquire)
+    /// Nothing is older than this, by key, whatever tables may still hold.
+    pub(crate) fn forgotten_before(&self) -> Arc<ByKey<i64>> {
+        Arc::clone(&self.forgotten.before.read())
     }
 
-    /// Once the manifest says so: nothing is older than `time` from now on. Before the tables go from the view.
-    pub(crate) fn forget_before(&self, time: i64, visible: Sequence) {
+    /// Once the manifest says so: nothing is older than this from now on. Before the tables go from the view.
+    pub(crate) fn forget_before(&self, before: ByKey<i64>, visible: Sequence) {
         self.forgotten.since.store(visible, Ordering::Release);
-        self.forgotten.before.store(time, Ordering::Release);
+        let is_any = is_any(&before);
+        *self.forgotten.before.write() = Arc::new(before);
+        self.forgotten.is_any.store(is_any, Ordering::Release);
     }
 
     /// True if a change of `key` after `since` may be gone without a trace, because it was too old.
@@ -139,35 +147,49 @@ impl Tree {
             && since < self.forgotten.since.load(Ordering::Acquire)
     }
 
-    /// True if it has forgotten something, and no table has anything left of that.
-    pub(crate) fn has_dropped_all_forgotten(&self) -> bool {
-        let before = self.forgotten_before();
-        let is_within = |live: &Arc<LiveTable>| {
-            live.table.properties().property().is_none_or(|(first, _)| first >= before)
+    /// What it has forgotten, without that of which no table has anything left; `None` if that changes nothing.
+    pub(crate) fn still_forgotten(&self) -> Option<ByKey<i64>> {
+        let (view, forgotten) = (self.view(), self.forgotten_before());
+        let is_gone = |start: &[u8], end: Option<&[u8]>, before: i64| {
+            let is_in_range = |live: &&Arc<LiveTable>| {
+                end.is_none_or(|end| live.meta.smallest[..] < *end) && *start <= live.meta.largest[..]
+            };
+            let is_younger = |live: &Arc<LiveTable>| {
+                live.table.properties().property().is_none_or(|(first, _)| first >= before)
+            };
+            view.shelves.tables().filter(is_in_range).all(is_younger)
         };
-        before > i64::MIN && self.view().shelves.tables().all(is_within)
+        let left = forgotten
+            .map_ranges(|start, end, before| if is_gone(start, end, before) { i64::MIN } else { before });
+        (left != *forgotten).then_some(left)
     }
 
     /// What maintenance may drop wherever it finds it.
     pub(crate) fn forgotten_horizon(&self) -> Option<Horizon> {
-        self.beyond(self.forgotten_before())
+        self.has_forgotten().then(|| Horizon {
+            property: self.options.block_property,
+            seen: None,
+            forgotten: self.forgotten_before(),
+        })
     }
 
     /// What a read at `now` does not see. To be asked once its view was taken; most trees do not ask what time it is.
     pub(crate) fn horizon(&self, now: impl FnOnce() -> i64) -> Option<Horizon> {
-        let seen = self.options.retention.map_or(i64::MIN, |retention| retention.oldest_seen(now()));
-        self.beyond(seen.max(self.forgotten_before()))
+        let rules = &self.options.retention;
+        (rules.is_any() || self.has_forgotten()).then(|| Horizon {
+            property: self.options.block_property,
+            seen: rules.is_any().then(|| (rules.clone(), now())),
+            forgotten: self.forgotten_before(),
+        })
     }
 
-    fn beyond(&self, first: i64) -> Option<Horizon> {
-        (first > i64::MIN).then_some(Horizon { property: self.options.block_property, first })
+    fn has_forgotten(&self) -> bool {
+        self.forgotten.is_any.load(Ordering::Acquire)
     }
 
     /// True if it has a retention, or something is left of one that it had.
     pub(crate) fn is_kept_by_time(&self) -> bool {
-        self.options.retention.is_some()
-            || self.forgotten_before() > i64::MIN
-            || self.view().shelves.has_buckets()
+        self.options.retention.is_any() || self.has_forgotten() || self.view().shelves.has_buckets()
     }
 
     /// Asks for a flush of the active memtable; maintenance sees to it.
@@ -247,6 +269,10 @@ impl View {
     fn buffers_newest_first(&self) -> impl Iterator<Item = &Arc<Buffer>> {
         std::iter::once(&self.active).chain(self.frozen.iter().rev())
     }
+}
+
+fn is_any(forgotten: &ByKey<i64>) -> bool {
+    forgotten.single() != Some(i64::MIN)
 }
 
 /// What the tables of a shelf know of a key.

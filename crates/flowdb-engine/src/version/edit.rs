@@ -1,8 +1,8 @@
 //! One change of what is live: fields that are applied together or not at all.
 
-use crate::format::{Reader, put_bytes};
+use crate::format::{Reader, put_bytes, put_varint};
 use crate::key::{Sequence, TreeId};
-use crate::retention::Bucket;
+use crate::retention::{Bucket, ByKey};
 use crate::table::{Properties, TableSummary};
 use bytes::Bytes;
 use std::fmt::Debug;
@@ -21,6 +21,7 @@ const TAG_REMOVE_VALUE_FILE: u8 = 12;
 const TAG_BUCKET: u8 = 13;
 const TAG_ADD_RENUMBERED_TABLE: u8 = 14;
 const TAG_FORGOTTEN: u8 = 16;
+const TAG_FORGOTTEN_BY_KEY: u8 = 17;
 
 /// What the manifest knows about a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +75,7 @@ pub(super) enum Field {
     RemoveTable(TreeId, u64),
     /// Of a live table, which has none.
     Bucket(TreeId, u64, Bucket),
-    Forgotten(TreeId, i64),
+    Forgotten(TreeId, ByKey<i64>),
     PurgeTime(i64),
     CleanClose(bool),
     AddValueFile(ValueFileMeta),
@@ -133,8 +134,8 @@ impl Edit {
         self.with(Field::RemoveTable(tree, id))
     }
 
-    /// From now on nothing in `tree` is older than `before`; `i64::MIN` if nothing that the tables hold is gone.
-    pub(crate) fn forgotten(self, tree: TreeId, before: i64) -> Self {
+    /// From now on nothing in `tree` is older than `before`, by key; `i64::MIN` where nothing that the tables hold is gone.
+    pub(crate) fn forgotten(self, tree: TreeId, before: ByKey<i64>) -> Self {
         self.with(Field::Forgotten(tree, before))
     }
 
@@ -210,10 +211,7 @@ impl Field {
                 out.extend_from_slice(&bucket.first.to_le_bytes());
                 out.extend_from_slice(&bucket.last.to_le_bytes());
             }
-            Field::Forgotten(tree, before) => {
-                out.extend_from_slice(&[TAG_FORGOTTEN, tree.0]);
-                out.extend_from_slice(&before.to_le_bytes());
-            }
+            Field::Forgotten(tree, before) => encode_forgotten(*tree, before, out),
             Field::PurgeTime(now) => {
                 out.push(TAG_PURGE_TIME);
                 out.extend_from_slice(&now.to_le_bytes());
@@ -251,7 +249,8 @@ impl Field {
                 let (tree, id) = (TreeId(reader.u8()?), reader.u64()?);
                 Field::Bucket(tree, id, Bucket { first: reader.i64()?, last: reader.i64()? })
             }
-            TAG_FORGOTTEN => Field::Forgotten(TreeId(reader.u8()?), reader.i64()?),
+            TAG_FORGOTTEN => Field::Forgotten(TreeId(reader.u8()?), ByKey::all(reader.i64()?)),
+            TAG_FORGOTTEN_BY_KEY => Field::Forgotten(TreeId(reader.u8()?), decode_forgotten(reader)?),
             TAG_PURGE_TIME => Field::PurgeTime(reader.i64()?),
             TAG_CLEAN_CLOSE => Field::CleanClose(match reader.u8()? {
                 0 => false,
@@ -266,6 +265,29 @@ impl Field {
             _ => return None,
         })
     }
+}
+
+fn encode_forgotten(tree: TreeId, before: &ByKey<i64>, out: &mut Vec<u8>) {
+    if let Some(before) = before.single() {
+        out.extend_from_slice(&[TAG_FORGOTTEN, tree.0]);
+        out.extend_from_slice(&before.to_le_bytes());
+        return;
+    }
+    out.extend_from_slice(&[TAG_FORGOTTEN_BY_KEY, tree.0]);
+    put_varint(out, before.steps().len() as u64);
+    for (start, before) in before.steps() {
+        put_bytes(out, start);
+        out.extend_from_slice(&before.to_le_bytes());
+    }
+}
+
+fn decode_forgotten(reader: &mut Reader<'_>) -> Option<ByKey<i64>> {
+    let mut steps = Vec::new();
+    // Not allocated on the word of the count: each takes at least nine bytes.
+    for _ in 0..reader.varint()? {
+        steps.push((Bytes::copy_from_slice(reader.bytes()?), reader.i64()?));
+    }
+    ByKey::from_steps(steps)
 }
 
 fn put_tagged(out: &mut Vec<u8>, tag: u8, value: u64) {
@@ -362,7 +384,7 @@ impl TableMeta {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::format::{NEVER, put_varint};
+    use crate::format::NEVER;
 
     pub(in crate::version) fn table(tree: u8, id: u64) -> TableMeta {
         TableMeta {
@@ -395,7 +417,8 @@ pub(super) mod tests {
             .add_table(table(1, 7))
             .add_table(TableMeta { base: Some(65), ..table(1, 8) })
             .add_table(TableMeta { bucket: Some(Bucket { first: -7, last: 9 }), ..table(1, 9) })
-            .forgotten(TreeId(1), -70)
+            .forgotten(TreeId(1), ByKey::all(-70))
+            .forgotten(TreeId(2), ByKey::by_prefix(i64::MIN, &[(b"a".to_vec(), -70)]))
             .remove_table(TreeId(1), 6)
             .purge_time(-5)
             .clean_close(true)

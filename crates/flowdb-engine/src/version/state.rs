@@ -3,6 +3,7 @@
 use super::edit::{Edit, Field, TableMeta, ValueFileMeta};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{Sequence, TreeId};
+use crate::retention::ByKey;
 use crate::tree::LEVELS;
 use std::collections::BTreeMap;
 
@@ -28,7 +29,7 @@ pub(crate) struct State {
     /// The highest time by which an expired entry was dropped.
     pub(crate) purge_time: i64,
     /// What the trees have forgotten because it was too old: all before this time.
-    pub(crate) forgotten: BTreeMap<TreeId, i64>,
+    pub(crate) forgotten: BTreeMap<TreeId, ByKey<i64>>,
     /// True while the database is closed, and was closed in order; also in one just created.
     pub(crate) clean: bool,
 }
@@ -64,7 +65,7 @@ impl State {
             edit = edit.add_value_file(*file);
         }
         for (tree, before) in &self.forgotten {
-            edit = edit.forgotten(*tree, *before);
+            edit = edit.forgotten(*tree, before.clone());
         }
         edit.last_sequence(self.last_sequence).purge_time(self.purge_time).clean_close(self.clean)
     }
@@ -162,11 +163,11 @@ impl State {
                     table.bucket = Some(*bucket);
                 }
             }
-            Field::Forgotten(tree, i64::MIN) => {
+            Field::Forgotten(tree, before) if before.single() == Some(i64::MIN) => {
                 self.forgotten.remove(tree);
             }
             Field::Forgotten(tree, before) => {
-                self.forgotten.insert(*tree, *before);
+                self.forgotten.insert(*tree, before.clone());
             }
             Field::PurgeTime(now) => raise(&mut self.purge_time, *now),
             Field::CleanClose(is_clean) => self.clean = *is_clean,
@@ -289,13 +290,17 @@ mod tests {
         state.apply(&Edit::new().add_value_file(value_file(1, 8))).unwrap();
         let bucket = Some(Bucket { first: 10, last: 19 });
         state
-            .apply(&Edit::new().add_table(TableMeta { bucket, ..table(1, 7) }).forgotten(TreeId(1), 10))
+            .apply(
+                &Edit::new()
+                    .add_table(TableMeta { bucket, ..table(1, 7) })
+                    .forgotten(TreeId(1), ByKey::all(10)),
+            )
             .unwrap();
         assert_eq!(state.tables[&(TreeId(1), 7)].bucket, bucket);
         let mut copy = State::new(77);
         copy.apply(&state.snapshot_edit()).unwrap();
         assert_eq!(copy, state);
-        state.apply(&Edit::new().forgotten(TreeId(1), i64::MIN)).unwrap();
+        state.apply(&Edit::new().forgotten(TreeId(1), ByKey::all(i64::MIN))).unwrap();
         assert!(state.forgotten.is_empty());
     }
 }

@@ -1,6 +1,7 @@
 //! Settings as JSON, for configuration files and messages.
 
-use super::StoreOptions;
+use super::retention::normalized;
+use super::{SeriesRetention, StoreOptions};
 use crate::ttl::Ttl;
 use flowdb_engine::{Compression, Error, Result, SyncMode};
 use serde_json::{Map, Value, json};
@@ -46,6 +47,7 @@ impl StoreOptions {
             ("compression", self.compression.map(compression_to_json)),
             ("kvTtlMs", self.kv_ttl.map(ttl_to_json)),
             ("seriesTtlMs", self.series_ttl.map(ttl_to_json)),
+            ("seriesRetention", self.series_retention.as_deref().map(retention_to_json)),
         ];
         let set = others.into_iter().chain(numbers);
         set.filter_map(|(name, value)| value.map(|value| (name.to_owned(), value))).collect()
@@ -70,6 +72,7 @@ impl StoreOptions {
             "kvBytesMax" => self.kv_bytes_max = Some(number(name, value)?),
             "seriesRetentionMs" => self.series_retention_ms = Some(number(name, value)?),
             "seriesBucketMs" => self.series_bucket_ms = Some(number(name, value)?),
+            "seriesRetention" => self.series_retention = Some(retention_from_json(value)?),
             "kvTtlMs" => self.kv_ttl = Some(ttl_from_json(name, value)?),
             "seriesTtlMs" => self.series_ttl = Some(ttl_from_json(name, value)?),
             _ => return Err(Error::invalid(format!("there is no setting {name:?}"))),
@@ -126,6 +129,16 @@ fn compression_to_json(compression: Compression) -> Value {
     })
 }
 
+fn retention_from_json(value: &Value) -> Result<Vec<SeriesRetention>> {
+    let rules = value.as_array().ok_or_else(|| expected("seriesRetention", value, "an array"))?;
+    rules.iter().map(SeriesRetention::from_json).collect()
+}
+
+/// The same for the same rules, in whatever order.
+fn retention_to_json(rules: &[SeriesRetention]) -> Value {
+    normalized(rules).iter().map(SeriesRetention::to_json).collect()
+}
+
 fn ttl_from_json(name: &str, value: &Value) -> Result<Ttl> {
     match (value.as_str(), value.as_u64()) {
         (Some("never"), _) => Ok(Ttl::Never),
@@ -153,6 +166,10 @@ mod tests {
             "frozenMemtablesMax": 3, "blockBytes": 1024, "compression": "none", "filterBitsPerKey": 0,
             "logSegmentBytes": 65_536, "logBytesMax": 131_072, "tableBytesMax": 65_536, "kvTtlMs": 1,
             "seriesTtlMs": "never", "seriesRetentionMs": 86_400_000, "seriesBucketMs": 3_600_000,
+            "seriesRetention": [
+                { "prefixHex": "00ff", "ms": "never" },
+                { "prefix": "oven/", "ms": 3_600_000, "bucketMs": 60_000 },
+            ],
         });
         assert_eq!(StoreOptions::from_json(&all).unwrap().to_json(), all);
         for sync in ["always", "os"] {
