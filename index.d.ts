@@ -258,7 +258,7 @@ export interface SeriesScanOptions extends RangeOptions, SeriesRangeOptions {
   values?: boolean;
 }
 
-export interface LatestOfEachOptions extends KeyRangeOptions, SnapshotOptions, ValueEncodingOptions {
+export interface LatestOfEachOptions extends KeyRangeOptions, SnapshotOptions, SignalOptions, ValueEncodingOptions {
   /** One series only. Not together with `prefix` or bounds. */
   key?: Key;
   /** The newest at or before this. Default: the newest of all. */
@@ -419,7 +419,17 @@ export interface Series {
   latest<V = any>(
     key: Key, options?: { at?: Timestamp; keyEncoding?: KeyEncoding } & ValueEncodingOptions & SnapshotOptions,
   ): Promise<Point<V> | undefined>;
-  /** The newest point of every series, of all or of a range, in order of keys. Costs three seeks for each, however many points they have. */
+  /**
+   * The newest point of every series, of all or of a range, in order of keys; sought by workers, some hundred at a time. Costs three seeks for each series, however
+   * many points they have.
+   *
+   * For pages, give `limit`, and from the second page on the last key of the one before as `gt` (with `reverse`: `lt`) in the place of `prefix`; with the same
+   * `snapshot`, all pages are of one moment.
+   *
+   * @example
+   * const first = await db.series.latestOfEach({ prefix: 'room/', limit: 100 });
+   * const second = await db.series.latestOfEach({ gt: first.at(-1).key, lt: 'room0', limit: 100 }); // '0' comes behind '/'
+   */
   latestOfEach<V = any>(options?: LatestOfEachOptions): Promise<Point<V>[]>;
   /**
    * Takes values of one series away: the one at `ts`, those from `from` (included) to `to` (not included), or all of them if none of these is given. One

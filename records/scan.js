@@ -50,6 +50,7 @@ class Scan {
   #limit;
   #shape;
   #source;
+  #begin;
 
   /**
    * @param {import('./session.js').Session} session
@@ -57,13 +58,15 @@ class Scan {
    * @param {number} limit
    * @param {Shape} shape
    * @param {Source} source
+   * @param {(view: any, request: Buffer) => any} [begin] what gives its pages
    */
-  constructor(session, request, limit, shape, source) {
+  constructor(session, request, limit, shape, source, begin = beginScan) {
     this.#session = session;
     this.#request = request;
     this.#limit = limit;
     this.#shape = shape;
     this.#source = source;
+    this.#begin = begin;
   }
 
   /** Entries, one after the other. */
@@ -99,7 +102,7 @@ class Scan {
     if (this.#limit === 0 || request === undefined) return;
     const { past, signal } = this.#source;
     throwIfAborted(signal);
-    const native = await take(() => this.#session.view(past).scan(request));
+    const native = await take(() => this.#begin(this.#session.view(past), request));
     try {
       let left = this.#limit;
       for (let count = firstCount, isLast = false; !isLast && left > 0; count = Math.min(count * GROWTH, COUNT_MAX)) {
@@ -118,6 +121,14 @@ class Scan {
       native.close();
     }
   }
+}
+
+/**
+ * @param {any} view
+ * @param {Buffer} request
+ */
+function beginScan(view, request) {
+  return view.scan(request);
 }
 
 /**
@@ -200,4 +211,4 @@ function toEntry(key, ts, value, { values }) {
   return values ? { key, value } : key;
 }
 
-module.exports = { Scan, count, unpackPage };
+module.exports = { Scan, count };

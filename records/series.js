@@ -12,7 +12,7 @@ const {
   checkSignal, checkTimestamp, checkValueEncoding, expected,
 } = require('./options.js');
 const { READ } = require('./reader.js');
-const { Scan, count, unpackPage } = require('./scan.js');
+const { Scan, count } = require('./scan.js');
 const { INT64_MAX, TREE, isEmptyWindow, packScan, readRange } = require('./scan_request.js');
 const { Snapshot } = require('./snapshot.js');
 const { DECODERS, decodeValue, encodeValue } = require('./values.js');
@@ -24,10 +24,9 @@ const RANGE_OPTIONS = [...KEYS_OPTIONS, 'from', 'to'];
 const SOURCE_OPTIONS = ['snapshot', 'signal'];
 const SHAPE_OPTIONS = ['keyEncoding', 'valueEncoding'];
 const SCAN_OPTIONS = [...RANGE_OPTIONS, 'reverse', 'limit', 'values', ...SHAPE_OPTIONS, ...SOURCE_OPTIONS];
-const LATEST_OPTIONS = [...KEYS_OPTIONS, 'at', 'reverse', 'limit', ...SHAPE_OPTIONS, 'snapshot'];
+const LATEST_OPTIONS = [...KEYS_OPTIONS, 'at', 'reverse', 'limit', ...SHAPE_OPTIONS, ...SOURCE_OPTIONS];
 const AGGREGATE_OPTIONS = [...RANGE_OPTIONS, 'window', 'agg', 'field', ...SHAPE_OPTIONS, ...SOURCE_OPTIONS];
 const INT64_BYTES = 8;
-const UINT32_MAX = 2 ** 32 - 1;
 
 /** Time series: values by key and timestamp (microseconds); an expiry counts from the timestamp. */
 class Series {
@@ -105,12 +104,9 @@ class Series {
     const range = readRange(checked);
     const reverse = checkBoolean('reverse', checked.reverse);
     const last = checkTimestamp('at', checked.at);
-    const limit = Math.min(checkLimit(checked.limit), UINT32_MAX);
     const shape = { ...this.#encodings(checked), hasTimestamps: true, keys: true, values: true };
-    const past = Snapshot.readerOf(checked.snapshot, this.#session);
     const request = packScan({ tree: TREE.series, range, last, reverse, keysOnly: false });
-    const page = await this.#session.run(() => this.#session.view(past).latestOfEach(request, limit));
-    return unpackPage(page, shape);
+    return new Scan(this.#session, request, checkLimit(checked.limit), shape, this.#source(checked), newestOfEach).all();
   }
 
   /**
@@ -222,6 +218,14 @@ class Series {
   #source({ snapshot, signal }) {
     return { past: Snapshot.readerOf(snapshot, this.#session), signal: checkSignal(signal) };
   }
+}
+
+/**
+ * @param {any} view
+ * @param {Buffer} request
+ */
+function newestOfEach(view, request) {
+  return view.newestOfEach(request);
 }
 
 /**

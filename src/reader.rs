@@ -4,7 +4,7 @@ use crate::aggregate::RecordAggregation;
 use crate::error;
 use crate::operations::{answer_read, answer_reads};
 use crate::records::Records;
-use crate::scan::{self, RecordScan};
+use crate::scan::RecordScan;
 use crate::task::{self, Work};
 use flowdb_engine::{Error, ErrorKind, ReadTier, Result};
 use flowdb_store::StoreHandle;
@@ -94,17 +94,11 @@ impl RecordReader {
         RecordScan::new(&records, request).map_err(|error| error::to_js(&env, &error))
     }
 
-    /// The newest point of each series, at or before the last timestamp of the packed request, on a worker: a page as of a scan.
+    /// A scan of the newest point of each series, at or before the last timestamp of the packed request.
     #[napi]
-    pub fn latest_of_each(
-        &self,
-        env: Env,
-        request: &[u8],
-        limit: u32,
-    ) -> napi::Result<AsyncTask<Work<Vec<u8>>>> {
+    pub fn newest_of_each(&self, env: Env, request: &[u8]) -> napi::Result<RecordScan> {
         let records = self.open(&env)?;
-        let request = request.to_vec();
-        Ok(task::run(move || scan::latest_of_each(&records, &request, limit as usize)))
+        RecordScan::of_newest(&records, request).map_err(|error| error::to_js(&env, &error))
     }
 
     /// An aggregation of the points that a packed scan request names, in steps of so many microseconds.

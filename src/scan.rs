@@ -13,8 +13,8 @@ use crate::task::{self, Work};
 use bytes::Bytes;
 use flowdb_engine::{Error, ErrorKind, ReadTier, Result};
 use flowdb_store::kv::KvScan;
-use flowdb_store::series::{SeriesScan, Window};
-use flowdb_store::{Direction, KeyRange, PageEnd, PageLimits, RecordRef, Shape};
+use flowdb_store::series::{NewestOfEach, SeriesScan, Window};
+use flowdb_store::{Direction, KeyRange, PageEnd, PageLimits, Shape};
 use napi::bindgen_prelude::{AsyncTask, BufferSlice, Env};
 use napi_derive::napi;
 use parking_lot::Mutex;
@@ -64,10 +64,21 @@ struct Place {
 #[napi]
 impl RecordScan {
     pub(crate) fn new(records: &Records, request: &[u8]) -> Result<Self> {
-        let place = Place { scan: Some(Scan::new(records, request)?), ahead: None };
+        Scan::new(records, request).map(Self::of)
+    }
+
+    /// The newest point of each series, at or before the last timestamp that is asked for. Only workers give pages of it.
+    pub(crate) fn of_newest(records: &Records, request: &[u8]) -> Result<Self> {
+        let Request { range, window, direction, .. } = Request::read(request)?;
+        let newest = records.series().each_at(&range, window.last, direction)?;
+        Ok(Self::of(Scan { source: Source::Newest(newest), keys_only: false }))
+    }
+
+    fn of(scan: Scan) -> Self {
+        let place = Place { scan: Some(scan), ahead: None };
         let progress =
             Progress { place: Mutex::new(place), wanted: Mutex::default(), closed: AtomicBool::new(false) };
-        Ok(RecordScan { progress: Arc::new(progress) })
+        RecordScan { progress: Arc::new(progress) }
     }
 
     /// The next page, from memory, or as it was read ahead; null if that does not suffice, or if it is being read ahead.
@@ -162,17 +173,6 @@ fn open(scan: &mut Option<Scan>) -> Result<&mut Scan> {
     scan.as_mut().ok_or_else(|| Error::new(ErrorKind::Closed, "the scan is closed"))
 }
 
-/// A page of the newest point of each series, at or before the last timestamp that is asked for.
-pub(crate) fn latest_of_each(records: &Records, request: &[u8], limit: usize) -> Result<Vec<u8>> {
-    let Request { range, window, direction, .. } = Request::read(request)?;
-    let mut page = vec![LAST];
-    for point in records.series().each_at(&range, window.last, direction)?.take(limit) {
-        let point = point?;
-        add_entry(&mut page, &point.key, Some(point.timestamp), point.record.as_bytes());
-    }
-    Ok(page)
-}
-
 struct Scan {
     source: Source,
     keys_only: bool,
@@ -181,6 +181,7 @@ struct Scan {
 enum Source {
     Kv(KvScan),
     Series(SeriesScan),
+    Newest(NewestOfEach),
 }
 
 /// What a scan is asked for.
@@ -237,6 +238,10 @@ impl Scan {
                 count += 1;
                 0
             }),
+            Source::Newest(newest) => newest.page(limits, |_| {
+                count += 1;
+                0
+            }),
         }?;
         Ok((count, end))
     }
@@ -246,15 +251,20 @@ impl Scan {
         page.push(0);
         let keys_only = self.keys_only;
         let mut is_ascii = true;
-        let mut add = |key: &[u8], timestamp: Option<i64>, record: RecordRef<'_>| {
+        let mut add = |key: &[u8], timestamp: Option<i64>, record: &[u8]| {
             is_ascii &= key.is_ascii();
-            let record = if keys_only { &[] } else { record.as_bytes() };
+            let record = if keys_only { &[] } else { record };
             add_entry(&mut page, key, timestamp, record)
         };
         let end = match &mut self.source {
-            Source::Kv(scan) => scan.page(tier, limits, |key, record| add(key, None, record)),
+            Source::Kv(scan) => scan.page(tier, limits, |key, record| add(key, None, record.as_bytes())),
             Source::Series(scan) => {
-                scan.page(tier, limits, |key, timestamp, record| add(key, Some(timestamp), record))
+                scan.page(tier, limits, |key, timestamp, record| add(key, Some(timestamp), record.as_bytes()))
+            }
+            // What it seeks may be anywhere, and it cannot go back to ask again.
+            Source::Newest(_) if tier == ReadTier::Memory => Err(Error::would_block()),
+            Source::Newest(newest) => {
+                newest.page(limits, |point| add(&point.key, Some(point.timestamp), point.record.as_bytes()))
             }
         }?;
         page[0] = if end == PageEnd::Done { LAST } else { 0 } | if is_ascii { ASCII } else { 0 };

@@ -4,7 +4,7 @@
 
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
-const { database, directory } = require('../fixture.js');
+const { database, directory, eventually } = require('../fixture.js');
 
 const ALL = ['count', 'sum', 'avg', 'min', 'max', 'first', 'last'];
 const SECOND = 1_000_000;
@@ -72,6 +72,46 @@ test('the newest point of every series comes in one call', async (t) => {
   assert.deepEqual(await found({ reverse: true, limit: 2 }), ['b/1@9', 'a/2@9']);
   assert.equal((await db.series.latest('a/1', { at: 5 })).ts, 5);
   assert.equal((await db.series.latest('a/1', { at: 4n })).ts, 1);
+});
+
+test('the newest points of many series come in slices, between which the event loop turns and a signal is seen', async (t) => {
+  const db = await database(t);
+  const keys = Array.from({ length: 20_000 }, (_, index) => `series ${String(index).padStart(5, '0')}`);
+  for (let start = 0; start < keys.length; start += 5_000) {
+    await db.batch(keys.slice(start, start + 5_000).map((key) => ({ type: 'put', key, value: key, ts: 1 })));
+  }
+  let turns = 0;
+  const count = () => { turns += 1; timer = setImmediate(count); };
+  let timer = setImmediate(count);
+  const points = await db.series.latestOfEach();
+  clearImmediate(timer);
+  assert.deepEqual(points.map(({ key }) => key), keys);
+  assert.ok(turns > 10, `${turns} turns`);
+  const reason = new Error('enough');
+  const controller = new AbortController();
+  const call = db.series.latestOfEach({ signal: controller.signal });
+  setImmediate(() => controller.abort(reason));
+  await assert.rejects(call, { code: 'FLOWDB_ABORTED', cause: reason });
+  await assert.rejects(db.series.latestOfEach({ signal: controller.signal }), { code: 'FLOWDB_ABORTED', cause: reason });
+  assert.ok(await eventually(async () => (await db.stats()).oldestSnapshotMs === 0), 'the call let go of its snapshot');
+});
+
+test('the newest points come page by page', async (t) => {
+  const db = await database(t);
+  const keys = Array.from({ length: 25 }, (_, index) => `s${String(index).padStart(2, '0')}`);
+  await db.batch([...keys.map((key) => ({ type: 'put', key, value: 1, ts: 1 })), { type: 'put', key: 't', value: 1, ts: 1 }]);
+  const snapshot = await db.snapshot();
+  await db.series.clear();
+  const walk = async (first, next) => {
+    const found = [];
+    for (let page = await db.series.latestOfEach({ ...first, limit: 10, snapshot }); page.length > 0; page = await db.series.latestOfEach({ ...next(page.at(-1).key), limit: 10, snapshot })) {
+      found.push(...page.map(({ key }) => key));
+    }
+    return found;
+  };
+  assert.deepEqual(await walk({ prefix: 's' }, (gt) => ({ gt, lt: 't' })), keys);
+  assert.deepEqual(await walk({ prefix: 's', reverse: true }, (lt) => ({ gte: 's', lt, reverse: true })), [...keys].reverse());
+  assert.deepEqual(await db.series.latestOfEach({ limit: 0 }), []);
 });
 
 test('windows of one series, or of many, are deleted', async (t) => {

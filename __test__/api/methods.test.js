@@ -69,7 +69,7 @@ const WRONG = [
   ['loader', (db) => db.kv.getOrSet('k', 5)], ['signal', (db) => db.kv.getOrSet('k', () => 1, { signal: 5 })], ['key', (db) => db.kv.getOrSet(5, () => 1)],
   ['reverse', (db) => db.kv.count({ reverse: true })], ['gt', (db) => db.kv.count({ gt: 5 })], ['signal', (db) => db.kv.scan({ signal: {} })],
   ['duplicates', (db) => db.series.put('k', 1, { duplicates: 'middle' })], ['at', (db) => db.series.latest('k', { at: 'now' })], ['ts', (db) => db.series.get('k', 'now')],
-  ['options', (db) => db.series.get('k', null)], ['at', (db) => db.series.latestOfEach({ at: 0.5 })], ['limit', (db) => db.series.latestOfEach({ limit: -1 })], ['from', (db) => db.series.latestOfEach({ from: 1 })],
+  ['options', (db) => db.series.get('k', null)], ['at', (db) => db.series.latestOfEach({ at: 0.5 })], ['limit', (db) => db.series.latestOfEach({ limit: -1 })], ['from', (db) => db.series.latestOfEach({ from: 1 })], ['signal', (db) => db.series.latestOfEach({ signal: 1 })], ['signal', (db) => db.compact({ signal: null })], ['deep', (db) => db.compact({ deep: true })],
   ['ts', (db) => db.series.delete('k', { ts: 1, from: 1 })], ['from', (db) => db.series.delete('k', { from: undefined })], ['to', (db) => db.series.delete('k', { to: 'x' })],
   ['options', (db) => db.series.deleteRange({})], ['lt', (db) => db.kv.deleteRange({ gte: 'a', lt: undefined })],
   ['to', (db) => db.series.deleteRange({ prefix: 'a', to: undefined })], ['prefix', (db) => db.series.deleteRange({ prefix: undefined, to: 1 })], ['values', (db) => db.series.scan({ values: 1 })], ['key', (db) => db.series.count({ key: 'a', prefix: 'a' })],

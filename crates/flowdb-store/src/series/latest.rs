@@ -5,7 +5,7 @@ use crate::keyspace::SERIES;
 use crate::range::KeyRange;
 use crate::reader::Reader;
 use crate::record::Record;
-use crate::walk::Direction;
+use crate::walk::{Direction, PageEnd, PageLimits, fill_page};
 use flowdb_engine::{DbIterator, Result};
 
 /// One point of each series, in order of their keys: the newest at or before a time. Sees one moment; ends after an error.
@@ -36,6 +36,11 @@ impl NewestOfEach {
     ) -> Result<Self> {
         let iterator = reader.db.iter(SERIES, bounds(range), reader.options())?;
         Ok(NewestOfEach { iterator, timestamp, direction, progress: Progress::Before })
+    }
+
+    /// The points of the next series, given to `sink`, which answers with the bytes it took.
+    pub fn page(&mut self, limits: PageLimits, mut sink: impl FnMut(&Point) -> usize) -> Result<PageEnd> {
+        fill_page(limits, || Ok(self.next().transpose()?.map(|point| sink(&point))))
     }
 
     /// The point of the next series that has one.
