@@ -386,8 +386,8 @@ export interface Kv {
    * the first has its loader called; all get a copy of what it gives. What is put by someone else meanwhile stays, and is what they get. `undefined`
    * is not put. If the loader fails, all reject with its error and nothing is put.
    *
-   * A `delete` does not call a running load back: what the loader read before it may be put after it. Where that matters, `put` the new value instead of
-   * deleting the old one.
+   * What comes later than the beginning of a load wins, whoever does it: if the key is deleted while its loader runs (by `delete`, `deleteRange`, `clear`), those who wait get
+   * what is loaded, but it is not put; and who calls after the delete has his own loader called. A load that does not end holds a snapshot, and with it space on disk.
    *
    * `signal` ends the waiting of this call; the loader's own `signal` is aborted once nobody waits any more, and when the database is closed: calls
    * whose loader still runs then reject with `FLOWDB_CLOSED`. What a loader gives although it was aborted is put, unless the database is closed.
@@ -650,8 +650,11 @@ export class Database {
   batch(operations: BatchOperation[], options?: SyncOptions): Promise<void>;
   /** Writes what is in memory to tables, IndexedDB included. Not needed for safety: the log has it. */
   flush(): Promise<void>;
-  /** Flushes, and rewrites everything until nothing superfluous is left but what snapshots hold. Takes long; not needed, as it is done bit by bit anyway. */
-  compact(): Promise<void>;
+  /**
+   * Flushes, and rewrites everything until nothing superfluous is left but what snapshots hold. Takes long; not needed, as it is done bit by bit anyway. `signal`
+   * ends it with `FLOWDB_ABORTED`, closing this handle with `FLOWDB_CLOSED`, a few ten milliseconds later: what was rewritten until then counts, and nothing is lost.
+   */
+  compact(options?: SignalOptions): Promise<void>;
   /** Takes all cache entries and all series away. IndexedDB stays. */
   clear(options?: SyncOptions): Promise<void>;
   /** The present moment, for reads, with all writes made before this call. What it sees takes up space on disk until it is closed. */
@@ -669,8 +672,8 @@ export class Database {
   /** The same as text for Prometheus. */
   metricsText(): Promise<string>;
   /**
-   * Waits for calls in flight, then gives the handle back. Later calls fail with `FLOWDB_CLOSED`, as do a `getOrSet` whose loader still runs and a
-   * `patch` that has not decided yet, of which nothing is written; closing again gives the same promise. What this handle had written and not synced is synced when the last handle is closed.
+   * Waits for calls in flight, then gives the handle back. Later calls fail with `FLOWDB_CLOSED`, as do a `compact` in flight, a `getOrSet` whose loader still runs and a
+   * `patch` whose write is not on its way yet, of which nothing is written; closing again gives the same promise. What this handle had written and not synced is synced when the last handle is closed.
    */
   close(): Promise<void>;
   /** `close()`, for `await using`. */

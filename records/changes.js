@@ -5,7 +5,7 @@
 const { writeInt64 } = require('./numbers.js');
 const { expiryTime, timeFlags } = require('./times.js');
 
-const CHANGE = { putIfAbsent: 1, compareAndSet: 2, swap: 3, increment: 4, deleteRange: 5 };
+const CHANGE = { putIfAbsent: 1, compareAndSet: 2, swap: 3, increment: 4, deleteRange: 5, putLoaded: 6 };
 
 /** Beside the flags of the times. */
 const SYNC = 8;

@@ -90,9 +90,13 @@ class Database {
     await this.#session.flush();
   }
 
-  /** @returns {Promise<void>} */
-  async compact() {
-    await this.#session.compact();
+  /**
+   * @param {any} [options]
+   * @returns {Promise<void>}
+   */
+  async compact(options) {
+    const { signal } = checkOptions(options, ['signal']);
+    await this.#session.compact(checkSignal(signal));
   }
 
   /**

@@ -6,9 +6,9 @@ const { throwIfAborted } = require('./options.js');
 const { decodeValue, encodeValue, toRecord } = require('./values.js');
 
 /**
- * A value on its way into the cache, and how many wait for it.
+ * A value on its way into the cache, and how many wait for it. The native side knows by its number when it began.
  *
- * @typedef {{ record: Promise<Buffer | undefined>, waiters: number, controller: AbortController }} Load
+ * @typedef {{ number: number, record: Promise<Buffer | undefined>, waiters: number, controller: AbortController }} Load
  */
 
 /** Loads in flight: at most one for each key of a handle. */
@@ -36,9 +36,21 @@ class Loads {
     throwIfAborted(options.signal);
     this.#session.checkOpen();
     const name = key.toString('latin1');
-    const load = this.#pending.get(name) ?? this.#start(name, key, loader, options);
+    const load = this.#current(name, key) ?? this.#start(name, key, loader, options);
     const record = await this.#wait(name, load, options.signal);
     return record && decodeValue(Buffer.from(record), options.encoding);
+  }
+
+  /**
+   * Who comes after a delete is not to get what was loaded before it.
+   *
+   * @param {string} name
+   * @param {Buffer} key
+   * @returns {Load | undefined} the load of the key, if nobody has written to it since it began
+   */
+  #current(name, key) {
+    const load = this.#pending.get(name);
+    return load && this.#session.loads.isCurrent(load.number, key) ? load : undefined;
   }
 
   /**
@@ -50,10 +62,14 @@ class Loads {
    */
   #start(name, key, loader, options) {
     const controller = new AbortController();
-    const record = this.#run(key, () => this.#call(loader, controller), options);
-    const load = { record, waiters: 0, controller };
+    const number = this.#session.loads.begin();
+    const record = this.#run(key, number, () => this.#call(loader, controller), options);
+    const load = { number, record, waiters: 0, controller };
     this.#pending.set(name, load);
-    const forget = () => this.#forget(name, load);
+    const forget = () => {
+      this.#session.loads.end(number);
+      this.#forget(name, load);
+    };
     record.then(forget, forget);
     return load;
   }
@@ -73,16 +89,18 @@ class Loads {
 
   /**
    * @param {Buffer} key
+   * @param {number} number
    * @param {() => any} loader
    * @param {{ encoding: string, expiry: import('./times.js').Expiry | undefined, sync: boolean }} options
    * @returns {Promise<Buffer | undefined>}
    */
-  async #run(key, loader, { encoding, expiry, sync }) {
+  async #run(key, number, loader, { encoding, expiry, sync }) {
     const value = await loader();
     if (value === undefined) return undefined;
     const record = toRecord(encodeValue(value, encoding));
-    // What someone else has put meanwhile is what all others see, so it is what this answers with.
-    const inTheWay = await this.#session.change(packChange(CHANGE.putIfAbsent, { expiry, sync }, sized(key), record));
+    // What someone else has put meanwhile is what all others see, so it is what this answers with. What was deleted meanwhile stays so.
+    const change = packChange(CHANGE.putLoaded, { expiry, sync }, sized(key), toUint32(number), record);
+    const inTheWay = await this.#session.change(change);
     return inTheWay.length > 0 ? inTheWay : record;
   }
 
@@ -120,6 +138,13 @@ class Loads {
   #forget(name, load) {
     if (this.#pending.get(name) === load) this.#pending.delete(name);
   }
+}
+
+/** @param {number} number */
+function toUint32(number) {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(number);
+  return bytes;
 }
 
 module.exports = { Loads };

@@ -3,6 +3,7 @@
 const { hear, publish } = require('./diagnostics.js');
 const { closed, fromNative, guarded, guardedLater } = require('./errors.js');
 const { attach, detachWith } = require('./logging.js');
+const { throwIfAborted } = require('./options.js');
 const { Reader } = require('./reader.js');
 const { isOverdue, nextTurn } = require('./turn.js');
 const { WriteQueue } = require('./write_queue.js');
@@ -21,8 +22,8 @@ class Session {
   #inFlight = 0;
   /** @type {(() => void) | undefined} */
   #whenQuiet;
-  /** @type {(() => void)[]} */
-  #closeListeners = [];
+  /** @type {Set<() => void>} */
+  #closeListeners = new Set();
 
   /** @type {() => void} */
   #detachLogger;
@@ -204,9 +205,43 @@ class Session {
     return this.run(() => this.#native.flush());
   }
 
-  /** @returns {Promise<void>} */
-  compact() {
-    return this.run(() => this.#native.compact());
+  /**
+   * @param {AbortSignal | undefined} signal
+   * @returns {Promise<void>}
+   */
+  compact(signal) {
+    return this.run(async () => {
+      throwIfAborted(signal);
+      this.checkOpen();
+      const compaction = this.#native.compaction();
+      const stop = () => compaction.stop();
+      const takeBack = this.whenClosed(stop);
+      signal?.addEventListener('abort', stop, { once: true });
+      try {
+        if (await compaction.run()) return;
+      } finally {
+        signal?.removeEventListener('abort', stop);
+        takeBack();
+      }
+      throwIfAborted(signal);
+      throw closed();
+    });
+  }
+
+  /** What the native side knows of loads that are under way. */
+  get loads() {
+    return {
+      /** @returns {number} of a load that begins now */
+      begin: () => guarded(() => this.#native.beginLoad()),
+      /**
+       * @param {number} number
+       * @param {Buffer} key
+       * @returns {boolean} false if someone has written to the key since
+       */
+      isCurrent: (number, key) => guarded(() => this.#native.isLoadCurrent(number, key)),
+      /** @param {number} number */
+      end: (number) => this.#native.endLoad(number),
+    };
   }
 
   /** @returns {Promise<void>} */
@@ -244,9 +279,13 @@ class Session {
     return this.#closing;
   }
 
-  /** @param {() => void} listener called by `close()`, once */
+  /**
+   * @param {() => void} listener called by `close()`, once
+   * @returns {() => void} takes it back
+   */
   whenClosed(listener) {
-    this.#closeListeners.push(listener);
+    this.#closeListeners.add(listener);
+    return () => { this.#closeListeners.delete(listener); };
   }
 
   async #close() {

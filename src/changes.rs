@@ -8,17 +8,19 @@
 //! swap            : the same, the expiry stays                         answer: u8 1 if it was set
 //! increment       : u32 length, key, number                            answer: the sum, as a value
 //! delete range    : a scan's request                                   answer: nothing
+//! put loaded      : u32 length, key, u32 number of the load, record    answer: nothing, or the record in the way
 //! ```
 //! A timestamp makes it one of series. An empty record stands for none, as `expected` and as what is set.
 
 use crate::error;
+use crate::loads::Loads;
 use crate::operations::{Fields, HAS_EXPIRY, HAS_TIMESTAMP, HAS_TTL};
 use crate::scan::Request;
 use crate::task::Reply;
 use bytes::Bytes;
-use flowdb_engine::{Durability, Error, Result, WriteOptions};
+use flowdb_engine::{Durability, Error, ErrorKind, Result, WriteOptions};
 use flowdb_store::value::Number;
-use flowdb_store::{Record, RecordId, Shape, Store, Ttl};
+use flowdb_store::{Current, Record, RecordId, Shape, Store, Ttl};
 use napi::Env;
 use napi::bindgen_prelude::{BufferSlice, Either, Object};
 
@@ -27,6 +29,7 @@ const COMPARE_AND_SET: u8 = 2;
 const SWAP: u8 = 3;
 const INCREMENT: u8 = 4;
 const DELETE_RANGE: u8 = 5;
+const PUT_LOADED: u8 = 6;
 
 /// It counts as done once it is on stable storage.
 const SYNC: u8 = 8;
@@ -47,17 +50,17 @@ impl Reply for Answers {
 }
 
 /// Makes packed changes, one after the other.
-pub(crate) fn make(store: &Store, changes: &[u8]) -> Result<Answers> {
+pub(crate) fn make(store: &Store, loads: &Loads, changes: &[u8]) -> Result<Answers> {
     let mut answers = Vec::new();
     let mut fields = Fields::new(changes);
     while !fields.is_empty() {
         let change = Fields::new(fields.sized()?);
-        answers.push(make_one(store, change));
+        answers.push(make_one(store, loads, change));
     }
     Ok(Answers(answers))
 }
 
-fn make_one(store: &Store, mut fields: Fields<'_>) -> Result<Vec<u8>> {
+fn make_one(store: &Store, loads: &Loads, mut fields: Fields<'_>) -> Result<Vec<u8>> {
     let (operation, flags) = (fields.u8()?, fields.u8()?);
     let timestamp = if flags & HAS_TIMESTAMP != 0 { Some(fields.i64()?) } else { None };
     let expiry = if flags & (HAS_TTL | HAS_EXPIRY) != 0 { Some(fields.i64()?) } else { None };
@@ -71,9 +74,11 @@ fn make_one(store: &Store, mut fields: Fields<'_>) -> Result<Vec<u8>> {
     let key = fields.sized()?;
     let id = timestamp.map_or(RecordId::Kv(key), |timestamp| RecordId::Series(key, timestamp));
     match operation {
-        PUT_IF_ABSENT => {
-            let found = store.put_if_absent(id, &needed(fields.rest())?, ttl, options)?;
-            Ok(found.map_or_else(Vec::new, |found| found.record.as_bytes().to_vec()))
+        PUT_IF_ABSENT => store.put_if_absent(id, &needed(fields.rest())?, ttl, options).map(in_the_way),
+        PUT_LOADED => {
+            let since = loads.since(fields.u32()?);
+            let since = since.ok_or_else(|| Error::new(ErrorKind::Closed, "the load has ended"))?;
+            store.put_if_untouched(&since, id, &needed(fields.rest())?, ttl, options).map(in_the_way)
         }
         COMPARE_AND_SET => {
             let (expected, new) = (record(fields.sized()?)?, record(fields.rest())?);
@@ -90,6 +95,10 @@ fn make_one(store: &Store, mut fields: Fields<'_>) -> Result<Vec<u8>> {
         }
         _ => Err(Error::invalid(format!("there is no change {operation}"))),
     }
+}
+
+fn in_the_way(found: Option<Current>) -> Vec<u8> {
+    found.map_or_else(Vec::new, |found| found.record.as_bytes().to_vec())
 }
 
 fn record(bytes: &[u8]) -> Result<Option<Record>> {
@@ -116,7 +125,6 @@ fn delete_range(store: &Store, request: &[u8], options: WriteOptions) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flowdb_engine::ErrorKind;
     use flowdb_store::{Form, StoreHandle, StoreOptions};
 
     fn store() -> StoreHandle {
@@ -128,7 +136,30 @@ mod tests {
     }
 
     fn answer(store: &StoreHandle, change: &[&[u8]]) -> Result<Vec<u8>> {
-        make(store, &sized(&change.concat())).unwrap().0.pop().unwrap()
+        make(store, &Loads::default(), &sized(&change.concat())).unwrap().0.pop().unwrap()
+    }
+
+    #[test]
+    fn a_loaded_value_is_put_unless_its_key_was_touched_since() {
+        let store = store();
+        let loads = Loads::default();
+        let put_loaded = |number: u32, value: &[u8]| {
+            let record = Record::new(Form::Bytes, value);
+            let operands = [&sized(b"k")[..], &number.to_le_bytes(), record.as_bytes()].concat();
+            let change = sized(&[&[PUT_LOADED, 0][..], &operands].concat());
+            make(&store, &loads, &change).unwrap().0.pop().unwrap()
+        };
+        let value = || store.kv().get(b"k").unwrap().map(|record| record.contents().to_vec());
+        let number = loads.begin(store.snapshot());
+        assert_eq!((put_loaded(number, b"one").unwrap(), value()), (vec![], Some(b"one".to_vec())));
+        let in_the_way = Record::new(Form::Bytes, b"one").as_bytes().to_vec();
+        assert_eq!((put_loaded(number, b"two").unwrap(), value()), (in_the_way, Some(b"one".to_vec())));
+        let mut batch = store.batch();
+        batch.delete(RecordId::Kv(b"k")).unwrap();
+        batch.write(WriteOptions::default()).unwrap();
+        assert_eq!((put_loaded(number, b"two").unwrap(), value()), (vec![], None));
+        loads.end(number);
+        assert_eq!(put_loaded(number, b"two").unwrap_err().kind(), ErrorKind::Closed);
     }
 
     #[test]
@@ -172,10 +203,10 @@ mod tests {
         let store = store();
         let put = [&[PUT_IF_ABSENT, 0][..], &sized(b"k"), Record::new(Form::Text, b"x").as_bytes()].concat();
         let changes = [sized(&[9, 0, 0, 0, 0, 0]), sized(&[INCREMENT]), sized(&put)].concat();
-        let answers = make(&store, &changes).unwrap().0;
+        let answers = make(&store, &Loads::default(), &changes).unwrap().0;
         let kinds: Vec<_> = answers.iter().map(|answer| answer.as_ref().err().map(Error::kind)).collect();
         assert_eq!(kinds, [Some(ErrorKind::InvalidArgument), Some(ErrorKind::InvalidArgument), None]);
         assert!(store.kv().get(b"k").unwrap().is_some());
-        assert!(make(&store, &[5, 0, 0, 0, 1]).is_err());
+        assert!(make(&store, &Loads::default(), &[5, 0, 0, 0, 1]).is_err());
     }
 }

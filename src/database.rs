@@ -3,9 +3,11 @@
 use crate::care::CheckpointReport;
 use crate::changes::{self, Answers};
 use crate::channel::Channel;
+use crate::compaction::RecordCompaction;
 use crate::error;
 use crate::external_memory::ExternalMemory;
 use crate::lane::{Lane, Request, write_options};
+use crate::loads::Loads;
 use crate::maintenance;
 use crate::notices::{Notice, Notices};
 use crate::operations::read_writes;
@@ -15,8 +17,7 @@ use crate::records::Records;
 use crate::stats::{self, StoreStats};
 use crate::task::{self, Reply, Work};
 use flowdb_engine::{Error, ErrorKind, EventListener, LogPosition, Result};
-use flowdb_store::keyspace::{DOCUMENTS, KV, SERIES};
-use flowdb_store::{Store, StoreHandle};
+use flowdb_store::{RecordId, Store, StoreHandle};
 use napi::bindgen_prelude::{AsyncTask, Env, Function, Object, ObjectFinalize};
 use napi_derive::napi;
 use parking_lot::Mutex;
@@ -44,6 +45,7 @@ pub struct RecordStore {
     /// Requests whose outcome JS has not taken yet. The channel is held while there are some.
     requests: AtomicU32,
     memory: ExternalMemory,
+    loads: Arc<Loads>,
 }
 
 impl ObjectFinalize for RecordStore {
@@ -81,6 +83,7 @@ impl RecordStore {
                 last_request: AtomicU32::new(0),
                 requests: AtomicU32::new(0),
                 memory: ExternalMemory::default(),
+                loads: Arc::default(),
             })
         }))
     }
@@ -130,7 +133,8 @@ impl RecordStore {
         let store = self.open_store(&env)?;
         self.memory.tell(&env, store.memory_bytes());
         let changes = changes.to_vec();
-        Ok(task::run(move || changes::make(&store, &changes)))
+        let loads = Arc::clone(&self.loads);
+        Ok(task::run(move || changes::make(&store, &loads, &changes)))
     }
 
     /// Reads what is committed at the time of each read.
@@ -175,13 +179,31 @@ impl RecordStore {
         self.notices.lock().as_ref().map_or_else(Vec::new, |notices| notices.take())
     }
 
-    /// Rewrites all trees until nothing superfluous is left in them.
+    /// Rewrites all trees until nothing superfluous is left in them, once it is run.
     #[napi]
-    pub fn compact(&self, env: Env) -> napi::Result<AsyncTask<Work<()>>> {
+    pub fn compaction(&self, env: Env) -> napi::Result<RecordCompaction> {
+        self.open_store(&env).map(RecordCompaction::new)
+    }
+
+    /// A number for a value that is worked out from now on, to be put by a change that names it.
+    #[napi]
+    pub fn begin_load(&self, env: Env) -> napi::Result<u32> {
         let store = self.open_store(&env)?;
-        Ok(task::run(move || {
-            [KV, SERIES, DOCUMENTS].into_iter().try_for_each(|tree| store.db().compact(tree))
-        }))
+        Ok(self.loads.begin(store.snapshot()))
+    }
+
+    /// True if nobody has touched the cache entry of `key` since the load began.
+    #[napi]
+    pub fn is_load_current(&self, env: Env, number: u32, key: &[u8]) -> napi::Result<bool> {
+        let store = self.open_store(&env)?;
+        let Some(since) = self.loads.since(number) else { return Ok(false) };
+        store.is_untouched(&since, RecordId::Kv(key)).map_err(|error| error::to_js(&env, &error))
+    }
+
+    /// The value was put, or will not be.
+    #[napi]
+    pub fn end_load(&self, number: u32) {
+        self.loads.end(number);
     }
 
     /// Tries again what failed in the background.
@@ -213,6 +235,7 @@ impl RecordStore {
         self.lane.stop();
         self.memory.tell(&env, 0);
         *self.notices.lock() = None;
+        self.loads.end_all();
         let handle = Arc::clone(&self.handle);
         task::run(move || handle.close())
     }

@@ -23,6 +23,14 @@ impl Reply for () {
     }
 }
 
+impl Reply for bool {
+    type Js<'env> = bool;
+
+    fn into_js(self, _: &Env) -> napi::Result<bool> {
+        Ok(self)
+    }
+}
+
 /// Bytes are copied into a Buffer: an external one costs more at every size, and Electron forbids it.
 impl Reply for Vec<u8> {
     type Js<'env> = BufferSlice<'env>;

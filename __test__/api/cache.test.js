@@ -147,6 +147,61 @@ test('a load that fails, gives nothing, or comes late', async (t) => {
   await assert.rejects(db.kv.getOrSet('bad', () => () => {}), { code: 'FLOWDB_INVALID_ARGUMENT' });
 });
 
+/** Has a key deleted while its loader runs, and then loads it once more. */
+async function deletedMeanwhile(db, remove) {
+  let release;
+  const old = db.kv.getOrSet('k', () => new Promise((resolve) => { release = () => resolve('old'); }));
+  while (release === undefined) await pause(1);
+  const joined = db.kv.getOrSet('k', () => 'not asked');
+  await pause(5);
+  await remove();
+  let loads = 0;
+  const later = db.kv.getOrSet('k', async () => { loads += 1; return 'new'; });
+  assert.equal(await later, 'new');
+  assert.equal(loads, 1, 'who comes after the delete does not wait for what was loaded before');
+  release();
+  return [await old, await joined, await db.kv.get('k')];
+}
+
+test('a delete that comes while a key is loaded wins, and a put does, whoever makes it', async (t) => {
+  const path = directory(t);
+  const db = await database(t, { path });
+  const other = await database(t, { path });
+  const deletes = {
+    delete: () => db.kv.delete('k'), deleteRange: () => db.kv.deleteRange({ prefix: 'k' }), clear: () => db.clear(), batch: () => db.batch([{ type: 'delete', key: 'k' }]),
+    'delete by another handle': () => other.kv.delete('k'), 'put and delete': async () => { await other.kv.put('k', 'x'); await other.kv.delete('k'); },
+    compareAndSet: async () => { await db.kv.put('k', 'x'); await db.kv.compareAndSet('k', 'x', undefined); },
+    'delete and flush': async () => { await db.kv.delete('k'); await db.flush(); await db.compact(); },
+  };
+  for (const [name, remove] of Object.entries(deletes)) {
+    assert.deepEqual(await deletedMeanwhile(db, remove), ['new', 'new', 'new'], name);
+    await db.kv.delete('k');
+  }
+  for (const remove of Object.values(deletes)) {
+    const load = db.kv.getOrSet('k', async () => { await remove(); return 'outdated'; });
+    assert.equal(await load, 'outdated');
+    assert.equal(await db.kv.get('k'), undefined, 'it was not put');
+  }
+  const load = db.kv.getOrSet('k', async () => { await other.kv.put('k', 'put meanwhile'); return 'outdated'; });
+  assert.equal(await load, 'put meanwhile');
+  assert.equal((await db.stats()).oldestSnapshotMs, 0, 'no load holds a snapshot any more');
+});
+
+test('a load whose key others write beside is put, in a database that is flushed and compacted meanwhile', async (t) => {
+  const db = await database(t, { path: directory(t) });
+  await db.kv.put('a', 'x');
+  await db.kv.delete('k');
+  const load = db.kv.getOrSet('k', async () => {
+    await db.kv.put('j', 'x');
+    await db.kv.deleteRange({ prefix: 'l' });
+    await db.flush();
+    await db.compact();
+    return 'loaded';
+  });
+  assert.equal(await load, 'loaded');
+  assert.equal(await db.kv.get('k'), 'loaded');
+});
+
 test('who stops waiting for a load does not end it for others; the last one does', async (t) => {
   const db = await database(t);
   const aborted = { code: 'FLOWDB_ABORTED' };

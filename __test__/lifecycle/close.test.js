@@ -3,7 +3,7 @@
 const assert = require('node:assert/strict');
 const { readdirSync } = require('node:fs');
 const { test } = require('node:test');
-const { open } = require('../../index.js');
+const { Database, open } = require('../../index.js');
 const { directory, eventually } = require('../fixture.js');
 
 const CLOSED = { name: 'FlowDBError', code: 'FLOWDB_CLOSED' };
@@ -42,6 +42,64 @@ test('close waits for the calls before it', async (t) => {
   assert.deepEqual(outcomes.map(({ status, reason }) => reason ?? status), calls.map(() => 'fulfilled'));
   const again = await open(path);
   assert.deepEqual(await again.scan({ values: false }).all(), ['large', 'small', 'synced']);
+  await again.close();
+});
+
+/** A database with something to compact. */
+async function filled(path) {
+  const db = await open({ path, compression: 'none' });
+  for (let round = 0; round < 3; round += 1) {
+    const puts = Array.from({ length: 2_000 }, (_, index) => ({ type: 'put', key: `k${index}`, value: `${round}${'x'.repeat(500)}` }));
+    await db.batch(puts);
+    await db.flush();
+  }
+  return db;
+}
+
+test('a compaction ends when it is called off, and nothing is lost', async (t) => {
+  const path = directory(t);
+  const db = await filled(path);
+  const reason = new Error('enough');
+  const controller = new AbortController();
+  const compaction = db.compact({ signal: controller.signal });
+  controller.abort(reason);
+  await assert.rejects(compaction, { code: 'FLOWDB_ABORTED', cause: reason });
+  await assert.rejects(db.compact({ signal: controller.signal }), { code: 'FLOWDB_ABORTED', cause: reason });
+  assert.equal(await db.kv.count(), 2_000);
+  assert.equal((await db.kv.get('k1999'))[0], '2');
+  const unused = new AbortController();
+  await db.compact({ signal: unused.signal });
+  unused.abort();
+  assert.equal((await db.stats()).trees.kv.tableEntries, 2_000);
+  await db.close();
+  const report = await Database.verify(path);
+  assert.deepEqual([report.problems, report.notes], [[], []]);
+});
+
+test('closing ends a compaction', async (t) => {
+  const path = directory(t);
+  const [db, other] = [await filled(path), await open(path)];
+  const compactions = [db.compact(), db.compact()].map((compaction) => assert.rejects(compaction, CLOSED));
+  const others = other.compact();
+  await db.close();
+  await Promise.all(compactions);
+  await others;
+  assert.equal(await other.kv.count(), 2_000, 'that of another handle goes on');
+  await other.close();
+});
+
+test('a patch that is not written when its database closes is not written later either', async (t) => {
+  const path = directory(t);
+  const db = await open(path);
+  await db.put('k', { n: 1 });
+  const written = db.kv.patch('k', { n: 2 });
+  let decided = 0;
+  await assert.rejects(db.kv.patch('k', (current) => { decided += 1; db.close(); return { n: current.n + 10 }; }), CLOSED);
+  assert.deepEqual(await written, { n: 2 }, 'its write was on its way');
+  await db.close();
+  assert.equal(decided, 1);
+  const again = await open(path);
+  assert.deepEqual(await again.get('k'), { n: 2 });
   await again.close();
 });
 

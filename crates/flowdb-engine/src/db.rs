@@ -80,7 +80,16 @@ impl Db {
         self.timed_write(|inner| inner.write(guard, batch, options))
     }
 
-    /// The same without ever waiting, as [`Db::try_write`] does it. `Conflict` gives the batch back, too.
+    /// True if nobody has written to `key` since `snapshot` was taken, as far as this moment knows. Looks at memory only, waits for nobody; false too
+    /// where only a file could tell. `InvalidArgument` as for [`Db::write_if`].
+    pub fn is_untouched(&self, snapshot: &Snapshot, tree: TreeId, key: &[u8]) -> Result<bool> {
+        self.0.guard(snapshot, &[])?;
+        let since = snapshot.sequence();
+        let tree = self.0.tree(tree)?;
+        Ok(!tree.view().changed_since(key, since) && !tree.may_have_forgotten(key, since))
+    }
+
+    /// [`Db::write_if`] without ever waiting, as [`Db::try_write`] does it. `Conflict` gives the batch back, too.
     pub fn try_write_if(
         &self,
         snapshot: &Snapshot,
@@ -224,7 +233,13 @@ impl Db {
 
     /// Flushes, and rewrites a tree until nothing superfluous is left in it, but what snapshots hold.
     pub fn compact(&self, tree: TreeId) -> Result<()> {
-        let result = self.0.compact(tree);
+        self.compact_while(tree, &|| true).map(drop)
+    }
+
+    /// The same as long as `goes_on`, which is asked every few ten milliseconds, says so; the flush before it runs to its end. True if it came to its
+    /// end. What was compacted until then stays so, but the files being written are given up.
+    pub fn compact_while(&self, tree: TreeId, goes_on: &dyn Fn() -> bool) -> Result<bool> {
+        let result = self.0.compact_while(tree, goes_on);
         self.0.telemetry.events.tell();
         result
     }

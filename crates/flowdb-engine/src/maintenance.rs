@@ -23,6 +23,9 @@ pub(crate) struct Workshop {
     pub(crate) rest: Rest,
 }
 
+/// How long a compaction that was asked for goes on before it looks whether it is still wanted.
+const SLICE: Duration = Duration::from_millis(25);
+
 /// How long to leave alone who finds another thread at work.
 const BUSY: Duration = Duration::from_millis(5);
 
@@ -67,34 +70,70 @@ impl Inner {
         Ok(())
     }
 
-    /// See [`crate::Db::compact`].
-    pub(crate) fn compact(&self, id: TreeId) -> Result<()> {
+    /// See [`crate::Db::compact_while`].
+    pub(crate) fn compact_while(&self, id: TreeId, goes_on: &dyn Fn() -> bool) -> Result<bool> {
         self.flush()?;
         let mut workshop = self.workshop.lock();
         // Between the flush and this lock someone may have closed the database, and someone else opened it.
         self.check_usable()?;
-        let result = self.compact_whole(&mut workshop, id);
+        let result = self.compact_whole(&mut workshop, id, goes_on);
         self.collect_garbage();
         result
     }
 
-    fn compact_whole(&self, workshop: &mut Workshop, id: TreeId) -> Result<()> {
-        while self.compact_slice(workshop, None)? {}
+    fn compact_whole(&self, workshop: &mut Workshop, id: TreeId, goes_on: &dyn Fn() -> bool) -> Result<bool> {
+        if !self.compact_due(workshop, goes_on)? {
+            return Ok(false);
+        }
         while self.retire(workshop)? {}
         let tree = self.tree(id)?;
         let buckets: Vec<_> = tree.view().shelves.iter().map(|(bucket, _)| bucket).collect();
         for bucket in buckets {
-            if let Some(job) = self.whole_shelf_job(tree, bucket)? {
-                workshop.job = Some(job);
-                while self.compact_slice(workshop, None)? {}
+            if let Some(job) = self.whole_shelf_job(tree, bucket)?
+                && !self.finish_job(workshop, job, goes_on)?
+            {
+                return Ok(false);
             }
         }
         // What the job above dropped became garbage in value files.
         while let Some(job) = self.garbage_job(tree)? {
-            workshop.job = Some(job);
-            while self.compact_slice(workshop, None)? {}
+            if !self.finish_job(workshop, job, goes_on)? {
+                return Ok(false);
+            }
         }
-        Ok(())
+        Ok(true)
+    }
+
+    /// Does all compactions that are due, as long as `goes_on` says so. False if it no longer did; the one under way is left to maintenance.
+    fn compact_due(&self, workshop: &mut Workshop, goes_on: &dyn Fn() -> bool) -> Result<bool> {
+        while goes_on() {
+            if !self.compact_slice(workshop, Some(self.end_of_slice()))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Does `job`, and what is due then; gives it up where that ends early.
+    fn finish_job(
+        &self,
+        workshop: &mut Workshop,
+        job: CompactionJob,
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<bool> {
+        workshop.job = Some(job);
+        while workshop.job.is_some() {
+            if !goes_on() {
+                workshop.job.take().into_iter().for_each(CompactionJob::give_up);
+                return Ok(false);
+            }
+            self.compact_slice(workshop, Some(self.end_of_slice()))?;
+        }
+        self.compact_due(workshop, goes_on)
+    }
+
+    fn end_of_slice(&self) -> Duration {
+        self.options.clock.monotonic().saturating_add(SLICE)
     }
 
     fn work(&self, workshop: &mut Workshop, budget: Duration) -> Result<Maintenance> {

@@ -22,6 +22,12 @@ pub struct Current {
     pub expiry: i64,
 }
 
+impl Current {
+    fn of(entry: Version) -> Result<Self> {
+        Ok(Current { record: Record::from_stored(entry.value)?, expiry: entry.expiry })
+    }
+}
+
 /// One try of [`Store::transact`]: reads from a snapshot, and writes that are made only if what was read is still so.
 #[derive(Debug)]
 pub struct Attempt<'a> {
@@ -43,10 +49,7 @@ impl<'a> Attempt<'a> {
         let found = self.find(id, &key)?;
         let expiry = found.as_ref().map_or(NEVER, |entry| entry.expiry);
         self.read.push(Condition { tree: id.tree(), key, expiry });
-        let current = |entry: Version| {
-            Record::from_stored(entry.value).map(|record| Current { record, expiry: entry.expiry })
-        };
-        found.map(current).transpose()
+        found.map(Current::of).transpose()
     }
 
     /// The moment it reads from, for reads on which the writes do not depend.
@@ -84,6 +87,12 @@ pub enum Change {
 }
 
 impl Store {
+    /// The record of `id` as it is now, unless it is deleted or has expired.
+    pub(crate) fn current(&self, id: RecordId<'_>) -> Result<Option<Current>> {
+        let found = self.db().get(id.tree(), &id.stored_key(), Reader::of_present(self.db()).options())?;
+        found.map(Current::of).transpose()
+    }
+
     /// Runs `work`, and writes what it put into its batch if nobody has written in the meantime to a record that it got; else runs it again,
     /// at most [`ATTEMPTS_MAX`] times. So it looks as if it had run while nobody else wrote: puts, deletes and range deletes of
     /// others, whatever call they come from, all lie before what it got or behind what it wrote. No lock is held while it runs.

@@ -1,12 +1,14 @@
-//! Writes that depend on what is there, each atomic against all other writers. All are [`Store::update`] with a decision.
+//! Writes that depend on what is there, each atomic against all other writers. Most are [`Store::update`] with a decision.
 
 use crate::attempt::{Change, Current};
 use crate::id::RecordId;
+use crate::reader::Snapshot;
 use crate::record::{Form, Record};
 use crate::store::Store;
 use crate::ttl::Ttl;
 use crate::value::Number;
-use flowdb_engine::{Error, ErrorKind, Result, WriteOptions};
+use flowdb_engine::format::NEVER;
+use flowdb_engine::{Condition, Error, ErrorKind, Result, WriteOptions};
 
 /// What [`Store::patch`] changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,6 +32,35 @@ impl Store {
         self.update(id, options, |current| {
             Ok(current.map_or_else(|| Change::Put(record.clone(), ttl), |_| Change::Keep))
         })
+    }
+
+    /// Puts a record that was worked out since a moment, unless it is outdated: nobody has put, deleted or range-deleted that record after `since`.
+    /// Answers with the one that is in the way, if one is. Where neither is there, something was deleted: nothing is put and nothing in the way.
+    /// That is also so where only a file could tell. `ttl` as for [`crate::RecordBatch::put`].
+    pub fn put_if_untouched(
+        &self,
+        since: &Snapshot,
+        id: RecordId<'_>,
+        record: &Record,
+        ttl: Option<Ttl>,
+        options: WriteOptions,
+    ) -> Result<Option<Current>> {
+        let found = self.current(id)?;
+        if found.is_some() {
+            return Ok(found);
+        }
+        let mut batch = self.batch();
+        batch.put(id, record, ttl)?;
+        let untouched = Condition { tree: id.tree(), key: id.stored_key(), expiry: NEVER };
+        match self.db().write_if(since.engine(), &[untouched], batch.into_inner(), options) {
+            Err(error) if error.kind() == ErrorKind::Conflict => self.current(id),
+            result => result.map(|_| None),
+        }
+    }
+
+    /// True if nobody has put, deleted or range-deleted a record after `since`. Never waits; false where memory cannot tell.
+    pub fn is_untouched(&self, since: &Snapshot, id: RecordId<'_>) -> Result<bool> {
+        self.db().is_untouched(since.engine(), id.tree(), &id.stored_key())
     }
 
     /// The record that is there, or else the one that `make` makes, which is put then. `make` may run several times.

@@ -214,3 +214,48 @@ fn a_swap_keeps_the_expiry_unless_there_is_a_new_one() {
     assert_eq!(store.kv().expiry(b"k").unwrap(), Some(far + 5));
     assert_eq!(store.kv().get(b"k").unwrap(), Some(text(3)));
 }
+
+#[test]
+fn what_was_loaded_is_put_unless_someone_touched_the_record_since() {
+    let store = store();
+    let (id, other) = (RecordId::Kv(b"k"), RecordId::Kv(b"other"));
+    let write = |work: &dyn Fn(&mut flowdb_store::RecordBatch<'_>)| {
+        let mut batch = store.batch();
+        work(&mut batch);
+        batch.write(options()).unwrap();
+    };
+    let value = || store.kv().get(b"k").unwrap().map(|record| number(&record));
+    let touches: [(&str, &dyn Fn()); 4] = [
+        ("delete", &|| write(&|batch| batch.delete(id).unwrap())),
+        ("put and delete", &|| {
+            write(&|batch| batch.put(id, &text(7), None).unwrap());
+            write(&|batch| batch.delete(id).unwrap());
+        }),
+        ("range delete", &|| {
+            write(&|batch| batch.delete_range(Shape::Kv, &KeyRange::Prefix(b"k"[..].into())).unwrap());
+        }),
+        ("expired put", &|| write(&|batch| batch.put(id, &text(7), Some(Ttl::Until(1))).unwrap())),
+    ];
+    for (name, touch) in touches {
+        for is_compacted in [false, true] {
+            let since = store.snapshot();
+            touch();
+            if is_compacted {
+                store.db().flush().unwrap();
+                store.db().compact(KV).unwrap();
+            }
+            assert!(!store.is_untouched(&since, id).unwrap(), "{name}");
+            assert_eq!(store.put_if_untouched(&since, id, &text(1), None, options()).unwrap(), None);
+            assert_eq!(value(), None, "{name}: deleted is deleted");
+        }
+    }
+    let since = store.snapshot();
+    write(&|batch| batch.put(other, &text(7), None).unwrap());
+    store.db().flush().unwrap();
+    assert!(store.is_untouched(&since, id).unwrap());
+    assert_eq!(store.put_if_untouched(&since, id, &text(1), None, options()).unwrap(), None);
+    assert_eq!(value(), Some(1));
+    assert!(!store.is_untouched(&since, id).unwrap());
+    let in_the_way = store.put_if_untouched(&since, id, &text(2), None, options()).unwrap();
+    assert_eq!((in_the_way.map(|current| number(&current.record)), value()), (Some(1), Some(1)));
+}

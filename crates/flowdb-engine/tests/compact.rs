@@ -1,0 +1,82 @@
+//! Goal: a compaction of a whole tree that is called off at any moment loses nothing, leaves no file behind, and can be done again. Method: a clock on which every
+//! look costs a while, so that there are many slices; called off at the first, the second, ... until one comes to its end.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use flowdb_engine::fs::{FileSystem, MemoryFileSystem};
+use flowdb_engine::{Clock, Db, Maintenance, Options, ReadOptions, VerifyOptions, WriteOptions, verify};
+use std::cell::Cell;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use support::*;
+
+/// Ten milliseconds pass with each look at it.
+#[derive(Debug, Default)]
+struct BusyClock(AtomicU64);
+
+impl Clock for BusyClock {
+    fn now(&self) -> i64 {
+        1_000
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(10 * self.0.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+fn options() -> Options {
+    Options { clock: Arc::new(BusyClock::default()), ..small_options(&clock()) }
+}
+
+fn filled(fs: &Arc<dyn FileSystem>) -> Db {
+    let db = Db::open(Arc::clone(fs), Path::new(DIR), options()).unwrap();
+    for round in 0..3_u8 {
+        for key in 0..4_000_u32 {
+            let (tree, key) = (TREES[0], key.to_be_bytes().to_vec());
+            let put = Write::Put { tree, key, value: vec![round; 40], expiry: i64::MAX };
+            db.write(batch(&[put]), WriteOptions::default()).unwrap();
+        }
+        db.flush().unwrap();
+    }
+    db
+}
+
+#[test]
+fn a_compaction_that_is_called_off_loses_nothing_and_leaves_nothing() {
+    let mut called_off = 0;
+    loop {
+        let fs: Arc<dyn FileSystem> = Arc::new(MemoryFileSystem::new());
+        let db = filled(&fs);
+        let looks = Cell::new(0);
+        let goes_on = || {
+            looks.set(looks.get() + 1);
+            looks.get() <= called_off
+        };
+        let is_done = db.compact_while(TREES[0], &goes_on).unwrap();
+        let found =
+            collect_forward(&mut db.iter(TREES[0], EVERYTHING, ReadOptions::default()).unwrap()).unwrap();
+        assert_eq!(found.len(), 4_000);
+        assert!(found.iter().all(|(_, value)| value[..] == [2; 40]));
+        if is_done {
+            assert_eq!(db.stats().trees[0].table_entries, 4_000);
+            break;
+        }
+        assert_eq!(looks.get(), called_off + 1, "it ends where it is told so");
+        if called_off % 3 == 0 {
+            db.compact(TREES[0]).unwrap();
+            assert_eq!(db.stats().trees[0].table_entries, 4_000);
+        } else {
+            while db.maintain(Duration::ZERO).unwrap() == Maintenance::More {}
+        }
+        db.close().unwrap();
+        drop(db);
+        let report = verify(&*fs, Path::new(DIR), &VerifyOptions { trees: options().trees }).unwrap();
+        assert_eq!((report.problems, report.notes), (vec![], vec![]), "called off after {called_off}");
+        called_off += 1;
+    }
+    assert!(called_off > 5, "{called_off} slices");
+}
