@@ -49,8 +49,8 @@ export type KeyEncoding = 'utf8' | 'buffer';
 export type SyncMode = 'os' | 'always' | { intervalMs: number };
 
 export interface OpenOptions {
-  /** Directory of the database; directories above it are created too. Either this or `memory`. */
-  path?: string;
+  /** Directory of the database, a path or a `file:` URL; directories above it are created too. Either this or `memory`. */
+  path?: string | URL;
   /** A new database in memory, gone when it is closed. Default false. */
   memory?: boolean;
   /** Create the directory and the database if there is none (else `FLOWDB_NOT_FOUND`). Default true. */
@@ -156,7 +156,7 @@ export interface Logger {
  * console.log(await db.get('greeting'));
  * await db.close();
  */
-export function open(target: string | OpenOptions): Promise<Database>;
+export function open(target: string | URL | OpenOptions): Promise<Database>;
 
 export interface SyncOptions {
   /** Done only once it is on stable storage, whatever the database's sync mode. Default false: as the mode says. */
@@ -169,7 +169,7 @@ export interface ExpiryOptions {
    * together with `expiresAt`. Default: `kvTtlMs` or `seriesTtlMs` of the database, which are never. What has expired is not read any more; its space comes back with compaction.
    */
   ttl?: number | 'never';
-  /** When it expires: milliseconds since the epoch, or a Date; what is in the past expires at once. Instead of `ttl`. */
+  /** When it expires by the machine's clock: milliseconds since the epoch, or a Date; what is in the past expires at once. Instead of `ttl`. */
   expiresAt?: number | Date;
 }
 
@@ -612,20 +612,20 @@ export type BatchOperation =
 export class Database {
   private constructor();
   /**
-   * Checks every byte of a directory that nobody has open to write. Changes nothing. Damage is in the report; rejects with `FLOWDB_LOCKED`, `FLOWDB_NOT_FOUND` and
-   * `FLOWDB_IO` where it cannot look.
+   * Checks every byte of a directory that nobody has open to write, this process included. Changes nothing. Damage is in the report; rejects with `FLOWDB_LOCKED`,
+   * `FLOWDB_NOT_FOUND` and `FLOWDB_IO` where it cannot look.
    */
-  static verify(directory: string): Promise<VerifyReport>;
+  static verify(directory: string | URL): Promise<VerifyReport>;
   /**
    * Saves what can be read of a damaged directory into a new one, `into`, which is empty or not there. The old one stays as it is. Rejects with
    * `FLOWDB_LOCKED`, `FLOWDB_NOT_FOUND`, `FLOWDB_CORRUPTION` (nothing says what it was), `FLOWDB_UNSUPPORTED`, `FLOWDB_INVALID_ARGUMENT` and `FLOWDB_IO`.
    */
-  static repair(directory: string, into: string): Promise<RepairReport>;
+  static repair(directory: string | URL, into: string | URL): Promise<RepairReport>;
   /**
-   * Removes a database: its files, and the directory if nothing else is in it. Rejects with `FLOWDB_LOCKED` while anyone has it open, `FLOWDB_NOT_FOUND` if
+   * Removes a database: its files, and the directory if nothing else is in it. Rejects with `FLOWDB_LOCKED` while anyone has it open, this process included, `FLOWDB_NOT_FOUND` if
    * there is none, and `FLOWDB_IO`.
    */
-  static destroy(directory: string): Promise<void>;
+  static destroy(directory: string | URL): Promise<void>;
   /** Cache entries. */
   readonly kv: Kv;
   /** Time series. */
@@ -664,7 +664,7 @@ export class Database {
    * writes go on meanwhile. Files that are never written again are linked where the file system can, so that it costs little. Rejects with
    * `FLOWDB_INVALID_ARGUMENT` (there are files; in memory), `FLOWDB_LOCKED`, `FLOWDB_NO_SPACE`, `FLOWDB_IO`, `FLOWDB_CLOSED`, `FLOWDB_POISONED`, `FLOWDB_READ_ONLY`.
    */
-  checkpoint(directory: string): Promise<CheckpointReport>;
+  checkpoint(directory: string | URL): Promise<CheckpointReport>;
   /** Tries again at once what fails in the background; rejects with what it fails with now. */
   resume(): Promise<void>;
   /** Numbers about the directory. */

@@ -142,9 +142,15 @@ function decodeValue(bytes, encoding, start = 0, end = bytes.length) {
     if (encoding === 'any') return decode(bytes.subarray(start + 1, end));
     throw invalid('valueEncoding', `the record holds a structured value, which '${encoding}' cannot express`);
   }
+  if (form > FORM_VALUE) throw unknownForm(form);
   if (encoding === 'buffer' || (encoding === 'any' && form === FORM_BYTES)) return contentsOf(bytes, start + 1, end);
   const string = bytes.toString('utf8', start + 1, end);
   return encoding === 'json' ? parse(string) : string;
+}
+
+/** @param {number} form */
+function unknownForm(form) {
+  return new FlowDBError('FLOWDB_CORRUPTION', `the record begins with the byte ${form}, which is no form of a value`);
 }
 
 /**

@@ -145,6 +145,16 @@ test('of two values for a timestamp the policy decides', async (t) => {
   assert.equal(await db.series.put('s', 'now', { duplicates: 'first' }), true);
 });
 
+test('fields are found beside lone surrogates and by them, in structured values and in JSON', async (t) => {
+  for (const valueEncoding of ['any', 'json']) {
+    const db = await database(t, { valueEncoding });
+    await db.series.put('s', { '\ud800': 5, a: '\udfff', deep: { 'x\udc00': 1 } }, { ts: 1 });
+    await db.series.put('s', { a: 7, b: '\ud800', deep: ['\udfff'] }, { ts: 2 });
+    const sum = async (field) => (await db.series.aggregate({ agg: 'sum', field }))[0]?.sum;
+    assert.deepEqual([await sum('a'), await sum('\ud800'), await sum('deep.x\udc00'), await sum('\ud801'), await sum('\ufffd')], [7, 5, 1, undefined, undefined], valueEncoding);
+  }
+});
+
 test('points older than the retention are gone', async (t) => {
   const db = await database(t, { path: directory(t), seriesRetentionMs: 3_600_000 });
   const now = Date.now();

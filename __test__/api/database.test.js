@@ -6,6 +6,7 @@ const assert = require('node:assert/strict');
 const { subscribe, unsubscribe } = require('node:diagnostics_channel');
 const { mkdirSync, readdirSync, truncateSync, writeFileSync } = require('node:fs');
 const path = require('node:path');
+const { pathToFileURL } = require('node:url');
 const { test } = require('node:test');
 const { database, directory, eventually, run } = require('../fixture.js');
 const { Database, open } = require('../../index.js');
@@ -23,8 +24,8 @@ test('every setting reaches the store, which refuses others while it is open', a
   const others = {
     ...Object.fromEntries(Object.entries(SETTINGS).map(([name, value]) => [name, typeof value === 'number' ? value + (name.endsWith('Ms') ? 60_000 : 1) : value])),
     cacheBytes: 7, sync: 'os', compression: 'lz4', seriesTtlMs: 5, logSegmentBytes: 65_537, kvBytesMax: 2 << 20,
-  };
     seriesRetention: [{ prefix: 'a', ms: 6 }],
+  };
   for (const name of Object.keys(SETTINGS)) {
     await assert.rejects(open({ path: where, [name]: others[name] }), { code: 'FLOWDB_INVALID_ARGUMENT', message: new RegExp(`^${name}`) }, name);
   }
@@ -77,6 +78,25 @@ test('a checkpoint opens as a database of its own', async (t) => {
   await assert.rejects(inMemory.checkpoint(copy), { code: 'FLOWDB_INVALID_ARGUMENT', message: /memory/ });
 });
 
+test('a directory may be named by a file: URL', async (t) => {
+  const where = path.join(directory(t), 'with space, é and %');
+  const url = pathToFileURL(where);
+  const db = await open(url);
+  await db.put('k', 'x');
+  const same = await open({ path: url });
+  assert.equal(await same.get('k'), 'x');
+  await db.checkpoint(pathToFileURL(`${where} copy`));
+  await Promise.all([db.close(), same.close()]);
+  assert.ok(readdirSync(where).length > 0);
+  assert.equal((await Database.verify(url)).isClean, true);
+  assert.equal((await Database.repair(url, pathToFileURL(`${where} saved`))).isComplete, true);
+  await Database.destroy(pathToFileURL(`${where} copy`));
+  for (const wrong of [new URL('https://example.org/data'), new URL('file:///a%2Fb'), new URL('file:///a%00b')]) {
+    await assert.rejects(open(wrong), { code: 'FLOWDB_INVALID_ARGUMENT', message: /^path: / }, wrong.href);
+    await assert.rejects(Database.verify(wrong), { code: 'FLOWDB_INVALID_ARGUMENT', message: /^directory: / }, wrong.href);
+  }
+});
+
 test('a directory is read beside other readers, and not changed', async (t) => {
   const where = directory(t);
   const writer = await open(where);
@@ -105,9 +125,13 @@ test('a directory is checked, repaired and removed', async (t) => {
   const db = await open(where);
   await db.batch(Array.from({ length: 2000 }, (_, index) => ({ type: 'put', key: `k${index}`, value: `${index}`.repeat(20) })));
   await db.flush();
-  await assert.rejects(Database.verify(where), { code: 'FLOWDB_LOCKED' });
-  await assert.rejects(Database.destroy(where), { code: 'FLOWDB_LOCKED' });
+  for (const call of [() => Database.verify(where), () => Database.destroy(where), () => Database.repair(where, path.join(where, 'saved'))]) {
+    await assert.rejects(call, { code: 'FLOWDB_LOCKED', holder: process.pid, message: /open in this process .*close it first/ });
+  }
   await db.close();
+  const reader = await open({ path: where, readOnly: true });
+  await assert.rejects(Database.destroy(where), { code: 'FLOWDB_LOCKED', message: /open in this process/ });
+  await reader.close();
   const sound = await Database.verify(where);
   assert.deepEqual([sound.isClean, sound.problems], [true, []]);
   assert.ok(sound.entries >= 2000 && sound.bytesRead > 0);

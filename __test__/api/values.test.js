@@ -83,3 +83,11 @@ test('what JSON cannot hold is an error with a code', async (t) => {
   const mine = new RangeError('mine');
   await assert.rejects(db.put('k', { toJSON() { throw mine; } }), mine);
 });
+
+test('a record whose form nobody knows is an error with a code, whatever it is to be read as', () => {
+  const { decodeValue } = require('../../records/values.js');
+  for (const encoding of ['any', 'utf8', 'buffer', 'json']) {
+    assert.throws(() => decodeValue(Buffer.from([3, 0x31]), encoding), { code: 'FLOWDB_CORRUPTION', message: /byte 3,/ }, encoding);
+    assert.throws(() => decodeValue(Buffer.from([1, 255, 0x31]), encoding, 1), { code: 'FLOWDB_CORRUPTION', message: /byte 255,/ }, encoding);
+  }
+});

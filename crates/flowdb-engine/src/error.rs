@@ -101,6 +101,18 @@ impl Error {
         error
     }
 
+    /// The directory is open here, and the call is for one that is closed.
+    pub fn open_here(directory: &Path) -> Self {
+        let pid = std::process::id();
+        let mut error = Self::new(
+            ErrorKind::Locked,
+            format!("the database is open in this process (process id {pid}): close it first"),
+        );
+        error.0.file = Some(directory.to_path_buf());
+        error.0.holder = Some(pid);
+        error
+    }
+
     /// What an operating-system call on `file` reported.
     pub fn io(file: &Path, action: &str, source: io::Error) -> Self {
         let kind = match source.kind() {

@@ -1,15 +1,19 @@
 //! Looking after the directory of a store.
 
+use crate::registry::is_open_here;
 use crate::store::{Store, engine_options};
 use flowdb_engine::fs::RealFileSystem;
-use flowdb_engine::{Checkpoint, RepairOptions, RepairReport, Report, Result, VerifyOptions};
+use flowdb_engine::{
+    Checkpoint, Error, ErrorKind, RepairOptions, RepairReport, Report, Result, VerifyOptions,
+};
 use std::path::Path;
 use std::sync::Arc;
 
 /// Checks all of the closed store in `dir`. See [`flowdb_engine::verify`].
 pub fn verify(dir: &Path) -> Result<Report> {
     let options = VerifyOptions { trees: engine_options().trees };
-    flowdb_engine::verify(&RealFileSystem::default(), dir, &options)
+    let result = flowdb_engine::verify(&RealFileSystem::default(), dir, &options);
+    result.map_err(|error| explained(error, dir))
 }
 
 /// Saves what can be read of the damaged, closed store in `dir` into a new one in `new_dir`. See [`flowdb_engine::repair`].
@@ -18,12 +22,18 @@ pub fn verify(dir: &Path) -> Result<Report> {
 /// an index may miss a document, or name one that is gone.
 pub fn repair(dir: &Path, new_dir: &Path) -> Result<RepairReport> {
     let options = RepairOptions::new(engine_options().trees);
-    flowdb_engine::repair(Arc::new(RealFileSystem::default()), dir, new_dir, &options)
+    let result = flowdb_engine::repair(Arc::new(RealFileSystem::default()), dir, new_dir, &options);
+    result.map_err(|error| explained(error, dir))
 }
 
 /// Removes the closed store in `dir`. See [`flowdb_engine::destroy`].
 pub fn destroy(dir: &Path) -> Result<()> {
-    flowdb_engine::destroy(&RealFileSystem::default(), dir)
+    flowdb_engine::destroy(&RealFileSystem::default(), dir).map_err(|error| explained(error, dir))
+}
+
+/// A lock tells no process from a copy of this library in it; we know what we have open.
+fn explained(error: Error, dir: &Path) -> Error {
+    if error.kind() == ErrorKind::Locked && is_open_here(dir) { Error::open_here(dir) } else { error }
 }
 
 impl Store {

@@ -112,6 +112,12 @@ pub(crate) fn open(dir: &Path, options: &StoreOptions) -> Result<StoreHandle> {
     Ok(StoreHandle { store, place: Some((id, slot)), closed: AtomicBool::new(false) })
 }
 
+/// True if this process has the store in `dir` open, be it that the opening or closing is under way.
+pub(crate) fn is_open_here(dir: &Path) -> bool {
+    let slot = directory_id(dir).ok().and_then(|id| SLOTS.lock().get(&id).cloned());
+    slot.is_some_and(|slot| slot.open.try_lock().is_none_or(|open| open.is_some()))
+}
+
 impl StoreHandle {
     /// The handle of a store that no directory leads to.
     pub(crate) fn alone(store: Arc<Store>) -> Self {

@@ -1,6 +1,7 @@
 //! Numbers about the points of each series, made while they are scanned: nothing but the result is kept.
 
 use super::SeriesScan;
+use super::json::number_at;
 use crate::record::{Form, RecordRef};
 use crate::value::extract_number;
 use crate::walk::{PageEnd, PageLimits};
@@ -137,17 +138,10 @@ impl Source {
     fn number(&self, record: RecordRef<'_>) -> Result<Option<f64>> {
         let number = match record.form() {
             Form::Value => extract_number(record.contents(), &self.path)?,
-            Form::Text if self.json => self.json_number(record.contents()),
+            Form::Text if self.json => number_at(record.contents(), &self.path),
             Form::Text | Form::Bytes => None,
         };
         Ok(number.filter(|number| !number.is_nan()))
-    }
-
-    fn json_number(&self, text: &[u8]) -> Option<f64> {
-        let value: serde_json::Value = serde_json::from_slice(text).ok()?;
-        let path = String::from_utf16(&self.path).ok()?;
-        let names = path.split('.').filter(|_| !path.is_empty());
-        names.into_iter().try_fold(&value, |value, name| value.get(name))?.as_f64()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Time series: values by key and timestamp. An expiry counts from the timestamp.
 
 mod aggregate;
+mod json;
 pub mod key;
 mod latest;
 mod scan;
