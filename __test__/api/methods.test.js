@@ -79,9 +79,26 @@ const WRONG = [
   ['directory', (db) => db.checkpoint('')], ['directory', () => Database.verify(5)], ['directory', () => Database.destroy('')], ['directory', () => Database.repair(5, 'x')],
   ['options', (db) => db.put('k', 1, null)], ['key', (db) => db.getSync(5)], ['start', (db) => db.scan({ start: 'a' })], ['ts', (db) => db.delete('k', { ts: 1.5 })],
   ['field', (db) => db.series.aggregate({ agg: 'sum', field: 5 })], ['signal', (db) => db.series.aggregate({ agg: 'sum', signal: 5 })],
+  ['key', (db) => db.get()], ['valueEncoding', (db) => db.kv.get('k', { valueEncoding: 'xml' })], ['key', (db) => db.kv.get({})], ['snapshot', (db) => db.kv.getSync('k', { snapshot: {} })],
+  ['key', (db) => db.kv.delete(undefined)], ['sync', (db) => db.kv.delete('k', { sync: 'yes' })], ['ts', (db) => db.kv.delete('k', { ts: 1 })],
   ['operations[0]', (db) => db.batch([{ type: 'put', key: 'k', value: 1, ttl: -1 }])],
   ['operations[1]', (db) => db.batch(Object.assign([{ type: 'put', key: 'k', value: 1 }], { length: 2 }))], ['keys[1]', (db) => db.kv.getMany(Object.assign(['k'], { length: 2 }))],
 ];
+
+/** They take nothing that could be wrong. */
+const WITHOUT_ARGUMENTS = ['flush', 'snapshot', 'resume', 'stats', 'metricsText'];
+
+test('the tables have every method', async (t) => {
+  const db = await database(t);
+  for (const [object, expression] of [[db, 'db'], [db.kv, 'db.kv'], [db.series, 'db.series']]) {
+    const all = Object.getOwnPropertyNames(Object.getPrototypeOf(object));
+    const methods = all.filter((name) => name !== 'constructor' && name !== 'close' && typeof object[name] === 'function');
+    const isIn = (calls, name) => calls.some((call) => String(call).includes(`${expression}.${name}(`));
+    assert.deepEqual(methods.filter((name) => !isIn(Object.values(CALLS), name)), [], 'on a closed database');
+    const withArguments = methods.filter((name) => object !== db || !WITHOUT_ARGUMENTS.includes(name));
+    assert.deepEqual(withArguments.filter((name) => !isIn(WRONG.map(([, call]) => call), name)), [], 'with bad arguments');
+  }
+});
 
 test('every call says which argument is wrong', async (t) => {
   const db = await database(t);

@@ -49,6 +49,29 @@ export async function records(): Promise<number> {
   const clean: boolean = (await Database.verify('data')).isClean && backgroundError?.code !== 'FLOWDB_NO_SPACE';
   const report = await Database.repair('data', 'saved');
   console.log(isNew, first, visits, big, user.n, wasSet, hottest, written, hits, latencies.write.p99Ms, clean, report.lost[0]?.keys);
+  const [newest] = await db.series.latestOfEach<number>({ prefix: 'sensor', at: 9n, reverse: true, limit: 1, snapshot, signal: AbortSignal.timeout(1000) });
+  const last: { value: number } | undefined = await db.series.latest<number>('sensor', { at: new Date(), keyEncoding: 'buffer' });
+  const copied: number = (await db.checkpoint('copy')).bytesCopied;
+  const there: boolean = await db.kv.has('key', { snapshot });
+  const counts: number = await db.kv.count({ prefix: 'a', signal: new AbortController().signal }) + await db.series.count({ key: 'sensor', from: 1n });
+  await db.kv.deleteRange({ gte: 'a', lt: 'b', sync: true });
+  await db.series.deleteRange({ prefix: 'sensor', to: new Date() });
+  await db.series.delete('sensor', { ts: 1 });
+  await Promise.all([db.kv.clear(), db.series.clear({ sync: true }), db.clear()]);
+  await db.compact({ signal: new AbortController().signal });
+  await Promise.all([db.flush(), db.resume()]);
+  const text: string = await db.metricsText();
+  const values: [number | undefined, string | undefined] = [db.kv.getSync<number>('key'), db.getSync<string>('key', { ts: 1, valueEncoding: 'utf8' })];
+  const points: (string | undefined)[] = [await db.series.get<string>('sensor', 5), db.series.getSync<string>('sensor', { ts: 5n, snapshot }), await db.get<string>('key')];
+  for await (const key of db.scan({ values: false, limit: 5 })) console.log(key);
+  snapshot.close();
+  // @ts-expect-error one call has no pages: limit and gt make them
+  await db.series.latestOfEach({ offset: 5 });
+  // @ts-expect-error how long is missing
+  await open({ memory: true, seriesRetention: [{ prefix: 'a' }] });
+  const urls: Promise<Database>[] = [open(new URL('file:///data')), open({ path: new URL('file:///data') })];
+  await Promise.all([Database.destroy('data'), Database.verify(new URL('file:///data')), ...urls]);
+  console.log(newest?.ts, last?.value, copied, there, counts, text, values, points);
   // @ts-expect-error it needs to know what to work out
   await db.series.aggregate({ prefix: 'sensor' });
   await open({ memory: true, kvTtlMs: 'never', seriesRetentionMs: 5, seriesRetention: [{ prefix: 'a', ms: 5, bucketMs: 60_000 }, { prefix: Buffer.from('b'), ms: 'never' }], logger: { error() {}, warn() {}, info() {}, debug() {} } });
@@ -109,6 +132,25 @@ const NODENEXT = { module: ts.ModuleKind.NodeNext, moduleResolution: ts.ModuleRe
 const BUNDLER = { module: ts.ModuleKind.ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler };
 const DOM = ['lib.es2022.d.ts', 'lib.esnext.disposable.d.ts', 'lib.dom.d.ts'];
 const NO_DOM = ['lib.es2022.d.ts', 'lib.esnext.disposable.d.ts'];
+
+test('the program above calls every method that is declared, and all of them are there', async () => {
+  const file = path.join(ROOT, 'index.d.ts');
+  const source = ts.createSourceFile(file, fs.readFileSync(file, 'utf8'), ts.ScriptTarget.ES2022);
+  const { Database, open } = require('../../index.js');
+  const db = await open({ memory: true });
+  const objects = { Kv: [db.kv, 'db.kv'], Series: [db.series, 'db.series'], Database: [db, 'db'] };
+  for (const [name, [object, expression]] of Object.entries(objects)) {
+    const declared = new Set(source.statements.filter((statement) => statement.name?.text === name).flatMap(({ members }) => members)
+      .filter((member) => ts.isMethodSignature(member) || (ts.isMethodDeclaration(member) && !member.modifiers))
+      .filter((member) => ts.isIdentifier(member.name)).map((member) => member.name.text));
+    const own = Object.entries(Object.getOwnPropertyDescriptors(Object.getPrototypeOf(object)));
+    const present = own.filter(([method, { value }]) => method !== 'constructor' && typeof value === 'function').map(([method]) => method);
+    assert.deepEqual(present.sort(), [...declared].sort(), name);
+    assert.deepEqual(present.filter((method) => !COMMON.match(new RegExp(`${expression}\\.${method}[<(]`))), [], name);
+  }
+  for (const method of ['verify', 'repair', 'destroy']) assert.ok(typeof Database[method] === 'function' && COMMON.includes(`Database.${method}(`));
+  await db.close();
+});
 
 test('without lib.dom', () => assert.deepEqual(compile('plain.mts', COMMON, { lib: NO_DOM, ...NODENEXT }), []));
 test('without lib.dom, as CommonJS', () => assert.deepEqual(compile('plain.cts', COMMON, { lib: NO_DOM, ...NODENEXT }), []));
