@@ -1,0 +1,173 @@
+//! Goal: each row of `docs/durability.md` that is the engine's, shown once. Method: a file system in memory that knows what was synced; a killed process leaves
+//! all of it, a power cut what was synced; single calls fail at chosen moments. (Random workloads, crashed at every call: `crash.rs`.)
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod support;
+
+use flowdb_engine::fs::{
+    CrashOptions, Fault, FaultyFileSystem, FileSystem, MemoryFileSystem, Names, Unsynced,
+};
+use flowdb_engine::{
+    Db, Durability, Error, ErrorKind, ManualClock, ReadOptions, Result, SyncMode, WriteOptions,
+};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use support::*;
+
+const KILLED: CrashOptions = CrashOptions { seed: 1, unsynced: Unsynced::Keep, names: Names::Keep };
+const POWER_CUT: CrashOptions = CrashOptions { seed: 1, unsynced: Unsynced::Drop, names: Names::Drop };
+
+const INTERVAL: Duration = Duration::from_millis(100);
+
+struct World {
+    memory: MemoryFileSystem,
+    faulty: FaultyFileSystem,
+    clock: Arc<ManualClock>,
+    db: Db,
+}
+
+impl World {
+    fn new(sync: SyncMode) -> Self {
+        let memory = MemoryFileSystem::crashable();
+        let faulty = FaultyFileSystem::new(Arc::new(memory.clone()));
+        let clock = Arc::new(ManualClock::new(1_000));
+        clock.advance(Duration::from_secs(1));
+        let mut options = small_options(&clock);
+        options.sync = sync;
+        // A new segment begins with a sync of the old one, which is not to be what fails, or what helps.
+        (options.log_segment_bytes, options.log_bytes_max) = (1 << 20, 1 << 20);
+        let fs: Arc<dyn FileSystem> = Arc::new(faulty.clone());
+        let db = Db::open(fs, Path::new(DIR), options).unwrap();
+        World { memory, faulty, clock, db }
+    }
+
+    fn put(&self, number: u32, durability: Option<Durability>) -> Result<()> {
+        let (tree, key) = (TREES[0], number.to_be_bytes().to_vec());
+        let put = Write::Put { tree, key, value: vec![7], expiry: i64::MAX };
+        self.db.write(batch(&[put]), WriteOptions { durability }).map(drop)
+    }
+
+    /// What is found if the world ends now.
+    fn left(&self, crash: &CrashOptions) -> Vec<u32> {
+        let fs: Arc<dyn FileSystem> = Arc::new(self.memory.crash(crash));
+        numbers(&open(&fs, &self.clock).unwrap())
+    }
+}
+
+fn numbers(db: &Db) -> Vec<u32> {
+    let mut iter = db.iter(TREES[0], EVERYTHING, ReadOptions::default()).unwrap();
+    let found = collect_forward(&mut iter).unwrap();
+    found.iter().map(|(key, _)| u32::from_be_bytes(key[..].try_into().unwrap())).collect()
+}
+
+fn kind<T>(result: Result<T>) -> ErrorKind {
+    result.map(drop).map_err(|error: Error| error.kind()).unwrap_err()
+}
+
+#[test]
+fn the_system_decides() {
+    let world = World::new(SyncMode::Os);
+    (0..5).for_each(|number| world.put(number, None).unwrap());
+    assert_eq!(world.left(&KILLED), [0, 1, 2, 3, 4]);
+    assert_eq!(world.left(&POWER_CUT), [], "the system had written nothing back");
+}
+
+#[test]
+fn an_interval_is_what_a_power_cut_may_cost() {
+    let world = World::new(SyncMode::Interval(INTERVAL));
+    (0..3).for_each(|number| world.put(number, None).unwrap());
+    world.clock.advance(INTERVAL);
+    world.db.maintain(Duration::ZERO).unwrap();
+    (3..5).for_each(|number| world.put(number, None).unwrap());
+    assert_eq!(world.left(&KILLED), [0, 1, 2, 3, 4]);
+    assert_eq!(world.left(&POWER_CUT), [0, 1, 2]);
+    world.clock.advance(INTERVAL);
+    world.db.maintain(Duration::ZERO).unwrap();
+    assert_eq!(world.left(&POWER_CUT), [0, 1, 2, 3, 4]);
+}
+
+#[test]
+fn always_costs_nothing_and_neither_does_a_write_that_asks_for_it_nor_what_came_before() {
+    let always = World::new(SyncMode::Always);
+    (0..3).for_each(|number| always.put(number, None).unwrap());
+    assert_eq!((always.left(&KILLED), always.left(&POWER_CUT)), (vec![0, 1, 2], vec![0, 1, 2]));
+    for mode in [SyncMode::Os, SyncMode::Interval(INTERVAL)] {
+        let world = World::new(mode);
+        (0..3).for_each(|number| world.put(number, None).unwrap());
+        world.put(3, Some(Durability::Synced)).unwrap();
+        world.put(4, None).unwrap();
+        assert_eq!(world.left(&KILLED), [0, 1, 2, 3, 4]);
+        assert_eq!(world.left(&POWER_CUT), [0, 1, 2, 3]);
+    }
+}
+
+#[test]
+fn closing_in_order_costs_nothing_in_any_mode() {
+    for mode in [SyncMode::Os, SyncMode::Interval(INTERVAL), SyncMode::Always] {
+        let world = World::new(mode);
+        (0..3).for_each(|number| world.put(number, None).unwrap());
+        world.db.close().unwrap();
+        assert_eq!(world.left(&POWER_CUT), [0, 1, 2], "{mode:?}");
+    }
+}
+
+#[test]
+fn closing_says_if_its_last_sync_failed_and_what_is_there_then_is_a_prefix() {
+    for mode in [SyncMode::Os, SyncMode::Interval(INTERVAL)] {
+        let world = World::new(mode);
+        world.put(0, Some(Durability::Synced)).unwrap();
+        (1..4).for_each(|number| world.put(number, None).unwrap());
+        // The first call of a close with something to sync is that sync, or a write in front of it.
+        world.faulty.fail_from(1, Fault::Eio);
+        assert_eq!(kind(world.db.close()), ErrorKind::Io, "{mode:?}");
+        world.faulty.heal();
+        assert_eq!(world.left(&KILLED), [0, 1, 2, 3]);
+        assert_eq!(world.left(&POWER_CUT), [0], "what was not synced may be gone");
+        for seed in 0..20 {
+            let torn = CrashOptions { seed, unsynced: Unsynced::RandomPrefix, names: Names::Random };
+            let left = world.left(&torn);
+            assert_eq!(left, (0..).take(left.len()).collect::<Vec<u32>>());
+            assert!(!left.is_empty());
+        }
+    }
+}
+
+#[test]
+fn after_a_failed_sync_no_write_is_made_reads_go_on_and_an_opening_shows_what_there_is() {
+    let world = World::new(SyncMode::Os);
+    world.put(0, Some(Durability::Synced)).unwrap();
+    world.put(1, None).unwrap();
+    // The write of the log, then its sync.
+    world.faulty.fail_at(2, Fault::Eio);
+    assert_eq!(
+        kind(world.put(2, Some(Durability::Synced))),
+        ErrorKind::Io,
+        "whether it was written is unknown"
+    );
+    for number in 3..6 {
+        assert_eq!(kind(world.put(number, None)), ErrorKind::Poisoned);
+    }
+    assert!(world.db.get(TREES[0], &1_u32.to_be_bytes(), ReadOptions::default()).unwrap().is_some());
+    assert!(numbers(&world.db).starts_with(&[0, 1]));
+    assert_eq!(world.left(&KILLED), [0, 1, 2], "the write itself had come through");
+    assert_eq!(world.left(&POWER_CUT), [0], "all that was acknowledged as synced");
+    for seed in 0..20 {
+        let left = world.left(&CrashOptions { seed, unsynced: Unsynced::RandomPrefix, names: Names::Random });
+        assert!([&[0][..], &[0, 1], &[0, 1, 2]].contains(&&left[..]), "{left:?}: nothing that was refused");
+    }
+}
+
+#[test]
+fn without_space_a_write_was_not_made_and_writes_go_on_once_there_is_some() {
+    let world = World::new(SyncMode::Os);
+    world.put(0, None).unwrap();
+    world.faulty.fill();
+    assert_eq!(kind(world.put(1, None)), ErrorKind::NoSpace);
+    assert_eq!(numbers(&world.db), [0]);
+    assert_eq!(world.left(&KILLED), [0]);
+    world.faulty.heal();
+    world.put(2, None).unwrap();
+    assert_eq!((numbers(&world.db), world.left(&KILLED)), (vec![0, 2], vec![0, 2]));
+}
