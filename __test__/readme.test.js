@@ -1,13 +1,14 @@
 'use strict';
 
-// Every JavaScript block of the README is a program that runs as it stands and prints what its `// ->` comments say.
+// Every JavaScript block of the README is a program that runs as it stands, beside an installed package in an otherwise empty folder, and prints what its `// ->`
+// comments say. What they import besides is installed there, too.
 
 const assert = require('node:assert/strict');
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
-const os = require('node:os');
 const path = require('node:path');
 const { after, before, describe, test } = require('node:test');
+const { installed } = require('./package/installation.js');
 
 const ROOT = path.join(__dirname, '..');
 const TIMEOUT_MS = 60_000;
@@ -28,15 +29,15 @@ function promisedLines(program) {
 }
 
 describe('README', () => {
+  /** @type {import('./package/installation.js').Installation} */
+  let installation;
   let folder = '';
-  before(() => {
-    folder = fs.mkdtempSync(path.join(os.tmpdir(), 'flowdb-readme-'));
-    const modules = path.join(folder, 'node_modules');
-    fs.mkdirSync(modules);
-    fs.symlinkSync(ROOT, path.join(modules, 'flowdb'), 'junction');
-    for (const name of ['dexie', 'idb']) fs.symlinkSync(path.join(ROOT, 'node_modules', name), path.join(modules, name), 'junction');
+  before(async () => {
+    installation = await installed();
+    folder = installation.project;
+    for (const name of ['dexie', 'idb']) installation.borrow(name);
   });
-  after(() => fs.rmSync(folder, { recursive: true, force: true }));
+  after(() => installation?.remove());
 
   /** @param {string} cwd  @param {string[]} args */
   const run = (cwd, ...args) => spawnSync(process.execPath, args, {
@@ -63,6 +64,11 @@ describe('README', () => {
     const { status, stdout } = run(folder, '--import', 'flowdb/auto', '--test', 'own.test.mjs');
     assert.equal(status, 0, stdout);
     assert.match(stdout, /pass 1$/m);
+  });
+
+  test('all of its blocks are programs or commands', () => {
+    const fences = readme.match(/^```/gm) ?? [];
+    assert.equal(fences.length, 2 * (programs.length + blocks('sh').length));
   });
 
   test('it has its two main programs in ten lines each, and two commands', () => {
