@@ -71,7 +71,7 @@ fn the_system_decides() {
     let world = World::new(SyncMode::Os);
     (0..5).for_each(|number| world.put(number, None).unwrap());
     assert_eq!(world.left(&KILLED), [0, 1, 2, 3, 4]);
-    assert_eq!(world.left(&POWER_CUT), [], "the system had written nothing back");
+    assert!(world.left(&POWER_CUT).is_empty(), "the system had written nothing back");
 }
 
 #[test]

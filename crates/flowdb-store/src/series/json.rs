@@ -62,12 +62,10 @@ impl<'de> Visitor<'de> for At<'_> {
         Ok(self.found(number))
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "JavaScript has no other numbers")]
     fn visit_u64<E: Error>(self, number: u64) -> Result<Option<f64>, E> {
         Ok(self.found(number as f64))
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "JavaScript has no other numbers")]
     fn visit_i64<E: Error>(self, number: i64) -> Result<Option<f64>, E> {
         Ok(self.found(number as f64))
     }
