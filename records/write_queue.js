@@ -20,7 +20,7 @@ const KEPT_BYTES_MAX = 4 * GROUP_BYTES;
 /** Bytes of writes that may wait for their outcome. */
 const OUTSTANDING_BYTES_MAX = 64 * 1024 * 1024;
 
-/** `write` answers with this; with a positive number where a sync is under way, with a negative one where it would have to wait. */
+/** `#tryWrite` answers with this; with a positive number where a sync is under way, with a negative one where it would have to wait. */
 const DONE = 0;
 const WOULD_WAIT = -1;
 
@@ -39,6 +39,7 @@ const busy = new Set();
  */
 class WriteQueue {
   #native;
+  #tryWrite;
   #path;
   /** @type {WriteGroup | ChangeGroup | undefined} the group that writes of this turn join */
   #open;
@@ -68,6 +69,8 @@ class WriteQueue {
    */
   constructor(native, path) {
     this.#native = native;
+    /** @type {(operations: Buffer, length: number, sync: boolean) => number} */
+    this.#tryWrite = native.writer();
     this.#path = path;
   }
 
@@ -245,10 +248,10 @@ class WriteQueue {
 
   /** @param {WriteGroup} group */
   #writeGroup(group) {
-    const { bytes, sync } = group;
-    const answer = this.#queued === 0 && bytes.length < GROUP_BYTES ? this.#native.write(bytes, sync) : WOULD_WAIT;
+    const { memory, length, sync } = group;
+    const answer = this.#queued === 0 && length < GROUP_BYTES ? this.#tryWrite(memory, length, sync) : WOULD_WAIT;
     if (answer < DONE) {
-      this.#await(this.#native.writeLater(bytes, sync), group);
+      this.#await(this.#native.writeLater(group.bytes, sync), group);
       this.#queued += 1;
       group.isQueued = true;
     } else {

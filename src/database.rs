@@ -5,52 +5,36 @@ use crate::changes::{self, Answers};
 use crate::channel::Channel;
 use crate::compaction::RecordCompaction;
 use crate::error;
-use crate::external_memory::ExternalMemory;
-use crate::lane::{Lane, Request, write_options};
 use crate::loads::Loads;
-use crate::maintenance;
 use crate::notices::{Notice, Notices};
-use crate::operations::read_writes;
 use crate::options::{OpenOptions, open_store};
 use crate::reader::RecordReader;
 use crate::records::Records;
 use crate::stats::{self, StoreStats};
 use crate::task::{self, Reply, Work};
-use flowdb_engine::{Error, ErrorKind, EventListener, LogPosition, Result};
+use crate::writer::Writer;
+use flowdb_engine::{Error, EventListener, Result};
 use flowdb_store::{RecordId, Store, StoreHandle};
 use napi::bindgen_prelude::{AsyncTask, Env, Function, Object, ObjectFinalize};
 use napi_derive::napi;
 use parking_lot::Mutex;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-
-/// Larger commits are written by a worker: the copy into log and memtable would hold up the event loop.
-const INLINE_BYTES_MAX: usize = 64 << 10;
-
-/// `write` answers with these where it has no number to give.
-const DONE: i32 = 0;
-const WOULD_BLOCK: i32 = -2;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// An open handle of a store, and what one environment needs for its records.
 #[napi(custom_finalize)]
 pub struct RecordStore {
     handle: Arc<StoreHandle>,
-    channel: Arc<Channel>,
-    lane: Lane,
     closed: Arc<AtomicBool>,
+    writer: Arc<Writer>,
     notices: Mutex<Option<Arc<Notices>>>,
-    /// Number of the last request to the lane.
-    last_request: AtomicU32,
-    /// Requests whose outcome JS has not taken yet. The channel is held while there are some.
-    requests: AtomicU32,
-    memory: ExternalMemory,
     loads: Arc<Loads>,
 }
 
 impl ObjectFinalize for RecordStore {
     fn finalize(self, env: Env) -> napi::Result<()> {
-        self.memory.tell(&env, 0);
+        self.writer.stop(&env);
         Ok(())
     }
 }
@@ -73,57 +57,33 @@ impl RecordStore {
     ) -> napi::Result<AsyncTask<Work<RecordStore>>> {
         let channel = Arc::new(Channel::new(&on_outcome, |_| ())?);
         Ok(task::run(move || {
-            let handle = open_store(options.path.as_deref(), &options.to_store_options()?)?;
-            Ok(RecordStore {
-                handle: Arc::new(handle),
-                lane: Lane::new(Arc::clone(&channel)),
-                channel,
-                closed: Arc::default(),
-                notices: Mutex::default(),
-                last_request: AtomicU32::new(0),
-                requests: AtomicU32::new(0),
-                memory: ExternalMemory::default(),
-                loads: Arc::default(),
-            })
+            let handle = Arc::new(open_store(options.path.as_deref(), &options.to_store_options()?)?);
+            let closed = Arc::default();
+            let writer = Arc::new(Writer::new(Arc::clone(&handle), Arc::clone(&closed), channel));
+            Ok(RecordStore { handle, closed, writer, notices: Mutex::default(), loads: Arc::default() })
         }))
     }
 
-    /// Writes packed operations as one commit, without waiting for anything. 0: done. Negative: it would have to
-    /// wait, nothing has happened. Positive: done, and a sync of this number is under way.
-    #[napi]
-    pub fn write(&self, env: Env, operations: &[u8], sync: bool) -> napi::Result<i32> {
-        self.memory.tell(&env, self.handle.memory_bytes());
-        let result = self.try_write(operations, sync).and_then(|position| match position {
-            Some(position) => self.request(&env, Request::Sync(position)),
-            None => Ok(DONE),
-        });
-        // Under a loop that never yields, this is what gets the first slice going.
-        maintenance::start_slice(&env);
-        match result {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(WOULD_BLOCK),
-            result => result.map_err(|error| error::to_js(&env, &error)),
-        }
+    /// A function `(operations, length, sync)`. It writes the packed operations in the first bytes as one commit, without waiting for anything. 0: done.
+    /// Negative: it would have to wait, nothing has happened. Positive: done, and a sync of this number is under way.
+    ///
+    /// A function of its own as the getter of a `RecordReader` is.
+    #[napi(ts_return_type = "(operations: Buffer, length: number, sync: boolean) => number")]
+    pub fn writer<'env>(&self, env: &'env Env) -> napi::Result<Function<'env, (), i32>> {
+        self.writer.function(env)
     }
 
-    /// The same on a thread of the handle's, behind what was asked for before, whatever is in the way. The outcome comes under the number that this gives. The
-    /// operations are copied.
+    /// Writes packed operations on a thread of the handle's, behind what was asked for before, whatever is in the way. The outcome comes under the number
+    /// that this gives. The operations are copied.
     #[napi]
     pub fn write_later(&self, env: Env, operations: &[u8], sync: bool) -> napi::Result<i32> {
-        self.memory.tell(&env, self.handle.memory_bytes());
-        let write = || Request::Write { operations: operations.to_vec(), sync };
-        let result = self.store().and_then(|_| self.request(&env, write()));
-        maintenance::start_slice(&env);
-        result.map_err(|error| error::to_js(&env, &error))
+        self.writer.write_later(&env, operations, sync).map_err(|error| error::to_js(&env, &error))
     }
 
     /// Outcomes of what was asked for under a number: it, and the error.
     #[napi(ts_return_type = "{ number: number, error?: Error }[]")]
     pub fn take_outcomes(&self, env: Env) -> napi::Result<Vec<Object<'_>>> {
-        let outcomes = self.lane.take_outcomes();
-        let count = u32::try_from(outcomes.len()).expect("there is a number for each");
-        if count > 0 && self.requests.fetch_sub(count, Ordering::Relaxed) == count {
-            self.channel.hold(&env, false)?;
-        }
+        let outcomes = self.writer.take_outcomes(&env)?;
         outcomes.into_iter().map(|(number, error)| outcome(&env, number, error.as_deref())).collect()
     }
 
@@ -131,7 +91,7 @@ impl RecordStore {
     #[napi(ts_return_type = "Promise<(Buffer | Error)[]>")]
     pub fn change_later(&self, env: Env, changes: &[u8]) -> napi::Result<AsyncTask<Work<Answers>>> {
         let store = self.open_store(&env)?;
-        self.memory.tell(&env, store.memory_bytes());
+        self.writer.tell_memory(&env);
         let changes = changes.to_vec();
         let loads = Arc::clone(&self.loads);
         Ok(task::run(move || changes::make(&store, &loads, &changes)))
@@ -232,8 +192,7 @@ impl RecordStore {
     pub fn close(&self, env: Env) -> AsyncTask<Work<()>> {
         self.closed.store(true, Ordering::Relaxed);
         // Here, as this is dropped only by the garbage collector, which does not see threads.
-        self.lane.stop();
-        self.memory.tell(&env, 0);
+        self.writer.stop(&env);
         *self.notices.lock() = None;
         self.loads.end_all();
         let handle = Arc::clone(&self.handle);
@@ -245,39 +204,7 @@ impl RecordStore {
     }
 
     fn open_store(&self, env: &Env) -> napi::Result<Arc<Store>> {
-        self.store().map(Arc::clone).map_err(|error| error::to_js(env, &error))
-    }
-
-    /// Others may still have the store open when this handle is closed.
-    fn store(&self) -> Result<&Arc<Store>> {
-        if self.closed.load(Ordering::Relaxed) {
-            return Err(Error::new(ErrorKind::Closed, "the database is closed"));
-        }
-        Ok(self.handle.store())
-    }
-
-    /// The place up to which the log is to be synced, if it is.
-    fn try_write(&self, operations: &[u8], sync: bool) -> Result<Option<LogPosition>> {
-        let store = self.store()?;
-        if operations.len() > INLINE_BYTES_MAX {
-            return Err(Error::would_block());
-        }
-        let batch = read_writes(store, operations)?;
-        let commit = store.db().try_write(batch).map_err(|(error, _)| error)?;
-        Ok(store.db().wants_sync(write_options(sync)).then_some(commit.position))
-    }
-
-    fn request(&self, env: &Env, request: Request) -> Result<i32> {
-        // Wraps before it could turn negative; two billion requests are not outstanding at a time.
-        let number = self.last_request.fetch_add(1, Ordering::Relaxed) % 0x7fff_ffff + 1;
-        self.lane
-            .request(self.handle.store(), number, request)
-            .map_err(|error| Error::io(Path::new(""), "starting the log thread", error))?;
-        if self.requests.fetch_add(1, Ordering::Relaxed) == 0 {
-            // It fails only when the environment is going down, and then there is nothing to keep alive.
-            let _ = self.channel.hold(env, true);
-        }
-        Ok(i32::try_from(number).expect("kept below 2^31"))
+        self.writer.store().map(Arc::clone).map_err(|error| error::to_js(env, &error))
     }
 }
 

@@ -29,3 +29,4 @@ pub mod scan;
 pub mod stats;
 pub mod task;
 mod timer;
+mod writer;
