@@ -136,12 +136,18 @@ impl Run {
         }
         let head = head(key, self.shared);
         let start = self.heads.partition_point(|other| *other < head);
-        let equal = self.heads[start..].iter().take_while(|other| **other == head).count();
-        start
-            + self.ids[start..start + equal].partition_point(|id| {
-                let record = records.get(*id);
-                compare(record.key(), record.sequence, key, sequence) == Ordering::Less
-            })
+        let is_before = |id: &u32| {
+            let record = records.get(*id);
+            compare(record.key(), record.sequence, key, sequence) == Ordering::Less
+        };
+        // Mostly the newest version of a key is looked for, or added, and it comes before all others: a key that is written often fills leaves with them.
+        let first_is_before = |id| self.heads[start] == head && is_before(id);
+        if !self.ids.get(start).is_some_and(first_is_before) {
+            return start;
+        }
+        let next = start + 1;
+        let equal = self.heads[next..].partition_point(|other| *other == head);
+        next + self.ids[next..next + equal].partition_point(is_before)
     }
 
     fn insert(&mut self, records: &Records, at: usize, id: u32) {
