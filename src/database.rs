@@ -13,7 +13,7 @@ use crate::records::Records;
 use crate::stats::{self, StoreStats};
 use crate::task::{self, Reply, Work};
 use crate::writer::Writer;
-use flowdb_engine::{Error, EventListener, Result};
+use flowdb_engine::{Error, EventListener};
 use flowdb_store::{RecordId, Store, StoreHandle};
 use napi::bindgen_prelude::{AsyncTask, Env, Function, Object, ObjectFinalize};
 use napi_derive::napi;

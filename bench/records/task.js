@@ -44,7 +44,7 @@ async function measure({ engine: name, workload: title, records, directory }) {
 }
 
 /**
- * From an open directory to its first answer, modules loaded: the process begins with nothing.
+ * From a directory to its first answer. Modules and libraries are loaded before, with every engine alike.
  *
  * @param {(directory: string, options: { durable: boolean }) => Promise<any>} openEngine
  * @param {string} directory

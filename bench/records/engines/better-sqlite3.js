@@ -4,6 +4,9 @@ const fs = require('node:fs');
 const path = require('node:path');
 const Database = require('better-sqlite3');
 
+// The others load their libraries with their modules, this one with the first database.
+new Database(':memory:').close();
+
 /**
  * @param {string} directory
  * @param {{ durable: boolean }} options
