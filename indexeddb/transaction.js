@@ -96,11 +96,26 @@ function scopeOf({ scope, connection }) {
  * @param {ObjectStore} store
  */
 function objectStoreObject(transaction, store) {
+  if (transaction.firstStore === store) return /** @type {IDBObjectStore} */ (transaction.firstHandle);
   const existing = transaction.handles?.get(store);
   if (existing !== undefined) return existing;
   const object = new IDBObjectStore(INTERNAL, transaction, store);
-  (transaction.handles ??= new Map()).set(store, object);
+  keepHandle(transaction, store, object);
   return object;
+}
+
+/**
+ * @param {Transaction} transaction
+ * @param {ObjectStore} store
+ * @param {IDBObjectStore} object
+ */
+function keepHandle(transaction, store, object) {
+  if (transaction.firstStore === null) {
+    transaction.firstStore = store;
+    transaction.firstHandle = object;
+  } else {
+    (transaction.handles ??= new Map()).set(store, object);
+  }
 }
 
 defineEventTarget(IDBTransaction, stateOf);

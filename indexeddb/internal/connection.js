@@ -23,8 +23,8 @@ class Connection extends EventTargetState {
   forced = false;
   /** @type {Transaction | null} the live upgrade transaction */
   upgradeTransaction = null;
-  /** @type {Set<Transaction>} those that are not finished */
-  transactions = new Set();
+  /** How many transactions have not had their last event. */
+  transactionCount = 0;
   /** Those of transactions over one object store, by its name. @type {Map<string, Scope>} */
   scopes = new Map();
   /** @type {(() => void)[]} */
@@ -58,16 +58,16 @@ class Connection extends EventTargetState {
     this.world.listenersChanged(this);
   }
 
-  /** @param {Transaction} transaction whose last event has been fired */
-  transactionFinished(transaction) {
-    this.transactions.delete(transaction);
-    if (this.transactions.size > 0) return;
+  /** The last event of a transaction has been fired. */
+  transactionFinished() {
+    this.transactionCount -= 1;
+    if (this.transactionCount > 0 || this.#whenIdle.length === 0) return;
     for (const callback of this.#whenIdle.splice(0)) callback();
   }
 
   /** @param {() => void} callback called once no transaction is left */
   whenIdle(callback) {
-    if (this.transactions.size === 0) callback();
+    if (this.transactionCount === 0) callback();
     else this.#whenIdle.push(callback);
   }
 }
@@ -93,16 +93,16 @@ function traceClose({ name, version }) {
  * @param {Connection} connection
  */
 function forceCloseConnection(connection) {
-  if (connection.forced || (connection.closePending && connection.transactions.size === 0)) return;
+  if (connection.forced || (connection.closePending && connection.transactionCount === 0)) return;
   connection.forced = true;
   traceClose(connection);
   connection.closePending = true; // step 1
-  for (const transaction of connection.transactions) {
+  for (const transaction of connection.world.transactionsOf(connection)) {
     if (transaction.commitSent) continue; // it can no longer be stopped
     abortTransaction(transaction, exception('AbortError', 'The connection was closed')); // step 2
   }
   connection.world.closeConnection(connection); // step 3
-  connection.whenIdle(() => queueTask(() => fire(connection, closeEvent))); // step 4
+  connection.whenIdle(() => queueTask(() => fire(connection, 'close', closeEvent))); // step 4
 }
 
 module.exports = { Connection, closeConnection, forceCloseConnection };

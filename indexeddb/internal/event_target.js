@@ -48,6 +48,12 @@ class EventTargetState {
   }
 
   /** @param {string} type */
+  hasListener(type) {
+    for (const each of this.listeners) if (each.type === type) return true;
+    return false;
+  }
+
+  /** @param {string} type */
   handler(type) {
     for (const each of this.listeners) if (each.handler && each.type === type) return each;
     return undefined;

@@ -47,7 +47,7 @@ function versionChange(connection, { oldVersion, newVersion }, delivered) {
     }
     const newVersionOrNull = newVersion === 0 ? null : newVersion;
     if (trace.connections.hasSubscribers) trace.connection('versionchange', connection.name, oldVersion, newVersionOrNull, null);
-    fire(connection, () => versionChangeEvent('versionchange', oldVersion, newVersionOrNull), delivered);
+    fire(connection, 'versionchange', () => versionChangeEvent('versionchange', oldVersion, newVersionOrNull), delivered);
   });
 }
 
@@ -58,7 +58,7 @@ function versionChange(connection, { oldVersion, newVersion }, delivered) {
 function blocked(request, { oldVersion, newVersion }) {
   const newVersionOrNull = newVersion === 0 ? null : newVersion;
   if (trace.connections.hasSubscribers) trace.connection('blocked', request.databaseName, oldVersion, newVersionOrNull, null);
-  queueTask(() => fire(request, () => versionChangeEvent('blocked', oldVersion, newVersionOrNull)));
+  queueTask(() => fire(request, 'blocked', () => versionChangeEvent('blocked', oldVersion, newVersionOrNull)));
 }
 
 /**
@@ -101,7 +101,6 @@ function upgrade(world, request, event) {
     restoreSchema: connection.schema.snapshot(),
     finished: (committed) => queueTask(() => upgradeFinished(request, connection, committed)),
   });
-  transaction.id = event.transaction;
   transaction.object = createTransactionObject(transaction);
   transaction.state = 'inactive'; // step 7
   connection.upgradeTransaction = transaction;
@@ -122,7 +121,7 @@ function fireUpgradeNeeded(request, transaction, oldVersion, newVersion) {
   request.transaction = transaction;
   transaction.state = 'active';
   if (trace.connections.hasSubscribers) trace.connection('upgrade', request.databaseName, oldVersion, newVersion, null);
-  fire(request, () => versionChangeEvent('upgradeneeded', oldVersion, newVersion), (_, didThrow) => {
+  fire(request, 'upgradeneeded', () => versionChangeEvent('upgradeneeded', oldVersion, newVersion), (_, didThrow) => {
     if (transaction.state === 'active') {
       transaction.state = 'inactive';
       if (didThrow) abortTransaction(transaction, exception('AbortError', 'The upgradeneeded listener threw an exception'));
@@ -156,7 +155,7 @@ function upgradeFinished(request, connection, committed) {
 function succeed(request, connection) {
   request.succeed(connection.object);
   if (trace.connections.hasSubscribers) trace.connection('open', connection.name, connection.version, connection.version, null);
-  fire(request, successEvent);
+  fire(request, 'success', successEvent);
 }
 
 /**
@@ -167,7 +166,7 @@ function deleted(request, { oldVersion }) {
   queueTask(() => {
     request.succeed(undefined);
     if (trace.connections.hasSubscribers) trace.connection('delete', request.databaseName, oldVersion, null, null);
-    fire(request, () => versionChangeEvent('success', oldVersion, null));
+    fire(request, 'success', () => versionChangeEvent('success', oldVersion, null));
   });
 }
 
@@ -186,7 +185,7 @@ function failed(request, error) {
 function fail(request, error) {
   request.fail(error);
   if (trace.connections.hasSubscribers) trace.connection('fail', request.databaseName, null, null, error);
-  fire(request, errorEvent);
+  fire(request, 'error', errorEvent);
 }
 
 module.exports = { OpenRequest, versionChange, blocked, opened, upgrade, deleted, failed, closeConnection };

@@ -362,7 +362,7 @@ function described(transaction, { bytes }, { name, message }) {
  */
 function fireSuccess(request, transaction) {
   if (transaction.state === 'inactive') transaction.state = 'active';
-  fire(request, successEvent, successFired);
+  fire(request, 'success', successEvent, successFired);
 }
 
 /**
@@ -386,7 +386,7 @@ function successFired(request, didThrow) {
  */
 function fireError(request, transaction, error) {
   if (transaction.state === 'inactive') transaction.state = 'active';
-  fire(request, errorEvent, (_, didThrow, canceled) => {
+  fire(request, 'error', errorEvent, (_, didThrow, canceled) => {
     if (transaction.state === 'active') {
       transaction.state = 'inactive';
       if (didThrow) abortTransaction(transaction, listenerThrew());

@@ -15,6 +15,7 @@ const trace = require('./trace.js');
 /** @typedef {import('./request_queue.js').Operation} Operation */
 /** @typedef {import('./request_queue.js').Request} Request */
 /** @typedef {import('./schema.js').ObjectStore} ObjectStore */
+/** @typedef {import('../object_store.js').IDBObjectStore} IDBObjectStore */
 
 /**
  * What a version change transaction knows beyond others.
@@ -26,6 +27,8 @@ const trace = require('./trace.js');
  * }} Upgrade
  */
 
+const nothingToRun = () => {};
+
 /** https://w3c.github.io/IndexedDB/#transaction-construct */
 class Transaction extends EventTargetState {
   connection;
@@ -35,6 +38,12 @@ class Transaction extends EventTargetState {
   upgrade;
   /** of the native side; 0 before it has been asked */
   id = 0;
+  /** Its neighbours among those that the native side knows. @type {Transaction | null} */
+  previous = null;
+  /** @type {Transaction | null} */
+  next = null;
+  /** The native side knows it: it has neither committed nor aborted it. */
+  live = false;
   /** @type {'active' | 'inactive' | 'committing' | 'finished'} */
   state = 'active';
   /** @type {DOMException | null} */
@@ -50,12 +59,16 @@ class Transaction extends EventTargetState {
   /** An operation is being executed, or a task will take the next one. */
   running = false;
   commitSent = false;
-  /** Object store handles by store. @type {Map<ObjectStore, import('../object_store.js').IDBObjectStore> | null} */
+  /** The store that a handle was asked for first: in most transactions the only one. @type {ObjectStore | null} */
+  firstStore = null;
+  /** @type {IDBObjectStore | null} */
+  firstHandle = null;
+  /** Object store handles of the others. @type {Map<ObjectStore, IDBObjectStore> | null} */
   handles = null;
   /** @type {import('./trace.js').TransactionTrace | null} null: nobody has subscribed */
   trace = trace.transactions.hasSubscribers ? trace.transactionCreated() : null;
   /** The task that executes the next operation; made once. */
-  runNext = () => {};
+  runNext = nothingToRun;
 
   /**
    * @param {Connection} connection
@@ -72,7 +85,7 @@ class Transaction extends EventTargetState {
     this.scope = scope;
     this.upgrade = upgrade;
     this.context = upgrade === null ? newContext('IDBTransaction') : upgrade.request.context;
-    connection.transactions.add(this);
+    connection.transactionCount += 1;
   }
 
   getParent() {
@@ -139,9 +152,9 @@ function committed(transaction) {
     if (upgrade !== null) connection.upgradeTransaction = null; // step 5.1
     transaction.state = 'finished'; // step 5.2
     if (transaction.trace !== null) trace.transactionFinished(transaction, 'complete', null);
-    fire(transaction, completeEvent, () => {
+    fire(transaction, 'complete', completeEvent, () => {
       if (upgrade !== null) upgrade.request.transaction = null; // step 5.4
-      connection.transactionFinished(transaction);
+      connection.transactionFinished();
       upgrade?.finished(true);
     });
   });
@@ -181,7 +194,7 @@ function abortTransaction(transaction, error) {
 /** @param {Request} request of a transaction that has been aborted */
 function failAborted(request) {
   request.fail(aborted());
-  fire(request, errorEvent);
+  fire(request, 'error', errorEvent);
 }
 
 function aborted() {
@@ -192,9 +205,9 @@ function aborted() {
 function fireAbort(transaction) {
   const { connection, upgrade } = transaction;
   if (upgrade !== null) connection.upgradeTransaction = null; // step 6.1
-  fire(transaction, abortEvent, () => {
+  fire(transaction, 'abort', abortEvent, () => {
     if (upgrade !== null) resetOpenRequest(upgrade.request); // step 6.3
-    connection.transactionFinished(transaction);
+    connection.transactionFinished();
     upgrade?.finished(false);
   });
 }

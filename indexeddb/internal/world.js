@@ -3,6 +3,7 @@
 // What a factory stands on: one native client, and the JavaScript side of what is going on there.
 
 const { exception, unknownError } = require('./exceptions.js');
+const { LinkedList } = require('./linked_list.js');
 const native = require('./native.js');
 const openDatabase = require('./open_database.js');
 const { startedAtOnce, transactionStarted } = require('./request_queue.js');
@@ -51,8 +52,10 @@ class World {
   #connections = new Map();
   /** Those with listeners, which want to hear of events. @type {Set<Connection>} */
   #listening = new Set();
-  /** Those that are not finished. @type {Map<number, Transaction>} */
-  #transactions = new Map();
+  /** Those that the native side knows. @type {LinkedList<Transaction>} */
+  #transactions = new LinkedList();
+  /** Those of them that an event is expected for: that they have started, or how the commit went. @type {Map<number, Transaction>} */
+  #expecting = new Map();
   /**
    * Databases with an open request in its version change, and what the native side has said about them since: the next in
    * their connection queue must not be heard of before that request has had its last event.
@@ -163,14 +166,13 @@ class World {
   begin(transaction, storeIds) {
     const { connection, mode } = transaction;
     const id = this.client.beginTransaction(connection.id, storeIds, mode === 'readwrite');
-    transaction.id = Math.abs(id);
-    this.#transactions.set(transaction.id, transaction);
+    this.#add(transaction, Math.abs(id));
     const postponed = this.#upgrading.get(connection.name);
     if (id > 0 && postponed === undefined) {
       startedAtOnce(transaction);
       return;
     }
-    this.#expect();
+    this.#expectOf(transaction);
     if (id > 0) postponed?.push({ type: 'started', transaction: id });
   }
 
@@ -199,21 +201,46 @@ class World {
    */
   commit(transaction, strict) {
     const outcome = this.client.commit(transaction.id, strict);
-    if (outcome !== COMMIT_PENDING) {
-      this.#transactions.delete(transaction.id);
-      committed(transaction);
-      if (outcome === COMMITTED_WITH_EVENTS) this.#queueDrain();
-    } else {
-      this.#expect();
+    if (outcome === COMMIT_PENDING) {
+      this.#expectOf(transaction);
+      return;
     }
+    this.#remove(transaction);
+    committed(transaction);
+    if (outcome === COMMITTED_WITH_EVENTS) this.#queueDrain();
   }
 
   /** @param {Transaction} transaction */
   abort(transaction) {
-    if (!this.#transactions.delete(transaction.id)) return;
-    if (!transaction.started) this.#waiting -= 1; // its 'started' will not come, or be ignored
+    if (!transaction.live) return;
+    this.#remove(transaction);
+    if (this.#expecting.delete(transaction.id)) this.#waiting -= 1; // its 'started' will not come, or be ignored
     this.client.abort(transaction.id);
     this.#queueDrain();
+  }
+
+  /**
+   * @param {Transaction} transaction
+   * @param {number} id
+   */
+  #add(transaction, id) {
+    transaction.id = id;
+    transaction.live = true;
+    this.#transactions.append(transaction);
+  }
+
+  /** @param {Transaction} transaction */
+  #remove(transaction) {
+    transaction.live = false;
+    this.#transactions.remove(transaction);
+  }
+
+  /**
+   * Those of a connection that the native side knows, oldest first.
+   * @param {Connection} connection
+   */
+  transactionsOf(connection) {
+    return this.#transactions.toArray().filter((transaction) => transaction.connection === connection);
   }
 
   /** @param {Connection} connection */
@@ -250,6 +277,12 @@ class World {
     if (!this.#connections.delete(id)) return;
     this.#client?.closeConnection(id);
     this.#queueDrain();
+  }
+
+  /** @param {Transaction} transaction */
+  #expectOf(transaction) {
+    this.#expecting.set(transaction.id, transaction);
+    this.#expect();
   }
 
   /** Something was asked for that an event answers. */
@@ -299,14 +332,15 @@ class World {
 
   /** @param {Extract<NativeEvent, { type: 'started' | 'committed' | 'commitFailed' }>} event */
   #handleTransaction(event) {
-    const transaction = this.#transactions.get(event.transaction);
+    const transaction = this.#expecting.get(event.transaction);
     if (transaction === undefined) return;
+    this.#expecting.delete(event.transaction);
     this.#waiting -= 1;
     if (event.type === 'started') {
       transactionStarted(transaction);
       return;
     }
-    this.#transactions.delete(event.transaction);
+    this.#remove(transaction);
     if (event.type === 'commitFailed') commitFailed(transaction, exception(event.name, event.message));
     else committed(transaction);
   }
@@ -368,7 +402,7 @@ class World {
         this.#upgrading.set(request.databaseName, []);
         const transaction = openDatabase.upgrade(this, request, event);
         this.#addConnection(transaction.connection);
-        this.#transactions.set(event.transaction, transaction);
+        this.#add(transaction, event.transaction);
         break;
       }
       case 'opened':
@@ -400,7 +434,7 @@ class World {
     this.#waiting -= this.#requests.size;
     this.#requests.clear();
     // A connection that was closed before may still have transactions to finish.
-    const transactions = [...this.#transactions.values()];
+    const transactions = this.#transactions.toArray();
     const open = [...this.#connections.values()].flatMap((connection) => connection.deref() ?? []);
     const connections = new Set([...open, ...transactions.map(({ connection }) => connection)]);
     const idle = [...connections].map((connection) => {
