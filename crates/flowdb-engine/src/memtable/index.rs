@@ -17,7 +17,8 @@ const LEAVES_PER_ENTRY: usize = 16;
 pub(super) struct Index {
     /// In order. None is empty.
     leaves: Vec<Run>,
-    /// The first entry of each leaf. That of the first leaf is not kept up: whatever comes before it belongs there too.
+    /// The first entry of each leaf but the first one: whatever comes before belongs there. What it may have little in common with is left out,
+    /// so that the others' heads tell them apart.
     borders: Run,
 }
 
@@ -40,18 +41,14 @@ impl Index {
         run.insert(records, at, id);
         if run.ids.len() > LEAF_ENTRIES.max(self.borders.ids.len() / LEAVES_PER_ENTRY) {
             let upper = run.split(records);
-            if leaf == 0 {
-                // What it was may be in the upper half now.
-                self.borders.replace_first(records, run.ids[0]);
-            }
-            self.borders.insert(records, leaf + 1, upper.ids[0]);
+            self.borders.insert(records, leaf, upper.ids[0]);
             self.leaves.insert(leaf + 1, upper);
         }
     }
 
     /// Behind all entries before (`key`, `sequence`).
     pub(super) fn place(&self, records: &Records, key: &[u8], sequence: Sequence) -> Place {
-        let leaf = self.borders.count_before(records, key, sequence).saturating_sub(1);
+        let leaf = self.borders.count_before(records, key, sequence);
         let at = self.leaves.get(leaf).map_or(0, |run| run.count_before(records, key, sequence));
         Place { leaf, at }
     }
@@ -95,8 +92,9 @@ impl Index {
                 run.insert(records, end, id);
             }
             _ => {
-                let leaf = self.leaves.len();
-                self.borders.insert(records, leaf, id);
+                if let Some(border) = self.leaves.len().checked_sub(1) {
+                    self.borders.insert(records, border, id);
+                }
                 self.leaves.push(Run::of(records, &[id]));
             }
         }
@@ -162,12 +160,6 @@ impl Run {
         }
         self.heads.insert(at, head(key, self.shared));
         self.ids.insert(at, id);
-    }
-
-    fn replace_first(&mut self, records: &Records, id: u32) {
-        self.heads.remove(0);
-        self.ids.remove(0);
-        self.insert(records, 0, id);
     }
 
     /// Keeps the lower half; the upper one.
