@@ -10,7 +10,7 @@ use crate::maintenance::{self, Scheduler};
 use crate::options::open_store;
 use crate::task::{self, Reply, Work};
 use flowdb_engine::{Error, ErrorKind, ReadTier, Result};
-use flowdb_store::document::{ClientId, CommitOutcome, Event, Mode, World};
+use flowdb_store::document::{Begin, ClientId, CommitOutcome, Event, Mode, Then, Transacted, World};
 use flowdb_store::{StoreHandle, StoreOptions};
 use napi::bindgen_prelude::{
     AsyncTask, BufferSlice, Either, Env, Function, Object, ObjectFinalize, Utf16String,
@@ -21,6 +21,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Room for the response to most requests.
 const RESPONSE_BYTES: usize = 512;
+
+/// What is in front of responses in memory of the facade's. `transact` writes there how far it has come, and the number of the transaction.
+const HEAD_BYTES: usize = 8;
+const COMMITTED: u32 = 0;
+const RUNNING: u32 = 1;
+
+/// Flags of `transact`.
+const READ_WRITE: u32 = 1;
+const COMMIT: u32 = 2;
 
 /// A client, and the handle that keeps its store open.
 #[napi(custom_finalize)]
@@ -134,7 +143,7 @@ impl DocumentClient {
     }
 
     /// Executes requests from memory, up to one that may take long: those in `requests` from `start` up to `end`, each behind its length. Writes
-    /// the responses to `scratch`, each behind its length, and answers how many bytes they are; or answers them as a Buffer, if they are more
+    /// the responses to `scratch`, behind a head, each behind its length, and answers how many bytes they are; or answers them as a Buffer, if they are more
     /// than fit. 0: the first cannot be answered from memory, and nothing has changed.
     #[napi]
     pub fn execute<'env>(
@@ -149,16 +158,43 @@ impl DocumentClient {
         let requests = requests.get(start as usize..end as usize).unwrap_or_default();
         let mut responses = Vec::with_capacity(RESPONSE_BYTES);
         let executed = self.world.execute_batch(self.client, transaction, requests, &mut responses);
-        if let Err(error) = executed {
-            return Err(error::to_js(env, &error));
-        }
-        match (scratch.get_mut(..responses.len()), u32::try_from(responses.len())) {
-            (Some(target), Ok(length)) => {
-                target.copy_from_slice(&responses);
-                Ok(Either::A(length))
+        executed.map_err(|error| error::to_js(env, &error))?;
+        hand_over(env, responses, scratch.get_mut(HEAD_BYTES..).unwrap_or_default())
+    }
+
+    /// Creates a transaction over one store, executes its first requests as `execute` does, and commits it if that is among the `flags`, if all
+    /// requests have succeeded, and if nothing has to be waited for. In front of the responses, `scratch` has how far it has come (committed,
+    /// running), and its number. In memory only, and if no other transaction is running or waiting.
+    #[napi]
+    pub fn transact<'env>(
+        &self,
+        env: &'env Env,
+        connection: u32,
+        store: u32,
+        flags: u32,
+        requests: &[u8],
+        start: u32,
+        end: u32,
+        mut scratch: BufferSlice<'_>,
+    ) -> napi::Result<Either<u32, BufferSlice<'env>>> {
+        let requests = requests.get(start as usize..end as usize).unwrap_or_default();
+        let mode = if flags & READ_WRITE != 0 { Mode::ReadWrite } else { Mode::ReadOnly };
+        let then = if flags & COMMIT != 0 { Then::Commit } else { Then::Stay };
+        let begin = Begin { connection, store, mode };
+        let mut responses = Vec::with_capacity(RESPONSE_BYTES);
+        let done = self.world.transact(self.client, begin, requests, &mut responses, then);
+        let (state, id) = match done.map_err(|error| error::to_js(env, &error))? {
+            Transacted::Committed => {
+                self.has_committed(env);
+                (COMMITTED, 0)
             }
-            _ => BufferSlice::copy_from(env, responses).map(Either::B),
-        }
+            Transacted::Running(id) => (RUNNING, id),
+        };
+        let (head, rest) = scratch
+            .split_first_chunk_mut::<HEAD_BYTES>()
+            .ok_or_else(|| napi::Error::from_reason("scratch: too small"))?;
+        *head = (u64::from(state) | u64::from(id) << 32).to_le_bytes();
+        hand_over(env, responses, rest)
     }
 
     /// Executes a request on a worker. Its bytes are copied.
@@ -175,8 +211,7 @@ impl DocumentClient {
     #[napi]
     pub fn commit(&self, env: Env, transaction: u32, strict: bool) -> napi::Result<u32> {
         let outcome = self.world.commit(self.client, transaction, strict);
-        self.memory.tell(&env, self.handle.memory_bytes());
-        maintenance::start_slice(&env);
+        self.has_committed(&env);
         match outcome.map_err(|error| error::to_js(&env, &error))? {
             CommitOutcome::Committed if self.world.has_events(self.client) => Ok(2),
             CommitOutcome::Committed => Ok(1),
@@ -231,6 +266,28 @@ impl DocumentClient {
         self.memory.tell(&env, 0);
         let handle = Arc::clone(&self.handle);
         Ok(task::run(move || handle.close()))
+    }
+}
+
+impl DocumentClient {
+    fn has_committed(&self, env: &Env) {
+        self.memory.tell(env, self.handle.memory_bytes());
+        maintenance::start_slice(env);
+    }
+}
+
+/// Writes responses to the front of `scratch` and answers how many bytes they are; or answers them as a Buffer, if they are more than fit.
+fn hand_over<'env>(
+    env: &'env Env,
+    responses: Vec<u8>,
+    scratch: &mut [u8],
+) -> napi::Result<Either<u32, BufferSlice<'env>>> {
+    match (scratch.get_mut(..responses.len()), u32::try_from(responses.len())) {
+        (Some(target), Ok(length)) => {
+            target.copy_from_slice(&responses);
+            Ok(Either::A(length))
+        }
+        _ => BufferSlice::copy_from(env, responses).map(Either::B),
     }
 }
 

@@ -498,14 +498,29 @@ impl Program {
                 Bytes::new(7).u32(store_id).u32(index).range(range).u8(direction).u8(key_only.into());
             let response = self.request(id, request.movement(&to)).unwrap();
             let found = model::iterate(&records, index != 0, range, direction, &to);
-            let mut expected = Bytes::default().u8(found.is_some().into());
-            if let Some((key, primary_key)) = &found {
-                expected = expected.bytes(key).bytes(primary_key);
-                if !key_only {
-                    expected = expected.record(&store.records[primary_key]);
+            let (mut expected, mut ends, mut step) = (Bytes::default(), Vec::new(), found.clone());
+            for _ in 0..=to.ahead {
+                expected = expected.u8(step.is_some().into());
+                if let Some((key, primary_key)) = &step {
+                    expected = expected.bytes(key).bytes(primary_key);
+                    if !key_only {
+                        expected = expected.record(&store.records[primary_key]);
+                    }
                 }
+                ends.push(expected.0.len());
+                if step.is_none() {
+                    break;
+                }
+                let next = Move { position: step, count: 1, ..Move::default() };
+                step = model::iterate(&records, index != 0, range, direction, &next);
             }
-            assert_eq!(response, expected.0, "direction {direction}, range {range:?}, move {to:?}");
+            // What is read ahead ends where the disk would have to be read.
+            assert!(ends.contains(&response.len()), "direction {direction}, range {range:?}, move {to:?}");
+            assert_eq!(
+                response,
+                expected.0[..response.len()],
+                "direction {direction}, range {range:?}, move {to:?}"
+            );
             if found.is_none() {
                 break;
             }
@@ -520,7 +535,8 @@ impl Program {
         direction: u8,
         position: Option<(Vec<u8>, Vec<u8>)>,
     ) -> Move {
-        let mut to = Move { position, count: 1, ..Move::default() };
+        let ahead = if self.random.one_in(2) { 0 } else { self.random.below(5) as u32 };
+        let mut to = Move { position, count: 1, ahead, ..Move::default() };
         match self.random.below(6) {
             0 => to.count = 1 + self.random.below(4) as u32,
             1 => to.target = Some(self.random.scalar().key()),

@@ -45,8 +45,7 @@ impl World {
             drop(guard);
             return Ok(self.ended(Some(client), id, Ok(None), Told::ByOutcome));
         }
-        let can_wait =
-            guard.is_large() || guard.overlay.bytes() > INLINE_BYTES_MAX || self.db.wants_sync(options);
+        let can_wait = !self.can_write_at_once(&guard) || self.db.wants_sync(options);
         let creation = if creates { self.creation.try_lock().map(Some) } else { Some(None) };
         let Some(creation) = creation.filter(|_| !can_wait) else { return Ok(CommitOutcome::NeedsWorker) };
         let written = self
@@ -61,6 +60,11 @@ impl World {
         Ok(self.ended(Some(client), id, written.map(|()| database), Told::ByOutcome))
     }
 
+    /// True if writing it takes no time to speak of.
+    pub(super) fn can_write_at_once(&self, transaction: &Transaction) -> bool {
+        !transaction.is_large() && transaction.overlay.bytes() <= INLINE_BYTES_MAX
+    }
+
     /// Commits a transaction whose [`World::commit`] answered `NeedsWorker`; waits for the disk. `Committed` or `CommitFailed` tells
     /// its client. Does nothing if the client has died meanwhile.
     pub fn commit_blocking(&self, id: TransactionId, strict: bool) {
@@ -69,7 +73,7 @@ impl World {
         let creation = creates.then(|| self.creation.lock());
         let written = guard.check_committable().and_then(|()| match guard.take_draft() {
             Some(draft) => self.commit_draft(&mut guard, draft, creates),
-            None => self.batch(&guard, creates).and_then(|batch| {
+            None => self.last_batch(&mut guard, creates).and_then(|batch| {
                 if batch.is_empty() { Ok(()) } else { self.db.write(batch, write_options(strict)).map(drop) }
             }),
         });
@@ -141,9 +145,17 @@ impl World {
         self.db.commit_draft(draft).map(drop)
     }
 
-    fn batch(&self, transaction: &Transaction, creates: bool) -> Result<WriteBatch> {
+    pub(super) fn batch(&self, transaction: &Transaction, creates: bool) -> Result<WriteBatch> {
         transaction.check_committable()?;
-        let mut batch = transaction.overlay.to_batch()?;
+        self.with_next_id(transaction.overlay.to_batch()?, creates)
+    }
+
+    /// The same of a transaction that is over however the write goes: its own memory is given back.
+    fn last_batch(&self, transaction: &mut Transaction, creates: bool) -> Result<WriteBatch> {
+        self.with_next_id(transaction.overlay.take_batch()?, creates)
+    }
+
+    fn with_next_id(&self, mut batch: WriteBatch, creates: bool) -> Result<WriteBatch> {
         if creates {
             let row = self.state.lock().catalog.next_database_row();
             batch.put(DOCUMENTS, &next_database_id_key(), &row, NEVER)?;

@@ -9,6 +9,9 @@ use super::walk::{Pair, Walk, Wanted};
 use crate::keyspace::{KeySpan, after_prefix};
 use bytes::Bytes;
 
+/// No record is read ahead of a cursor behind so many bytes of them.
+const READ_AHEAD_BYTES: usize = 24 << 10;
+
 /// A record of a store or index.
 #[derive(Debug)]
 pub(super) struct Row {
@@ -30,15 +33,12 @@ pub(super) struct Rows {
 impl Transaction {
     /// <https://w3c.github.io/IndexedDB/#retrieve-a-value-from-an-object-store> and its siblings: the first record in the range.
     pub(super) fn get(&mut self, source: Source, range: KeyRange<'_>, key_only: bool) -> Outcome<Response> {
-        let row = match (source.index, range.single()) {
-            (0, Some(key)) => self.get_single(source, key)?,
-            _ => {
-                let mut rows = self.rows(source, range, Direction::Next, Move::START, None)?;
-                let row = rows.next(self, Wanted::unless(key_only))?;
-                self.keep(rows.walk);
-                row
-            }
-        };
+        if let (0, Some(key)) = (source.index, range.single()) {
+            return self.get_single(source, key, key_only);
+        }
+        let mut rows = self.rows(source, range, Direction::Next, Move::START, None)?;
+        let row = rows.next(self, Wanted::unless(key_only))?;
+        self.keep(rows.walk);
         let mut response = Response::ok();
         response.u8(row.is_some().into());
         if let Some(row) = row {
@@ -51,11 +51,19 @@ impl Transaction {
     }
 
     /// A record by its key: filters make this cheaper than a walk.
-    fn get_single(&self, source: Source, key: &[u8]) -> Outcome<Option<Row>> {
-        let prefix = self.source_prefix(source)?;
-        let stored = self.read(&[&prefix, key].concat())?;
-        let key = Bytes::copy_from_slice(key);
-        Ok(stored.map(|stored| Row { primary_key: key.clone(), key, stored: Some(stored) }))
+    fn get_single(&self, source: Source, key: &[u8], key_only: bool) -> Outcome<Response> {
+        let mut stored_key = self.source_prefix(source)?;
+        stored_key.extend_from_slice(key);
+        let stored = self.read(&stored_key)?;
+        let mut response = Response::ok();
+        response.u8(stored.is_some().into());
+        if let Some(stored) = stored {
+            response.bytes(key);
+            if !key_only {
+                self.put_stored(&mut response, source, key, &stored)?;
+            }
+        }
+        Ok(response)
     }
 
     /// A page of all records in the range.
@@ -178,16 +186,49 @@ impl Transaction {
             portion.step(row.key.len());
         }
         let mut response = Response::ok();
-        response.u8(found.is_some().into());
-        if let Some(row) = found {
-            response.bytes(&row.key);
-            response.bytes(&row.primary_key);
-            if !key_only {
-                self.put_value(&mut response, source, &row)?;
-            }
+        if self.put_position(&mut response, source, found, key_only)? {
+            self.read_ahead(&mut rows, &mut response, key_only, to.ahead);
         }
         self.keep(rows.walk);
         Ok(response)
+    }
+
+    /// Where a cursor has got to: a record, behind 1, or 0 for none. False for none.
+    fn put_position(
+        &self,
+        response: &mut Response,
+        source: Source,
+        row: Option<Row>,
+        key_only: bool,
+    ) -> Outcome<bool> {
+        response.u8(row.is_some().into());
+        let Some(row) = row else { return Ok(false) };
+        response.bytes(&row.key);
+        response.bytes(&row.primary_key);
+        if !key_only {
+            self.put_value(response, source, &row)?;
+        }
+        Ok(true)
+    }
+
+    /// The positions behind, as far as they are at hand. One that cannot be read is left to the step that asks for it.
+    fn read_ahead(&self, rows: &mut Rows, response: &mut Response, key_only: bool, count: u32) {
+        for _ in 0..count {
+            let start = response.len();
+            if start >= READ_AHEAD_BYTES {
+                break;
+            }
+            let source = rows.source;
+            let next = rows
+                .next(self, Wanted::unless(key_only))
+                .and_then(|row| self.put_position(response, source, row, key_only));
+            if next.is_err() {
+                response.truncate(start);
+            }
+            if !next.unwrap_or(false) {
+                break;
+            }
+        }
     }
 
     /// The records of a source in a range, from where a cursor that makes this move looks for them.
@@ -221,8 +262,18 @@ impl Transaction {
             Some(stored) => stored.clone(),
             None => self.referenced(source, row)?,
         };
+        self.put_stored(response, source, &row.primary_key, &stored)
+    }
+
+    fn put_stored(
+        &self,
+        response: &mut Response,
+        source: Source,
+        primary_key: &[u8],
+        stored: &[u8],
+    ) -> Outcome<()> {
         let Some((&flags, value)) = stored.split_first() else {
-            return Err(self.corrupt(source, &row.primary_key, "the record is empty").into());
+            return Err(self.corrupt(source, primary_key, "the record is empty").into());
         };
         response.u8(flags);
         response.bytes(value);

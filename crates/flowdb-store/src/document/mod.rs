@@ -7,6 +7,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | `world`, `commit`, `deletion` | what clients share, under one lock; how transactions and databases end |
+//! | `transact` | a transaction from beginning to end at once |
 //! | `connections` | the connection queue |
 //! | `scheduler` | which transactions may run |
 //! | `catalog`, `schema` | databases, object stores, indexes |
@@ -33,6 +34,7 @@ mod scheduler;
 mod schema;
 #[cfg(test)]
 mod testing;
+mod transact;
 mod transaction;
 mod version_change;
 mod walk;
@@ -42,6 +44,7 @@ pub use commit::CommitOutcome;
 pub use event::Event;
 pub use portion::Limits;
 pub use scheduler::Mode;
+pub use transact::{Begin, Then, Transacted};
 pub use world::{DatabaseInfo, Waker, World};
 
 /// One registered client of a [`World`].

@@ -165,15 +165,34 @@ impl Overlay {
 
     /// The writes as one batch: range deletes first, so that what was put into a cleared range stays.
     pub(crate) fn to_batch(&self) -> Result<WriteBatch> {
-        let mut batch = WriteBatch::new();
-        for (start, end) in &self.cleared {
-            batch.delete_range(DOCUMENTS, start, end)?;
-        }
+        let mut batch = self.cleared_batch()?;
         for (key, value) in self.entries() {
             match value {
                 Some(value) => batch.put(DOCUMENTS, key, value, NEVER)?,
                 None => batch.delete(DOCUMENTS, key)?,
             }
+        }
+        Ok(batch)
+    }
+
+    /// The same, leaving nothing here: what is large is not in memory twice.
+    pub(crate) fn take_batch(&mut self) -> Result<WriteBatch> {
+        let mut batch = self.cleared_batch()?;
+        let Overlay { puts, deletes, .. } = std::mem::take(self);
+        // A key is in one of the two, so their order does not matter.
+        for key in deletes {
+            batch.delete(DOCUMENTS, &key)?;
+        }
+        for (key, value) in puts {
+            batch.put(DOCUMENTS, &key, &value, NEVER)?;
+        }
+        Ok(batch)
+    }
+
+    fn cleared_batch(&self) -> Result<WriteBatch> {
+        let mut batch = WriteBatch::new();
+        for (start, end) in &self.cleared {
+            batch.delete_range(DOCUMENTS, start, end)?;
         }
         Ok(batch)
     }
@@ -215,6 +234,10 @@ mod tests {
         assert_eq!(overlay.first_put(b"a", b"z").unwrap().0, "c");
         let operations = overlay.to_batch().unwrap().len();
         assert_eq!(operations, 2, "a range delete and a put");
+        overlay.delete(&b"y"[..]);
+        assert_eq!(overlay.take_batch().unwrap().len(), 3);
+        assert!(overlay.is_empty());
+        assert_eq!(overlay.bytes(), 0);
     }
 
     #[test]

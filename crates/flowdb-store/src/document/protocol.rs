@@ -88,11 +88,14 @@ pub(crate) struct Move<'a> {
     /// Where it stands: key and primary key.
     pub(crate) position: Option<(&'a [u8], &'a [u8])>,
     pub(crate) count: u32,
+    /// How many of the records behind the one it gets to are wanted too, as far as they are at hand.
+    pub(crate) ahead: u32,
 }
 
 impl Move<'_> {
     /// To the first record in the range.
-    pub(crate) const START: Self = Move { target: None, target_primary: None, position: None, count: 1 };
+    pub(crate) const START: Self =
+        Move { target: None, target_primary: None, position: None, count: 1, ahead: 0 };
 }
 
 /// What a transaction is asked to do.
@@ -189,14 +192,15 @@ fn read_put<'a>(reader: &mut Reader<'a>) -> Option<Request<'a>> {
 fn read_iterate<'a>(reader: &mut Reader<'a>) -> Option<Request<'a>> {
     let (source, range) = (read_source(reader)?, read_range(reader)?);
     let (direction, key_only) = (read_direction(reader)?, read_bool(reader)?);
-    let flags = read_flags(reader, 7)?;
+    let flags = read_flags(reader, 15)?;
     let target = if flags & 1 != 0 { Some(read_key(reader)?) } else { None };
     let target_primary = if flags & 2 != 0 { Some(read_key(reader)?) } else { None };
     let position = if flags & 4 != 0 { Some((read_key(reader)?, read_key(reader)?)) } else { None };
     let count = reader.u32().filter(|&count| count > 0)?;
+    let ahead = if flags & 8 != 0 { reader.u32()? } else { 0 };
     // A primary key alone is no place.
     let placed = target.is_some() || target_primary.is_none();
-    let to = Move { target, target_primary, position, count };
+    let to = Move { target, target_primary, position, count, ahead };
     placed.then_some(Request::Iterate { source, range, direction, key_only, to })
 }
 
@@ -273,10 +277,26 @@ pub(crate) fn is_portion(response: &[u8]) -> bool {
     response.first() == Some(&STATUS_PORTION)
 }
 
+/// True if the responses, each behind its length, are those of requests that are done and have succeeded.
+pub(crate) fn succeeded(responses: &[u8]) -> bool {
+    let mut reader = Reader::new(responses);
+    while !reader.is_empty() {
+        let length = reader.u32().and_then(|length| usize::try_from(length).ok());
+        let response = length.and_then(|length| reader.take(length));
+        if response.and_then(<[u8]>::first) != Some(&STATUS_OK) {
+            return false;
+        }
+    }
+    true
+}
+
 const STATUS_OK: u8 = 0;
 const STATUS_ERROR: u8 = 1;
 /// A portion is done. At the end is where the request goes on, and its length; before it what a request that answers page by page has found.
 const STATUS_PORTION: u8 = 2;
+
+/// Room for most responses to requests for one record.
+const RESPONSE_BYTES: usize = 256;
 
 /// A response being written.
 #[derive(Debug)]
@@ -285,7 +305,9 @@ pub(crate) struct Response(Vec<u8>);
 impl Response {
     /// Of a request that succeeds.
     pub(crate) fn ok() -> Self {
-        Response(vec![STATUS_OK])
+        let mut response = Vec::with_capacity(RESPONSE_BYTES);
+        response.push(STATUS_OK);
+        Response(response)
     }
 
     /// Of a request that fails.
@@ -358,14 +380,19 @@ mod tests {
     #[test]
     fn a_request_of_each_part_is_read() {
         let (one, two) = (number_key(1.0), number_key(2.0));
-        let bytes = Builder::new(&[7]).u32(3).u32(4).u8(1 | 8 | 4).bytes(&one).bytes(&two).u8(3).u8(1).u8(7);
-        let bytes = bytes.bytes(&one).bytes(&two).bytes(&two).bytes(&one).u32(5).finish();
+        let bytes = Builder::new(&[7]).u32(3).u32(4).u8(1 | 8 | 4).bytes(&one).bytes(&two).u8(3).u8(1).u8(15);
+        let bytes = bytes.bytes(&one).bytes(&two).bytes(&two).bytes(&one).u32(5).u32(6).finish();
         let range = KeyRange {
             lower: Some(Limit { key: &one, open: false }),
             upper: Some(Limit { key: &two, open: true }),
         };
-        let to =
-            Move { target: Some(&one), target_primary: Some(&two), position: Some((&two, &one)), count: 5 };
+        let to = Move {
+            target: Some(&one),
+            target_primary: Some(&two),
+            position: Some((&two, &one)),
+            count: 5,
+            ahead: 6,
+        };
         assert_eq!(
             Request::decode(&bytes).unwrap(),
             (

@@ -82,6 +82,11 @@ impl Scheduler {
         missing == 0
     }
 
+    /// True if no transaction has this in its scope.
+    pub(crate) fn is_free(&self, scope: Scope) -> bool {
+        !self.queues.contains_key(&scope)
+    }
+
     /// Takes a transaction out, started or not, and answers the ones that may start now, oldest first.
     pub(crate) fn finish(&mut self, id: TransactionId) -> Vec<TransactionId> {
         let Some(finished) = self.transactions.remove(&id) else { return Vec::new() };

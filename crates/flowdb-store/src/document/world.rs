@@ -245,16 +245,7 @@ impl World {
         mode: Mode,
     ) -> Result<TransactionId> {
         self.call(Some(client), |world, state| {
-            let open = state.connections.connection(client, connection).filter(|open| !open.close_pending);
-            let database = open.and_then(|open| state.catalog.get(&open.name)).cloned();
-            let Some(database) = database.filter(|_| !state.connections.is_upgrading(connection)) else {
-                return Err(Error::invalid(format!("connection {connection} is not open")));
-            };
-            if mode == Mode::VersionChange || !stores.iter().all(|id| database.stores.contains_key(id)) {
-                return Err(Error::invalid(format!(
-                    "no transaction over the stores {stores:?} in mode {mode:?}"
-                )));
-            }
+            let database = state.database_of(client, connection, stores, mode)?;
             let mut scope = stores.to_vec();
             scope.sort_unstable();
             scope.dedup();
@@ -306,20 +297,30 @@ impl World {
     ) -> Result<()> {
         let transaction = self.running(client, id)?;
         let Some(mut transaction) = transaction.try_lock() else { return Ok(()) };
+        self.execute_all(&mut transaction, requests, responses).map(drop)
+    }
+
+    /// The same, of a transaction that is at hand. True if there is a response to each request.
+    pub(super) fn execute_all(
+        &self,
+        transaction: &mut Transaction,
+        requests: &[u8],
+        responses: &mut Vec<u8>,
+    ) -> Result<bool> {
         let mut reader = Reader::new(requests);
         while !reader.is_empty() {
             let length = reader.u32().and_then(|length| usize::try_from(length).ok());
             let request = length.and_then(|length| reader.take(length));
             let request = request.ok_or_else(|| Error::invalid("the requests are cut off"))?;
             let tier = if self.in_memory { transaction.tier_without_disk(request) } else { ReadTier::Memory };
-            let Some(response) = transaction.execute(request, tier)? else { break };
+            let Some(response) = transaction.execute(request, tier)? else { return Ok(false) };
             put_count(responses, response.len());
             responses.extend_from_slice(&response);
             if responses.len() >= BATCH_RESPONSE_BYTES || !is_short(request) || is_portion(&response) {
                 break;
             }
         }
-        Ok(())
+        Ok(reader.is_empty())
     }
 
     fn running(&self, client: ClientId, id: TransactionId) -> Result<Arc<Mutex<Transaction>>> {
@@ -379,7 +380,7 @@ impl World {
         state.tell(client, Event::Started { transaction: id });
     }
 
-    fn begin(&self, mode: Mode, scope: Vec<u32>, database: Arc<Database>) -> Transaction {
+    pub(super) fn begin(&self, mode: Mode, scope: Vec<u32>, database: Arc<Database>) -> Transaction {
         Transaction::begin(self.db.clone(), self.limits, mode, scope, database)
     }
 
@@ -425,6 +426,27 @@ impl State {
         }
     }
 
+    /// The database of an open connection, if a transaction over these stores can be created.
+    pub(super) fn database_of(
+        &self,
+        client: ClientId,
+        connection: ConnectionId,
+        stores: &[u32],
+        mode: Mode,
+    ) -> Result<Arc<Database>> {
+        let open = self.connections.connection(client, connection).filter(|open| !open.close_pending);
+        let database = open.and_then(|open| self.catalog.get(&open.name));
+        let Some(database) = database.filter(|_| !self.connections.is_upgrading(connection)) else {
+            return Err(Error::invalid(format!("connection {connection} is not open")));
+        };
+        if mode == Mode::VersionChange || !stores.iter().all(|id| database.stores.contains_key(id)) {
+            return Err(Error::invalid(format!(
+                "no transaction over the stores {stores:?} in mode {mode:?}"
+            )));
+        }
+        Ok(Arc::clone(database))
+    }
+
     fn check_client(&self, client: ClientId) -> Result<()> {
         if self.clients.contains_key(&client) {
             return Ok(());
@@ -432,7 +454,7 @@ impl State {
         Err(Error::new(ErrorKind::Closed, "this client was disposed of"))
     }
 
-    fn add_transaction(&mut self, transaction: TransactionState) -> TransactionId {
+    pub(super) fn add_transaction(&mut self, transaction: TransactionState) -> TransactionId {
         let id = self.transaction_ids.next(|id| self.transactions.contains_key(&id));
         self.connections.transaction_began(transaction.connection);
         self.transactions.insert(id, transaction);

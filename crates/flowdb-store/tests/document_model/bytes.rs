@@ -56,14 +56,15 @@ impl Bytes {
     pub(crate) fn movement(self, to: &Move) -> Self {
         let given = [to.target.is_some(), to.target_primary.is_some(), to.position.is_some()];
         let flags = given.iter().rev().fold(0, |flags, &given| flags << 1 | u8::from(given));
-        let mut bytes = self.u8(flags);
+        let mut bytes = self.u8(flags | if to.ahead > 0 { 8 } else { 0 });
         for key in to.target.iter().chain(&to.target_primary) {
             bytes = bytes.bytes(key);
         }
         if let Some((key, primary_key)) = &to.position {
             bytes = bytes.bytes(key).bytes(primary_key);
         }
-        bytes.u32(to.count)
+        let bytes = bytes.u32(to.count);
+        if to.ahead > 0 { bytes.u32(to.ahead) } else { bytes }
     }
 
     pub(crate) fn record(self, record: &Record) -> Self {

@@ -205,6 +205,8 @@ pub(crate) struct Move {
     pub(crate) target_primary: Option<Vec<u8>>,
     pub(crate) position: Option<(Vec<u8>, Vec<u8>)>,
     pub(crate) count: u32,
+    /// How many of the records behind are asked for too.
+    pub(crate) ahead: u32,
 }
 
 /// <https://w3c.github.io/IndexedDB/#iterate-a-cursor> word by word. `of_index` says what the source is.

@@ -5,7 +5,7 @@ use crate::document::testing::{Bytes, Fixture, create_store, number_key, put, sm
 use crate::document::{ConnectionId, TransactionId, World};
 use crate::keyspace::generator_key;
 use flowdb_engine::WriteOptions;
-use flowdb_engine::format::NEVER;
+use flowdb_engine::format::{NEVER, Reader};
 use flowdb_engine::fs::{FaultyFileSystem, FileSystem, MemoryFileSystem};
 use std::result::Result;
 
@@ -129,6 +129,49 @@ fn a_cursor_sees_what_is_written_under_it() {
     assert_eq!(next(4.0), None);
     fixture.put(transaction, 6.0, &small_value(0)).unwrap();
     assert_eq!(next(4.0), Some(number_key(6.0)));
+}
+
+#[test]
+fn a_cursor_brings_what_is_behind_its_record_up_to_the_end() {
+    let (fixture, connection) = Fixture::with_store(false);
+    let transaction = fixture.begin(connection, Mode::ReadWrite);
+    for key in 1..=4 {
+        fixture.put(transaction, key.into(), &small_value(0)).unwrap();
+    }
+    let long = [&[1, 0x0a, 0x80, 0x80, 0x02][..], &[b'x'; 32 << 10]].concat();
+    fixture.put(transaction, 5.0, &long).unwrap();
+    fixture.put(transaction, 6.0, &small_value(0)).unwrap();
+    let keys = |after: f64, ahead: u32| {
+        let key = number_key(after);
+        let request = Bytes::new(&[7]).u32(1).u32(0).u8(0).u8(0).u8(0).u8(12);
+        let request = request.bytes(&key).bytes(&key).u32(1).u32(ahead);
+        let response = fixture.request(transaction, request).unwrap();
+        let mut reader = Reader::new(&response);
+        let mut found = Vec::new();
+        let mut bytes = |reader: &mut Reader<'_>| {
+            let length = reader.u32().unwrap() as usize;
+            reader.take(length).unwrap().to_vec()
+        };
+        while !reader.is_empty() {
+            if reader.u8() == Some(0) {
+                assert!(reader.is_empty(), "nothing follows the end");
+                found.push(Vec::new());
+                break;
+            }
+            found.push(bytes(&mut reader));
+            bytes(&mut reader);
+            assert_eq!(reader.u8(), Some(0), "flags");
+            bytes(&mut reader);
+        }
+        found
+    };
+    let expected = |numbers: &[f64]| numbers.iter().copied().map(number_key).collect::<Vec<_>>();
+    assert_eq!(keys(1.0, 0), expected(&[2.0]));
+    assert_eq!(keys(1.0, 1), expected(&[2.0, 3.0]));
+    assert_eq!(keys(1.0, 9), expected(&[2.0, 3.0, 4.0, 5.0]), "no more behind many bytes");
+    assert_eq!(keys(4.0, 9), expected(&[5.0]));
+    assert_eq!(keys(5.0, 9), [number_key(6.0), Vec::new()], "the end is told");
+    assert_eq!(keys(6.0, 9), [Vec::<u8>::new()]);
 }
 
 /// Bytes that do not decode are told as such, with their place, and nothing panics.
