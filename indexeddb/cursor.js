@@ -7,7 +7,7 @@ const { iterateAgain } = require('./internal/iterate.js');
 const { compareKeys, keyFromValue } = require('./internal/keys.js');
 const operations = require('./internal/operations.js');
 const { only } = require('./internal/range.js');
-const { assertExists, createRequest, SourceHandle } = require('./internal/source.js');
+const { assertExists, request, SourceHandle } = require('./internal/source.js');
 const {
   assertConstructible,
   defineInterface,
@@ -119,7 +119,7 @@ class IDBCursor {
     const cursor = this.#cursor;
     assertCanModify(cursor);
     const range = only(/** @type {Uint8Array} */ (cursor.objectStorePosition));
-    return createRequest(sourceOf(this, cursor), operations.deleteRecords(cursor.source.store, range)).object;
+    return request(sourceOf(this, cursor), operations.deleteRecords(cursor.source.store, range));
   }
 }
 

@@ -56,7 +56,10 @@ async function step(name, act) {
   console.log(JSON.stringify({ step: name, peakMiB: Math.round(peakMiB()), stall, milliseconds }));
 }
 
-const diskBytes = () => readdirSync(directory).reduce((sum, name) => sum + statSync(path.join(directory, name)).size, 0);
+/** Maintenance may remove a file meanwhile. @param {string} name */
+const sizeOf = (name) => statSync(path.join(directory, name), { throwIfNoEntry: false })?.size ?? 0;
+
+const diskBytes = () => readdirSync(directory).reduce((sum, name) => sum + sizeOf(name), 0);
 
 /** @param {number} id */
 function record(id) {

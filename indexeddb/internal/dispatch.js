@@ -5,11 +5,7 @@
 const { reportException } = require('./report.js');
 
 /**
- * @typedef {{
- *   type: string, callback: object, capture: boolean, once: boolean, passive: boolean,
- *   handler: boolean, removed: boolean,
- * }} Listener
- *
+ * @typedef {import('./event_target.js').Listener} Listener
  * @typedef {import('./event_target.js').EventTargetState} EventTargetState
  */
 
@@ -21,16 +17,12 @@ function setAttach(attach) {
   attachTo = attach;
 }
 
-/** @type {readonly EventTargetState[]} */
-const NO_PATH = [];
 /** @type {readonly Listener[]} */
 const NO_LISTENERS = [];
 
 /** One dispatch, a listener at a time, so that whoever runs it can perform a checkpoint in between. */
 class Dispatch {
   event;
-  /** @type {readonly EventTargetState[]} the target, then its parents */
-  path;
   target;
   /** @type {EventTarget | null} */
   currentTarget = null;
@@ -40,6 +32,15 @@ class Dispatch {
   didThrow = false;
   stoppedImmediately = false;
   inPassiveListener = false;
+  // The path, outwards; null from the end on. Not an array: V8 makes literals in old memory when those of its like have lived long, as the
+  // requests of a large transaction do, and everything that a dead one there refers to outlives every minor collection.
+  /** @type {EventTargetState | null} */
+  #state;
+  /** @type {EventTargetState | null} */
+  #parent;
+  /** @type {EventTargetState | null} */
+  #grandparent;
+  #length;
   #type;
   #bubbles;
   #visit = 0;
@@ -58,7 +59,11 @@ class Dispatch {
    */
   constructor(target, event, onFinish, context = null) {
     this.event = event;
-    this.path = pathOf(target);
+    this.#state = target;
+    this.#parent = target.getParent();
+    // A request's transaction, and its database: nothing is above that.
+    this.#grandparent = this.#parent === null ? null : this.#parent.getParent();
+    this.#length = this.#parent === null ? 1 : this.#grandparent === null ? 2 : 3;
     this.target = target.object;
     this.#type = event.type;
     this.#bubbles = event.bubbles;
@@ -80,12 +85,25 @@ class Dispatch {
   }
 
   finish() {
-    const state = this.path[0];
+    const state = this.#state;
     this.eventPhase = 0;
     this.currentTarget = null;
-    this.path = NO_PATH;
+    this.#state = this.#parent = this.#grandparent = null;
     this.#listeners = NO_LISTENERS;
     this.#onFinish?.(state, this.didThrow, this.event.defaultPrevented);
+  }
+
+  /** What composedPath() answers. */
+  get path() {
+    const path = [];
+    for (const state of [this.#state, this.#parent, this.#grandparent]) if (state !== null) path.push(state.object);
+    return path;
+  }
+
+  /** @param {number} index */
+  #at(index) {
+    const state = index === 0 ? this.#state : index === 1 ? this.#parent : this.#grandparent;
+    return /** @type {EventTargetState} */ (state);
   }
 
   #nextListener() {
@@ -99,14 +117,14 @@ class Dispatch {
 
   /** From the outermost parent to the target for those that capture, then back. */
   #nextTarget() {
-    const { length } = this.path;
+    const length = this.#length;
     while (this.#visit < 2 * length && !this.event.cancelBubble && !this.stoppedImmediately) {
       const visit = this.#visit;
       this.#visit += 1;
       this.#capture = visit < length;
       const index = this.#capture ? length - 1 - visit : visit - length;
       if (index > 0 && !this.#capture && !this.#bubbles) return false;
-      const state = this.path[index];
+      const state = this.#at(index);
       if (state.listeners.length === 0) continue;
       this.currentTarget = state.object;
       this.eventPhase = index === 0 ? 2 : this.#capture ? 1 : 3;
@@ -135,17 +153,12 @@ class Dispatch {
 
   /** @param {Listener} listener */
   #ownerOf(listener) {
-    return this.path.find((state) => state.listeners.includes(listener));
+    for (let index = 0; index < this.#length; index += 1) {
+      const state = this.#at(index);
+      if (state.listeners.includes(listener)) return state;
+    }
+    return undefined;
   }
-}
-
-/** @param {EventTargetState} target */
-function pathOf(target) {
-  const parent = target.getParent();
-  if (parent === null) return [target];
-  const grandparent = parent.getParent();
-  // A request's transaction, and its database: nothing is above that.
-  return grandparent === null ? [target, parent] : [target, parent, grandparent];
 }
 
 /**
@@ -187,7 +200,7 @@ function overrideMembers(event, dispatch) {
       return dispatch.eventPhase;
     },
     composedPath() {
-      return dispatch.path.map((state) => state.object);
+      return dispatch.path;
     },
     stopImmediatePropagation() {
       dispatch.stoppedImmediately = true;

@@ -43,7 +43,7 @@ function firedEventClass(Base) {
     }
 
     composedPath() {
-      return /** @type {EventTarget[]} */ (this.#dispatch?.path.map((state) => state.object) ?? []);
+      return /** @type {EventTarget[]} */ (this.#dispatch?.path ?? []);
     }
 
     preventDefault() {

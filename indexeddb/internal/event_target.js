@@ -8,11 +8,34 @@ const { exception } = require('./exceptions.js');
 const { requireArguments, toDOMString } = require('./webidl.js');
 const { Dispatch } = require('./dispatch.js');
 
-/** @typedef {import('./dispatch.js').Listener} Listener */
 /** @typedef {import('node:async_hooks').AsyncResource} AsyncResource */
+
+/** Of a class, not a literal: see dispatch.js. */
+class Listener {
+  removed = false;
+
+  /**
+   * @param {string} type
+   * @param {object} callback
+   * @param {boolean} capture
+   * @param {boolean} once
+   * @param {boolean} passive
+   * @param {boolean} handler
+   */
+  constructor(type, callback, capture, once, passive, handler) {
+    this.type = type;
+    this.callback = callback;
+    this.capture = capture;
+    this.once = once;
+    this.passive = passive;
+    this.handler = handler;
+  }
+}
 
 /** @type {readonly Listener[]} */
 const NO_LISTENERS = [];
+/** As a literal is made; for the same reason. */
+const listOf = Array.of.bind(Array);
 
 /** The state behind an object that events are fired at. */
 class EventTargetState {
@@ -38,7 +61,7 @@ class EventTargetState {
 
   /** @param {Listener} listener */
   append(listener) {
-    this.listeners = this.listeners.length === 0 ? [listener] : [...this.listeners, listener];
+    this.listeners = this.listeners.length === 0 ? listOf(listener) : [...this.listeners, listener];
   }
 
   /** @param {Listener} listener */
@@ -87,8 +110,7 @@ function addListener(state, type, callback, options) {
   assertCallback(callback);
   if (callback === null || callback === undefined || signal?.aborted) return;
   if (findListener(state, type, callback, capture) !== undefined) return;
-  /** @type {Listener} */
-  const listener = { type, callback: /** @type {object} */ (callback), capture, once, passive, handler: false, removed: false };
+  const listener = new Listener(type, /** @type {object} */ (callback), capture, once, passive, false);
   state.append(listener);
   signal?.addEventListener('abort', () => state.remove(listener), { once: true });
 }
@@ -203,8 +225,8 @@ function setHandler(state, type, value) {
   } else if (existing !== undefined) {
     existing.callback = callback;
   } else {
-    state.append({ type, callback, capture: false, once: false, passive: false, handler: true, removed: false });
+    state.append(new Listener(type, callback, false, false, false, true));
   }
 }
 
-module.exports = { EventTargetState, defineEventTarget, defineEventHandlers };
+module.exports = { EventTargetState, Listener, defineEventTarget, defineEventHandlers };

@@ -22,6 +22,14 @@ const DEPTH_MAX = 64;
 /** Up to this many code units a string is made by one call with all of them. */
 const SHORT_MAX = 12;
 
+/** What V8 keeps in its heap of a typed array. */
+const SMALL_VIEW_MAX = 64;
+const DATA_VIEW = 0;
+const UINT8 = VIEW_NAMES.indexOf('Uint8Array');
+const smallBytes = new Uint8Array(SMALL_VIEW_MAX);
+/** Typed arrays over the front of the small bytes, by kind and size. @type {any[][]} */
+const smallViews = [];
+
 /** Thrown to give up. */
 const UNKNOWN = Object.freeze({});
 
@@ -231,9 +239,26 @@ function view() {
   position += size;
   const constructor = viewConstructors[kind];
   if (constructor === undefined || !(position <= limit) || size % VIEW_ELEMENT_SIZES[kind] !== 0) throw UNKNOWN;
-  const memory = new Uint8Array(size);
-  for (let i = 0; i < size; i += 1) memory[i] = bytes[start + i];
-  return constructor === Uint8Array ? memory : new constructor(memory.buffer);
+  if (size > SMALL_VIEW_MAX || kind === DATA_VIEW) return new constructor(copyBytes(bytes, start, position).buffer);
+  return smallView(constructor, kind, start, size);
+}
+
+/**
+ * A small typed array that is made from another has its memory in the heap: no buffer is allocated until a script asks for it.
+ * @param {any} constructor
+ * @param {number} kind
+ * @param {number} start
+ * @param {number} size
+ */
+function smallView(constructor, kind, start, size) {
+  if (kind === UINT8) {
+    const made = new Uint8Array(size);
+    for (let i = 0; i < size; i += 1) made[i] = bytes[start + i];
+    return made;
+  }
+  for (let i = 0; i < size; i += 1) smallBytes[i] = bytes[start + i];
+  const known = (smallViews[kind] ??= [])[size];
+  return new constructor(known ?? (smallViews[kind][size] = new constructor(smallBytes.buffer, 0, size / VIEW_ELEMENT_SIZES[kind])));
 }
 
 module.exports = { fastDecode, UNKNOWN };

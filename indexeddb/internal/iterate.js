@@ -4,8 +4,9 @@
 // position it starts from, so that a step sees every write before it.
 
 const operations = require('./operations.js');
-const { executeRequest } = require('./request_queue.js');
-const { decodeKey } = require('./keys.js');
+const { ReadAhead } = require('./read_ahead.js');
+const { answerRequest, executeRequest } = require('./request_queue.js');
+const trace = require('./trace.js');
 
 /** @typedef {import('./request_queue.js').Request} Request */
 /** @typedef {import('./response.js').Response} Response */
@@ -15,14 +16,15 @@ class Cursor {
   range;
   direction;
   keyOnly;
+  ahead;
   /** What scripts see. @type {import('../cursor.js').IDBCursor | null} */
   object = null;
   /** @type {Request | null} */
   request = null;
-  /** Encoded key of the current record. @type {Uint8Array | null} */
-  position = null;
-  /** Encoded primary key of the current record. @type {Uint8Array | null} */
-  objectStorePosition = null;
+  /** What has the keys of the current record. @type {Response | null} */
+  #record = null;
+  #keyPlace = 0;
+  #primaryKeyPlace = 0;
   gotValue = false;
   /** @type {any} */
   key = undefined;
@@ -30,6 +32,8 @@ class Cursor {
   primaryKey = undefined;
   /** @type {any} */
   value = undefined;
+  /** The end of each step. */
+  read = (/** @type {Response} */ response) => readIteration(this, response);
 
   /**
    * @param {import('./source.js').SourceHandle} source
@@ -42,6 +46,28 @@ class Cursor {
     this.range = range;
     this.direction = direction;
     this.keyOnly = keyOnly;
+    this.ahead = new ReadAhead(source.transaction.writes);
+  }
+
+  /** Encoded key of the current record. */
+  get position() {
+    return this.#record === null ? null : this.#record.bytesAt(this.#keyPlace);
+  }
+
+  /** Encoded primary key of the current record. */
+  get objectStorePosition() {
+    return this.#record === null ? null : this.#record.bytesAt(this.#primaryKeyPlace);
+  }
+
+  /**
+   * @param {Response} record
+   * @param {number} keyPlace
+   * @param {number} primaryKeyPlace
+   */
+  stand(record, keyPlace, primaryKeyPlace) {
+    this.#record = record;
+    this.#keyPlace = keyPlace;
+    this.#primaryKeyPlace = primaryKeyPlace;
   }
 
   get forward() {
@@ -58,10 +84,18 @@ class Cursor {
  */
 function iterateAgain(cursor, key, primaryKey, count) {
   const request = /** @type {Request} */ (cursor.request);
+  const { transaction } = cursor.source;
   cursor.gotValue = false;
   request.reset();
-  const packed = operations.iterate(cursor, key, primaryKey, count);
-  executeRequest(cursor.source.transaction, request, packed, (response) => readIteration(cursor, response));
+  const known = cursor.ahead.take(transaction.writes);
+  // Durations are told of what is sent, each step by itself.
+  const isPlain = key === null && count === 1 && !trace.requests.hasSubscribers;
+  if (isPlain && known !== null) {
+    answerRequest(transaction, request, known, cursor.read);
+    return;
+  }
+  const packed = operations.iterate(cursor, key, primaryKey, count, isPlain ? cursor.ahead.grow() : 0);
+  executeRequest(transaction, request, packed, cursor.read);
 }
 
 /**
@@ -76,16 +110,21 @@ function readIteration(cursor, response) {
     cursor.value = undefined;
     return null;
   }
-  const position = response.bytes();
-  const objectStorePosition = response.bytes();
-  const primaryKey = decodeKey(objectStorePosition);
-  const value = cursor.keyOnly ? undefined : response.value(cursor.source.store.keyPath, primaryKey);
-  cursor.position = position;
-  cursor.objectStorePosition = objectStorePosition;
-  cursor.key = decodeKey(position);
+  const { source } = cursor;
+  const records = response.rest();
+  const keyPlace = records.place();
+  const primaryKeyPlace = records.place();
+  const primaryKey = records.keyAt(primaryKeyPlace);
+  // Each attribute is an object of its own, if it is one.
+  const isSame = source.index === null && typeof primaryKey !== 'object';
+  const key = isSame ? primaryKey : records.keyAt(keyPlace);
+  const value = cursor.keyOnly ? undefined : records.value(source.store.keyPath, primaryKey);
+  cursor.stand(records, keyPlace, primaryKeyPlace);
+  cursor.key = key;
   cursor.primaryKey = primaryKey;
   cursor.value = value;
   cursor.gotValue = true;
+  if (!records.isEmpty) cursor.ahead.keep(records);
   return cursor.object;
 }
 

@@ -17,9 +17,13 @@ function splitKeyPath(keyPath) {
   return keyPath.split('.');
 }
 
+/** Most key paths are this, which is told sooner. */
+const ASCII_IDENTIFIER = /^[$_a-zA-Z][$_a-zA-Z0-9]*$/;
+
 /** @param {unknown} keyPath */
 function isValidString(keyPath) {
   if (typeof keyPath !== 'string') return false;
+  if (ASCII_IDENTIFIER.test(keyPath)) return true;
   return keyPath === '' || splitKeyPath(keyPath).every((identifier) => IDENTIFIER.test(identifier));
 }
 
@@ -39,17 +43,44 @@ function isValidKeyPath(keyPath) {
  */
 function encodeKeyPath(keyPath) {
   if (keyPath === null) return Uint8Array.of(KIND_NONE);
-  const strings = typeof keyPath === 'string' ? [keyPath] : keyPath;
-  const headSize = typeof keyPath === 'string' ? 1 : 5;
-  const bytes = Buffer.alloc(strings.reduce((size, string) => size + 4 + string.length * 2, headSize));
-  bytes[0] = typeof keyPath === 'string' ? KIND_STRING : KIND_ARRAY;
-  if (headSize === 5) bytes.writeUInt32LE(strings.length, 1);
-  let position = headSize;
-  for (const string of strings) {
-    position = bytes.writeUInt32LE(string.length, position);
-    position += bytes.write(string, position, 'utf16le');
+  if (typeof keyPath === 'string') {
+    const bytes = new Uint8Array(5 + keyPath.length * 2);
+    bytes[0] = KIND_STRING;
+    putString(bytes, 1, keyPath);
+    return bytes;
   }
+  const bytes = new Uint8Array(keyPath.reduce((size, string) => size + 4 + string.length * 2, 5));
+  bytes[0] = KIND_ARRAY;
+  putU32(bytes, 1, keyPath.length);
+  let position = 5;
+  for (const string of keyPath) position = putString(bytes, position, string);
   return bytes;
+}
+
+/**
+ * @param {Uint8Array} bytes
+ * @param {number} position
+ * @param {string} string
+ */
+function putString(bytes, position, string) {
+  putU32(bytes, position, string.length);
+  let end = position + 4;
+  for (let i = 0; i < string.length; i += 1) {
+    const unit = string.charCodeAt(i);
+    bytes[end] = unit;
+    bytes[end + 1] = unit >>> 8;
+    end += 2;
+  }
+  return end;
+}
+
+/**
+ * @param {Uint8Array} bytes
+ * @param {number} position
+ * @param {number} value
+ */
+function putU32(bytes, position, value) {
+  for (let i = 0; i < 4; i += 1) bytes[position + i] = value >>> (8 * i);
 }
 
 /**

@@ -13,6 +13,10 @@ class LinkedList {
   /** @type {T | null} */
   #last = null;
 
+  get isEmpty() {
+    return this.#first === null;
+  }
+
   /** @param {T} item */
   append(item) {
     item.previous = this.#last;

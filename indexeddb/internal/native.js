@@ -11,6 +11,8 @@
  *   closeConnection(connection: number): void,
  *   beginTransaction(connection: number, stores: Uint32Array, readwrite: boolean): number,
  *   execute(transaction: number, requests: Uint8Array, start: number, end: number, scratch: Uint8Array): number | Uint8Array,
+ *   transact(connection: number, store: number, flags: number, requests: Uint8Array, start: number, end: number, scratch: Uint8Array):
+ *     number | Uint8Array,
  *   executeAsync(transaction: number, request: Uint8Array): Promise<Uint8Array>,
  *   commit(transaction: number, strict: boolean): number,
  *   abort(transaction: number): void,

@@ -3,10 +3,10 @@
 const { IDBCursor } = require('../cursor.js');
 const { IDBCursorWithValue } = require('../cursor_with_value.js');
 const { assertActive } = require('./checks.js');
-const { Cursor, readIteration } = require('./iterate.js');
+const { Cursor } = require('./iterate.js');
 const operations = require('./operations.js');
 const { convertToRange } = require('./range.js');
-const { assertExists, createRequest, toDirection } = require('./source.js');
+const { assertExists, createRequest, objectOf, toDirection } = require('./source.js');
 const { INTERNAL } = require('./webidl.js');
 
 /**
@@ -23,10 +23,9 @@ function openCursor(handle, query, direction, keyOnly) {
   const range = convertToRange(query, false);
   const cursor = new Cursor(handle, range, cursorDirection, keyOnly);
   cursor.object = keyOnly ? new IDBCursor(INTERNAL, cursor) : new IDBCursorWithValue(INTERNAL, cursor);
-  const read = (/** @type {import('./response.js').Response} */ response) => readIteration(cursor, response);
-  const { object, state } = createRequest(handle, operations.iterate(cursor, null, null, 1), read);
-  cursor.request = state;
-  return object;
+  const operation = createRequest(handle, operations.iterate(cursor, null, null, 1, 0), cursor.read);
+  cursor.request = operation.request;
+  return objectOf(operation);
 }
 
 module.exports = { openCursor };

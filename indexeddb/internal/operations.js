@@ -30,6 +30,7 @@ const PUT = Object.freeze({ noOverwrite: 1, keyGiven: 2 });
 const ITERATE_KEY = 1;
 const ITERATE_PRIMARY_KEY = 2;
 const ITERATE_POSITION = 4;
+const ITERATE_AHEAD = 8;
 const INDEX_UNIQUE = 1;
 const INDEX_MULTI_ENTRY = 2;
 
@@ -66,6 +67,12 @@ class Packed {
     this.chunk = chunk;
     this.start = from;
     this.end = to;
+  }
+
+  /** True if it may change what others read. */
+  get writes() {
+    const operation = this.chunk[this.start];
+    return operation === OPERATION.put || operation === OPERATION.delete || operation === OPERATION.clear || operation >= OPERATION.createStore;
   }
 
   /** With its length in front of it, as it crosses. */
@@ -272,8 +279,9 @@ function clear(store) {
  * @param {Uint8Array | null} key
  * @param {Uint8Array | null} primaryKey
  * @param {number} steps
+ * @param {number} ahead how many records to bring besides
  */
-function iterate({ source, range, direction, keyOnly, position, objectStorePosition }, key, primaryKey, steps) {
+function iterate({ source, range, direction, keyOnly, position, objectStorePosition }, key, primaryKey, steps, ahead) {
   begin(OPERATION.iterate);
   putSource(source);
   putRange(range);
@@ -283,7 +291,8 @@ function iterate({ source, range, direction, keyOnly, position, objectStorePosit
   u8(
     (key === null ? 0 : ITERATE_KEY) |
       (primaryKey === null ? 0 : ITERATE_PRIMARY_KEY) |
-      (positioned ? ITERATE_POSITION : 0),
+      (positioned ? ITERATE_POSITION : 0) |
+      (ahead > 0 ? ITERATE_AHEAD : 0),
   );
   if (key !== null) bytes(key);
   if (primaryKey !== null) bytes(primaryKey);
@@ -292,6 +301,7 @@ function iterate({ source, range, direction, keyOnly, position, objectStorePosit
     bytes(objectStorePosition);
   }
   u32(steps);
+  if (ahead > 0) u32(ahead);
   return end();
 }
 

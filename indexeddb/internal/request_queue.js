@@ -7,7 +7,7 @@ const { EventTargetState } = require('./event_target.js');
 const { errorEvent, successEvent } = require('./event.js');
 const { exception, unknownError } = require('./exceptions.js');
 const { newContext } = require('./context.js');
-const { fire } = require('./fire.js');
+const { fire, isHeard } = require('./fire.js');
 const { inWords } = require('./operation_description.js');
 const { resume } = require('./operations.js');
 const { Response, lengthAt } = require('./response.js');
@@ -78,13 +78,15 @@ class Operation {
   read;
   /** What is to be sent next, once a portion is done. @type {Packed | null} */
   rest = null;
+  /** What it is answered with when its turn comes: it is not sent. @type {Response | null} */
+  known = null;
   /** @type {Promise<unknown> | null} what has to happen before it can be executed */
   waiting = null;
   /** @type {import('./trace.js').RequestTrace | null} null: nobody has subscribed */
   trace = null;
 
   /**
-   * @param {Packed} packed
+   * @param {Packed | null} packed null: the answer is known
    * @param {Request | null} request null for a change of the schema, which has no request
    * @param {Read} read
    */
@@ -94,15 +96,22 @@ class Operation {
     this.read = read;
   }
 
+  /** How many bytes are sent. */
+  get size() {
+    return this.packed === null ? 0 : this.packed.end - this.packed.start;
+  }
+
+  /** What is sent. */
   get bytes() {
-    return this.packed.bytes;
+    return /** @type {Packed} */ (this.packed).bytes;
   }
 }
 
 /** In front of each answer. */
 const LENGTH_BYTES = 4;
-/** Where short answers come. */
+/** Where short answers come, behind a head. */
 const scratch = Buffer.allocUnsafeSlow(32 << 10);
+const HEAD_BYTES = 8;
 
 /** @type {Read} */
 const readNothing = () => undefined;
@@ -121,6 +130,19 @@ function executeRequest(transaction, request, packed, read = readNothing) {
 }
 
 /**
+ * The same for a request whose answer is known: no write lies between the one that brought it and this.
+ * @param {Transaction} transaction
+ * @param {Request} request
+ * @param {Response} known
+ * @param {Read} read
+ */
+function answerRequest(transaction, request, known, read) {
+  const operation = new Operation(null, request, read);
+  operation.known = known;
+  append(transaction, operation);
+}
+
+/**
  * Queues a change of the schema in its place among the requests.
  * @param {Transaction} transaction
  * @param {Packed} packed
@@ -135,6 +157,7 @@ function executeSchemaChange(transaction, packed) {
  */
 function append(transaction, operation) {
   if (trace.requests.hasSubscribers) operation.trace = trace.requestPlaced();
+  if (operation.packed?.writes) transaction.writes += 1;
   transaction.operations.push(operation);
   if (transaction.started) startRunning(transaction);
 }
@@ -181,6 +204,7 @@ function runNext(transaction) {
   const operation = transaction.finished ? undefined : transaction.operations.peek();
   if (operation === undefined) return;
   if (transaction.answers !== null) takeAnswer(transaction, operation, transaction.answers);
+  else if (operation.known !== null) succeeded(transaction, operation, operation.known);
   else if (operation.waiting === null) execute(transaction, operation);
   else waitFor(transaction, operation, operation.waiting);
 }
@@ -207,11 +231,11 @@ const BATCH_MAX = 128;
  * @param {import('./queue.js').Queue<Operation>} operations
  */
 function lastOfBatch(operations) {
-  let last = operations.at(0).packed;
+  let last = /** @type {Packed} */ (operations.at(0).packed);
   const count = Math.min(operations.length, BATCH_MAX);
   for (let index = 1; index < count; index += 1) {
     const { packed, waiting, trace: traced } = operations.at(index);
-    if (waiting !== null || traced !== null || !last.isFollowedBy(packed)) break;
+    if (packed === null || waiting !== null || traced !== null || !last.isFollowedBy(packed)) break;
     last = packed;
   }
   return last;
@@ -228,16 +252,36 @@ function execute(transaction, operation) {
   const last = operation.rest === null ? lastOfBatch(transaction.operations) : packed;
   let answers;
   try {
-    answers = world.execute(transaction, packed.chunk, packed.framedStart, last.end, scratch);
+    answers = world.execute(transaction, packed.chunk, packed.framedStart, last.end, scratch, isSurelyLast(transaction, operation));
   } catch (error) {
     failed(transaction, operation, unknownError(error));
     return;
   }
   if (answers === 0) executeLater(transaction, operation);
   else if (typeof answers !== 'number') takeAnswer(transaction, operation, answers);
-  else if (answers === lengthAt(scratch, 0) + LENGTH_BYTES) answered(transaction, operation, scratch, LENGTH_BYTES, answers);
-  // The scratch memory is used again before these have all been taken.
-  else takeAnswer(transaction, operation, Buffer.from(scratch.subarray(0, answers)));
+  else takeShortAnswers(transaction, operation, HEAD_BYTES + answers);
+}
+
+/**
+ * True if it is the only operation that is left and nobody hears of its success: no script runs before the commit.
+ * @param {Transaction} transaction
+ * @param {Operation} operation
+ */
+function isSurelyLast(transaction, { request, trace: traced }) {
+  return transaction.operations.length === 1 && transaction.state !== 'active' && traced === null &&
+    request !== null && !isHeard(request, 'success');
+}
+
+/**
+ * Those in the scratch memory, which is used again before they have all been taken.
+ * @param {Transaction} transaction
+ * @param {Operation} operation
+ * @param {number} end
+ */
+function takeShortAnswers(transaction, operation, end) {
+  const start = HEAD_BYTES + LENGTH_BYTES;
+  if (end === start + lengthAt(scratch, HEAD_BYTES)) answered(transaction, operation, scratch, start, end);
+  else takeAnswer(transaction, operation, Buffer.from(scratch.subarray(HEAD_BYTES, end)));
 }
 
 /**
@@ -255,7 +299,7 @@ function executeLater(transaction, operation) {
  * @param {Operation} operation
  */
 function toSend({ rest, packed }) {
-  return rest ?? packed;
+  return rest ?? /** @type {Packed} */ (packed);
 }
 
 /**
@@ -297,9 +341,8 @@ function takeAnswer(transaction, operation, answers) {
  */
 function answered(transaction, operation, bytes, start, end) {
   if (transaction.finished) return;
-  noteBytes(operation.packed.end - operation.packed.start + end - start);
+  noteBytes(operation.size + end - start);
   const response = new Response(bytes, start, end);
-  let result;
   try {
     const error = response.error();
     if (error !== null) {
@@ -311,6 +354,21 @@ function answered(transaction, operation, bytes, start, end) {
       goOn(transaction, operation, response, place);
       return;
     }
+  } catch (error) {
+    failed(transaction, operation, unknownError(error));
+    return;
+  }
+  succeeded(transaction, operation, response);
+}
+
+/**
+ * @param {Transaction} transaction
+ * @param {Operation} operation
+ * @param {Response} response
+ */
+function succeeded(transaction, operation, response) {
+  let result;
+  try {
     result = operation.read(response, operation.request);
   } catch (error) {
     failed(transaction, operation, unknownError(error));
@@ -320,7 +378,9 @@ function answered(transaction, operation, bytes, start, end) {
   if (operation.trace !== null) trace.requestDone(transaction, operation, result, null);
   const { request } = operation;
   if (request === null) {
-    afterOperation(transaction);
+    // No script hears of a change of the schema: if there is another answer it is taken now.
+    if (transaction.answers === null) afterOperation(transaction);
+    else runNext(transaction);
     return;
   }
   request.succeed(result);
@@ -415,6 +475,7 @@ module.exports = {
   Request,
   Operation,
   executeRequest,
+  answerRequest,
   executeSchemaChange,
   startedAtOnce,
   transactionStarted,

@@ -25,10 +25,11 @@ class Response {
   #bytes;
   #offset;
   #end;
+  #isOwn = false;
 
   /**
    * @param {Uint8Array} bytes
-   * @param {number} [start]
+   * @param {number} [start] where the status is, which is passed over
    * @param {number} [end]
    */
   constructor(bytes, start = 0, end = bytes.length) {
@@ -59,6 +60,19 @@ class Response {
     return end - lengthAt(this.#bytes, end) > this.#offset;
   }
 
+  /** True if all of it has been read. */
+  get isEmpty() {
+    return this.#offset === this.#end;
+  }
+
+  /** What has not been read yet, in bytes that nobody else uses. @returns {Response} */
+  rest() {
+    if (this.#isOwn) return this;
+    const rest = new Response(copyBytes(this.#bytes, this.#offset, this.#end), -1);
+    rest.#isOwn = true;
+    return rest;
+  }
+
   u8() {
     const value = this.#bytes[this.#offset];
     this.#offset += 1;
@@ -76,18 +90,31 @@ class Response {
     return low + this.u32() * 2 ** 32;
   }
 
-  /** A copy. */
-  bytes() {
-    const start = this.#offset + 4;
-    this.#offset = start + lengthAt(this.#bytes, this.#offset);
-    return copyBytes(this.#bytes, start, this.#offset);
-  }
-
   /** A key as the value scripts see. */
   key() {
-    const start = this.#offset + 4;
-    this.#offset = start + lengthAt(this.#bytes, this.#offset);
-    return decodeKeyAt(this.#bytes, start, this.#offset);
+    return this.keyAt(this.place());
+  }
+
+  /** Passes over a key; where it is, to come back to. */
+  place() {
+    const place = this.#offset;
+    this.#offset = place + 4 + lengthAt(this.#bytes, place);
+    return place;
+  }
+
+  /** @param {number} place */
+  keyAt(place) {
+    const start = place + 4;
+    return decodeKeyAt(this.#bytes, start, start + lengthAt(this.#bytes, place));
+  }
+
+  /**
+   * The same as it is encoded; valid as long as the bytes of the response.
+   * @param {number} place
+   */
+  bytesAt(place) {
+    const start = place + 4;
+    return this.#bytes.subarray(start, start + lengthAt(this.#bytes, place));
   }
 
   /**

@@ -50,7 +50,7 @@ function assertExists({ store, index }) {
  * @param {Read} [read]
  */
 function request(handle, packed, read) {
-  return createRequest(handle, packed, read).object;
+  return objectOf(createRequest(handle, packed, read));
 }
 
 /**
@@ -60,10 +60,16 @@ function request(handle, packed, read) {
  */
 function createRequest({ object, transaction }, packed, read) {
   const state = new Request(object, transaction);
-  const requestObject = createRequestObject(state);
-  state.object = requestObject;
-  const operation = executeRequest(transaction, state, packed, read);
-  return { object: requestObject, state, operation };
+  state.object = createRequestObject(state);
+  return executeRequest(transaction, state, packed, read);
+}
+
+/**
+ * What scripts see of the request.
+ * @param {import('./request_queue.js').Operation} operation
+ */
+function objectOf({ request: state }) {
+  return /** @type {IDBRequest} */ (/** @type {Request} */ (state).object);
 }
 
 /**
@@ -203,4 +209,4 @@ function readItem(response, kind, parts, keyPath) {
   return kind === 'value' ? value : new IDBRecord(INTERNAL, key, primaryKey, value);
 }
 
-module.exports = { SourceHandle, assertExists, createRequest, request, get, getKey, count, getAll, getAllRecords, toDirection };
+module.exports = { SourceHandle, assertExists, createRequest, objectOf, request, get, getKey, count, getAll, getAllRecords, toDirection };

@@ -7,7 +7,7 @@ const { encodeForNow } = require('./clone.js');
 const { exception } = require('./exceptions.js');
 const native = require('./native.js');
 const operations = require('./operations.js');
-const { createRequest } = require('./source.js');
+const { createRequest, objectOf } = require('./source.js');
 
 /** @typedef {import('./schema.js').ObjectStore} ObjectStore */
 /** @typedef {import('./source.js').SourceHandle} SourceHandle */
@@ -78,14 +78,14 @@ const readKey = (response) => response.key();
 function putOperation(handle, clone, key, noOverwrite) {
   handle.store.isNew = false;
   const packed = operations.put(handle.store, clone.bytes, key, noOverwrite);
-  const { object, operation } = createRequest(handle, packed, readKey);
+  const operation = createRequest(handle, packed, readKey);
   if (clone.blobs !== null) {
     operation.waiting = fillBlobs(packed.chunk, packed.end - clone.bytes.length, clone.blobs);
     // Its turn hears of a failure. Until then, and if the transaction is aborted before, nobody listens: that is no
     // unhandled rejection.
     operation.waiting.catch(() => {});
   }
-  return object;
+  return objectOf(operation);
 }
 
 /**

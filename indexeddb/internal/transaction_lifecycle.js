@@ -36,13 +36,15 @@ class Transaction extends EventTargetState {
   durability;
   scope;
   upgrade;
-  /** of the native side; 0 before it has been asked */
+  /** of the native side; 0 before it has been asked, and if it has committed the transaction when it was */
   id = 0;
+  /** What the native side is told of the scope. @type {Uint32Array | null} */
+  storeIds = null;
   /** Its neighbours among those that the native side knows. @type {Transaction | null} */
   previous = null;
   /** @type {Transaction | null} */
   next = null;
-  /** The native side knows it: it has neither committed nor aborted it. */
+  /** The native side has neither committed nor aborted it. */
   live = false;
   /** @type {'active' | 'inactive' | 'committing' | 'finished'} */
   state = 'active';
@@ -54,6 +56,8 @@ class Transaction extends EventTargetState {
   answers = null;
   /** How many bytes of them have been read. */
   answersTaken = 0;
+  /** How often it has been asked to write. */
+  writes = 0;
   /** Locks have been granted: operations may be executed. */
   started = false;
   /** An operation is being executed, or a task will take the next one. */
@@ -151,6 +155,7 @@ function committed(transaction) {
     const { connection, upgrade } = transaction;
     if (upgrade !== null) connection.upgradeTransaction = null; // step 5.1
     transaction.state = 'finished'; // step 5.2
+    connection.world.transactionFinished(transaction);
     if (transaction.trace !== null) trace.transactionFinished(transaction, 'complete', null);
     fire(transaction, 'complete', completeEvent, () => {
       if (upgrade !== null) upgrade.request.transaction = null; // step 5.4

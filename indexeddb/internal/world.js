@@ -7,7 +7,9 @@ const { LinkedList } = require('./linked_list.js');
 const native = require('./native.js');
 const openDatabase = require('./open_database.js');
 const { startedAtOnce, transactionStarted } = require('./request_queue.js');
+const { lengthAt } = require('./response.js');
 const { queueTask } = require('./task_queue.js');
+const trace = require('./trace.js');
 const { commitFailed, committed } = require('./transaction_lifecycle.js');
 
 /** @typedef {import('./native.js').DocumentClient} DocumentClient */
@@ -19,6 +21,12 @@ const { commitFailed, committed } = require('./transaction_lifecycle.js');
 /** What the native side answers to a commit, besides that it is done and there is nothing else. */
 const COMMIT_PENDING = 0;
 const COMMITTED_WITH_EVENTS = 2;
+
+/** What the native side is told of a transaction that it is to begin. */
+const READ_WRITE = 1;
+const COMMIT = 2;
+/** What it writes in front of the answers: how far the transaction has come, and its number. */
+const COMMITTED = 0;
 
 /**
  * Worlds that wait for the native side. Nothing else holds a world but its factory and what was made from it: the
@@ -52,8 +60,13 @@ class World {
   #connections = new Map();
   /** Those with listeners, which want to hear of events. @type {Set<Connection>} */
   #listening = new Set();
-  /** Those that the native side knows. @type {LinkedList<Transaction>} */
+  /** Those that are not finished. @type {LinkedList<Transaction>} */
   #transactions = new LinkedList();
+  /**
+   * The only one of them, which the native side will hear of with its first request, or before it hears of anything that comes behind it.
+   * @type {Transaction | null}
+   */
+  #unbegun = null;
   /** Those of them that an event is expected for: that they have started, or how the commit went. @type {Map<number, Transaction>} */
   #expecting = new Map();
   /**
@@ -130,6 +143,7 @@ class World {
    * @param {number} version 0: not given
    */
   openDatabase(request, name, version) {
+    this.#beginUnbegun();
     this.#requests.set(this.client.openDatabase(name, version), request);
     this.#expect();
   }
@@ -139,6 +153,7 @@ class World {
    * @param {string} name
    */
   deleteDatabase(request, name) {
+    this.#beginUnbegun();
     this.#requests.set(this.client.deleteDatabase(name), request);
     this.#expect();
   }
@@ -164,27 +179,59 @@ class World {
    * @param {Uint32Array} storeIds of its scope
    */
   begin(transaction, storeIds) {
+    this.#beginUnbegun();
+    // Threads that share a directory lock stores in the order of these calls; nobody else is in a world in memory.
+    const isAlone = this.#path === null && this.#transactions.isEmpty;
+    this.#add(transaction);
+    transaction.storeIds = storeIds;
+    if (isAlone && storeIds.length === 1 && !isTraced() && !this.#upgrading.has(transaction.connection.name)) {
+      this.#unbegun = transaction;
+      startedAtOnce(transaction);
+    } else {
+      this.#beginNow(transaction);
+    }
+  }
+
+  /** @param {Transaction} transaction */
+  #beginNow(transaction) {
     const { connection, mode } = transaction;
-    const id = this.client.beginTransaction(connection.id, storeIds, mode === 'readwrite');
-    this.#add(transaction, Math.abs(id));
+    const id = this.client.beginTransaction(connection.id, /** @type {Uint32Array} */ (transaction.storeIds), mode === 'readwrite');
+    transaction.id = Math.abs(id);
     const postponed = this.#upgrading.get(connection.name);
     if (id > 0 && postponed === undefined) {
-      startedAtOnce(transaction);
+      if (!transaction.started) startedAtOnce(transaction);
       return;
     }
     this.#expectOf(transaction);
     if (id > 0) postponed?.push({ type: 'started', transaction: id });
   }
 
+  /** The native side hears of transactions in the order in which they were created, and of what comes behind them. */
+  #beginUnbegun() {
+    const transaction = this.#unbegun;
+    if (transaction === null) return;
+    this.#unbegun = null;
+    this.#beginNow(transaction);
+  }
+
   /**
+   * Executes requests. Answers how many bytes the responses are, or the bytes; 0: the first has to be executed by a worker.
    * @param {Transaction} transaction
    * @param {Uint8Array} chunk
    * @param {number} start
    * @param {number} end
-   * @param {Uint8Array} scratch
+   * @param {Uint8Array} scratch where the answers come, behind a head, if there is room
+   * @param {boolean} commit nothing will be asked for behind the requests
    */
-  execute(transaction, chunk, start, end, scratch) {
-    return this.client.execute(transaction.id, chunk, start, end, scratch);
+  execute(transaction, chunk, start, end, scratch, commit) {
+    if (transaction !== this.#unbegun) return this.client.execute(transaction.id, chunk, start, end, scratch);
+    this.#unbegun = null;
+    const { connection, mode, storeIds } = transaction;
+    const flags = (mode === 'readwrite' ? READ_WRITE : 0) | (commit ? COMMIT : 0);
+    const answers = this.client.transact(connection.id, /** @type {Uint32Array} */ (storeIds)[0], flags, chunk, start, end, scratch);
+    transaction.live = lengthAt(scratch, 0) !== COMMITTED;
+    transaction.id = lengthAt(scratch, 4);
+    return answers;
   }
 
   /**
@@ -200,43 +247,50 @@ class World {
    * @param {boolean} strict
    */
   commit(transaction, strict) {
+    if (transaction === this.#unbegun || !transaction.live) {
+      // Nothing was asked for, or it was committed together with its last request.
+      this.#unbegun = null;
+      transaction.live = false;
+      committed(transaction);
+      return;
+    }
     const outcome = this.client.commit(transaction.id, strict);
     if (outcome === COMMIT_PENDING) {
       this.#expectOf(transaction);
       return;
     }
-    this.#remove(transaction);
+    transaction.live = false;
     committed(transaction);
     if (outcome === COMMITTED_WITH_EVENTS) this.#queueDrain();
   }
 
   /** @param {Transaction} transaction */
   abort(transaction) {
+    this.#transactions.remove(transaction);
     if (!transaction.live) return;
-    this.#remove(transaction);
+    transaction.live = false;
+    if (transaction === this.#unbegun) {
+      this.#unbegun = null;
+      return;
+    }
     if (this.#expecting.delete(transaction.id)) this.#waiting -= 1; // its 'started' will not come, or be ignored
     this.client.abort(transaction.id);
     this.#queueDrain();
   }
 
-  /**
-   * @param {Transaction} transaction
-   * @param {number} id
-   */
-  #add(transaction, id) {
-    transaction.id = id;
+  /** @param {Transaction} transaction */
+  #add(transaction) {
     transaction.live = true;
     this.#transactions.append(transaction);
   }
 
-  /** @param {Transaction} transaction */
-  #remove(transaction) {
-    transaction.live = false;
+  /** @param {Transaction} transaction that has committed */
+  transactionFinished(transaction) {
     this.#transactions.remove(transaction);
   }
 
   /**
-   * Those of a connection that the native side knows, oldest first.
+   * Those of a connection that are not finished, oldest first.
    * @param {Connection} connection
    */
   transactionsOf(connection) {
@@ -245,6 +299,7 @@ class World {
 
   /** @param {Connection} connection */
   closeConnection(connection) {
+    this.#beginUnbegun();
     this.forgetConnection(connection);
     this.#client?.closeConnection(connection.id);
     this.#queueDrain();
@@ -340,7 +395,7 @@ class World {
       transactionStarted(transaction);
       return;
     }
-    this.#remove(transaction);
+    transaction.live = false;
     if (event.type === 'commitFailed') commitFailed(transaction, exception(event.name, event.message));
     else committed(transaction);
   }
@@ -402,7 +457,8 @@ class World {
         this.#upgrading.set(request.databaseName, []);
         const transaction = openDatabase.upgrade(this, request, event);
         this.#addConnection(transaction.connection);
-        this.#add(transaction, event.transaction);
+        transaction.id = event.transaction;
+        this.#add(transaction);
         break;
       }
       case 'opened':
@@ -455,6 +511,11 @@ class World {
       else this.#opening.push({ ready: resolve, failed: () => resolve() });
     });
   }
+}
+
+/** Messages have the number of the transaction. */
+function isTraced() {
+  return trace.transactions.hasSubscribers || trace.requests.hasSubscribers;
 }
 
 /**
