@@ -148,7 +148,7 @@ fn a_cursor_brings_what_is_behind_its_record_up_to_the_end() {
         let response = fixture.request(transaction, request).unwrap();
         let mut reader = Reader::new(&response);
         let mut found = Vec::new();
-        let mut bytes = |reader: &mut Reader<'_>| {
+        let bytes = |reader: &mut Reader<'_>| {
             let length = reader.u32().unwrap() as usize;
             reader.take(length).unwrap().to_vec()
         };
