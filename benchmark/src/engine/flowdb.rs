@@ -8,7 +8,7 @@ use flowdb_engine::{
     Db, Durability as EngineDurability, Options, ReadOptions, ThreadExecutor, TreeId, TreeOptions,
     WriteBatch, WriteOptions,
 };
-use std::ops::Bound;
+use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -76,11 +76,17 @@ impl Engine for Flowdb {
             let mut iterator = self.db.iter(TREE, bounds, read)?;
             iterator.seek_first()?;
             while iterator.valid() {
-                match iterator.inline_value() {
-                    Some(value) => sink(iterator.key(), value),
-                    None => sink(iterator.key(), &iterator.shared_value()?),
+                iterator.visit(|key, value| match value {
+                    Some(value) => {
+                        sink(key, value);
+                        ControlFlow::Continue(())
+                    }
+                    None => ControlFlow::Break(()),
+                })?;
+                if iterator.valid() {
+                    sink(iterator.key(), &iterator.shared_value()?);
+                    iterator.next()?;
                 }
-                iterator.next()?;
             }
         }
         Ok(())

@@ -89,6 +89,8 @@ impl Run {
         let mut iter = self.db.iter(tree, bounds.clone(), ReadOptions::default()).unwrap();
         assert_eq!(collect_forward(&mut iter).unwrap(), expected, "forward {bounds:?}");
         assert_eq!(collect_backward(&mut iter).unwrap(), expected, "backward {bounds:?}");
+        let stride = 1 + self.random.below(20) as usize;
+        assert_eq!(collect_visited(&mut iter, stride).unwrap(), expected, "visits of {stride} in {bounds:?}");
     }
 
     /// Seeks and steps in random directions, compared with a position in the sorted list.

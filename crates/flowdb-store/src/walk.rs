@@ -4,7 +4,7 @@ use crate::reader::Reader;
 use crate::record::{Form, Record, RecordRef};
 use bytes::Bytes;
 use flowdb_engine::{Db, DbIterator, Error, ErrorKind, ReadOptions, ReadTier, Result, Snapshot, TreeId};
-use std::ops::Bound;
+use std::ops::{Bound, ControlFlow};
 
 /// In which order entries come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,15 @@ pub enum PageEnd {
     Done,
 }
 
+/// Whether the entry of a key was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    /// Not yet.
+    Before,
+    /// It was passed.
+    Behind,
+}
+
 /// A place in a snapshot. The place outlives the iterator that found it, so that a walk that met a block that is not
 /// in memory goes on where it was with an iterator that may read files.
 #[derive(Debug)]
@@ -44,8 +53,8 @@ pub(crate) struct Walk {
     property: Option<(i64, i64)>,
     snapshot: Snapshot,
     now: i64,
-    /// Key of the entry that was passed last.
-    passed: Option<Vec<u8>>,
+    /// Where a new iterator goes on: at or behind this key.
+    left_at: Option<(Vec<u8>, Left)>,
     iterator: Option<DbIterator>,
     /// Farthest tier used so far. It never goes back: an iterator with files under it must not be moved where
     /// blocking is forbidden.
@@ -68,7 +77,7 @@ impl Walk {
             property,
             snapshot: reader.pin(),
             now: reader.now(),
-            passed: None,
+            left_at: None,
             iterator: None,
             tier: ReadTier::Memory,
         }
@@ -96,7 +105,8 @@ impl Walk {
             return Ok(());
         }
         let mut iterator = self.open_iterator()?;
-        place(&mut iterator, self.direction, self.passed.as_deref())?;
+        let left_at = self.left_at.as_ref().map(|(key, left)| (&key[..], *left));
+        place(&mut iterator, self.direction, left_at)?;
         self.iterator = Some(iterator);
         Ok(())
     }
@@ -131,14 +141,41 @@ impl Walk {
     pub(crate) fn pass(&mut self) -> Result<()> {
         let direction = self.direction;
         if let Some(iterator) = self.iterator.as_ref().filter(|iterator| iterator.valid()) {
-            let passed = self.passed.get_or_insert_default();
-            passed.clear();
-            passed.extend_from_slice(iterator.key());
+            leave_at(&mut self.left_at, iterator.key(), Left::Behind);
         }
         self.advance(|iterator| match direction {
             Direction::Forward => iterator.next(),
             Direction::Backward => iterator.prev(),
         })
+    }
+
+    /// Shows `take` the entries from here on, key and value, until it breaks off; the walk is then at the entry that was not taken. The value is
+    /// `None` where it is kept in a file of its own. After an error it goes on behind what was taken.
+    pub(crate) fn visit(
+        &mut self,
+        mut take: impl FnMut(&[u8], Option<&[u8]>) -> ControlFlow<()>,
+    ) -> Result<()> {
+        if self.direction == Direction::Backward {
+            while self.valid_iterator().is_some_and(|at| take(at.key(), at.inline_value()).is_continue()) {
+                self.pass()?;
+            }
+            return Ok(());
+        }
+        let Some(iterator) = self.iterator.as_mut().filter(|iterator| iterator.valid()) else {
+            return Ok(());
+        };
+        let result = iterator.visit(take);
+        let left = if iterator.valid() { Left::Before } else { Left::Behind };
+        leave_at(&mut self.left_at, iterator.passed_key(), left);
+        if result.is_err() {
+            self.iterator = None;
+        }
+        result
+    }
+
+    /// True at an entry whose value has to be read from a file of its own.
+    pub(crate) fn is_value_apart(&self) -> bool {
+        self.valid_iterator().is_some_and(|iterator| iterator.inline_value().is_none())
     }
 
     /// Jumps ahead: to the first entry at or after `key`, or backward to the last at or before it.
@@ -174,15 +211,26 @@ impl Walk {
     }
 }
 
-/// To the first entry in this direction, or to the first one behind `passed`.
-fn place(iterator: &mut DbIterator, direction: Direction, passed: Option<&[u8]>) -> Result<()> {
-    match (direction, passed) {
-        (Direction::Forward, None) => return iterator.seek_first(),
-        (Direction::Backward, None) => return iterator.seek_last(),
-        (Direction::Forward, Some(key)) => iterator.seek(key)?,
-        (Direction::Backward, Some(key)) => iterator.seek_back(key)?,
+fn leave_at(left_at: &mut Option<(Vec<u8>, Left)>, key: &[u8], left: Left) {
+    let (kept, kept_left) = left_at.get_or_insert((Vec::new(), left));
+    kept.clear();
+    kept.extend_from_slice(key);
+    *kept_left = left;
+}
+
+/// To the first entry in this direction, or to the first one that was not passed.
+fn place(iterator: &mut DbIterator, direction: Direction, left_at: Option<(&[u8], Left)>) -> Result<()> {
+    let Some((key, left)) = left_at else {
+        return match direction {
+            Direction::Forward => iterator.seek_first(),
+            Direction::Backward => iterator.seek_last(),
+        };
+    };
+    match direction {
+        Direction::Forward => iterator.seek(key)?,
+        Direction::Backward => iterator.seek_back(key)?,
     }
-    if !iterator.valid() || Some(iterator.key()) != passed {
+    if left == Left::Before || !iterator.valid() || iterator.key() != key {
         return Ok(());
     }
     match direction {
@@ -218,27 +266,51 @@ pub(crate) fn with_record<R>(
     }
 }
 
-/// Fills a page by calling `step` until it finds nothing more, a limit is reached, or the disk would be needed.
-///
-/// `step` gives the bytes that one entry took, or `None` at the end.
-pub(crate) fn fill_page(
+/// What is on a page so far.
+#[derive(Debug)]
+pub(crate) struct Page {
     limits: PageLimits,
-    mut step: impl FnMut() -> Result<Option<usize>>,
-) -> Result<PageEnd> {
-    let (mut count, mut bytes) = (0, 0);
-    loop {
-        match step() {
-            Ok(None) => return Ok(PageEnd::Done),
-            Ok(Some(taken)) => {
-                count += 1;
-                bytes += taken;
-                if count >= limits.count || bytes >= limits.bytes {
-                    return Ok(PageEnd::More);
-                }
-            }
-            // What is on the page already is good; the next call says that it would block.
-            Err(error) if error.kind() == ErrorKind::WouldBlock && count > 0 => return Ok(PageEnd::More),
-            Err(error) => return Err(error),
+    count: usize,
+    bytes: usize,
+}
+
+impl Page {
+    pub(crate) fn new(limits: PageLimits) -> Self {
+        Page { limits, count: 0, bytes: 0 }
+    }
+
+    /// True if nothing more goes onto it.
+    pub(crate) fn is_full(&self) -> bool {
+        self.count > 0 && (self.count >= self.limits.count || self.bytes >= self.limits.bytes)
+    }
+
+    /// One more entry, which takes so many bytes.
+    pub(crate) fn add(&mut self, bytes: usize) {
+        self.count += 1;
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    /// The page's end. Where the disk would be needed, what is on it already is good; the next call says that it would block.
+    pub(crate) fn end(&self, result: Result<PageEnd>) -> Result<PageEnd> {
+        match result {
+            Err(error) if error.kind() == ErrorKind::WouldBlock && self.count > 0 => Ok(PageEnd::More),
+            result => result,
         }
+    }
+}
+
+/// Shows `take` an entry as a record, which is empty where only keys are wanted. False if the record has to be read from a file.
+pub(crate) fn with_inline_record<'a>(
+    value: Option<&'a [u8]>,
+    keys_only: bool,
+    take: impl FnOnce(RecordRef<'a>),
+) -> Result<bool> {
+    let value = if keys_only { Some(&[Form::Bytes as u8][..]) } else { value };
+    match value {
+        Some(value) => {
+            take(RecordRef::from_stored(value)?);
+            Ok(true)
+        }
+        None => Ok(false),
     }
 }

@@ -119,6 +119,11 @@ impl LevelCursor {
         Ok(true)
     }
 
+    /// The table that the cursor is in.
+    pub(super) fn table(&mut self) -> Option<&mut TableCursor> {
+        self.open.as_mut().map(|(_, cursor)| cursor)
+    }
+
     fn index(&self) -> usize {
         self.open.as_ref().expect("only a valid cursor is asked").0
     }

@@ -1,8 +1,9 @@
 //! Several ordered runs as one.
 
-use super::{Cursor, Direction, Head};
+use super::{Cursor, Direction, Head, Run};
 use crate::error::Result;
 use crate::key::{Kind, Sequence, compare};
+use crate::table::TableCursor;
 use bytes::Bytes;
 use std::cmp::Ordering;
 
@@ -151,17 +152,24 @@ impl<C: Cursor> MergeCursor<C> {
         }
         // Runs are often disjoint for a long way: as long as the others stay and this one does not reach the next of them, nothing changes.
         if turns {
-            self.arrange();
-        } else if self.stays_current(current) {
-            self.step = Step::Stayed;
+            self.arrange()
         } else {
-            // The entry that was left came before that of the second, and none was between them.
-            let differs = self.is_apart;
-            self.rearrange(current);
-            let is_same = self.order.first() == Some(&current);
-            self.step = if is_same { Step::Stayed } else { Step::Changed { differs } };
+            self.follow(current)
         }
         Ok(())
+    }
+
+    /// The current source has taken a step: the entries in order again.
+    fn follow(&mut self, current: usize) {
+        if self.stays_current(current) {
+            self.step = Step::Stayed;
+            return;
+        }
+        // The entry that was left came before that of the second, and none was between them.
+        let differs = self.is_apart;
+        self.rearrange(current);
+        let is_same = self.order.first() == Some(&current);
+        self.step = if is_same { Step::Stayed } else { Step::Changed { differs } };
     }
 
     /// Asks every source on this side of the edge; where one stays or lands, only it knows.
@@ -189,6 +197,31 @@ impl<C: Cursor> MergeCursor<C> {
 
     fn source(&self) -> &C {
         &self.sources[self.current_index()]
+    }
+}
+
+impl MergeCursor<Run> {
+    /// The table that the current entry is in, and the key at which it may be another source's turn; `None` where it is in no table, and going
+    /// backward. Who moves it says so ([`MergeCursor::note_steps`]).
+    pub(super) fn current_table(&mut self) -> Option<(&mut TableCursor, Option<&[u8]>)> {
+        if self.direction == Direction::Backward {
+            return None;
+        }
+        let current = *self.order.first()?;
+        match self.order.get(1) {
+            None => Some((self.sources[current].table()?, None)),
+            Some(second) => {
+                let [current, second] = self.sources.get_disjoint_mut([current, *second]).ok()?;
+                Some((current.table()?, second.head().map(|head| head.key)))
+            }
+        }
+    }
+
+    /// The current table went forward by one entry or more. All that it passed were before the other sources.
+    pub(super) fn note_steps(&mut self, steps: u64) {
+        // All but the first that it left were compared with the second source: they differ from it.
+        self.is_apart |= steps > 1;
+        self.follow(self.current_index());
     }
 }
 

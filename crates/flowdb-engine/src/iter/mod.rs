@@ -6,6 +6,7 @@ mod merge;
 mod range_delete;
 mod run;
 mod visible;
+mod visit;
 
 #[cfg(test)]
 mod testing;

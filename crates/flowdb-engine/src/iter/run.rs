@@ -16,6 +16,17 @@ pub(crate) enum Run {
     Other(Box<dyn Cursor>),
 }
 
+impl Run {
+    /// The table that the cursor is in, if it is in one.
+    pub(super) fn table(&mut self) -> Option<&mut TableCursor> {
+        match self {
+            Run::Table(cursor) => Some(cursor),
+            Run::Level(cursor) => cursor.table(),
+            Run::Memtable(_) | Run::Other(_) => None,
+        }
+    }
+}
+
 macro_rules! each {
     ($run:expr, $cursor:ident => $call:expr) => {
         match $run {

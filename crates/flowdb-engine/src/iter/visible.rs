@@ -21,17 +21,17 @@ const AT_AN_ENTRY: &str = "only an iterator at an entry is asked for it";
 ///
 /// After an error it is at no entry; a seek places it anew. The error `WouldBlock` says that the next entry is not in memory.
 pub struct DbIterator {
-    cursor: MergeCursor<Run>,
-    range_deletes: Vec<Arc<RangeDeletes>>,
+    pub(super) cursor: MergeCursor<Run>,
+    pub(super) range_deletes: Vec<Arc<RangeDeletes>>,
     /// What `range_deletes` say about the keys around the last one asked for.
     coverage: Option<Coverage>,
     /// Keys in a row that were hidden by a range delete.
     hidden: u32,
-    view: View,
-    place: Place,
+    pub(super) view: View,
+    pub(super) place: Place,
     /// Key of the current entry, or of the last one looked at.
-    key: Vec<u8>,
-    meter: ScanMeter,
+    pub(super) key: Vec<u8>,
+    pub(super) meter: ScanMeter,
     /// Where the values of pointers are.
     values: Option<ValueResolver>,
     /// Keeps the files, memtables and the snapshot that `cursor` reads.
@@ -40,18 +40,18 @@ pub struct DbIterator {
 
 /// Which entries count.
 #[derive(Debug)]
-struct View {
-    sequence: Sequence,
-    now: i64,
+pub(super) struct View {
+    pub(super) sequence: Sequence,
+    pub(super) now: i64,
     start: Bound<Bytes>,
     end: Bound<Bytes>,
     /// What is too old does not count.
-    horizon: Option<Horizon>,
+    pub(super) horizon: Option<Horizon>,
 }
 
 /// Where the current entry is.
 #[derive(Debug)]
-enum Place {
+pub(super) enum Place {
     /// There is none.
     Nowhere,
     /// Going forward: the cursor is at it.
@@ -189,6 +189,11 @@ impl DbIterator {
             self.meter.records_read += 1;
             return Ok(());
         }
+        self.find_behind_key()
+    }
+
+    /// To the first visible entry at or behind the cursor whose key differs from that of the last one looked at.
+    pub(super) fn find_behind_key(&mut self) -> Result<()> {
         self.move_to(|this| {
             if this.is_at_key() {
                 this.skip_versions()?;
@@ -335,7 +340,7 @@ impl DbIterator {
         Ok(Place::Nowhere)
     }
 
-    fn note_key(&mut self) {
+    pub(super) fn note_key(&mut self) {
         self.key.clear();
         self.key.extend_from_slice(self.cursor.key());
     }

@@ -405,6 +405,33 @@ impl BlockCursor {
         self.parse(block, self.next)
     }
 
+    /// To the next entry, if there is one and `is_wanted` says so of its sequence number, kind and expiry; else it stays, and answers false.
+    #[inline]
+    pub(super) fn next_if(
+        &mut self,
+        block: &Block,
+        is_wanted: impl FnOnce(Sequence, Kind, i64) -> bool,
+    ) -> Result<bool, Malformed> {
+        let at = self.next;
+        if at >= block.end {
+            return Ok(false);
+        }
+        let Some(entry) = self.entry_behind(block, at) else {
+            self.clear();
+            return Err(Malformed);
+        };
+        let goes = is_wanted(entry.sequence, entry.kind, entry.expiry);
+        if goes {
+            self.go_to(at, entry);
+        }
+        Ok(goes)
+    }
+
+    /// The key differs from that of the entry that the last step left.
+    pub(super) fn differs(&self) -> bool {
+        self.differs
+    }
+
     pub(super) fn prev(&mut self, block: &Block) -> Result<(), Malformed> {
         if self.start == 0 {
             self.clear();
@@ -449,15 +476,29 @@ impl BlockCursor {
     }
 
     fn parse(&mut self, block: &Block, at: usize) -> Result<(), Malformed> {
-        let Some(entry) = block.entry(at).filter(|entry| entry.shared <= self.key.len()) else {
-            return self.fail();
-        };
+        match self.entry_behind(block, at) {
+            Some(entry) => {
+                self.go_to(at, entry);
+                Ok(())
+            }
+            None => self.fail(),
+        }
+    }
+
+    /// The entry at `at`, which shares no more than the current key has.
+    #[inline(always)]
+    fn entry_behind<'a>(&self, block: &'a Block, at: usize) -> Option<RawEntry<'a>> {
+        block.entry(at).filter(|entry| entry.shared <= self.key.len())
+    }
+
+    /// On to `entry`, which begins at `at`.
+    #[inline]
+    fn go_to(&mut self, at: usize, entry: RawEntry<'_>) {
         let before = &self.key[entry.shared..];
         // Mostly the first byte decides; at a restart point nothing is shared, however much is alike.
         self.differs = entry.suffix.first() != before.first() || entry.suffix != before;
         self.key.truncate(entry.shared);
         self.take(at, entry);
-        Ok(())
     }
 
     /// Makes the entry that begins at `at` the current one. The bytes that its key shares are there already.

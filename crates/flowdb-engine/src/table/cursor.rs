@@ -7,7 +7,7 @@ use crate::iter::{Cursor, Direction, Head};
 use crate::key::{Kind, Sequence};
 use crate::options::ReadTier;
 use bytes::Bytes;
-use std::ops::Bound;
+use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
 const IN_A_BLOCK: &str = "a valid cursor is in a block";
@@ -123,6 +123,62 @@ impl TableCursor {
     fn current(&self) -> &Block {
         &self.block.as_ref().expect(IN_A_BLOCK).1
     }
+}
+
+/// Why a visit of entries in a block has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum VisitEnd {
+    /// The next entry, if the block has one, is not a plain one. The cursor is at the last one shown.
+    Through,
+    /// The cursor is at an entry that was not taken.
+    Refused,
+    /// The cursor is at an entry that is not before the limits; it was not shown.
+    AtLimit,
+}
+
+impl TableCursor {
+    /// Steps on within the block as long as the next entry is a plain one, and shows those whose keys are before `limit` and before the end of the
+    /// scan. Versions behind the first of a key are not shown. Counts the steps in `steps`.
+    ///
+    /// Where it ends at a limit, and after an error, `passed` is the key of the entry before, where there was a step.
+    pub(crate) fn visit_block(
+        &mut self,
+        limit: Option<&[u8]>,
+        (steps, passed): (&mut u64, &mut Vec<u8>),
+        is_plain: impl Fn(Sequence, Kind, i64) -> bool,
+        mut show: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<VisitEnd> {
+        let TableCursor { table, end: Some(end), block: Some((number, block)), entry, .. } = self else {
+            return Ok(VisitEnd::Through);
+        };
+        let is_limited =
+            !self.is_before_end || limit.is_some_and(|limit| table.index.last_key(*number) >= limit);
+        loop {
+            if is_limited {
+                note(passed, entry.key());
+            }
+            match entry.next_if(block, &is_plain) {
+                Ok(true) => *steps += 1,
+                Ok(false) => return Ok(VisitEnd::Through),
+                Err(_) => {
+                    note(passed, entry.key());
+                    return Err(table.malformed(*number));
+                }
+            }
+            let key = entry.key();
+            if is_limited && !(is_before(key, end) && limit.is_none_or(|limit| key < limit)) {
+                return Ok(VisitEnd::AtLimit);
+            }
+            if entry.differs() && show(key, entry.value_bytes(block)).is_break() {
+                return Ok(VisitEnd::Refused);
+            }
+        }
+    }
+}
+
+fn note(passed: &mut Vec<u8>, key: &[u8]) {
+    passed.clear();
+    passed.extend_from_slice(key);
 }
 
 fn is_before(key: &[u8], end: &Bound<Bytes>) -> bool {

@@ -21,7 +21,7 @@ mod stored;
 
 pub(crate) use block::Block;
 pub(crate) use builder::{TableBuilder, TableOptions, TableSummary};
-pub(crate) use cursor::TableCursor;
+pub(crate) use cursor::{TableCursor, VisitEnd};
 pub(crate) use expiry::PARTS as EXPIRY_PARTS;
 #[cfg(any(test, fuzzing))]
 pub use fuzz::fuzz_table;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use flowdb_engine::fs::{FileSystem, MemoryFileSystem};
 use flowdb_engine::{Db, DbIterator, ManualClock, Options, ReadOptions, TreeId, TreeOptions, WriteBatch};
 use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::ops::{Bound, ControlFlow};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -247,6 +247,31 @@ pub fn collect_forward(iter: &mut DbIterator) -> flowdb_engine::Result<Vec<(Vec<
     Ok(all)
 }
 
+/// The same by visits that break off before every `stride`th entry.
+pub fn collect_visited(
+    iter: &mut DbIterator,
+    stride: usize,
+) -> flowdb_engine::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let mut all = Vec::new();
+    iter.seek_first()?;
+    while iter.valid() {
+        let mut room = stride;
+        iter.visit(|key, value| match value {
+            Some(value) if room > 0 => {
+                room -= 1;
+                all.push((key.to_vec(), value.to_vec()));
+                ControlFlow::Continue(())
+            }
+            _ => ControlFlow::Break(()),
+        })?;
+        if iter.valid() && iter.inline_value().is_none() {
+            all.push((iter.key().to_vec(), iter.shared_value()?.to_vec()));
+            iter.next()?;
+        }
+    }
+    Ok(all)
+}
+
 pub fn collect_backward(iter: &mut DbIterator) -> flowdb_engine::Result<Vec<(Vec<u8>, Vec<u8>)>> {
     let mut all = Vec::new();
     iter.seek_last()?;
@@ -265,6 +290,9 @@ pub fn check_all(db: &Db, model: &Model, options: ReadOptions, now: i64) {
         let mut iter = db.iter(tree, EVERYTHING, options).unwrap();
         assert_eq!(collect_forward(&mut iter).unwrap(), expected, "forward scan of {tree:?}");
         assert_eq!(collect_backward(&mut iter).unwrap(), expected, "backward scan of {tree:?}");
+        for stride in [1, 7, usize::MAX] {
+            assert_eq!(collect_visited(&mut iter, stride).unwrap(), expected, "visits of {tree:?}");
+        }
         for (key, value) in &expected {
             let entry = db.get(tree, key, options).unwrap();
             assert_eq!(

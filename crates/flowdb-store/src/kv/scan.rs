@@ -5,9 +5,10 @@ use crate::keyspace::KV;
 use crate::range::KeyRange;
 use crate::reader::Reader;
 use crate::record::{Record, RecordRef};
-use crate::walk::{Direction, PageEnd, PageLimits, Walk, fill_page, with_record};
+use crate::walk::{Direction, Page, PageEnd, PageLimits, Walk, with_inline_record, with_record};
 use bytes::Bytes;
 use flowdb_engine::{Db, ReadTier, Result};
+use std::ops::ControlFlow;
 
 /// A cache entry, as a scan finds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,17 +57,47 @@ impl KvScan {
         limits: PageLimits,
         mut sink: impl FnMut(&[u8], RecordRef<'_>) -> usize,
     ) -> Result<PageEnd> {
+        let mut page = Page::new(limits);
+        let result = self.fill(tier, &mut page, &mut sink);
+        page.end(result)
+    }
+
+    fn fill(
+        &mut self,
+        tier: ReadTier,
+        page: &mut Page,
+        sink: &mut impl FnMut(&[u8], RecordRef<'_>) -> usize,
+    ) -> Result<PageEnd> {
         let KvScan { walk, keys_only, .. } = self;
         let keys_only = *keys_only;
-        fill_page(limits, || {
-            walk.resume(tier)?;
-            let Some(taken) = with_record(walk, keys_only, &mut sink)? else {
-                return Ok(None);
+        walk.resume(tier)?;
+        loop {
+            let mut failure = None;
+            walk.visit(|key, value| {
+                if page.is_full() {
+                    return ControlFlow::Break(());
+                }
+                match with_inline_record(value, keys_only, |record| page.add(sink(key, record))) {
+                    Ok(true) => return ControlFlow::Continue(()),
+                    Ok(false) => {}
+                    Err(error) => failure = Some(error),
+                }
+                ControlFlow::Break(())
+            })?;
+            if let Some(error) = failure {
+                return Err(error);
+            }
+            if page.is_full() {
+                return Ok(PageEnd::More);
+            }
+            // At an entry whose value is in a file of its own, or at none.
+            let Some(taken) = with_record(walk, keys_only, &mut *sink)? else {
+                return Ok(PageEnd::Done);
             };
+            page.add(taken);
             // The entry is on the page even if the one behind it cannot be reached: `resume` finds that one.
-            let _ = walk.pass();
-            Ok(Some(taken))
-        })
+            walk.pass()?;
+        }
     }
 }
 

@@ -5,9 +5,9 @@ use crate::keyspace::SERIES;
 use crate::range::KeyRange;
 use crate::reader::Reader;
 use crate::record::{Record, RecordRef};
-use crate::walk::{Direction, PageEnd, PageLimits, Walk, fill_page, with_record};
+use crate::walk::{Direction, Page, PageEnd, PageLimits, Walk, with_inline_record, with_record};
 use flowdb_engine::{Db, ReadTier, Result};
-use std::ops::Bound;
+use std::ops::{Bound, ControlFlow};
 
 /// Timestamps in microseconds since the epoch: from the first to the second, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,18 +104,63 @@ impl SeriesScan {
         if self.window.is_empty() {
             return Ok(PageEnd::Done);
         }
-        fill_page(limits, || {
-            self.walk.resume(tier)?;
+        let mut page = Page::new(limits);
+        let result = self.fill(tier, &mut page, &mut sink);
+        page.end(result)
+    }
+
+    fn fill(
+        &mut self,
+        tier: ReadTier,
+        page: &mut Page,
+        sink: &mut impl FnMut(&[u8], i64, RecordRef<'_>) -> usize,
+    ) -> Result<PageEnd> {
+        self.walk.resume(tier)?;
+        loop {
+            self.show_window(page, sink)?;
+            if page.is_full() {
+                return Ok(PageEnd::More);
+            }
             let Some(timestamp) = self.enter_window()? else {
-                return Ok(None);
+                return Ok(PageEnd::Done);
             };
-            let key = &self.series.key;
-            let taken = with_record(&self.walk, self.keys_only, |_, record| sink(key, timestamp, record))?;
-            let taken = taken.expect("enter_window found a point");
-            // The point is on the page even if the one behind it cannot be reached: `resume` finds that one.
-            let _ = self.walk.pass();
-            Ok(Some(taken))
-        })
+            if !self.keys_only && self.walk.is_value_apart() {
+                let key = &self.series.key;
+                let taken = with_record(&self.walk, false, |_, record| sink(key, timestamp, record))?;
+                page.add(taken.expect("enter_window found a point"));
+                // The point is on the page even if the one behind it cannot be reached: `resume` finds that one.
+                self.walk.pass()?;
+            }
+        }
+    }
+
+    /// Shows `sink` points from here on, as long as they are in the window, with their values beside them, and there is room on the page.
+    fn show_window(
+        &mut self,
+        page: &mut Page,
+        sink: &mut impl FnMut(&[u8], i64, RecordRef<'_>) -> usize,
+    ) -> Result<()> {
+        let SeriesScan { walk, window: Window { first, last }, keys_only, series, .. } = self;
+        let mut failure = None;
+        walk.visit(|stored, value| {
+            if page.is_full() {
+                return ControlFlow::Break(());
+            }
+            let taken = series.note(stored).and_then(|timestamp| {
+                let is_within = *first <= timestamp && timestamp <= *last;
+                let show = |record: RecordRef<'_>| page.add(sink(&series.key, timestamp, record));
+                Ok(is_within && with_inline_record(value, *keys_only, show)?)
+            });
+            match taken {
+                Ok(true) => ControlFlow::Continue(()),
+                Ok(false) => ControlFlow::Break(()),
+                Err(error) => {
+                    failure = Some(error);
+                    ControlFlow::Break(())
+                }
+            }
+        })?;
+        failure.map_or(Ok(()), Err)
     }
 
     /// Moves on, if need be, to the next point inside the window. Gives its timestamp; its series is in `series`.
