@@ -5,10 +5,8 @@ use crate::table::EXPIRY_PARTS;
 use crate::tree::{LEVELS, Levels, LiveTable, ValueFileUse};
 use std::sync::Arc;
 
-/// Level-0 tables at which they are merged into level 1, if they are half as large as what they overlap there: merging rewrites that too.
-pub(super) const LEVEL_0_TABLES: usize = 4;
-/// Level-0 tables at which they are merged in any case: each one is looked at by every scan.
-const LEVEL_0_TABLES_ANYWAY: usize = 8;
+/// Level-0 tables at which they are merged into level 1.
+const LEVEL_0_TABLES: usize = 4;
 /// Small neighbours on a deeper level at which they are merged.
 const SCATTERED_TABLES: usize = 8;
 /// Level-0 tables at which writes wait.
@@ -41,7 +39,7 @@ pub(crate) struct Circumstances {
 
 /// The most useful thing to do, if anything is.
 pub(crate) fn pick(levels: &Levels, at: Circumstances) -> Option<Choice> {
-    if is_level_0_due(levels) {
+    if levels.level(0).len() >= LEVEL_0_TABLES {
         return Some(from_level_0(levels));
     }
     oversized(levels, at.table_bytes_max)
@@ -81,14 +79,6 @@ pub(crate) fn pick_all(levels: &Levels, table_bytes_max: u64) -> Option<Choice> 
 /// Bytes a level may hold.
 fn limit(level: usize, table_bytes_max: u64) -> u64 {
     (1..level).fold(table_bytes_max * LEVEL_1_TABLES, |bytes, _| bytes.saturating_mul(LEVEL_FACTOR))
-}
-
-fn is_level_0_due(levels: &Levels) -> bool {
-    let tables = levels.level(0);
-    let (start, end) = span(tables);
-    let bytes = |tables: &[Arc<LiveTable>]| tables.iter().map(|live| live.meta.file_bytes).sum::<u64>();
-    let is_worthwhile = || bytes(levels.overlapping(1, &start, &end)) <= 2 * bytes(tables);
-    tables.len() >= LEVEL_0_TABLES_ANYWAY || tables.len() >= LEVEL_0_TABLES && is_worthwhile()
 }
 
 /// All of level 0, and what it overlaps in level 1. All, because a part could bring old versions beneath newer ones.

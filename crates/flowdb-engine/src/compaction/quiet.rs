@@ -3,7 +3,7 @@
 //! Each choice leaves less for these rules to find, so that they come to rest: data moves to a deeper level, or a table loses what had it
 //! chosen. `docs/architecture.md`, section 5, says how much garbage remains.
 
-use super::picker::{Choice, Circumstances, LEVEL_0_TABLES, from_level_0, partly_expired, rewrite};
+use super::picker::{Choice, Circumstances, from_level_0, partly_expired, rewrite};
 use crate::format::NEVER;
 use crate::iter::RangeDelete;
 use crate::tree::{Amount, LEVELS, Levels, LiveTable, Shelves};
@@ -18,9 +18,6 @@ const RANGE_DELETES_ASKED: usize = 256;
 
 /// The most useful thing to do in a tree that is quiet, if anything is.
 pub(crate) fn pick_quiet(levels: &Levels, at: Circumstances) -> Option<Choice> {
-    if levels.level(0).len() >= LEVEL_0_TABLES {
-        return Some(from_level_0(levels));
-    }
     left_by_snapshots(levels, at)
         .or_else(|| partly_expired(levels, at, EXPIRED_PARTS, 0))
         .or_else(|| hiding_much(levels, at))
