@@ -135,10 +135,7 @@ fn work_on(store: &Weak<Store>, budget: Duration) {
     };
     match catch_unwind(AssertUnwindSafe(|| open.db().maintain(budget))) {
         Ok(Ok(Maintenance::Idle)) => {}
-        Ok(Ok(Maintenance::More)) => match open.db().recess(budget) {
-            Duration::ZERO => Scheduler.wake(store),
-            recess => timer::alarm_after(recess, store),
-        },
+        Ok(Ok(Maintenance::More)) => Scheduler.wake(store),
         Ok(Ok(Maintenance::Later(delay))) => timer::alarm_after(delay, store),
         Ok(Err(error)) => {
             tracing::warn!(%error, "maintenance failed");

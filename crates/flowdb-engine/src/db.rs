@@ -219,13 +219,6 @@ impl Db {
         result
     }
 
-    /// How long to wait before the next slice of maintenance, after one of about the length `slice` that has left more to do: not at all, unless the
-    /// database is being read and not written, and nothing presses. Then readers have the processor, the disk and the caches to themselves
-    /// for three quarters of the time. For executors; who is woken meanwhile need not wait any longer.
-    pub fn recess(&self, slice: Duration) -> Duration {
-        self.0.recess(slice)
-    }
-
     /// Memory of the memtables of all trees, in bytes, about. Takes no lock that anyone holds for long.
     pub fn memtable_bytes(&self) -> usize {
         self.0.trees.iter().map(|tree| tree.view().memtable_bytes()).sum()

@@ -78,7 +78,7 @@ impl ThreadExecutor {
         let mut wait = None;
         while self.wait(wait) {
             wait = match db.maintain(slice) {
-                Ok(Maintenance::More) => Some(db.recess(slice)),
+                Ok(Maintenance::More) => Some(Duration::ZERO),
                 Ok(Maintenance::Later(duration)) => Some(duration),
                 Ok(Maintenance::Idle) => None,
                 Err(error) => {

@@ -10,7 +10,6 @@ use crate::fs::{FileLock, FileSystem};
 use crate::key::TreeId;
 use crate::maintenance::Workshop;
 use crate::options::Options;
-use crate::recess::LastSlice;
 use crate::resources::Resources;
 use crate::separate::Output;
 use crate::snapshot::Snapshots;
@@ -58,7 +57,6 @@ pub(crate) struct Inner {
     /// When the first commit after the last sync was made, in microseconds of the monotonic clock; 0 if there was none. Kept only in the mode
     /// that syncs at intervals.
     pub(crate) unsynced_since: AtomicU64,
-    pub(crate) last_slice: LastSlice,
     pub(crate) closed: AtomicBool,
     /// Set once a write or sync failed in a way that leaves its outcome unknown.
     pub(crate) poison: OnceLock<String>,

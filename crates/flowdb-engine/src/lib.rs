@@ -36,7 +36,6 @@ mod options;
 mod outputs;
 mod quiet;
 mod read_only;
-mod recess;
 mod recovery;
 mod repair;
 mod resources;

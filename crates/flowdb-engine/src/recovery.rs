@@ -11,7 +11,6 @@ use crate::inner::{Inner, Version};
 use crate::key::{Sequence, TreeId};
 use crate::maintenance::Workshop;
 use crate::options::Options;
-use crate::recess::LastSlice;
 use crate::retention::ByKey;
 use crate::snapshot::Snapshots;
 use crate::stats::Telemetry;
@@ -207,7 +206,6 @@ pub(crate) fn assemble(
         version: Mutex::new(Version { manifest: Some(manifest), state }),
         workshop: Mutex::new(Workshop::default()),
         unsynced_since: AtomicU64::new(0),
-        last_slice: LastSlice::default(),
         closed: AtomicBool::new(false),
         poison: OnceLock::new(),
         synced_at_close: OnceLock::new(),
