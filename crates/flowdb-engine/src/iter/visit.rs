@@ -42,7 +42,7 @@ impl DbIterator {
                 kind == Kind::Put && sequence <= view.sequence && is_alive
             },
             |key, value| {
-                if view.horizon.is_some_and(|horizon| horizon.hides(key)) {
+                if view.horizon.as_ref().is_some_and(|horizon| horizon.hides(key)) {
                     too_old += 1;
                     return ControlFlow::Continue(());
                 }
