@@ -166,6 +166,7 @@ impl DocumentClient {
     /// requests have succeeded, and if nothing has to be waited for. In front of the responses, `scratch` has how far it has come (committed,
     /// running), and its number. In memory only, and if no other transaction is running or waiting.
     #[napi]
+    #[allow(clippy::too_many_arguments, reason = "an object with them would cost more than the call")]
     pub fn transact<'env>(
         &self,
         env: &'env Env,
