@@ -22,6 +22,19 @@ function publish(name, message) {
 }
 
 /**
+ * The same once what is running now has ended: for those who cannot have a subscriber use the database in their midst.
+ *
+ * @param {Name} name
+ * @param {() => object} message made at once, only if someone listens
+ */
+function publishSoon(name, message) {
+  const found = channels.get(name);
+  if (!found?.hasSubscribers) return;
+  const made = message();
+  Promise.resolve().then(() => found.publish(made));
+}
+
+/**
  * @param {string | undefined} path
  * @param {({ type: Name } & Record<string, unknown>)[]} [notices] of the native side
  */
@@ -29,4 +42,4 @@ function hear(path, notices = []) {
   for (const { type, ...details } of notices) publish(type, () => ({ path, ...details }));
 }
 
-module.exports = { hear, publish };
+module.exports = { hear, publish, publishSoon };

@@ -2,7 +2,7 @@
 
 /** Point reads, packed as src/operations.rs says. */
 
-const { publish } = require('./diagnostics.js');
+const { publishSoon } = require('./diagnostics.js');
 const { fromNative, guarded } = require('./errors.js');
 const { checkKey, keyBytesMax, writeKey } = require('./keys.js');
 const { readUint32, writeInt64, writeUint32 } = require('./numbers.js');
@@ -215,7 +215,7 @@ class Reader {
    * @param {Miss[]} misses
    */
   async #answer(misses) {
-    publish('read', () => ({ path: this.#path, reads: misses.length }));
+    publishSoon('read', () => ({ path: this.#path, reads: misses.length }));
     let answered = 0;
     try {
       /** @type {Buffer} */

@@ -109,8 +109,8 @@ class Scan {
         const wanted = Math.min(count, left);
         const page = await take(() => native.next(wanted, BYTES_MAX) ?? native.nextLater(wanted, BYTES_MAX));
         isLast = (page[0] & LAST) !== 0;
-        // Near its limit, the scan may be wanted for less.
-        if (!isLast && count === COUNT_MAX && left >= 2 * COUNT_MAX) native.readAhead(COUNT_MAX, BYTES_MAX);
+        // Near its limit, the scan may be wanted for less; and a page beyond its bytes announces others that should not be in memory at a time.
+        if (!isLast && count === COUNT_MAX && left >= 2 * COUNT_MAX && page.length <= 2 * BYTES_MAX) native.readAhead(COUNT_MAX, BYTES_MAX);
         throwIfAborted(signal);
         const batch = unpackPage(page, this.#shape);
         left -= batch.length;

@@ -1,7 +1,7 @@
 'use strict';
 
 const { ChangeGroup } = require('./change_group.js');
-const { publish } = require('./diagnostics.js');
+const { publishSoon } = require('./diagnostics.js');
 const { FlowDBError, fromNative } = require('./errors.js');
 const { TouchedKeys } = require('./touched_keys.js');
 const { afterTurn } = require('./turn.js');
@@ -172,25 +172,23 @@ class WriteQueue {
 
   /** Takes outcomes that came under a number. */
   takeOutcomes() {
-    for (const { number, error } of this.#native.takeOutcomes()) {
-      const group = this.#numbered.get(number);
-      this.#numbered.delete(number);
-      if (group) this.#outcomeOf(group, error);
+    for (const { number, error, isLast } of this.#native.takeOutcomes()) {
+      const group = /** @type {WriteGroup} */ (this.#numbered.get(number));
+      if (group.isQueued) this.#isWritten(group);
+      if (isLast) {
+        this.#numbered.delete(number);
+        this.#finish(group, error);
+      }
     }
     if (this.#numbered.size === 0) busy.delete(this);
     this.#writeWaiting();
   }
 
-  /**
-   * @param {WriteGroup} group
-   * @param {unknown} error
-   */
-  #outcomeOf(group, error) {
-    if (group.isQueued) {
-      this.#queued -= 1;
-      this.#written += 1;
-    }
-    this.#finish(group, error);
+  /** @param {WriteGroup} group which the handle's thread has written, or has failed to */
+  #isWritten(group) {
+    group.isQueued = false;
+    this.#queued -= 1;
+    this.#written += 1;
   }
 
   /**
@@ -307,7 +305,7 @@ class WriteQueue {
   #finish(group, error) {
     group.isDone = true;
     group.error = error === undefined ? undefined : fromNative(error);
-    publish('write', () => ({ path: this.#path, writes: group.count, bytes: group.length, error: group.error }));
+    publishSoon('write', () => ({ path: this.#path, writes: group.count, bytes: group.length, error: group.error }));
     while (this.#untold[0]?.isDone) {
       const told = /** @type {WriteGroup | ChangeGroup} */ (this.#untold.shift());
       this.#outstandingBytes -= told.length;

@@ -5,6 +5,7 @@ use crate::changes::{self, Answers};
 use crate::channel::Channel;
 use crate::compaction::RecordCompaction;
 use crate::error;
+use crate::lane::Outcome;
 use crate::loads::Loads;
 use crate::notices::{Notice, Notices};
 use crate::options::{OpenOptions, open_store};
@@ -13,7 +14,7 @@ use crate::records::Records;
 use crate::stats::{self, StoreStats};
 use crate::task::{self, Reply, Work};
 use crate::writer::Writer;
-use flowdb_engine::{Error, EventListener};
+use flowdb_engine::EventListener;
 use flowdb_store::{RecordId, Store, StoreHandle};
 use napi::bindgen_prelude::{AsyncTask, Env, Function, Object, ObjectFinalize};
 use napi_derive::napi;
@@ -80,11 +81,11 @@ impl RecordStore {
         self.writer.write_later(&env, operations, sync).map_err(|error| error::to_js(&env, &error))
     }
 
-    /// Outcomes of what was asked for under a number: it, and the error.
-    #[napi(ts_return_type = "{ number: number, error?: Error }[]")]
+    /// Outcomes of what was asked for under a number: it, the error, and whether this is all. If not, reads see the write, and its sync is under way.
+    #[napi(ts_return_type = "{ number: number, error?: Error, isLast: boolean }[]")]
     pub fn take_outcomes(&self, env: Env) -> napi::Result<Vec<Object<'_>>> {
         let outcomes = self.writer.take_outcomes(&env)?;
-        outcomes.into_iter().map(|(number, error)| outcome(&env, number, error.as_deref())).collect()
+        outcomes.into_iter().map(|outcome| outcome_to_js(&env, &outcome)).collect()
     }
 
     /// Makes packed changes one after the other, each depending on what it finds, on a worker.
@@ -208,10 +209,11 @@ impl RecordStore {
     }
 }
 
-fn outcome<'env>(env: &Env, number: u32, error: Option<&Error>) -> napi::Result<Object<'env>> {
+fn outcome_to_js<'env>(env: &Env, outcome: &Outcome) -> napi::Result<Object<'env>> {
     let mut object = Object::new(env)?;
-    object.set("number", number)?;
-    if let Some(error) = error {
+    object.set("number", outcome.number)?;
+    object.set("isLast", outcome.is_last)?;
+    if let Some(error) = outcome.error.as_deref() {
         object.set("error", error::build(env, error)?)?;
     }
     Ok(object)

@@ -45,11 +45,14 @@ pub struct RecordScan {
     progress: Arc<Progress>,
 }
 
+#[derive(Default)]
 struct Progress {
     /// Locked by a worker while it reads a page.
     place: Mutex<Place>,
     /// A page that is to be read ahead; `None` once someone has begun to read it. Locked for moments only, after `place` where both are.
     wanted: Mutex<Option<PageLimits>>,
+    /// A worker is asked to read ahead, and has not begun.
+    asked: AtomicBool,
     closed: AtomicBool,
 }
 
@@ -76,9 +79,7 @@ impl RecordScan {
 
     fn of(scan: Scan) -> Self {
         let place = Place { scan: Some(scan), ahead: None };
-        let progress =
-            Progress { place: Mutex::new(place), wanted: Mutex::default(), closed: AtomicBool::new(false) };
-        RecordScan { progress: Arc::new(progress) }
+        RecordScan { progress: Arc::new(Progress { place: Mutex::new(place), ..Progress::default() }) }
     }
 
     /// The next page, from memory, or as it was read ahead; null if that does not suffice, or if it is being read ahead.
@@ -111,8 +112,14 @@ impl RecordScan {
     #[napi]
     pub fn read_ahead(&self, env: Env, count: u32, bytes: u32) -> napi::Result<()> {
         *self.progress.wanted.lock() = Some(limits(count, bytes));
+        if self.progress.asked.swap(true, Ordering::SeqCst) {
+            return Ok(());
+        }
         let progress = Arc::clone(&self.progress);
-        task::spawn(&env, move || progress.work(|place| progress.read_ahead(place)))
+        task::spawn(&env, move || {
+            progress.asked.store(false, Ordering::SeqCst);
+            progress.work(|place| progress.read_ahead(place));
+        })
     }
 
     /// Goes past so many entries, on a worker: u8 1 if these were the last, u32 how many they were.
@@ -137,15 +144,22 @@ impl RecordScan {
 
 impl Progress {
     fn page(&self, place: &mut Place, tier: ReadTier, limits: PageLimits) -> Result<Vec<u8>> {
-        // A worker that comes too late to read ahead leaves it.
-        *self.wanted.lock() = None;
-        place.ahead.take().unwrap_or_else(|| open(&mut place.scan)?.page(tier, limits))
+        let page = place.ahead.take().unwrap_or_else(|| open(&mut place.scan)?.page(tier, limits));
+        if !would_block(&page) {
+            // A worker that comes too late to read ahead leaves it.
+            *self.wanted.lock() = None;
+        }
+        page
     }
 
+    /// What is in memory is read as if on the JS thread, so that this can go on without a worker: a scan that has read files once does not go back.
     fn read_ahead(&self, place: &mut Place) {
         let wanted = self.wanted.lock().take();
         if let (Some(limits), Some(scan)) = (wanted, &mut place.scan) {
-            place.ahead = Some(scan.page(ReadTier::Disk, limits));
+            let page = task::guarded(|| scan.page(ReadTier::Memory, limits));
+            let page =
+                if would_block(&page) { task::guarded(|| scan.page(ReadTier::Disk, limits)) } else { page };
+            place.ahead = Some(page);
         }
     }
 
@@ -163,6 +177,10 @@ impl Progress {
             *place = Place::default();
         }
     }
+}
+
+fn would_block<T>(result: &Result<T>) -> bool {
+    result.as_ref().is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
 }
 
 fn limits(count: u32, bytes: u32) -> PageLimits {

@@ -65,8 +65,7 @@ impl<'env, T: Reply> ScopedTask<'env> for Work<T> {
 
     fn compute(&mut self) -> napi::Result<Result<T>> {
         let job = self.job.take().expect("work is done once");
-        // The job is gone after a panic, and the engine sees to its own state: it poisons itself.
-        Ok(catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|panic| Err(panicked(panic.as_ref()))))
+        Ok(guarded(job))
     }
 
     fn resolve(&mut self, env: &'env Env, output: Result<T>) -> napi::Result<T::Js<'env>> {
@@ -77,8 +76,12 @@ impl<'env, T: Reply> ScopedTask<'env> for Work<T> {
     }
 }
 
-/// A bug of ours must not take the whole process down.
-pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
+/// A panic becomes an error: promises get an answer, and a bug of ours does not take the whole process down. The engine sees to its own state.
+pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(panicked(panic.as_ref())))
+}
+
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
     let text =
         panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(|s| s.as_str()));
     Error::new(ErrorKind::Poisoned, format!("a bug in flowdb: {}", text.unwrap_or("panic without a message")))

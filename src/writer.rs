@@ -3,7 +3,7 @@
 use crate::channel::Channel;
 use crate::error;
 use crate::external_memory::ExternalMemory;
-use crate::lane::{Lane, Outcome, Request, write_options};
+use crate::lane::{Lane, Outcome, write_options};
 use crate::maintenance;
 use crate::operations::read_writes;
 use flowdb_engine::{Error, ErrorKind, LogPosition, Result};
@@ -55,7 +55,7 @@ impl Writer {
     fn write(&self, env: &Env, operations: &[u8], sync: bool) -> Result<i32> {
         self.tell_memory(env);
         let result = self.try_write(operations, sync).and_then(|position| match position {
-            Some(position) => self.request(env, Request::Sync(position)),
+            Some(position) => self.request(env, |store, number| self.lane.sync(store, number, position)),
             None => Ok(DONE),
         });
         // Under a loop that never yields, this is what gets the first slice going.
@@ -69,8 +69,9 @@ impl Writer {
     /// The number under which the outcome comes.
     pub(crate) fn write_later(&self, env: &Env, operations: &[u8], sync: bool) -> Result<i32> {
         self.tell_memory(env);
-        let write = || Request::Write { operations: operations.to_vec(), sync };
-        let result = self.store().and_then(|_| self.request(env, write()));
+        let result = self.store().and_then(|_| {
+            self.request(env, |store, number| self.lane.write(store, number, operations.to_vec(), sync))
+        });
         maintenance::start_slice(env);
         result
     }
@@ -78,14 +79,15 @@ impl Writer {
     /// Outcomes since the last time.
     pub(crate) fn take_outcomes(&self, env: &Env) -> napi::Result<Vec<Outcome>> {
         let outcomes = self.lane.take_outcomes();
-        let count = u32::try_from(outcomes.len()).expect("there is a number for each");
+        let ended = outcomes.iter().filter(|outcome| outcome.is_last).count();
+        let count = u32::try_from(ended).expect("there is a number for each");
         if count > 0 && self.requests.fetch_sub(count, Ordering::Relaxed) == count {
             self.channel.hold(env, false)?;
         }
         Ok(outcomes)
     }
 
-    /// Ends the lane, after what was asked for.
+    /// Ends the lane. What it was asked for and has not begun is not done any more.
     pub(crate) fn stop(&self, env: &Env) {
         self.lane.stop();
         self.memory.tell(env, 0);
@@ -115,12 +117,11 @@ impl Writer {
         Ok(store.db().wants_sync(write_options(sync)).then_some(commit.position))
     }
 
-    fn request(&self, env: &Env, request: Request) -> Result<i32> {
+    fn request(&self, env: &Env, ask: impl FnOnce(&Arc<Store>, u32) -> std::io::Result<()>) -> Result<i32> {
         // Wraps before it could turn negative; two billion requests are not outstanding at a time.
         let number = self.last_request.fetch_add(1, Ordering::Relaxed) % 0x7fff_ffff + 1;
-        self.lane
-            .request(self.handle.store(), number, request)
-            .map_err(|error| Error::io(Path::new(""), "starting the log thread", error))?;
+        ask(self.handle.store(), number)
+            .map_err(|error| Error::io(Path::new(""), "starting a thread that writes", error))?;
         if self.requests.fetch_add(1, Ordering::Relaxed) == 0 {
             // It fails only when the environment is going down, and then there is nothing to keep alive.
             let _ = self.channel.hold(env, true);

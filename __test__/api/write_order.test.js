@@ -145,12 +145,27 @@ test('a read has what was put before committed only if it is about the same key'
   assert.deepEqual(counts, [10, 2, 1]);
 });
 
+test('a subscriber may write', async (t) => {
+  const db = await database(t);
+  /** @type {Promise<void>[]} */
+  const puts = [];
+  const listener = () => { if (puts.length < 3) puts.push(db.put(`heard ${puts.length}`, 'x')); };
+  diagnostics.subscribe('flowdb:write', listener);
+  t.after(() => diagnostics.unsubscribe('flowdb:write', listener));
+  await Promise.all([db.put('a', 'x'), db.kv.increment('n'), db.put('b', 'x'), db.kv.increment('n')]);
+  while (puts.length < 3) await new Promise((resolve) => { setImmediate(resolve); });
+  await Promise.all(puts);
+  assert.deepEqual(await db.kv.getMany(['a', 'b', 'heard 0', 'heard 1', 'heard 2']), ['x', 'x', 'x', 'x', 'x']);
+});
+
 test('reads that never end do not keep a put waiting', async (t) => {
   const db = await database(t);
   await db.put('read', 'x');
   const counts = commits(t);
   const put = db.put('written', 'x');
   for (let read = 0; read < 100; read += 1) assert.equal(db.getSync('read'), 'x');
+  // Subscribers hear of it behind what is running; what is written at the end of the turn comes later.
+  await null;
   assert.deepEqual(counts, [1]);
   await put;
 });

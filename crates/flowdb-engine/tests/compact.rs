@@ -1,7 +1,12 @@
 //! Goal: a compaction of a whole tree that is called off at any moment loses nothing, leaves no file behind, and can be done again. Method: a clock on which every
 //! look costs a while, so that there are many slices; called off at the first, the second, ... until one comes to its end.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::cast_possible_truncation,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 

@@ -1,7 +1,13 @@
 //! Goal: each row of `docs/durability.md` that is the engine's, shown once. Method: a file system in memory that knows what was synced; a killed process leaves
 //! all of it, a power cut what was synced; single calls fail at chosen moments. (Random workloads, crashed at every call: `crash.rs`.)
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::cast_possible_truncation,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 

@@ -5,7 +5,7 @@ use crate::keyspace::SERIES;
 use crate::range::KeyRange;
 use crate::reader::Reader;
 use crate::record::Record;
-use crate::walk::{Direction, PageEnd, PageLimits, fill_page};
+use crate::walk::{Direction, Page, PageEnd, PageLimits};
 use flowdb_engine::{DbIterator, Result};
 
 /// One point of each series, in order of their keys: the newest at or before a time. Sees one moment; ends after an error.
@@ -40,7 +40,14 @@ impl NewestOfEach {
 
     /// The points of the next series, given to `sink`, which answers with the bytes it took.
     pub fn page(&mut self, limits: PageLimits, mut sink: impl FnMut(&Point) -> usize) -> Result<PageEnd> {
-        fill_page(limits, || Ok(self.next().transpose()?.map(|point| sink(&point))))
+        let mut page = Page::new(limits);
+        while !page.is_full() {
+            let Some(point) = self.next().transpose()? else {
+                return Ok(PageEnd::Done);
+            };
+            page.add(sink(&point));
+        }
+        Ok(PageEnd::More)
     }
 
     /// The point of the next series that has one.
