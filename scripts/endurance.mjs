@@ -19,6 +19,8 @@ const WARM_UP = 0.25;
 /** Below this the memory of a process that leaks nothing goes up and down by more than what is looked for. */
 const SECONDS_TO_JUDGE_MEMORY = 600;
 const GROWTH_MIB_PER_10_MINUTES = 1;
+/** With these, glibc gives back what is freed, as its manual says, instead of keeping ever more of it after each peak: what is left is what is held. */
+const ALLOCATOR = { MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '131072' };
 
 /**
  * @typedef {object} Sample
@@ -27,7 +29,7 @@ const GROWTH_MIB_PER_10_MINUTES = 1;
  * @property {number} rssMiB
  * @property {number} heapMiB
  * @property {number} externalMiB
- * @property {number} files
+ * @property {number} files     open ones but tables
  * @property {number} threads
  * @property {number} handles
  */
@@ -42,7 +44,9 @@ export async function endure({ seconds, seed, onSample }) {
   const samples = [];
   try {
     const program = path.join(ROOT, 'scripts/soak/mixed.cjs');
-    const child = spawn(process.execPath, ['--expose-gc', program, directory, String(seconds), String(seconds / SAMPLES), String(seed)], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, ['--expose-gc', program, directory, String(seconds), String(seconds / SAMPLES), String(seed)], {
+      stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...ALLOCATOR },
+    });
     const ended = new Promise((resolve) => { child.once('close', (code, signal) => resolve(signal ?? code)); });
     for await (const line of createInterface({ input: child.stdout })) {
       samples.push(JSON.parse(line));
