@@ -26,7 +26,7 @@ const ALLOCATOR = { MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '1
  * @typedef {object} Sample
  * @property {number} second
  * @property {number} steps
- * @property {number} rssMiB
+ * @property {number} residentMiB
  * @property {number} heapMiB
  * @property {number} externalMiB
  * @property {number} files     open ones but tables
@@ -71,7 +71,7 @@ export function growth(samples) {
   const half = Math.floor(warm.length / 2);
   const most = (/** @type {Sample[]} */ some, /** @type {'files' | 'threads' | 'handles'} */ what) => Math.max(...some.map((sample) => sample[what]));
   const grown = (/** @type {'files' | 'threads' | 'handles'} */ what) => Math.max(0, most(warm.slice(half), what) - most(warm.slice(0, half), what));
-  const slopes = warm.flatMap((one, index) => warm.slice(index + 1).map((other) => (other.rssMiB - one.rssMiB) / (other.second - one.second)));
+  const slopes = warm.flatMap((one, index) => warm.slice(index + 1).map((other) => (other.residentMiB - one.residentMiB) / (other.second - one.second)));
   slopes.sort((one, other) => one - other);
   return { memoryMiBPer10Minutes: (slopes[slopes.length >> 1] ?? 0) * 600, files: grown('files'), threads: grown('threads'), handles: grown('handles') };
 }

@@ -23,10 +23,10 @@ test('what a process holds does not grow while it does a bit of everything', asy
 
 test('growth is seen where there is some', async () => {
   const { growth } = await endurance;
-  const steady = { second: 0, steps: 0, rssMiB: 100, heapMiB: 5, externalMiB: 1, files: 30, threads: 12, handles: 1 };
+  const steady = { second: 0, steps: 0, residentMiB: 100, heapMiB: 5, externalMiB: 1, files: 30, threads: 12, handles: 1 };
   const minutes = Array.from({ length: 40 }, (_, minute) => ({ ...steady, second: minute * 60 }));
   assert.deepEqual(growth(minutes), { memoryMiBPer10Minutes: 0, files: 0, threads: 0, handles: 0 });
-  const leaking = minutes.map((sample, minute) => ({ ...sample, rssMiB: 100 + minute / 5 + (minute % 2), files: 30 + (minute === 35 ? 1 : 0) }));
+  const leaking = minutes.map((sample, minute) => ({ ...sample, residentMiB: 100 + minute / 5 + (minute % 2), files: 30 + (minute === 35 ? 1 : 0) }));
   const { memoryMiBPer10Minutes, files } = growth(leaking);
   assert.ok(Math.abs(memoryMiBPer10Minutes - 2) < 0.2, `${memoryMiBPer10Minutes}`);
   assert.equal(files, 1);

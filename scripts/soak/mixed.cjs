@@ -163,6 +163,13 @@ async function transact(factory, name, change) {
   connection.close();
 }
 
+/** Memory that is in use and is no file's: how much there is of programs and libraries is up to the kernel. */
+function residentBytes() {
+  if (process.platform !== 'linux') return process.memoryUsage.rss();
+  const [, kibibytes] = /** @type {RegExpExecArray} */ (/RssAnon:\s+(\d+) kB/.exec(fs.readFileSync('/proc/self/status', 'utf8')));
+  return Number(kibibytes) * 1024;
+}
+
 /** What the process holds, with nothing under way that could go at once. @param {World} world @param {number} start */
 async function sample({ db, beneath, steps }, start) {
   await db.compact();
@@ -171,14 +178,14 @@ async function sample({ db, beneath, steps }, start) {
     /** @type {any} */ (globalThis).gc();
     await new Promise((resolve) => { setTimeout(resolve, 20); });
   }
-  const { rss, heapUsed, external, arrayBuffers } = process.memoryUsage();
+  const { heapUsed, external, arrayBuffers } = process.memoryUsage();
   const mebibytes = (/** @type {number} */ bytes) => Number((bytes / MEBIBYTE).toFixed(2));
   const count = (/** @type {string} */ folder) => (process.platform === 'linux' ? fs.readdirSync(folder).length : 0);
   // How many tables there are after a compaction depends on what the latest writes were.
   const tables = (await Promise.all([db, beneath].map((one) => one.stats()))).flatMap(({ trees }) => Object.values(trees).map((tree) => tree.tables));
   console.log(JSON.stringify({
     second: Math.round((performance.now() - start) / 1000), steps,
-    rssMiB: mebibytes(rss), heapMiB: mebibytes(heapUsed), externalMiB: mebibytes(external + arrayBuffers),
+    residentMiB: mebibytes(residentBytes()), heapMiB: mebibytes(heapUsed), externalMiB: mebibytes(external + arrayBuffers),
     files: count('/proc/self/fd') - tables.reduce((sum, some) => sum + some, 0), threads: count('/proc/self/task'), handles: process.getActiveResourcesInfo().length,
   }));
 }
