@@ -118,6 +118,8 @@ class Loads {
         load.waiters -= 1;
         if (load.waiters > 0) return;
         this.#forget(name, load);
+        // Of a loader that never settles, nothing would let go of the moment at which it began.
+        this.#session.loads.end(load.number);
         load.controller.abort(signal?.reason);
       };
       load.controller.signal.addEventListener('abort', () => reject(load.controller.signal.reason), { once: true });

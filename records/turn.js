@@ -15,7 +15,7 @@ const settled = Promise.resolve();
  * A program that awaits one answer after the other, each of which comes from memory, would never let the event loop
  * turn: timers, sockets and maintenance would wait for its end. After this many milliseconds an answer waits for a turn.
  */
-const TURN_MS_MAX = 4;
+const TURN_MS_MAX = 2;
 
 // When the current stretch without a turn of the event loop began; undefined if nobody has asked since the last turn.
 /** @type {number | undefined} */

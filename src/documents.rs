@@ -183,6 +183,9 @@ impl DocumentClient {
         let then = if flags & COMMIT != 0 { Then::Commit } else { Then::Stay };
         let begin = Begin { connection, store, mode };
         let mut responses = Vec::with_capacity(RESPONSE_BYTES);
+        let (head, rest) = scratch
+            .split_first_chunk_mut::<HEAD_BYTES>()
+            .ok_or_else(|| napi::Error::from_reason("scratch: too small"))?;
         let done = self.world.transact(self.client, begin, requests, &mut responses, then);
         let (state, id) = match done.map_err(|error| error::to_js(env, &error))? {
             Transacted::Committed => {
@@ -191,9 +194,6 @@ impl DocumentClient {
             }
             Transacted::Running(id) => (RUNNING, id),
         };
-        let (head, rest) = scratch
-            .split_first_chunk_mut::<HEAD_BYTES>()
-            .ok_or_else(|| napi::Error::from_reason("scratch: too small"))?;
         *head = (u64::from(state) | u64::from(id) << 32).to_le_bytes();
         hand_over(env, responses, rest)
     }

@@ -295,3 +295,15 @@ test('closing ends loads that may never end themselves, and tells their loaders'
   await Promise.all([...ended, asked]);
   assert.deepEqual(signals.map(({ aborted, reason }) => [aborted, reason.code]), [[true, 'FLOWDB_CLOSED'], [true, 'FLOWDB_CLOSED']]);
 });
+
+test('a loader that never settles holds no moment of the database once nobody waits for it', async (t) => {
+  const db = await database(t);
+  const held = async () => Number(/^flowdb_snapshots_held (\d+)$/m.exec(await db.metricsText())?.[1]);
+  const controller = new AbortController();
+  const call = db.kv.getOrSet('k', () => new Promise(() => {}), { signal: controller.signal });
+  while (await held() === 0) await new Promise((resolve) => { setImmediate(resolve); });
+  controller.abort();
+  await assert.rejects(call, { code: 'FLOWDB_ABORTED' });
+  assert.equal(await held(), 0);
+  assert.equal(await db.kv.getOrSet('k', () => 'loaded'), 'loaded');
+});

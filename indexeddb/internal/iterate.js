@@ -11,6 +11,9 @@ const trace = require('./trace.js');
 /** @typedef {import('./request_queue.js').Request} Request */
 /** @typedef {import('./response.js').Response} Response */
 
+/** Bytes that a cursor may keep beside the keys of its record. */
+const KEPT_BYTES_MAX = 64 * 1024;
+
 class Cursor {
   source;
   range;
@@ -119,7 +122,9 @@ function readIteration(cursor, response) {
   const isSame = source.index === null && typeof primaryKey !== 'object';
   const key = isSame ? primaryKey : records.keyAt(keyPlace);
   const value = cursor.keyOnly ? undefined : records.value(source.store.keyPath, primaryKey);
-  cursor.stand(records, keyPlace, primaryKeyPlace);
+  // A large value that is decoded is not kept once more for as long as the cursor.
+  const kept = records.isEmpty && records.length > KEPT_BYTES_MAX ? records.keysUpTo(primaryKeyPlace) : records;
+  cursor.stand(kept, keyPlace, primaryKeyPlace);
   cursor.key = key;
   cursor.primaryKey = primaryKey;
   cursor.value = value;

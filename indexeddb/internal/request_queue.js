@@ -263,13 +263,13 @@ function execute(transaction, operation) {
 }
 
 /**
- * True if it is the only operation that is left and nobody hears of its success: no script runs before the commit.
+ * True if it is the only operation that is left and nobody hears how it ends: no script runs before the commit.
  * @param {Transaction} transaction
  * @param {Operation} operation
  */
 function isSurelyLast(transaction, { request, trace: traced }) {
   return transaction.operations.length === 1 && transaction.state !== 'active' && traced === null &&
-    request !== null && !isHeard(request, 'success');
+    request !== null && !isHeard(request, 'success') && !isHeard(request, 'error');
 }
 
 /**

@@ -65,12 +65,26 @@ class Response {
     return this.#offset === this.#end;
   }
 
+  /** Of all its bytes. */
+  get length() {
+    return this.#end;
+  }
+
   /** What has not been read yet, in bytes that nobody else uses. @returns {Response} */
   rest() {
     if (this.#isOwn) return this;
     const rest = new Response(copyBytes(this.#bytes, this.#offset, this.#end), -1);
     rest.#isOwn = true;
     return rest;
+  }
+
+  /**
+   * What is one's own up to a key, without what is behind it.
+   * @param {number} place of the last one
+   * @returns {Response}
+   */
+  keysUpTo(place) {
+    return new Response(copyBytes(this.#bytes, 0, place + 4 + lengthAt(this.#bytes, place)), -1);
   }
 
   u8() {

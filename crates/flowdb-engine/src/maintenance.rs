@@ -111,6 +111,8 @@ impl Inner {
                 return Ok(true);
             }
         }
+        // It was begun here, and nobody else knows of it.
+        self.options.executor.wake();
         Ok(false)
     }
 
@@ -127,9 +129,18 @@ impl Inner {
                 workshop.job.take().into_iter().for_each(CompactionJob::give_up);
                 return Ok(false);
             }
+            self.relieve_writers()?;
             self.compact_slice(workshop, Some(self.end_of_slice()))?;
         }
         self.compact_due(workshop, goes_on)
+    }
+
+    /// What writers would soon wait for while a compaction of much data keeps maintenance from it.
+    fn relieve_writers(&self) -> Result<()> {
+        while self.attempt(Work::Flush, || self.flush_one())? {}
+        self.attempt(Work::LogSegment, || self.rotate_log_if_due())?;
+        self.freeze_to_free_log();
+        Ok(())
     }
 
     fn end_of_slice(&self) -> Duration {

@@ -85,3 +85,25 @@ fn a_compaction_that_is_called_off_loses_nothing_and_leaves_nothing() {
     }
     assert!(called_off > 5, "{called_off} slices");
 }
+
+#[test]
+fn who_writes_beside_a_compaction_does_not_wait_for_its_end() {
+    let fs: Arc<dyn FileSystem> = Arc::new(MemoryFileSystem::new());
+    let db = filled(&fs);
+    let value = vec![9; options().trees[0].write_buffer_bytes / 4];
+    let written = Cell::new(0_u32);
+    let goes_on = || {
+        for _ in 0..2 {
+            let key = [b"beside".as_slice(), &written.get().to_be_bytes()].concat();
+            let put = Write::Put { tree: TREES[0], key, value: value.clone(), expiry: i64::MAX };
+            db.try_write(batch(&[put])).map_err(|(error, _)| error).unwrap();
+            written.set(written.get() + 1);
+        }
+        written.get() < 100
+    };
+    db.compact_while(TREES[0], &goes_on).unwrap();
+    // More than the memtables hold if none is flushed meanwhile.
+    assert!(written.get() > 16, "{}", written.get());
+    let found = collect_forward(&mut db.iter(TREES[0], EVERYTHING, ReadOptions::default()).unwrap()).unwrap();
+    assert_eq!(found.len(), 4_000 + written.get() as usize);
+}

@@ -3,7 +3,7 @@
 use crate::reader::Reader;
 use crate::record::{Form, Record, RecordRef};
 use bytes::Bytes;
-use flowdb_engine::{Db, DbIterator, Error, ErrorKind, ReadOptions, ReadTier, Result, Snapshot, TreeId};
+use flowdb_engine::{Db, DbIterator, Error, ReadOptions, ReadTier, Result, Snapshot, TreeId};
 use std::ops::{Bound, ControlFlow};
 
 /// In which order entries come.
@@ -290,12 +290,9 @@ impl Page {
         self.bytes = self.bytes.saturating_add(bytes);
     }
 
-    /// The page's end. Where the disk would be needed, what is on it already is good; the next call says that it would block.
+    /// The page's end. Where what follows cannot be read, or not here, what is on it already is good; the next call fails for the same reason.
     pub(crate) fn end(&self, result: Result<PageEnd>) -> Result<PageEnd> {
-        match result {
-            Err(error) if error.kind() == ErrorKind::WouldBlock && self.count > 0 => Ok(PageEnd::More),
-            result => result,
-        }
+        if self.count > 0 { result.or(Ok(PageEnd::More)) } else { result }
     }
 }
 
@@ -312,5 +309,21 @@ pub(crate) fn with_inline_record<'a>(
             Ok(true)
         }
         None => Ok(false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flowdb_engine::ErrorKind;
+
+    #[test]
+    fn what_is_on_a_page_is_not_lost_with_what_follows_it() {
+        let broken = || Err(Error::new(ErrorKind::Corruption, "a block behind the page"));
+        let mut page = Page::new(PageLimits { count: 100, bytes: 1000 });
+        assert_eq!(page.end(broken()).unwrap_err().kind(), ErrorKind::Corruption);
+        page.add(10);
+        assert_eq!(page.end(broken()).unwrap(), PageEnd::More);
+        assert_eq!(page.end(Ok(PageEnd::Done)).unwrap(), PageEnd::Done);
     }
 }

@@ -211,17 +211,17 @@ impl Transaction {
         Ok(true)
     }
 
-    /// The positions behind, as far as they are at hand. One that cannot be read is left to the step that asks for it.
+    /// The positions behind, as far as they are at hand and small. One that cannot be read is left to the step that asks for it.
     fn read_ahead(&self, rows: &mut Rows, response: &mut Response, key_only: bool, count: u32) {
+        let wanted = if key_only { Wanted::Key } else { Wanted::InlineValue };
         for _ in 0..count {
             let start = response.len();
             if start >= READ_AHEAD_BYTES {
                 break;
             }
             let source = rows.source;
-            let next = rows
-                .next(self, Wanted::unless(key_only))
-                .and_then(|row| self.put_position(response, source, row, key_only));
+            let next =
+                rows.next(self, wanted).and_then(|row| self.put_ahead(response, source, row, key_only));
             if next.is_err() {
                 response.truncate(start);
             }
@@ -229,6 +229,25 @@ impl Transaction {
                 break;
             }
         }
+    }
+
+    /// A position that a cursor may not get to. False for none, and for one with a large value.
+    fn put_ahead(
+        &self,
+        response: &mut Response,
+        source: Source,
+        mut row: Option<Row>,
+        key_only: bool,
+    ) -> Outcome<bool> {
+        if let Some(row) = row.as_mut().filter(|_| !key_only) {
+            if row.stored.is_none() && source.index != 0 {
+                row.stored = Some(self.referenced(source, row)?);
+            }
+            if row.stored.as_ref().is_none_or(|stored| stored.len() > READ_AHEAD_BYTES) {
+                return Ok(false);
+            }
+        }
+        self.put_position(response, source, row, key_only)
     }
 
     /// The records of a source in a range, from where a cursor that makes this move looks for them.

@@ -13,6 +13,8 @@ pub(crate) type Pair = (Bytes, Option<Bytes>);
 pub(crate) enum Wanted {
     /// Only that it is there, and under which key.
     Key,
+    /// The value too, if it is at hand: not one that is in a file of its own.
+    InlineValue,
     /// The value too.
     Value,
 }
@@ -163,7 +165,8 @@ impl Walk {
         let Some(key) = self.entry() else { return Ok(None) };
         let value = match wanted {
             Wanted::Key => None,
-            Wanted::Value => Some(self.entries.shared_value()?),
+            Wanted::InlineValue if self.entries.inline_value().is_none() => None,
+            Wanted::InlineValue | Wanted::Value => Some(self.entries.shared_value()?),
         };
         Ok(Some((Bytes::copy_from_slice(key), value)))
     }
