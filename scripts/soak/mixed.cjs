@@ -10,6 +10,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { Worker } = require('node:worker_threads');
 const { open, IDBFactory } = require('../../index.js');
+const { openFiles, threads } = require('./held.cjs');
 const { randomNumbers } = require('./random.cjs');
 
 const [directory, seconds, secondsPerSample, seed] = process.argv.slice(2);
@@ -180,13 +181,12 @@ async function sample({ db, beneath, steps }, start) {
   }
   const { heapUsed, external, arrayBuffers } = process.memoryUsage();
   const mebibytes = (/** @type {number} */ bytes) => Number((bytes / MEBIBYTE).toFixed(2));
-  const count = (/** @type {string} */ folder) => (process.platform === 'linux' ? fs.readdirSync(folder).length : 0);
   // How many tables there are after a compaction depends on what the latest writes were.
   const tables = (await Promise.all([db, beneath].map((one) => one.stats()))).flatMap(({ trees }) => Object.values(trees).map((tree) => tree.tables));
   console.log(JSON.stringify({
     second: Math.round((performance.now() - start) / 1000), steps,
     residentMiB: mebibytes(residentBytes()), heapMiB: mebibytes(heapUsed), externalMiB: mebibytes(external + arrayBuffers),
-    files: count('/proc/self/fd') - tables.reduce((sum, some) => sum + some, 0), threads: count('/proc/self/task'), handles: process.getActiveResourcesInfo().length,
+    files: openFiles() - tables.reduce((sum, some) => sum + some, 0), threads: threads(), handles: process.getActiveResourcesInfo().length,
   }));
 }
 

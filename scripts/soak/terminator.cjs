@@ -4,9 +4,9 @@
 //
 //     node terminator.cjs directory rounds seed
 
-const fs = require('node:fs');
 const { Worker } = require('node:worker_threads');
 const { open } = require('../../index.js');
+const { openFiles } = require('./held.cjs');
 const { randomNumbers } = require('./random.cjs');
 
 const [directory, rounds, seed] = process.argv.slice(2);
@@ -67,8 +67,6 @@ async function checkAndRemove(db, prefix, acknowledged) {
   }
   await db.batch([...keys].map((key) => ({ type: 'delete', key })));
 }
-
-const openFiles = () => (process.platform === 'linux' ? fs.readdirSync('/proc/self/fd').length : 0);
 
 async function run() {
   const db = await open({ path: directory, writeBufferBytes: WRITE_BUFFER_BYTES });

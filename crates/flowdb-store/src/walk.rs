@@ -149,28 +149,32 @@ impl Walk {
         })
     }
 
-    /// Shows `take` the entries from here on, key and value, until it breaks off; the walk is then at the entry that was not taken. The value is
-    /// `None` where it is kept in a file of its own. After an error it goes on behind what was taken.
-    pub(crate) fn visit(
-        &mut self,
-        mut take: impl FnMut(&[u8], Option<&[u8]>) -> ControlFlow<()>,
-    ) -> Result<()> {
+    /// Shows `take` the entries from here on, key and value, until it leaves one or fails; the walk is then at that one. The value is
+    /// `None` where it is kept in a file of its own. After an error of its own the walk goes on behind what was taken.
+    pub(crate) fn visit(&mut self, mut take: impl FnMut(&[u8], Option<&[u8]>) -> Result<bool>) -> Result<()> {
+        let mut failure = None;
+        let mut show = |key: &[u8], value: Option<&[u8]>| match take(key, value) {
+            Ok(true) => ControlFlow::Continue(()),
+            Ok(false) => ControlFlow::Break(()),
+            Err(error) => {
+                failure = Some(error);
+                ControlFlow::Break(())
+            }
+        };
         if self.direction == Direction::Backward {
-            while self.valid_iterator().is_some_and(|at| take(at.key(), at.inline_value()).is_continue()) {
+            while self.valid_iterator().is_some_and(|at| show(at.key(), at.inline_value()).is_continue()) {
                 self.pass()?;
             }
-            return Ok(());
+        } else if let Some(iterator) = self.iterator.as_mut().filter(|iterator| iterator.valid()) {
+            let result = iterator.visit(show);
+            let left = if iterator.valid() { Left::Before } else { Left::Behind };
+            leave_at(&mut self.left_at, iterator.passed_key(), left);
+            if result.is_err() {
+                self.iterator = None;
+            }
+            result?;
         }
-        let Some(iterator) = self.iterator.as_mut().filter(|iterator| iterator.valid()) else {
-            return Ok(());
-        };
-        let result = iterator.visit(take);
-        let left = if iterator.valid() { Left::Before } else { Left::Behind };
-        leave_at(&mut self.left_at, iterator.passed_key(), left);
-        if result.is_err() {
-            self.iterator = None;
-        }
-        result
+        failure.map_or(Ok(()), Err)
     }
 
     /// True at an entry whose value has to be read from a file of its own.

@@ -8,7 +8,6 @@ use crate::record::{Record, RecordRef};
 use crate::walk::{Direction, Page, PageEnd, PageLimits, Walk, with_inline_record, with_record};
 use bytes::Bytes;
 use flowdb_engine::{Db, ReadTier, Result};
-use std::ops::ControlFlow;
 
 /// A cache entry, as a scan finds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,21 +71,10 @@ impl KvScan {
         let keys_only = *keys_only;
         walk.resume(tier)?;
         loop {
-            let mut failure = None;
             walk.visit(|key, value| {
-                if page.is_full() {
-                    return ControlFlow::Break(());
-                }
-                match with_inline_record(value, keys_only, |record| page.add(sink(key, record))) {
-                    Ok(true) => return ControlFlow::Continue(()),
-                    Ok(false) => {}
-                    Err(error) => failure = Some(error),
-                }
-                ControlFlow::Break(())
+                Ok(!page.is_full()
+                    && with_inline_record(value, keys_only, |record| page.add(sink(key, record)))?)
             })?;
-            if let Some(error) = failure {
-                return Err(error);
-            }
             if page.is_full() {
                 return Ok(PageEnd::More);
             }

@@ -7,7 +7,7 @@ use crate::reader::Reader;
 use crate::record::{Record, RecordRef};
 use crate::walk::{Direction, Page, PageEnd, PageLimits, Walk, with_inline_record, with_record};
 use flowdb_engine::{Db, ReadTier, Result};
-use std::ops::{Bound, ControlFlow};
+use std::ops::Bound;
 
 /// Timestamps in microseconds since the epoch: from the first to the second, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,26 +141,15 @@ impl SeriesScan {
         sink: &mut impl FnMut(&[u8], i64, RecordRef<'_>) -> usize,
     ) -> Result<()> {
         let SeriesScan { walk, window: Window { first, last }, keys_only, series, .. } = self;
-        let mut failure = None;
         walk.visit(|stored, value| {
             if page.is_full() {
-                return ControlFlow::Break(());
+                return Ok(false);
             }
-            let taken = series.note(stored).and_then(|timestamp| {
-                let is_within = *first <= timestamp && timestamp <= *last;
-                let show = |record: RecordRef<'_>| page.add(sink(&series.key, timestamp, record));
-                Ok(is_within && with_inline_record(value, *keys_only, show)?)
-            });
-            match taken {
-                Ok(true) => ControlFlow::Continue(()),
-                Ok(false) => ControlFlow::Break(()),
-                Err(error) => {
-                    failure = Some(error);
-                    ControlFlow::Break(())
-                }
-            }
-        })?;
-        failure.map_or(Ok(()), Err)
+            let timestamp = series.note(stored)?;
+            let is_within = *first <= timestamp && timestamp <= *last;
+            let show = |record: RecordRef<'_>| page.add(sink(&series.key, timestamp, record));
+            Ok(is_within && with_inline_record(value, *keys_only, show)?)
+        })
     }
 
     /// Moves on, if need be, to the next point inside the window. Gives its timestamp; its series is in `series`.
