@@ -16,11 +16,16 @@ impl<T: Copy + PartialEq> ByKey<T> {
     }
 
     /// From these keys on; `None` unless they ascend from the empty one.
-    pub(crate) fn from_steps(mut steps: Vec<(Bytes, T)>) -> Option<Self> {
+    pub(crate) fn from_steps(steps: Vec<(Bytes, T)>) -> Option<Self> {
         let ascends = steps.is_sorted_by(|(a, _), (b, _)| a < b);
         let begins = steps.first().is_some_and(|(key, _)| key.is_empty());
+        (ascends && begins).then(|| Self::of(steps))
+    }
+
+    /// From these keys on, which ascend from the empty one.
+    fn of(mut steps: Vec<(Bytes, T)>) -> Self {
         steps.dedup_by(|(_, later), (_, earlier)| later == earlier);
-        (ascends && begins).then_some(ByKey { steps })
+        ByKey { steps }
     }
 
     /// By the longest of `prefixes`, which are distinct, that a key begins with.
@@ -52,17 +57,18 @@ impl<T: Copy + PartialEq> ByKey<T> {
             let end = self.steps.get(index + 1).map(|(end, _)| &end[..]);
             steps.push((start.clone(), map(start, end, *value)));
         }
-        steps.dedup_by(|(_, later), (_, earlier)| later == earlier);
-        ByKey { steps }
+        Self::of(steps)
     }
 
     /// `borders` hold the empty key, and every key at which `value` changes.
     fn between(mut borders: Vec<Vec<u8>>, value: impl Fn(&[u8]) -> T) -> Self {
         borders.sort_unstable();
         borders.dedup();
-        let mut steps: Vec<_> = borders.into_iter().map(|key| (value(&key), Bytes::from(key))).collect();
-        steps.dedup_by(|(later, _), (earlier, _)| later == earlier);
-        ByKey { steps: steps.into_iter().map(|(value, key)| (key, value)).collect() }
+        let step = |key: Vec<u8>| {
+            let value = value(&key);
+            (Bytes::from(key), value)
+        };
+        Self::of(borders.into_iter().map(step).collect())
     }
 
     /// The value of every key, if they have the same.
