@@ -8,11 +8,13 @@ use crate::condition::{Condition, Guard};
 use crate::draft::Draft;
 use crate::error::{Error, Result};
 use crate::executor::Maintenance;
+use crate::format::NEVER;
 use crate::fs::FileSystem;
 use crate::inner::Inner;
 use crate::iter::{DbIterator, MergeCursor};
 use crate::key::{Kind, Sequence, TreeId, Version};
 use crate::options::{Options, ReadOptions, WriteOptions};
+use crate::purge::Now;
 use crate::recovery;
 use crate::snapshot::Snapshot;
 use crate::stats::{ScanMeter, Stats};
@@ -102,8 +104,8 @@ impl Db {
         }
     }
 
-    /// The time against which expiry is judged, in microseconds since the epoch: the clock's, but never earlier than a time by which
-    /// something was dropped because it had expired. An expiry that is to lie ahead of the writer counts from here.
+    /// What the clock says, in microseconds since the epoch. Expiry is judged by it; what was written before expired entries were dropped,
+    /// by a time that is not earlier than that.
     pub fn now(&self) -> i64 {
         self.0.now()
     }
@@ -150,7 +152,7 @@ impl Db {
         let view = tree.view();
         // Then this: the view of a database that is closed meanwhile may be empty.
         self.0.check_open()?;
-        if tree.horizon(|| self.now_of(options)).is_some_and(|horizon| horizon.hides(key)) {
+        if tree.horizon(|| self.clock_of(options)).is_some_and(|horizon| horizon.hides(key)) {
             return Ok(None);
         }
         let sequence = options.sequence.unwrap_or_else(|| self.0.snapshots.visible());
@@ -160,8 +162,7 @@ impl Db {
         if matches!(version.kind, Kind::Delete | Kind::DeleteRange) {
             return Ok(None);
         }
-        let now = if version.expiry == crate::format::NEVER { 0 } else { self.now_of(options) };
-        if version.is_expired(now) {
+        if version.expiry != NEVER && self.now_of(options).is_past(version.expiry, version.sequence) {
             self.0.telemetry.expired(1);
             return Ok(None);
         }
@@ -186,7 +187,7 @@ impl Db {
         let view = tree.view();
         self.0.check_open()?;
         let mut read = source_options(options);
-        let horizon = tree.horizon(|| self.now_of(options));
+        let horizon = tree.horizon(|| self.clock_of(options));
         if let Some(horizon) = &horizon {
             read.property = Some(horizon.clamp(read.property, (&bounds.0, &bounds.1)));
         }
@@ -316,9 +317,13 @@ impl Db {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    pub(crate) fn now_of(&self, options: ReadOptions) -> i64 {
-        // Nobody's clock brings back what was dropped because it had expired.
-        options.now.map_or_else(|| self.0.now(), |now| now.max(self.0.purge_time()))
+    fn clock_of(&self, options: ReadOptions) -> i64 {
+        options.now.unwrap_or_else(|| self.0.now())
+    }
+
+    /// To be asked once the view was taken.
+    pub(crate) fn now_of(&self, options: ReadOptions) -> Now {
+        self.0.purges.now(self.clock_of(options))
     }
 }
 

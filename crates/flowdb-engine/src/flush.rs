@@ -47,7 +47,7 @@ impl Inner {
         let mut edit =
             self.new_edit().flushed(tree.options.id, flushed).last_sequence(flushed).oldest_log(oldest);
         if let Some(purged) = table.purged_at {
-            edit = self.note_purge(edit, purged);
+            edit = edit.purge_time(purged);
         }
         edit = table.outputs.iter().fold(edit, |edit, output| output.add_to(edit));
         self.record_outputs(&edit, &table.outputs)?;

@@ -10,6 +10,7 @@ use crate::fs::{FileLock, FileSystem};
 use crate::key::TreeId;
 use crate::maintenance::Workshop;
 use crate::options::Options;
+use crate::purge::SharedPurges;
 use crate::resources::Resources;
 use crate::separate::Output;
 use crate::snapshot::Snapshots;
@@ -19,7 +20,7 @@ use crate::version::{Edit, Manifest, State};
 use crate::wal::LogFile;
 use parking_lot::{Mutex, RwLock};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// An open database.
@@ -52,8 +53,8 @@ pub(crate) struct Inner {
     pub(crate) workshop: Mutex<Workshop>,
     /// Number of the next table or value file. Moved past everything seen at open, so that none is used twice.
     pub(crate) next_file_id: AtomicU64,
-    /// Highest `now` by which an expired entry was dropped, in microseconds: reads do not go back behind it.
-    pub(crate) purge_time: AtomicI64,
+    /// When expired entries were dropped: no reader goes back behind that.
+    pub(crate) purges: SharedPurges,
     /// When the first commit after the last sync was made, in microseconds of the monotonic clock; 0 if there was none. Kept only in the mode
     /// that syncs at intervals.
     pub(crate) unsynced_since: AtomicU64,
@@ -150,14 +151,9 @@ impl Inner {
         }
     }
 
-    /// Time against which expiry is judged, microseconds since the epoch.
+    /// What the clock says, microseconds since the epoch.
     pub(crate) fn now(&self) -> i64 {
-        self.options.clock.now().max(self.purge_time())
-    }
-
-    /// The highest time by which something was dropped because it had expired.
-    pub(crate) fn purge_time(&self) -> i64 {
-        self.purge_time.load(Ordering::Acquire)
+        self.options.clock.now()
     }
 
     pub(crate) fn next_file_id(&self) -> u64 {
@@ -176,6 +172,7 @@ impl Inner {
             return Err(if is_refused { error } else { self.poison(Work::Manifest, error) });
         }
         state.apply(edit)?;
+        self.purges.publish(&state.purges);
         if manifest.bytes() > MANIFEST_REWRITE_BYTES.max(4 * manifest.bytes_when_rewritten())
             && let Err(error) = manifest.rewrite(state)
         {

@@ -34,6 +34,7 @@ mod memtable;
 mod metrics;
 mod options;
 mod outputs;
+mod purge;
 mod quiet;
 mod read_only;
 mod recovery;

@@ -48,9 +48,18 @@ impl Inner {
         }
     }
 
-    /// The same for a writer who cannot go on before something is done.
+    /// The same for who has to see what comes of it.
     pub(crate) fn maintain_waiting(&self, budget: Duration) -> Result<Maintenance> {
         self.work(&mut self.workshop.lock(), budget)
+    }
+
+    /// The same for a writer who cannot go on before something is done. Who is at work may have done it long before he ends, so that the writer
+    /// waits no longer than `budget` before it looks again.
+    pub(crate) fn maintain_beside(&self, budget: Duration) -> Result<()> {
+        match self.workshop.try_lock_for(budget) {
+            Some(mut workshop) => self.work(&mut workshop, budget).map(drop),
+            None => Ok(()),
+        }
     }
 
     /// Writes all memtables to tables.
@@ -293,11 +302,5 @@ impl Inner {
     /// An edit that says which table numbers were used.
     pub(crate) fn new_edit(&self) -> Edit {
         Edit::new().next_file_id(self.next_file_id.load(Ordering::Relaxed))
-    }
-
-    /// Notes that entries were dropped because they had expired at `now`: from here on it is at least that late.
-    pub(crate) fn note_purge(&self, edit: Edit, now: i64) -> Edit {
-        self.purge_time.fetch_max(now, Ordering::AcqRel);
-        edit.purge_time(self.purge_time.load(Ordering::Acquire))
     }
 }

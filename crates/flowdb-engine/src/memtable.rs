@@ -17,8 +17,6 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering as Atomic};
 
 /// Estimate of what an entry costs besides its key and value: its place in the tree, in bytes.
 const ENTRY_BYTES: usize = 96;
-/// The same for a range delete: its borders and notes in [`RangeDeletes`].
-const RANGE_DELETE_BYTES: usize = 512;
 /// Keys written since a range delete that a cursor sorts at once; for more it first walks past as many entries, so that sorting them
 /// costs no more than what it saves.
 const NEWER_KEYS_AT_ONCE: usize = 64;
@@ -84,14 +82,15 @@ impl Memtable {
     }
 
     fn note(&self, sequence: Sequence, operation: &Operation<'_>) {
-        let place = if operation.kind == Kind::DeleteRange { RANGE_DELETE_BYTES } else { ENTRY_BYTES };
+        let place = if operation.kind == Kind::DeleteRange { RangeDeletes::BYTES_EACH } else { ENTRY_BYTES };
         // Loads and stores suffice: there is one writer.
         let bytes = self.bytes.load(Atomic::Relaxed) + place + operation.key.len() + operation.value.len();
         self.bytes.store(bytes, Atomic::Relaxed);
         if self.smallest_sequence.load(Atomic::Relaxed) == 0 {
             self.smallest_sequence.store(sequence, Atomic::Relaxed);
         }
-        self.largest_sequence.store(sequence, Atomic::Relaxed);
+        // Who sees it sees the smallest one too.
+        self.largest_sequence.store(sequence, Atomic::Release);
     }
 
     fn insert_range_delete(&self, sequence: Sequence, operation: &Operation<'_>) {
@@ -137,7 +136,7 @@ impl Memtable {
 
     /// Largest number in it; 0 while empty.
     pub(crate) fn largest_sequence(&self) -> Sequence {
-        self.largest_sequence.load(Atomic::Relaxed)
+        self.largest_sequence.load(Atomic::Acquire)
     }
 }
 

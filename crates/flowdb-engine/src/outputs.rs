@@ -95,12 +95,18 @@ impl<'a> Outputs<'a> {
     fn finish_into(self, range_deletes: &[RangeDelete], finished: &mut Vec<Output>) -> Result<()> {
         let Outputs { inner, tree, base, shelves, tables, .. } = self;
         let written: Vec<_> = tables.iter().map(|(bucket, _)| *bucket).collect();
+        // Who holds a snapshot may ask whether a key was written to since, and finds a range delete even if there was nothing to hide.
+        let oldest = inner.snapshots.oldest();
+        let is_noted = |bucket: Option<Bucket>, range_delete: &RangeDelete| {
+            bucket.is_none() && oldest.is_some_and(|oldest| oldest < range_delete.2)
+        };
         for (bucket, mut output) in tables {
             let levels = shelves.iter().find(|(other, _)| *other == bucket).map(|(_, levels)| levels);
             for range_delete in range_deletes {
                 let (start, end, sequence) = range_delete;
                 if output.builder.overlaps(start, end)
                     || levels.is_some_and(|levels| hides(range_delete, levels))
+                    || is_noted(bucket, range_delete)
                 {
                     output.builder.add_range_delete(start, end, *sequence);
                 }
@@ -109,7 +115,9 @@ impl<'a> Outputs<'a> {
         }
         for (bucket, levels) in shelves.iter().filter(|(bucket, _)| !written.contains(bucket)) {
             let mut output = None;
-            for range_delete in range_deletes.iter().filter(|range_delete| hides(range_delete, levels)) {
+            let is_wanted =
+                |range_delete: &&RangeDelete| hides(range_delete, levels) || is_noted(bucket, range_delete);
+            for range_delete in range_deletes.iter().filter(is_wanted) {
                 let (start, end, sequence) = range_delete;
                 inner.builder(&mut output, tree, base)?.add_range_delete(start, end, *sequence);
             }

@@ -11,6 +11,7 @@ use crate::inner::{Inner, Version};
 use crate::key::{Sequence, TreeId};
 use crate::maintenance::Workshop;
 use crate::options::Options;
+use crate::purge::SharedPurges;
 use crate::retention::ByKey;
 use crate::snapshot::Snapshots;
 use crate::stats::Telemetry;
@@ -25,7 +26,7 @@ use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// Opens the database in `dir`, or creates it.
@@ -202,7 +203,7 @@ pub(crate) fn assemble(
         commit: Mutex::new(CommitState { log: None, last: state.last_sequence }),
         log: RwLock::new(None),
         next_file_id: AtomicU64::new(next_file_id.max(state.next_file_id)),
-        purge_time: AtomicI64::new(state.purge_time),
+        purges: SharedPurges::new(&state.purges),
         version: Mutex::new(Version { manifest: Some(manifest), state }),
         workshop: Mutex::new(Workshop::default()),
         unsynced_since: AtomicU64::new(0),

@@ -48,7 +48,7 @@ impl Inner {
         while self.stalled() {
             self.check_usable()?;
             self.options.executor.wake();
-            self.maintain_waiting(SLICE)?;
+            self.maintain_beside(SLICE)?;
             if let Some(failure) = self.stalled_by().and_then(|work| self.background.failure(work)) {
                 return Err(failure
                     .error

@@ -15,7 +15,7 @@ use flowdb_engine::{Clock, Db, Maintenance, Options, ReadOptions, VerifyOptions,
 use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use support::*;
 
@@ -84,6 +84,39 @@ fn a_compaction_that_is_called_off_loses_nothing_and_leaves_nothing() {
         called_off += 1;
     }
     assert!(called_off > 5, "{called_off} slices");
+}
+
+#[test]
+fn who_had_to_wait_beside_a_compaction_goes_on_before_its_end() {
+    let fs: Arc<dyn FileSystem> = Arc::new(MemoryFileSystem::new());
+    let db = filled(&fs);
+    let put = || {
+        let value = vec![9; options().trees[0].write_buffer_bytes / 4];
+        batch(&[Write::Put { tree: TREES[0], key: b"beside".to_vec(), value, expiry: i64::MAX }])
+    };
+    let (done, has_waited) = (AtomicBool::new(false), Cell::new(false));
+    std::thread::scope(|scope| {
+        let goes_on = || {
+            if !has_waited.replace(true) {
+                while db.try_write(put()).is_ok() {}
+                scope.spawn(|| {
+                    db.write(put(), WriteOptions::default()).unwrap();
+                    done.store(true, Ordering::SeqCst);
+                });
+                return true;
+            }
+            // The compaction goes no further meanwhile, and still it is under way.
+            for _ in 0..3_000 {
+                if done.load(Ordering::SeqCst) {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            false
+        };
+        assert!(!db.compact_while(TREES[0], &goes_on).unwrap(), "it is called off");
+        assert!(done.load(Ordering::SeqCst));
+    });
 }
 
 #[test]

@@ -33,7 +33,6 @@ pub(crate) struct CompactionJob {
     inputs: Vec<Arc<LiveTable>>,
     relocated: Relocated,
     base: Sequence,
-    now: i64,
     entries: CompactionIter,
     /// Range deletes still to be written, by start; each is cut where one output ends and the next begins.
     range_deletes: VecDeque<(Bytes, Bytes, Sequence)>,
@@ -187,12 +186,11 @@ impl CompactionJob {
         let Choice { inputs, level } = choice;
         tracing::debug!(tree = tree.options.name, tables = inputs.len(), level, "compaction begins");
         let sources = sources(&inputs);
-        let now = inner.now();
         let (beneath, beneath_range) = (Arc::clone(&levels), Arc::clone(&levels));
         let depth = usize::from(level);
         let policy = CompactionPolicy {
             snapshots: inner.snapshots.list(),
-            now,
+            now: inner.now(),
             forgotten: tree.forgotten_horizon(),
             bottom: Box::new(move |key| !beneath.has_beneath(depth, key, key)),
             bottom_range: Box::new(move |start, end| !beneath_range.has_deeper(depth, start, end)),
@@ -210,7 +208,6 @@ impl CompactionJob {
             inputs,
             relocated,
             base,
-            now,
             entries,
             range_deletes: range_deletes.into(),
             output: None,
@@ -302,8 +299,8 @@ impl CompactionJob {
     fn install(self, inner: &Inner, tree: &Tree) -> Result<()> {
         let removed: Vec<u64> = self.inputs.iter().map(|live| live.meta.id).collect();
         let mut edit = inner.new_edit();
-        if self.entries.purged_at().is_some() {
-            edit = inner.note_purge(edit, self.now);
+        if let Some(purged) = self.entries.purged_at() {
+            edit = edit.purge_time(purged);
         }
         edit = removed.iter().fold(edit, |edit, id| edit.remove_table(self.tree, *id));
         edit = self.finished.iter().fold(edit, |edit, output| output.add_to(edit));
@@ -357,7 +354,6 @@ pub(crate) fn merge_private(
         inputs,
         relocated: Relocated::new(),
         base,
-        now: i64::MIN,
         entries,
         range_deletes,
         output,

@@ -49,6 +49,20 @@ impl LevelCursor {
         &mut self.open.as_mut().expect("it was just opened").1
     }
 
+    /// To the first entry at or behind the target, in the table with this index or the next ones. A range delete that was cut in two ends,
+    /// exclusively, at the key with which the next table begins: then that one is sought in too, since it may begin before the target.
+    fn seek_from(&mut self, index: usize, key: &[u8], sequence: Sequence) -> Result<()> {
+        for index in index..self.tables.len() {
+            let cursor = self.open(index);
+            cursor.seek(key, sequence)?;
+            if cursor.valid() {
+                return Ok(());
+            }
+        }
+        self.open = None;
+        Ok(())
+    }
+
     /// On to the next tables until one has an entry.
     fn skip_forward(&mut self) -> Result<()> {
         while let Some((index, cursor)) = &self.open {
@@ -160,11 +174,7 @@ impl Cursor for LevelCursor {
 
     fn seek(&mut self, key: &[u8], sequence: Sequence) -> Result<()> {
         let index = self.tables.partition_point(|table| table.properties().largest[..] < *key);
-        if index == self.tables.len() {
-            self.open = None;
-            return Ok(());
-        }
-        let result = self.open(index).seek(key, sequence).and_then(|()| self.skip_forward());
+        let result = self.seek_from(index, key, sequence);
         self.guard(result)
     }
 

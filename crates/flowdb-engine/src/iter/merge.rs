@@ -56,8 +56,10 @@ impl<C: Cursor> MergeCursor<C> {
     /// Brings all sources into order.
     fn arrange(&mut self) {
         let mut order = std::mem::take(&mut self.order);
-        let missing: Vec<_> = (0..self.sources.len()).filter(|index| !order.contains(index)).collect();
-        order.extend(missing);
+        if order.len() < self.sources.len() {
+            order.clear();
+            order.extend(0..self.sources.len());
+        }
         order.retain(|index| self.sources[*index].valid());
         order.sort_unstable_by(|a, b| match (self.sources[*a].head(), self.sources[*b].head()) {
             (Some(a), Some(b)) => self.compare(a, b),

@@ -48,6 +48,9 @@ impl RangeDeletes {
         self.runs.is_empty()
     }
 
+    /// Estimate of what one costs: its borders and notes.
+    pub(crate) const BYTES_EACH: usize = 512;
+
     pub(crate) fn len(&self) -> usize {
         self.runs.iter().map(|run| run.originals.len()).sum()
     }

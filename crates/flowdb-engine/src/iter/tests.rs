@@ -48,7 +48,8 @@ fn level(rng: &mut Rng, history: &History) -> LevelCursor {
     while !rest.is_empty() {
         let last = &rest[rng.index(rest.len())].key;
         let (table, behind) = rest.split_at(rest.partition_point(|entry| entry.key <= last));
-        tables.push(table_of(table, Arc::clone(&cache)));
+        let border = behind.first().filter(|_| rng.below(2) == 0);
+        tables.push(table_up_to(table, border.map(|entry| &entry.key), Arc::clone(&cache)));
         rest = behind;
     }
     LevelCursor::new(tables, ReadTier::Disk, true, None)
@@ -164,7 +165,7 @@ fn random_walks_show_what_the_history_says() {
         let bounds = (bound(&mut rng), bound(&mut rng));
         let model = within(history.visible(snapshot, now), &bounds);
         let (cursor, ranges) = merged(&mut rng, &history);
-        let mut iterator = DbIterator::new(alone(cursor), ranges, snapshot, now, bounds, Box::new(()));
+        let mut iterator = DbIterator::new(alone(cursor), ranges, snapshot, now.into(), bounds, Box::new(()));
         let mut expected = None;
         for _ in 0..60 {
             expected = step(&mut rng, &mut iterator, &model, expected);
@@ -331,7 +332,7 @@ fn read_counted(
     let counting = |cursor| Box::new(Counting(cursor, Arc::clone(&calls))) as Box<dyn Cursor>;
     let cursor = Box::new(MergeCursor::new(vec![counting(old), counting(new)]));
     let bounds = (Bound::Unbounded, Bound::Unbounded);
-    let mut iterator = DbIterator::new(alone(cursor), ranges, snapshot, 0, bounds, Box::new(()));
+    let mut iterator = DbIterator::new(alone(cursor), ranges, snapshot, 0.into(), bounds, Box::new(()));
     let (mut forward, mut backward) = (Vec::new(), Vec::new());
     iterator.seek_first().unwrap();
     while iterator.valid() {
@@ -344,6 +345,23 @@ fn read_counted(
         iterator.prev().unwrap();
     }
     (forward, backward, calls.load(Ordering::Relaxed))
+}
+
+/// A key with many versions costs a reader, in both directions and at any moment, no walk through all of them.
+#[test]
+fn versions_that_are_not_seen_are_passed_over_in_few_steps() {
+    let versions = 5_000;
+    let old = History { points: vec![put(vec![0], 1), put(vec![2], 2)], ranges: Vec::new() };
+    let new = History { points: (3..=versions).map(|n| put(vec![1], n)).collect(), ranges: Vec::new() };
+    for snapshot in [3, versions / 2, versions, Sequence::MAX] {
+        for seed in 0..8 {
+            let sources = [&old, &new].map(|history| source(&mut Rng::new(seed), history).0);
+            let (forward, backward, calls) = read_counted(sources.into(), Vec::new(), snapshot);
+            assert_eq!(forward, [1, snapshot.min(versions), 2]);
+            assert_eq!(backward, [2, snapshot.min(versions), 1]);
+            assert!(calls < 200, "{calls} calls at {snapshot}");
+        }
+    }
 }
 
 /// After a store was cleared, reading it must not walk through everything that was in it, wherever that is.
@@ -426,7 +444,7 @@ fn a_malformed_pointer_to_a_value_is_corruption() {
     let pointer = Entry { kind: Kind::PutPointer, ..put(vec![1], 1) };
     let bounds = (Bound::Unbounded, Bound::Unbounded);
     let cursor = Box::new(VecCursor::new(vec![pointer]));
-    let mut iterator = DbIterator::new(alone(cursor), Vec::new(), 9, 0, bounds, Box::new(()));
+    let mut iterator = DbIterator::new(alone(cursor), Vec::new(), 9, 0.into(), bounds, Box::new(()));
     iterator.seek_first().unwrap();
     assert_eq!(iterator.inline_value(), None);
     assert_eq!(iterator.shared_value().unwrap_err().kind(), ErrorKind::Corruption);
@@ -528,10 +546,19 @@ fn expired_puts_become_deletes_until_they_reach_the_bottom() {
 }
 
 fn table_of(entries: &[Entry], cache: Arc<BlockCache>) -> Arc<Table> {
-    table_with(entries, cache, |_| None)
+    table_up_to(entries, None, cache)
 }
+
+/// With a range delete that was cut at the border to the next table.
+fn table_up_to(entries: &[Entry], border: Option<&Bytes>, cache: Arc<BlockCache>) -> Arc<Table> {
+    let start = entries.last().map(|entry| entry.key.clone()).unwrap_or_default();
+    let ranges: Vec<_> = border.iter().map(|border| (start.clone(), Bytes::clone(border), 1)).collect();
+    table_with(entries, &ranges, cache, |_| None)
+}
+
 fn table_with(
     entries: &[Entry],
+    ranges: &[super::RangeDelete],
     cache: Arc<BlockCache>,
     block_property: crate::options::BlockProperty,
 ) -> Arc<Table> {
@@ -553,6 +580,9 @@ fn table_with(
     for e in entries {
         builder.add(&e.key, e.sequence, e.kind, e.expiry, &e.value).unwrap();
     }
+    for (start, end, sequence) in ranges {
+        builder.add_range_delete(start, end, *sequence);
+    }
     builder.finish().unwrap();
     Table::open(
         fs.open_read(path).unwrap(),
@@ -570,13 +600,13 @@ fn property_walk_ends() {
     for versions in 20..60u64 {
         let mut entries: Vec<_> = (1..=versions).rev().map(|s| put(vec![1; 8], s)).collect();
         entries.push(put(vec![2; 8], 100));
-        let table = table_with(&entries, Arc::new(BlockCache::new(1 << 16)), |key| Some(key[0].into()));
+        let table = table_with(&entries, &[], Arc::new(BlockCache::new(1 << 16)), |key| Some(key[0].into()));
         let cursor = Box::new(table.cursor(ReadTier::Disk, true, Some((2, 2))));
         let mut iterator = DbIterator::new(
             alone(cursor),
             Vec::new(),
             1000,
-            0,
+            0.into(),
             (Bound::Unbounded, Bound::Unbounded),
             Box::new(()),
         );

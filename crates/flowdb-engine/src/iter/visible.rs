@@ -4,6 +4,7 @@ use super::{Coverage, Cursor, Direction, Head, MergeCursor, RangeDeletes, Run, S
 use crate::error::Result;
 use crate::format::NEVER;
 use crate::key::{Kind, Sequence, Version};
+use crate::purge::Now;
 use crate::retention::Horizon;
 use crate::stats::ScanMeter;
 use crate::values::{ValueResolver, malformed};
@@ -42,7 +43,7 @@ pub struct DbIterator {
 #[derive(Debug)]
 pub(super) struct View {
     pub(super) sequence: Sequence,
-    pub(super) now: i64,
+    pub(super) now: Now,
     start: Bound<Bytes>,
     end: Bound<Bytes>,
     /// What is too old does not count.
@@ -75,7 +76,7 @@ impl DbIterator {
         cursor: MergeCursor<Run>,
         range_deletes: Vec<Arc<RangeDeletes>>,
         sequence: Sequence,
-        now: i64,
+        now: Now,
         (start, end): (Bound<Bytes>, Bound<Bytes>),
         pins: Box<dyn Any + Send>,
     ) -> Self {
@@ -295,7 +296,7 @@ impl DbIterator {
                 return Ok(Place::Nowhere);
             }
             if sequence > self.view.sequence {
-                self.cursor.next()?;
+                self.skip_newer()?;
                 continue;
             }
             if self.hidden < STEPS_BEFORE_SKIP {
@@ -323,21 +324,46 @@ impl DbIterator {
                 continue;
             }
             self.note_key();
-            // The oldest version comes first; the last one that is not too new is the newest.
-            let mut newest = None;
-            while self.cursor.valid() && *self.cursor.key() == self.key[..] {
-                if self.cursor.sequence() <= self.view.sequence {
-                    newest = Some(self.version());
-                }
-                self.cursor.prev()?;
-            }
-            if let Some(version) = newest
+            if let Some(version) = self.newest_version()?
                 && self.is_seen(version.kind, version.expiry, version.sequence)?
             {
                 return Ok(Place::Passed(version));
             }
         }
         Ok(Place::Nowhere)
+    }
+
+    /// Going backward: the newest version of the key looked at that is not too new, from its oldest one on. The cursor ends up before all of them.
+    fn newest_version(&mut self) -> Result<Option<Version>> {
+        let mut newest = None;
+        for _ in 0..STEPS_BEFORE_SEEK {
+            if !self.cursor.valid() || *self.cursor.key() != self.key[..] {
+                return Ok(newest);
+            }
+            if self.cursor.sequence() <= self.view.sequence {
+                newest = Some(self.version());
+            }
+            self.cursor.prev()?;
+        }
+        self.cursor.seek(&self.key, self.view.sequence)?;
+        if self.cursor.valid() && *self.cursor.key() == self.key[..] {
+            newest = Some(self.version());
+        }
+        self.cursor.seek_before(&self.key, Sequence::MAX)?;
+        Ok(newest)
+    }
+
+    /// Going forward: past versions of a key that are too new.
+    fn skip_newer(&mut self) -> Result<()> {
+        self.note_key();
+        for _ in 0..STEPS_BEFORE_SEEK {
+            self.cursor.next()?;
+            let is_newer = |head: Head<'_>| head.sequence > self.view.sequence && *head.key == self.key[..];
+            if !self.cursor.head().is_some_and(is_newer) {
+                return Ok(());
+            }
+        }
+        self.cursor.seek(&self.key, self.view.sequence)
     }
 
     pub(super) fn note_key(&mut self) {
@@ -382,7 +408,7 @@ impl DbIterator {
             return Ok(false);
         }
         let is_too_old = self.view.horizon.as_ref().is_some_and(|horizon| horizon.hides(&self.key));
-        let is_expired = is_too_old || (expiry != NEVER && expiry <= self.view.now);
+        let is_expired = is_too_old || self.view.now.is_past(expiry, sequence);
         self.meter.records_expired += u64::from(is_expired);
         Ok(!is_expired)
     }

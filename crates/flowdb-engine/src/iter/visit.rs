@@ -2,7 +2,6 @@
 
 use super::visible::{DbIterator, Place};
 use crate::error::Result;
-use crate::format::NEVER;
 use crate::key::Kind;
 use crate::table::VisitEnd;
 use std::ops::ControlFlow;
@@ -38,8 +37,7 @@ impl DbIterator {
             limit,
             (&mut steps, &mut self.key),
             |sequence, kind, expiry| {
-                let is_alive = expiry == NEVER || expiry > view.now;
-                kind == Kind::Put && sequence <= view.sequence && is_alive
+                kind == Kind::Put && sequence <= view.sequence && !view.now.is_past(expiry, sequence)
             },
             |key, value| {
                 if view.horizon.as_ref().is_some_and(|horizon| horizon.hides(key)) {

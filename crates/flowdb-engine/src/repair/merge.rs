@@ -69,7 +69,7 @@ impl Repair<'_> {
         }
         let policy = CompactionPolicy {
             snapshots: vec![Sequence::MAX],
-            now: self.source.state.as_ref().map_or(i64::MIN, |state| state.purge_time),
+            now: i64::MIN,
             forgotten: None,
             bottom: Box::new(|_| true),
             bottom_range: Box::new(|_, _| true),

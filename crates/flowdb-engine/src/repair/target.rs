@@ -115,12 +115,16 @@ impl<'a> Target<'a> {
     }
 
     fn edit(&self, known: Option<&State>, segment: u64, last: Sequence) -> Edit {
-        let mut edit = Edit::new().next_file_id(self.next_file_id).oldest_log(segment).last_sequence(last);
+        let purges = known.map(|state| state.purges.clone()).unwrap_or_default();
+        let mut edit = Edit::new()
+            .purges(&purges)
+            .next_file_id(self.next_file_id)
+            .oldest_log(segment)
+            .last_sequence(last);
         for tree in &self.options.trees {
             edit = edit.tree(tree.id, &tree.name).flushed(tree.id, last);
         }
         if let Some(state) = known {
-            edit = edit.purge_time(state.purge_time);
             edit = state
                 .forgotten
                 .iter()

@@ -87,7 +87,9 @@ impl Table {
             return Err(corrupt(footer.range_deletes, "the range-delete block"));
         }
         let cached = CachedBlocks::new(&cache, index.len());
-        let memory_bytes = index.memory_bytes() + filter.memory_bytes() + cached.memory_bytes();
+        let of_range_deletes = range_deletes.len() * RangeDeletes::BYTES_EACH;
+        let memory_bytes =
+            index.memory_bytes() + filter.memory_bytes() + cached.memory_bytes() + of_range_deletes;
         Ok(Arc::new(Table {
             _memory: MemoryCharge::new(&cache, memory_bytes as u64),
             cached,

@@ -2,6 +2,7 @@
 
 use crate::format::{Reader, put_bytes, put_varint};
 use crate::key::{Sequence, TreeId};
+use crate::purge::{Purge, Purges};
 use crate::retention::{Bucket, ByKey};
 use crate::table::{Properties, TableSummary};
 use bytes::Bytes;
@@ -139,9 +140,15 @@ impl Edit {
         self.with(Field::Forgotten(tree, before))
     }
 
-    /// Entries that expired up to this time may have been dropped.
+    /// Entries up to the last sequence number, as of this field, that had expired by this time may have been dropped.
     pub(crate) fn purge_time(self, now: i64) -> Self {
         self.with(Field::PurgeTime(now))
+    }
+
+    /// The same of all these. To come before any field with a later sequence number.
+    pub(crate) fn purges(self, purges: &Purges) -> Self {
+        let say = |edit: Self, purge: &Purge| edit.last_sequence(purge.up_to).purge_time(purge.time);
+        purges.notes().iter().fold(self, say)
     }
 
     /// The database was closed in order, or is open again.

@@ -3,6 +3,7 @@
 use super::edit::{Edit, Field, TableMeta, ValueFileMeta};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{Sequence, TreeId};
+use crate::purge::{Purge, Purges};
 use crate::retention::ByKey;
 use crate::tree::LEVELS;
 use std::collections::BTreeMap;
@@ -26,8 +27,8 @@ pub(crate) struct State {
     pub(crate) tables: BTreeMap<(TreeId, u64), TableMeta>,
     /// Live value files, by tree and number.
     pub(crate) value_files: BTreeMap<(TreeId, u64), ValueFileMeta>,
-    /// The highest time by which an expired entry was dropped.
-    pub(crate) purge_time: i64,
+    /// When expired entries were dropped.
+    pub(crate) purges: Purges,
     /// What the trees have forgotten because it was too old: all before this time.
     pub(crate) forgotten: BTreeMap<TreeId, ByKey<i64>>,
     /// True while the database is closed, and was closed in order; also in one just created.
@@ -37,7 +38,7 @@ pub(crate) struct State {
 impl State {
     /// The state of a new database.
     pub(crate) fn new(database_id: u64) -> Self {
-        State { database_id, next_file_id: 1, purge_time: i64::MIN, ..State::default() }
+        State { database_id, next_file_id: 1, ..State::default() }
     }
 
     /// Applies all of `edit`, or nothing of it if it contradicts the state (kind `Corruption`).
@@ -51,7 +52,8 @@ impl State {
 
     /// The edit that makes this state out of a new one.
     pub(crate) fn snapshot_edit(&self) -> Edit {
-        let mut edit = Edit::new().next_file_id(self.next_file_id).oldest_log(self.oldest_log);
+        let mut edit =
+            Edit::new().next_file_id(self.next_file_id).oldest_log(self.oldest_log).purges(&self.purges);
         for (tree, name) in &self.trees {
             edit = edit.tree(*tree, name);
         }
@@ -67,7 +69,7 @@ impl State {
         for (tree, before) in &self.forgotten {
             edit = edit.forgotten(*tree, before.clone());
         }
-        edit.last_sequence(self.last_sequence).purge_time(self.purge_time).clean_close(self.clean)
+        edit.last_sequence(self.last_sequence).clean_close(self.clean)
     }
 
     /// Fails if `edit` contradicts the state (kind `Corruption`).
@@ -169,7 +171,7 @@ impl State {
             Field::Forgotten(tree, before) => {
                 self.forgotten.insert(*tree, before.clone());
             }
-            Field::PurgeTime(now) => raise(&mut self.purge_time, *now),
+            Field::PurgeTime(time) => self.purges.note(Purge { time: *time, up_to: self.last_sequence }),
             Field::CleanClose(is_clean) => self.clean = *is_clean,
             Field::AddValueFile(file) => {
                 raise(&mut self.next_file_id, file.id.saturating_add(1));
@@ -278,7 +280,8 @@ mod tests {
             .apply(&Edit::new().flushed(TreeId(1), 40).purge_time(-10).oldest_log(8).clean_close(true))
             .unwrap();
         assert_eq!((state.next_file_id, state.last_sequence, state.oldest_log), (9, 59, 8));
-        assert_eq!((state.flushed[&TreeId(1)], state.purge_time, state.clean), (50, -9, true));
+        assert_eq!((state.flushed[&TreeId(1)], state.clean), (50, true));
+        assert_eq!(state.purges.notes(), [Purge { time: -9, up_to: 59 }]);
     }
 
     #[test]
@@ -287,6 +290,8 @@ mod tests {
         state
             .apply(&Edit::new().flushed(TreeId(1), 50).purge_time(5).oldest_log(3).clean_close(true))
             .unwrap();
+        state.apply(&Edit::new().last_sequence(900).purge_time(3)).unwrap();
+        assert_eq!(state.purges.notes().len(), 2, "the clock was set back");
         state.apply(&Edit::new().add_value_file(value_file(1, 8))).unwrap();
         let bucket = Some(Bucket { first: 10, last: 19 });
         state
