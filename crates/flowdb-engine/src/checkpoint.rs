@@ -73,15 +73,16 @@ impl Inner {
         made
     }
 
-    /// The state first, the end of the log after it: the log then reaches at least as far as the tables.
+    /// State and end of the log of one moment: what a flush adds is in the log too, but a draft that is committed between the two would be in
+    /// neither, and its number taken.
     fn moment(&self) -> Result<Moment> {
-        let mut state = self.version.lock().state.clone();
-        state.clean = false;
-        let (end, last_sequence) = {
+        let (mut state, end, last_sequence) = {
             let commit = self.commit.lock();
             let log = commit.log.as_ref().ok_or_else(closed)?;
-            (LogPosition { segment: log.segment(), offset: log.end() }, commit.last)
+            let end = LogPosition { segment: log.segment(), offset: log.end() };
+            (self.version.lock().state.clone(), end, commit.last)
         };
+        state.clean = false;
         self.sync(end)?;
         Ok(Moment { state, last_sequence, end })
     }

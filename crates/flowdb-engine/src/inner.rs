@@ -27,8 +27,8 @@ use std::sync::{Arc, OnceLock};
 ///
 /// Locks are taken in this order, and none is held over a call of the executor's user:
 /// `workshop` (maintenance: flush, compaction), `commit` (order of commits, log writer, active memtables), `version` (manifest).
-/// `workshop` and `version` are held over I/O and never taken by a reader or by `try_write`; `commit` is held over one small write, and
-/// over the start of a log segment, and `try_write` only tries it. The locks within `background`, `telemetry` and `resources` are taken last, for moments.
+/// `workshop` and `version` are held over I/O and never taken by a reader or by `try_write`; `commit` is held over one small write, over
+/// the start of a log segment or the wait for an edit of the manifest, and over the end of a draft's commit, and `try_write` only tries it. The locks within `background`, `telemetry` and `resources` are taken last, for moments.
 /// Tables, views and snapshots are read without any of them.
 #[derive(Debug)]
 pub(crate) struct Inner {

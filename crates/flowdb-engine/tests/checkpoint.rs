@@ -17,10 +17,11 @@ use flowdb_engine::fs::{
     CrashOptions, Fault, FaultyFileSystem, FileAccess, FileSystem, MemoryFileSystem, Names, RealFileSystem,
     Unsynced,
 };
-use flowdb_engine::{Db, ErrorKind, Options, ReadOptions, WriteOptions};
+use flowdb_engine::{Db, ErrorKind, Options, ReadOptions, Sequence, TreeId, WriteOptions};
+use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use support::*;
 
@@ -79,7 +80,35 @@ fn a_checkpoint_holds_what_was_committed_before_it() {
     });
 }
 
-/// The writer counts up in two trees at once; a prefix in commit order has the same numbers in both, without a gap.
+/// What was committed: number of the last operation, and the keys it put into all of the trees named.
+type Committed = (Sequence, Vec<TreeId>, Vec<Vec<u8>>);
+
+/// A commit to both trees.
+fn write_to_both(db: &Db, number: u64) -> Committed {
+    let key = number.to_be_bytes().to_vec();
+    let put = |tree| Write::Put { tree, key: key.clone(), value: vec![7; 400], expiry: i64::MAX };
+    let done = db.write(batch(&TREES.map(put)), WriteOptions::default()).unwrap();
+    (done.last, TREES.to_vec(), vec![key])
+}
+
+/// A transaction that goes past the log.
+fn commit_draft(db: &Db, number: u64) -> Committed {
+    let keys: Vec<_> = (0..20u8).map(|key| [&[0xff], &number.to_be_bytes()[..], &[key]].concat()).collect();
+    let mut draft = db.draft(TREES[0]).unwrap();
+    draft.write([], keys.iter().map(|key| (&key[..], Some(&[7; 400][..])))).unwrap();
+    (db.commit_draft(draft).unwrap().last, vec![TREES[0]], keys)
+}
+
+/// The keys of both trees.
+fn keys(db: &Db) -> [BTreeSet<Vec<u8>>; 2] {
+    TREES.map(|tree| {
+        let mut iter = db.iter(tree, EVERYTHING, ReadOptions::default()).unwrap();
+        collect_forward(&mut iter).unwrap().into_iter().map(|(key, _)| key).collect()
+    })
+}
+
+/// One thread commits to two trees at once, another commits drafts; a prefix in commit order has all of those up to its last number and nothing
+/// of the others.
 #[test]
 fn under_concurrent_writes_it_is_a_prefix() {
     let dir = std::env::temp_dir().join(format!("flowdb-{}-checkpoint", std::process::id()));
@@ -88,44 +117,43 @@ fn under_concurrent_writes_it_is_a_prefix() {
     for (fs, root) in [(real, dir.as_path()), (Arc::new(MemoryFileSystem::new()) as _, Path::new("/"))] {
         let db = Db::open(Arc::clone(&fs), &root.join("source"), small_options(&clock())).unwrap();
         let done = AtomicBool::new(false);
+        let committed = Mutex::new(Vec::new());
+        let mut copies = Vec::new();
         std::thread::scope(|scope| {
-            scope.spawn(|| {
-                for number in 0u64.. {
-                    if done.load(Ordering::Relaxed) {
-                        return;
+            for commit in [write_to_both, commit_draft] {
+                let (db, done, committed) = (&db, &done, &committed);
+                scope.spawn(move || {
+                    for number in (0u64..).take_while(|_| !done.load(Ordering::Relaxed)) {
+                        let one = commit(db, number);
+                        committed.lock().unwrap().push(one);
                     }
-                    let put = |tree| Write::Put {
-                        tree,
-                        key: number.to_be_bytes().to_vec(),
-                        value: vec![7; 400],
-                        expiry: i64::MAX,
-                    };
-                    db.write(batch(&TREES.map(put)), WriteOptions::default()).unwrap();
-                }
-            });
+                });
+            }
             scope.spawn(|| {
                 while !done.load(Ordering::Relaxed) {
                     db.maintain(Duration::from_millis(1)).unwrap();
                 }
             });
-            for number in 0..15 {
-                std::thread::sleep(Duration::from_millis(10));
+            for number in 0..25 {
+                std::thread::sleep(Duration::from_millis(6));
                 let before = db.last_sequence();
                 let target = root.join(format!("copy-{number}"));
                 let made = db.checkpoint(&target).unwrap();
                 assert!(made.last_sequence >= before);
-                let copy = Db::open(Arc::clone(&fs), &target, small_options(&clock())).unwrap();
-                assert_eq!(copy.last_sequence(), made.last_sequence);
-                let expected: Vec<_> =
-                    (0..made.last_sequence / 2).map(|n| n.to_be_bytes().to_vec()).collect();
-                for tree in TREES {
-                    let mut iter = copy.iter(tree, EVERYTHING, ReadOptions::default()).unwrap();
-                    let keys = collect_forward(&mut iter).unwrap().into_iter().map(|(key, _)| key);
-                    assert!(keys.eq(expected.iter().cloned()), "checkpoint {number} of {tree:?}");
-                }
+                copies.push((target, made.last_sequence));
             }
             done.store(true, Ordering::Relaxed);
         });
+        let committed = committed.into_inner().unwrap();
+        for (target, last) in copies {
+            let copy = Db::open(Arc::clone(&fs), &target, small_options(&clock())).unwrap();
+            assert_eq!(copy.last_sequence(), last);
+            let of = |tree: &TreeId| {
+                let seen = committed.iter().filter(|(end, trees, _)| *end <= last && trees.contains(tree));
+                seen.flat_map(|(_, _, keys)| keys.clone()).collect::<BTreeSet<_>>()
+            };
+            assert!(keys(&copy) == TREES.each_ref().map(of), "{} is no prefix", target.display());
+        }
         // Nothing that was held for a checkpoint stays behind.
         db.compact(TREES[0]).unwrap();
         db.compact(TREES[1]).unwrap();
