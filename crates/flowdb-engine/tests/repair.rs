@@ -94,8 +94,39 @@ impl History {
     }
 }
 
+/// A transaction that goes past the log.
+fn commit_draft(db: &Db, random: &mut Random, history: &mut History, large: usize) {
+    let mut draft = db.draft(TREES[0]).unwrap();
+    for _ in 0..1 + random.below(3) {
+        let (mut deleted, mut entries) = (Vec::new(), BTreeMap::new());
+        for write in (0..8).map(|_| random_write(random, 1 << 60, large)) {
+            match write {
+                Write::Put { key, value, .. } => drop(entries.insert(key, Some(value))),
+                Write::Delete { key, .. } => drop(entries.insert(key, None)),
+                Write::DeleteRange { start, end, .. } => deleted.push((start, end)),
+            }
+        }
+        let all = entries.iter().map(|(key, value)| (&key[..], value.as_deref()));
+        draft.write(deleted.iter().map(|(start, end)| (&start[..], &end[..])), all).unwrap();
+        let tree = TREES[0];
+        deleted.into_iter().for_each(|(start, end)| history.push(&Write::DeleteRange { tree, start, end }));
+        entries.into_iter().for_each(|(key, value)| {
+            history.push(&match value {
+                Some(value) => Write::Put { tree, key, value, expiry: i64::MAX },
+                None => Write::Delete { tree, key },
+            });
+        });
+    }
+    db.commit_draft(draft).unwrap();
+}
+
 /// A database of at most `commits` commits, and what was written to it.
 fn sample(seed: u64, commits: u64, large: usize, close: bool) -> (Files, History) {
+    sample_with(seed, commits, 0, large, close)
+}
+
+/// The same, with about `drafts` transactions that went past the log; the last of all is one of them.
+fn sample_with(seed: u64, commits: u64, drafts: u64, large: usize, close: bool) -> (Files, History) {
     let fs: Arc<dyn FileSystem> = Arc::new(MemoryFileSystem::new());
     let db = open(&fs, &clock()).unwrap();
     let (mut random, mut history) = (Random::new(seed), History::default());
@@ -107,6 +138,9 @@ fn sample(seed: u64, commits: u64, large: usize, close: bool) -> (Files, History
             db.compact(TREES[0]).unwrap();
         } else if round == commits * 3 / 4 || random.one_in(20) {
             db.flush().unwrap();
+        }
+        if drafts > 0 && (random.one_in(commits.div_ceil(drafts)) || round == commits) {
+            commit_draft(&db, &mut random, &mut history, large);
         }
     }
     assert_eq!(db.last_sequence(), history.operations.len() as u64);
@@ -202,10 +236,60 @@ fn a_sound_database_comes_back_as_it_was() {
     });
 }
 
+/// Their tables count from another number than the one they were written with; the manifest says which.
+#[test]
+fn tables_of_large_transactions_keep_their_numbers_when_they_are_damaged() {
+    for_seeds(6, |seed| {
+        let (files, history) = sample_with(seed, 20, 4, 9_000, seed % 2 == 0);
+        let is_table = |path: &Path| path.extension().is_some_and(|is| is == "table");
+        for (index, (path, bytes)) in files.iter().enumerate().filter(|(_, file)| is_table(&file.0)) {
+            // Footer, properties, index, filter, and some of the data.
+            for from_end in [1, 40, 96, 97, 120, 200, 300, 400, 500, 700, 1_000, bytes.len()] {
+                let Some(at) = bytes.len().checked_sub(from_end) else { continue };
+                let mut damaged = files.clone();
+                damaged[index].1[at] ^= 1;
+                let what = format!("seed {seed}, {}, {from_end} bytes from its end", path.display());
+                let report = check(&damaged, &history, &what).unwrap();
+                assert!(names(&report, path), "{what}: {report:#?}");
+                if from_end <= 96 {
+                    assert!(report.is_complete(), "{what}: only the footer is lost: {report:#?}");
+                }
+                a_large_transaction_goes_well(&damaged, &what);
+            }
+        }
+    });
+}
+
+/// What is written to the result is newer than all that is there.
+fn a_large_transaction_goes_well(files: &Files, what: &str) {
+    let fs: Arc<dyn FileSystem> = Arc::new(write_files(files));
+    run(&fs).unwrap();
+    let db = open_repaired(&fs).unwrap();
+    let keys: Vec<_> = (0..40).map(|key| format!("{key:02}").into_bytes()).collect();
+    let mut draft = db.draft(TREES[0]).unwrap();
+    draft.write([], keys.iter().map(|key| (&key[..], Some(&b"new"[..])))).unwrap();
+    db.commit_draft(draft).unwrap_or_else(|error| panic!("{what}: {error}"));
+    for key in &keys {
+        let entry = db.get(TREES[0], key, ReadOptions::default()).unwrap().unwrap();
+        assert_eq!(entry.value, &b"new"[..], "{what}");
+    }
+}
+
+/// Without a manifest nobody knows which of them were committed.
+#[test]
+fn without_a_manifest_what_only_large_transactions_wrote_is_reported_as_lost() {
+    for_seeds(10, |seed| {
+        let (mut files, history) = sample_with(seed, 20, 4, 900, seed % 2 == 0);
+        files.retain(|(path, _)| !path.ends_with("MANIFEST"));
+        let report = check(&files, &history, "drafts, no manifest").unwrap();
+        assert!(!report.is_complete(), "{report:#?}");
+    });
+}
+
 #[test]
 fn flipped_bytes_cost_what_the_report_says() {
-    for close in [true, false] {
-        let (files, history) = sample(7, 30, 40, close);
+    for (close, drafts) in [(true, 0), (false, 0), (true, 3), (false, 3)] {
+        let (files, history) = sample_with(7, 30, drafts, 40, close);
         let mut saved = 0;
         for (index, (path, bytes)) in files.iter().enumerate() {
             // What a segment has in reserve is zeros.
@@ -214,7 +298,7 @@ fn flipped_bytes_cost_what_the_report_says() {
             {
                 let mut damaged = files.clone();
                 damaged[index].1[offset] ^= 1 << (offset % 8);
-                let what = format!("{}, byte {offset}, closed {close}", path.display());
+                let what = format!("{}, byte {offset}, closed {close}, drafts {drafts}", path.display());
                 let Some(report) = check(&damaged, &history, &what) else {
                     continue;
                 };
@@ -254,7 +338,8 @@ fn random_damage_costs_what_the_report_says() {
     for_seeds(30, |seed| {
         let mut random = Random::new(seed);
         let close = random.one_in(2);
-        let (mut files, mut history) = sample(seed, 40 + random.below(100), 9_000, close);
+        let (commits, drafts) = (40 + random.below(100), random.below(2) * 6);
+        let (mut files, mut history) = sample_with(seed, commits, drafts, 9_000, close);
         let sound = files.clone();
         for _ in 0..=random.below(3) {
             let index = random.below(files.len() as u64) as usize;

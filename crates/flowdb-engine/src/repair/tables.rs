@@ -39,10 +39,10 @@ impl Repair<'_> {
             self.report_damages(&path, None, &first_look);
             return Ok(());
         };
-        if found.meta.is_none() && is_draft(meta.smallest_sequence) {
+        if is_draft(meta.largest_sequence) {
             let message =
                 "a large transaction wrote this table; whether it was committed, only the manifest knows";
-            self.report.lost.push(problem(&path, ErrorKind::Corruption, whole(&meta), message));
+            self.lose_private(&path, &meta, message);
             return Ok(());
         }
         self.saw(meta.largest_sequence);
@@ -65,14 +65,22 @@ impl Repair<'_> {
     fn rewrite(&mut self, subject: &Subject<'_>, tree: &TreeOptions, meta: &TableMeta) -> Result<Inspection> {
         let mut table: Option<NewTable> = None;
         let (target, values) = (&mut self.target, &mut self.values);
-        let mut written = 0;
+        let (mut written, mut private) = (0, 0);
         let seen = inspect(subject, &mut |row| {
+            if is_draft(row.sequence) {
+                private += 1;
+                return Ok(());
+            }
             let Some(value) = values.of(tree.id, &row) else { return Ok(()) };
             written += 1;
             add_row(begun(&mut table, || target.begin(tree, (meta.level, meta.bucket), BASE))?, &row, &value)
         })?;
         self.report.lost.append(&mut self.values.lost);
         for (start, end, sequence) in &seen.range_deletes {
+            if is_draft(*sequence) {
+                private += 1;
+                continue;
+            }
             written += 1;
             let table = begun(&mut table, || target.begin(tree, (meta.level, meta.bucket), BASE))?;
             table.builder.add_range_delete(start, end, *sequence);
@@ -82,7 +90,18 @@ impl Repair<'_> {
             self.report.tables_rewritten += 1;
             self.report.entries_rewritten += written;
         }
+        if private > 0 {
+            let message = format!("{private} entries have the numbers of a large transaction under way");
+            self.lose_private(subject.path, meta, message);
+        }
         Ok(seen)
+    }
+
+    /// Entries that have no number among those that were committed: above all others, they would hide what came later, and nothing could be
+    /// written behind them.
+    fn lose_private(&mut self, path: &Path, meta: &TableMeta, message: impl Into<String>) {
+        let affected = Affected { sequences: None, ..whole(meta) };
+        self.report.lost.push(problem(path, ErrorKind::Corruption, affected, message));
     }
 
     fn report_damages(&mut self, path: &Path, meta: Option<&TableMeta>, seen: &Inspection) {

@@ -205,9 +205,13 @@ impl<'a> Inspector<'a> {
         let Some(contents) = self.part(handle, end, "the properties block") else {
             return;
         };
+        self.take_properties(Properties::decode(&contents), handle);
+    }
+
+    /// Keeps what the properties block says, with the numbers that the manifest gives the entries.
+    fn take_properties(&mut self, own: Option<Properties>, handle: Handle) {
         let renumbered = self.subject.meta.and_then(|meta| meta.base);
-        let properties = Properties::decode(&contents);
-        self.found.properties = properties.and_then(|own| match renumbered {
+        self.found.properties = own.and_then(|own| match renumbered {
             Some(base) => own.renumbered(base),
             None => Some(own),
         });
@@ -300,12 +304,12 @@ impl<'a> Inspector<'a> {
             let properties = Properties::decode(&self.contents(handle, end).ok()?)?;
             Some((handle, properties))
         });
-        if let Some((_, properties)) = properties {
+        if let Some((handle, properties)) = properties {
             handles.pop();
             handles.pop();
-            parts.base = Some(properties.base);
             let has_range_deletes = properties.range_deletes > 0;
-            self.found.properties = Some(properties);
+            self.take_properties(Some(properties), handle);
+            parts.base = self.found.properties.as_ref().map(|properties| properties.base);
             if let Some(handle) = has_range_deletes.then(|| handles.pop()).flatten() {
                 self.read_range_deletes(handle, end, parts.base);
             }
