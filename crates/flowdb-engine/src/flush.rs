@@ -16,7 +16,7 @@ use crate::separate::{NewValues, Output, Relocated};
 use crate::table::{Placement, Table, TableBuilder, TableOptions};
 use crate::tree::{Buffer, Garbage, LiveTable, Shelves, Tree};
 use crate::values::ValueFile;
-use crate::version::{TableMeta, log_name, table_name};
+use crate::version::{Edit, TableMeta, log_name, table_name};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -44,8 +44,8 @@ impl Inner {
         let before = self.version.lock().state.oldest_log;
         let oldest = self.oldest_segment_needed(Some(buffer)).max(before);
         let flushed = buffer.memtable.largest_sequence();
-        let mut edit =
-            self.new_edit().flushed(tree.options.id, flushed).last_sequence(flushed).oldest_log(oldest);
+        let mut edit = self.new_edit().last_sequence(flushed).oldest_log(oldest);
+        edit = self.note_in_tables(edit, tree, flushed);
         if let Some(purged) = table.purged_at {
             edit = edit.purge_time(purged);
         }
@@ -58,6 +58,17 @@ impl Inner {
         });
         self.drop_log_before(before, oldest);
         Ok(true)
+    }
+
+    /// Notes that all of `tree` up to `sequence` is in tables, and so of the other trees that have nothing as old in memory: without their
+    /// word, one that is seldom written to would make it look as if the log were still needed.
+    pub(crate) fn note_in_tables(&self, edit: Edit, tree: &Tree, sequence: Sequence) -> Edit {
+        // What a memtable gains meanwhile is newer, and nobody else flushes.
+        let is_in_tables = |other: &&Tree| {
+            std::ptr::eq(*other, tree) || other.view().first_buffered().is_none_or(|first| first > sequence)
+        };
+        let trees = self.trees.iter().filter(is_in_tables);
+        trees.fold(edit, |edit, tree| edit.flushed(tree.options.id, sequence))
     }
 
     fn note_flush(&self, tree: &Tree, table: &Flushed, begun: Duration) {

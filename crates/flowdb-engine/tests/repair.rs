@@ -434,6 +434,40 @@ fn commits_behind_damage_are_left_out_unless_asked_for() {
     }
 }
 
+/// Of the trees, one was never written to, or has nothing in memory: it says nothing about what of the log is needed.
+#[test]
+fn damage_among_what_is_in_tables_costs_nothing_behind_it() {
+    for writes_other in [false, true] {
+        let fs: Arc<dyn FileSystem> = Arc::new(MemoryFileSystem::new());
+        let db = open(&fs, &clock()).unwrap();
+        let put = |tree: usize, number: u8| {
+            let (tree, key) = (TREES[tree], vec![number]);
+            let write = Write::Put { tree, key, value: vec![b'v'; 100], expiry: i64::MAX };
+            db.write(batch(&[write]), WriteOptions::default()).unwrap();
+        };
+        if writes_other {
+            put(1, 100);
+            db.flush().unwrap();
+        }
+        (0..10).for_each(|number| put(0, number));
+        db.flush().unwrap();
+        (10..20).for_each(|number| put(0, number));
+        db.close().unwrap();
+        let mut files = read_files(&*fs);
+        let log = files.iter_mut().find(|(path, _)| path.extension().is_some_and(|is| is == "log")).unwrap();
+        // In the fifth of the frames, which are of the same length: header of the segment, frames, mark of the close.
+        let frame = (log.1.len() - 64 - 32) / if writes_other { 21 } else { 20 };
+        log.1[64 + 4 * frame + 50] ^= 1;
+        let fs: Arc<dyn FileSystem> = Arc::new(write_files(&files));
+        let report = run(&fs).unwrap();
+        assert!(report.is_complete() && report.mended.len() == 1, "{report:#?}");
+        assert_eq!(report.operations, 10, "what was not flushed");
+        let db = open_repaired(&fs).unwrap();
+        let mut iter = db.iter(TREES[0], EVERYTHING, ReadOptions::default()).unwrap();
+        assert_eq!(collect_forward(&mut iter).unwrap().len(), 20);
+    }
+}
+
 #[test]
 fn a_failure_takes_back_what_was_begun_and_a_crash_leaves_what_is_whole_or_does_not_open() {
     let (mut files, history) = sample(3, 60, 9_000, true);

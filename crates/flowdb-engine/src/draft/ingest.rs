@@ -35,7 +35,7 @@ impl Inner {
         let value_files = draft.value_files();
         let added = value_files.values().fold(self.new_edit(), |edit, file| edit.add_value_file(file.meta));
         let added = tables.iter().fold(added, |edit, live| edit.add_table(live.meta.clone()));
-        self.record(&added.flushed(tree.options.id, last).last_sequence(last))?;
+        self.record(&self.note_in_tables(added, tree, last).last_sequence(last))?;
         // From here on the files belong to the tree.
         draft.runs.clear();
         tree.change(|view| {

@@ -256,6 +256,12 @@ impl View {
         self.buffers_newest_first().map(|buffer| buffer.memtable.largest_sequence()).max().unwrap_or(0)
     }
 
+    /// Number of the first entry that a memtable holds; `None` if all are empty.
+    pub(crate) fn first_buffered(&self) -> Option<Sequence> {
+        let filled = self.buffers_newest_first().filter(|buffer| !buffer.memtable.is_empty());
+        filled.map(|buffer| buffer.memtable.smallest_sequence()).min()
+    }
+
     /// The oldest log segment that a memtable other than `flushed` still needs; `None` if all is in tables.
     pub(crate) fn oldest_segment(&self, flushed: Option<&Arc<Buffer>>) -> Option<u64> {
         self.buffers_newest_first()
