@@ -288,6 +288,9 @@ impl Db {
     /// Syncs the log, notes that all is well, and releases the lock. Memtables of more than 1 MiB are flushed first, so that the next open
     /// is quick. Later calls of other methods fail with `Closed`; closing again does nothing. Iterators in use stay readable, and keep the files
     /// that they read; all others are closed.
+    ///
+    /// Releases everything whatever happens, and fails if what was committed could not be synced: with the cause, or with `Poisoned` if the
+    /// failure was an earlier one.
     pub fn close(&self) -> Result<()> {
         let result = self.0.close();
         self.0.telemetry.events.tell();

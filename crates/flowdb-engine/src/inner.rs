@@ -112,13 +112,13 @@ impl Inner {
         if self.options.read_only {
             return Err(Error::read_only());
         }
-        match self.poison.get() {
-            None => Ok(()),
-            Some(cause) => Err(Error::new(
-                ErrorKind::Poisoned,
-                format!("no more writes until the database is reopened: {cause}"),
-            )),
-        }
+        self.poison_error().map_or(Ok(()), Err)
+    }
+
+    /// Why writes are refused, if they are.
+    pub(crate) fn poison_error(&self) -> Option<Error> {
+        let message = |cause| format!("no more writes until the database is reopened: {cause}");
+        self.poison.get().map(|cause| Error::new(ErrorKind::Poisoned, message(cause)))
     }
 
     /// Refuses writes from now on. Gives the error back that the caller reports.

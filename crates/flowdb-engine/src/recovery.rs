@@ -372,7 +372,8 @@ impl Inner {
         self.closed.store(true, Ordering::Release);
         let result = match state.log.take() {
             Some(log) if is_opened && self.poison.get().is_none() => self.record_close(log),
-            _ => prepared,
+            Some(log) => prepared.and_then(|()| self.sync_to_close(&log)),
+            None => prepared,
         };
         if let Some(job) = workshop.job.take() {
             job.give_up();
@@ -387,6 +388,13 @@ impl Inner {
         }
         self.lock.lock().take();
         result
+    }
+
+    /// What was acknowledged is made durable although nothing more may be written. Where that cannot be, the failure is the one after which
+    /// writes were refused.
+    fn sync_to_close(&self, log: &LogWriter) -> Result<()> {
+        let log = log.handle();
+        log.sync(log.written()).map_err(|error| self.poison_error().unwrap_or(error))
     }
 
     /// Says in the log and in the manifest that all is well, and lets go of the log segments that are not needed.

@@ -177,3 +177,39 @@ fn without_space_a_write_was_not_made_and_writes_go_on_once_there_is_some() {
     world.put(2, None).unwrap();
     assert_eq!((numbers(&world.db), world.left(&KILLED)), (vec![0, 2], vec![0, 2]));
 }
+
+/// The close is the last to be asked; whoever waits for it believes that all is on the disk.
+#[test]
+fn a_close_fails_if_what_was_acknowledged_could_not_be_synced_before() {
+    let world = World::new(SyncMode::Interval(INTERVAL));
+    let sync_when_due = || {
+        world.clock.advance(INTERVAL);
+        world.db.maintain(Duration::ZERO)
+    };
+    world.put(0, None).unwrap();
+    sync_when_due().unwrap();
+    world.put(1, None).unwrap();
+    world.faulty.fail_at(1, Fault::Eio);
+    sync_when_due().unwrap_err();
+    assert_eq!(kind(world.put(2, None)), ErrorKind::Poisoned);
+    assert_eq!(kind(world.db.close()), ErrorKind::Poisoned, "the second was acknowledged");
+    assert_eq!(world.left(&POWER_CUT), [0]);
+    world.db.close().unwrap();
+}
+
+/// What ended the writes was not the log's failure: it can still be synced.
+#[test]
+fn a_close_syncs_what_was_acknowledged_before_writes_ended() {
+    for fails in [false, true] {
+        let world = World::new(SyncMode::Os);
+        world.put(0, None).unwrap();
+        world.db.abandon("another has the directory");
+        if fails {
+            world.faulty.fail_from(1, Fault::Eio);
+            assert_eq!(kind(world.db.close()), ErrorKind::Poisoned);
+        } else {
+            world.db.close().unwrap();
+            assert_eq!(world.left(&POWER_CUT), [0]);
+        }
+    }
+}
