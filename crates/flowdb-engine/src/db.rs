@@ -69,7 +69,7 @@ impl Db {
     ///
     /// Fails with `Conflict` otherwise; nothing was written then, and the caller takes a new snapshot, reads again and decides again. The
     /// check looks at memory only. So it also fails where a key's newer entries may already be in a table whose block is not in the cache,
-    /// which a new snapshot cures. An empty batch checks and writes nothing. `InvalidArgument` for the snapshot of another database, or an
+    /// or may have gone with a table for want of space, which a new snapshot cures. An empty batch checks and writes nothing. `InvalidArgument` for the snapshot of another database, or an
     /// undeclared tree; else as [`Db::write`].
     pub fn write_if(
         &self,

@@ -1,5 +1,5 @@
 //! Goal: a tree with a maximum size keeps to it by forgetting what was written first, and never shows an older version of what it still
-//! has or a key that was deleted. Method: random operations against a plain map, where an entry may be missing but not differ; the statistics; small
+//! has or a key that was deleted; a write that depends on a key is not made if a change of it may be gone. Method: random operations against a plain map, where an entry may be missing but not differ; the statistics; small
 //! cases for iterators, reopening and crashes.
 
 #![allow(
@@ -13,7 +13,9 @@
 mod support;
 
 use flowdb_engine::fs::{CrashOptions, FileSystem, MemoryFileSystem, Names, Unsynced};
-use flowdb_engine::{Db, Maintenance, ManualClock, ReadOptions, WriteBatch, WriteOptions};
+use flowdb_engine::{
+    Condition, Db, ErrorKind, Maintenance, ManualClock, ReadOptions, Snapshot, WriteBatch, WriteOptions,
+};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,6 +82,36 @@ fn an_iterator_in_use_keeps_what_is_evicted() {
     settle(&db);
     assert!(keys(&db)[0] >= 500);
     assert_eq!(collect_forward(&mut iter).unwrap().len(), 500);
+}
+
+/// A table may go with a write to the key that the condition is about, and leave nothing to be seen of it.
+#[test]
+fn a_condition_fails_if_what_came_after_its_snapshot_may_be_evicted() {
+    let fs: Arc<dyn FileSystem> = Arc::new(MemoryFileSystem::new());
+    let db = open_small(&fs, &Arc::default());
+    put(&db, 1..10);
+    let (tree, key) = (TREES[0], 0u32.to_be_bytes());
+    let condition = Condition { tree, key: key.to_vec().into(), expiry: i64::MAX };
+    let write_if = |snapshot: &Snapshot| {
+        let mut batch = WriteBatch::new();
+        batch.put(tree, &key, b"made of what is outdated", i64::MAX).unwrap();
+        db.write_if(snapshot, std::slice::from_ref(&condition), batch, WriteOptions::default())
+    };
+    let snapshot = db.snapshot();
+    put(&db, 0..1);
+    db.flush().unwrap();
+    assert!(!db.is_untouched(&snapshot, tree, &key).unwrap());
+    put(&db, 10..3_000);
+    settle(&db);
+    assert!(db.get(tree, &key, ReadOptions::default()).unwrap().is_none(), "it was evicted");
+    assert!(!db.is_untouched(&snapshot, tree, &key).unwrap());
+    assert_eq!(write_if(&snapshot).unwrap_err().kind(), ErrorKind::Conflict);
+    // The other tree has lost nothing.
+    assert!(db.is_untouched(&snapshot, TREES[1], &key).unwrap());
+    let later = db.snapshot();
+    assert!(db.is_untouched(&later, tree, &key).unwrap());
+    put(&db, 10_000..10_001);
+    write_if(&later).unwrap();
 }
 
 /// Whatever is there is as in the model; what is missing was evicted. Tree 1 has no limit and is complete.

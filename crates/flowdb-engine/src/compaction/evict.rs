@@ -26,7 +26,8 @@ impl Inner {
     }
 
     fn evict_tables(&self, tree: &Tree, dropped: &[Arc<LiveTable>]) -> Result<()> {
-        self.drop_tables(tree, dropped, self.new_edit(), || ())
+        let last = dropped.iter().map(|live| live.meta.largest_sequence).max().unwrap_or(0);
+        self.drop_tables(tree, dropped, self.new_edit(), || tree.evict_up_to(last))
     }
 
     /// Drops tables, and the value files that only they refer to, by `edit`, which may say more. Calls `recorded` before readers miss them.

@@ -41,6 +41,9 @@ pub(crate) struct Tree {
 pub(crate) struct Evicted {
     pub(crate) tables: AtomicU64,
     pub(crate) entries: AtomicU64,
+    /// Number of the last operation that went for want of space. Raised before the tables go from the view, so that who finds a view without
+    /// them finds this.
+    last: AtomicU64,
 }
 
 /// What of a tree is gone because it was too old.
@@ -141,10 +144,18 @@ impl Tree {
         self.forgotten.is_any.store(is_any, Ordering::Release);
     }
 
-    /// True if a change of `key` after `since` may be gone without a trace, because it was too old.
+    /// Operations up to `last` go for want of space. Before the tables go from the view.
+    pub(crate) fn evict_up_to(&self, last: Sequence) {
+        self.evicted.last.fetch_max(last, Ordering::AcqRel);
+    }
+
+    /// True if a change of `key` after `since` may be gone without a trace: with a whole table, or because it was too old. To be asked once the
+    /// view was taken.
     pub(crate) fn may_have_forgotten(&self, key: &[u8], since: Sequence) -> bool {
-        self.forgotten_horizon().is_some_and(|horizon| horizon.hides(key))
-            && since < self.forgotten.since.load(Ordering::Acquire)
+        let is_evicted = since < self.evicted.last.load(Ordering::Acquire);
+        is_evicted
+            || self.forgotten_horizon().is_some_and(|horizon| horizon.hides(key))
+                && since < self.forgotten.since.load(Ordering::Acquire)
     }
 
     /// What it has forgotten, without that of which no table has anything left; `None` if that changes nothing.
