@@ -40,11 +40,11 @@ impl Inner {
         let buffer = &view.frozen[0];
         let table = self.write_memtable(tree, buffer, &view.shelves)?;
 
-        self.sync_before_flush_counts()?;
+        let synced = self.sync_before_flush_counts()?;
         let before = self.version.lock().state.oldest_log;
         let oldest = self.oldest_segment_needed(Some(buffer)).max(before);
         let flushed = buffer.memtable.largest_sequence();
-        let mut edit = self.new_edit().last_sequence(flushed).oldest_log(oldest);
+        let mut edit = note_synced(self.new_edit().last_sequence(flushed).oldest_log(oldest), synced);
         edit = self.note_in_tables(edit, tree, flushed);
         if let Some(purged) = table.purged_at {
             edit = edit.purge_time(purged);
@@ -81,12 +81,13 @@ impl Inner {
     }
 
     /// A table survives a power cut; the log of what it holds must too. Else a commit could be there in the flushed tree and missing in the
-    /// others, or there while an earlier one is missing.
-    pub(crate) fn sync_before_flush_counts(&self) -> Result<()> {
+    /// others, or there while an earlier one is missing. Answers with the end of what is synced, where it is known.
+    pub(crate) fn sync_before_flush_counts(&self) -> Result<Option<LogPosition>> {
         let Some(log) = self.log.read().clone() else {
-            return self.sync_replayed_segment();
+            return self.sync_replayed_segment().map(|()| None);
         };
-        self.sync(LogPosition { segment: log.segment(), offset: log.written() })
+        let end = LogPosition { segment: log.segment(), offset: log.written() };
+        self.sync(end).map(|()| Some(end))
     }
 
     /// While the log is replayed, it may still be in the operating system's memory only.
@@ -194,6 +195,11 @@ impl Inner {
         let (resources, garbage) = (&self.resources, &self.garbage);
         open_table(&self.fs, &self.dir, self.database_id, filter_key, meta, resources, garbage, find)
     }
+}
+
+/// Notes up to where the log is on stable storage, if that is known.
+pub(crate) fn note_synced(edit: Edit, synced: Option<LogPosition>) -> Edit {
+    synced.iter().fold(edit, |edit, end| edit.log_synced(end.segment, end.offset))
 }
 
 /// Answers with the value file of a number.

@@ -400,11 +400,11 @@ impl Inner {
     /// Says in the log and in the manifest that all is well, and lets go of the log segments that are not needed.
     fn record_close(&self, mut log: LogWriter) -> Result<()> {
         log.close_mark()?;
+        let (segment, end) = (log.segment(), log.end());
         let before = self.version.lock().state.oldest_log;
         let oldest = self.oldest_segment_needed(None).max(before);
-        let edit =
-            self.new_edit().last_sequence(self.snapshots.visible()).oldest_log(oldest).clean_close(true);
-        self.record(&edit)?;
+        let edit = self.new_edit().last_sequence(self.snapshots.visible()).oldest_log(oldest);
+        self.record(&edit.log_synced(segment, end).clean_close(true))?;
         self.drop_log_before(before, oldest);
         Ok(())
     }

@@ -236,6 +236,20 @@ fn a_sound_database_comes_back_as_it_was() {
     });
 }
 
+/// The last thing in it is not in the log.
+#[test]
+fn a_sound_database_with_large_transactions_comes_back_as_it_was() {
+    for_seeds(20, |seed| {
+        for close in [true, false] {
+            let (files, history) = sample_with(seed, 12, 3, 900, close);
+            let report = check(&files, &history, "sound, with drafts").unwrap();
+            assert!(report.lost.is_empty() && report.mended.is_empty(), "{report:#?}");
+            assert!(report.notes.is_empty(), "{report:#?}");
+            assert_eq!(report.last_sequence, history.operations.len() as u64);
+        }
+    });
+}
+
 /// Their tables count from another number than the one they were written with; the manifest says which.
 #[test]
 fn tables_of_large_transactions_keep_their_numbers_when_they_are_damaged() {

@@ -3,7 +3,7 @@
 use super::{DRAFT_BASE, Draft};
 use crate::commit::{Commit, LogPosition, closed};
 use crate::error::{Error, Result};
-use crate::flush::find_value_file;
+use crate::flush::{find_value_file, note_synced};
 use crate::inner::Inner;
 use crate::key::Sequence;
 use crate::maintenance::Workshop;
@@ -25,7 +25,7 @@ impl Inner {
         let state = &mut *guard;
         self.freeze_where(state, |other| other.options.id == tree.options.id);
         self.flush_frozen()?;
-        self.sync_before_flush_counts()?;
+        let synced = self.sync_before_flush_counts()?;
         let log = state.log.as_mut().ok_or_else(closed)?;
         let position = LogPosition { segment: log.segment(), offset: log.end() };
         let (before, first) = (state.last, state.last + 1);
@@ -33,7 +33,8 @@ impl Inner {
         let last = last.ok_or_else(|| Error::invalid("the sequence numbers are used up"))?;
         let tables = self.place(&workshop, tree, &draft, before)?;
         let value_files = draft.value_files();
-        let added = value_files.values().fold(self.new_edit(), |edit, file| edit.add_value_file(file.meta));
+        let edit = note_synced(self.new_edit(), synced);
+        let added = value_files.values().fold(edit, |edit, file| edit.add_value_file(file.meta));
         let added = tables.iter().fold(added, |edit, live| edit.add_table(live.meta.clone()));
         self.record(&self.note_in_tables(added, tree, last).last_sequence(last))?;
         // From here on the files belong to the tree.

@@ -20,6 +20,8 @@ struct Reading {
     first_damage: Option<Place>,
     /// The segment before.
     before: Option<u64>,
+    /// Behind the last commit.
+    end: Option<Place>,
     last_sequence: Sequence,
 }
 
@@ -59,6 +61,7 @@ impl Repair<'_> {
             }
             self.check_chain(&mut reading, segments, *segment, found.header);
             reading.last_sequence = reading.last_sequence.max(found.last_sequence);
+            reading.end = Some((*segment, found.end));
             let is_last = segments.last() == Some(segment);
             for damage in found.damages {
                 self.report_log_damage(&mut reading, *segment, is_last, damage);
@@ -105,8 +108,10 @@ impl Repair<'_> {
         if is_lost {
             reading.first_damage.get_or_insert((segment, offset));
         }
-        let was_closed = self.source.state.as_ref().is_some_and(|state| state.clean);
-        if is_last && is_tail && !was_closed {
+        let state = self.source.state.as_ref();
+        // What was synced is torn by no crash.
+        let was_there = state.is_some_and(|state| state.clean || (segment, offset) < state.log_synced);
+        if is_last && is_tail && !was_there {
             self.report.notes.push(Note { file, offset, message });
             return;
         }
@@ -124,21 +129,21 @@ impl Repair<'_> {
         flushed.min().unwrap_or(0)
     }
 
-    /// The log reaches at least as far as the manifest says, for it is synced before a flush or a close is recorded: one that was cut between two
-    /// commits, or has lost its last segment, looks whole.
+    /// The log reaches at least as far as the manifest says, for it is synced before a flush, a draft or a close is recorded: one that was cut
+    /// between two commits, or has lost its last segment, looks whole.
     fn check_end(&mut self, reading: &Reading) {
         let Some(state) = &self.source.state else {
             return;
         };
-        let (seen, last) = (reading.last_sequence, state.last_sequence);
         let is_known = |Problem { affected, .. }: &Problem| {
-            affected.tree.is_none() && affected.sequences.is_some_and(|(_, lost)| lost >= last)
+            affected.tree.is_none() && affected.sequences.is_some_and(|(_, lost)| lost == Sequence::MAX)
         };
-        if let Some(segment) = reading.before.filter(|_| seen < last)
+        if let Some((segment, offset)) = reading.end.filter(|end| *end < state.log_synced)
             && !self.report.lost.iter().any(is_known)
         {
-            let message = "the log ends before the last operation that the manifest knows of";
-            self.lose(segment, 0, Some((seen.saturating_add(1), last)), message);
+            let lost = (reading.last_sequence.saturating_add(1), Sequence::MAX);
+            let message = "the log ends before the place up to which the manifest says that it was synced";
+            self.lose(segment, offset, Some(lost), message);
         }
     }
 

@@ -23,6 +23,7 @@ const TAG_BUCKET: u8 = 13;
 const TAG_ADD_RENUMBERED_TABLE: u8 = 14;
 const TAG_FORGOTTEN: u8 = 16;
 const TAG_FORGOTTEN_BY_KEY: u8 = 17;
+const TAG_LOG_SYNCED: u8 = 18;
 
 /// What the manifest knows about a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +82,7 @@ pub(super) enum Field {
     CleanClose(bool),
     AddValueFile(ValueFileMeta),
     RemoveValueFile(TreeId, u64),
+    LogSynced(u64, u64),
 }
 
 /// A change of what is live. Fields are applied in the order in which they were added.
@@ -166,6 +168,11 @@ impl Edit {
         self.with(Field::RemoveValueFile(tree, id))
     }
 
+    /// The log is on stable storage up to this offset of a segment, the end of a commit, and so is that segment's name.
+    pub(crate) fn log_synced(self, segment: u64, offset: u64) -> Self {
+        self.with(Field::LogSynced(segment, offset))
+    }
+
     fn with(mut self, field: Field) -> Self {
         self.fields.push(field);
         self
@@ -233,6 +240,10 @@ impl Field {
                 out.extend_from_slice(&[TAG_REMOVE_VALUE_FILE, tree.0]);
                 out.extend_from_slice(&id.to_le_bytes());
             }
+            Field::LogSynced(segment, offset) => {
+                put_tagged(out, TAG_LOG_SYNCED, *segment);
+                out.extend_from_slice(&offset.to_le_bytes());
+            }
         }
     }
 
@@ -269,6 +280,7 @@ impl Field {
                 Field::AddValueFile(ValueFileMeta { tree, id: reader.u64()?, file_bytes: reader.u64()? })
             }
             TAG_REMOVE_VALUE_FILE => Field::RemoveValueFile(TreeId(reader.u8()?), reader.u64()?),
+            TAG_LOG_SYNCED => Field::LogSynced(reader.u64()?, reader.u64()?),
             _ => return None,
         })
     }
@@ -431,6 +443,7 @@ pub(super) mod tests {
             .clean_close(true)
             .add_value_file(value_file(1, 8))
             .remove_value_file(TreeId(1), 5)
+            .log_synced(3, 700)
     }
 
     #[test]

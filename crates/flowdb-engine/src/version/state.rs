@@ -21,6 +21,8 @@ pub(crate) struct State {
     pub(crate) oldest_log: u64,
     /// All of a tree up to this number is in tables.
     pub(crate) flushed: BTreeMap<TreeId, Sequence>,
+    /// Segment, and offset in it, up to which the log was on stable storage, at least, when this was written.
+    pub(crate) log_synced: (u64, u64),
     /// At least as large as any number in the tables.
     pub(crate) last_sequence: Sequence,
     /// Live tables, by tree and number.
@@ -68,6 +70,9 @@ impl State {
         }
         for (tree, before) in &self.forgotten {
             edit = edit.forgotten(*tree, before.clone());
+        }
+        if self.log_synced > (0, 0) {
+            edit = edit.log_synced(self.log_synced.0, self.log_synced.1);
         }
         edit.last_sequence(self.last_sequence).clean_close(self.clean)
     }
@@ -180,6 +185,7 @@ impl State {
             Field::RemoveValueFile(tree, id) => {
                 self.value_files.remove(&(*tree, *id));
             }
+            Field::LogSynced(segment, offset) => raise(&mut self.log_synced, (*segment, *offset)),
         }
     }
 }
@@ -292,7 +298,9 @@ mod tests {
             .unwrap();
         state.apply(&Edit::new().last_sequence(900).purge_time(3)).unwrap();
         assert_eq!(state.purges.notes().len(), 2, "the clock was set back");
-        state.apply(&Edit::new().add_value_file(value_file(1, 8))).unwrap();
+        state.apply(&Edit::new().add_value_file(value_file(1, 8)).log_synced(3, 800)).unwrap();
+        state.apply(&Edit::new().log_synced(2, 900)).unwrap();
+        assert_eq!(state.log_synced, (3, 800));
         let bucket = Some(Bucket { first: 10, last: 19 });
         state
             .apply(

@@ -31,6 +31,8 @@ pub(crate) struct Survey {
     pub(crate) bytes_read: u64,
     /// The last number seen, or issued before.
     pub(crate) last_sequence: Sequence,
+    /// Behind the last commit, or mark of a close, that is whole.
+    pub(crate) end: u64,
 }
 
 /// Takes the operations of complete commits: offset of the commit, number, the payload that the operation lies in, operation.
@@ -50,6 +52,7 @@ pub(crate) fn survey(
         Ok(Some(header)) => {
             found.last_sequence = header.last_sequence;
             found.header = Some(header);
+            found.end = SEGMENT_HEADER_BYTES as u64;
         }
         Ok(None) => found.damage(0, "the header of the segment is damaged", None, false),
         Err(error) if error.kind() == ErrorKind::Io => return Err(error),
@@ -105,6 +108,9 @@ impl Survey {
             }
             if is_end {
                 self.deliver(&mut commit, sink)?;
+            }
+            if is_end || is_close {
+                self.end = end;
             }
             at = end;
         }
