@@ -48,6 +48,7 @@ pub(crate) fn expected_log(state: &State) -> Expected {
         database_id: state.database_id,
         oldest_segment: if is_new { 0 } else { state.oldest_log },
         is_closed: state.clean && !is_new,
+        synced: state.log_synced,
     }
 }
 

@@ -14,9 +14,12 @@
 mod support;
 
 use flowdb_engine::fs::{FileSystem, MemoryFileSystem};
-use flowdb_engine::{Db, Durability, ErrorKind, ReadOptions, Sequence, WriteOptions};
-use std::path::Path;
+use flowdb_engine::{
+    Commit, Db, Durability, ErrorKind, Maintenance, ReadOptions, Sequence, TreeId, WriteOptions,
+};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use support::*;
 
 /// Keys and values of a tree, in order.
@@ -132,11 +135,72 @@ fn without_a_close_only_the_unproven_end_of_the_log_may_be_lost() {
         let (files, states) = sample(seed, false);
         assert!(check(&files, &states[states.len() - 1..], "undamaged"));
         // All but the last two commits are followed by a frame that says they were synced. Where the log is cut short, such frames
-        // may be gone; what was flushed is in tables.
+        // may be gone; what was flushed is in tables, and up to there the manifest knows of the log.
         let proven = &states[states.len() - 3..];
         let flushed = &states[states.len() - 4..];
         every_damage(&files, |files, damage| {
             check(files, if damage.contains("cut to") { flushed } else { proven }, damage);
         });
     });
+}
+
+/// A commit whose frame is not filled up: each of its bytes has a meaning.
+fn put_898(db: &Db, tree: TreeId, number: u8) -> Commit {
+    let write = Write::Put { tree, key: vec![number], value: vec![number; 898], expiry: i64::MAX };
+    db.write(batch(&[write]), WriteOptions::default()).unwrap()
+}
+
+/// A flush syncs the log before the manifest tells of it. No frame behind says so here, for nothing else was synced, and nothing followed.
+#[test]
+fn what_was_synced_for_a_flush_is_no_torn_tail() {
+    let fs: Arc<dyn FileSystem> = Arc::new(MemoryFileSystem::new());
+    let mut options = small_options(&clock());
+    (options.log_segment_bytes, options.log_bytes_max) = (1 << 20, 1 << 22);
+    let db = Db::open(Arc::clone(&fs), Path::new(DIR), options).unwrap();
+    put_898(&db, TREES[1], 0);
+    while db.stats().trees[0].tables.iter().sum::<usize>() == 0 {
+        for number in 0..10 {
+            put_898(&db, TREES[0], number);
+        }
+        db.maintain(Duration::ZERO).unwrap();
+    }
+    assert!(db.stats().trees[1].memtable_bytes > 0, "only the log has it");
+    let files = read_files(&*fs);
+    drop(db);
+    read_all(&files).unwrap();
+    let log = files.iter().position(|(path, _)| path.extension().is_some_and(|is| is == "log")).unwrap();
+    let written = files[log].1.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    for offset in (0..written - 8).step_by(211) {
+        let mut damaged = files.clone();
+        damaged[log].1[offset] ^= 1;
+        assert_eq!(read_all(&damaged).unwrap_err().kind(), ErrorKind::Corruption, "byte {offset}");
+        let mut cut = files.clone();
+        cut[log].1.truncate(offset);
+        assert_eq!(read_all(&cut).unwrap_err().kind(), ErrorKind::Corruption, "cut at {offset}");
+    }
+}
+
+/// The segment before it is whole and says nothing of it.
+#[test]
+fn a_last_segment_that_a_flush_knew_is_missed() {
+    let fs: Arc<dyn FileSystem> = Arc::new(MemoryFileSystem::new());
+    let mut options = small_options(&clock());
+    options.trees[0].write_buffer_bytes = 16 << 10;
+    let db = Db::open(Arc::clone(&fs), Path::new(DIR), options).unwrap();
+    put_898(&db, TREES[1], 0);
+    loop {
+        let place = put_898(&db, TREES[0], 1).position;
+        while db.maintain(Duration::ZERO).unwrap() == Maintenance::More {}
+        let was_flushed = db.stats().trees[0].memtable_bytes == 0;
+        if was_flushed && place.segment >= 2 && place.offset < 50 << 10 {
+            break;
+        }
+    }
+    let mut files = read_files(&*fs);
+    drop(db);
+    let is_log = |(path, _): &(PathBuf, Vec<u8>)| path.extension().is_some_and(|is| is == "log");
+    assert!(files.iter().filter(|file| is_log(file)).count() > 1, "the first is needed for the other tree");
+    read_all(&files).unwrap();
+    files.remove(files.iter().rposition(is_log).unwrap());
+    assert_eq!(read_all(&files).unwrap_err().kind(), ErrorKind::Corruption);
 }

@@ -31,7 +31,7 @@ pub fn fuzz_log(data: &[u8]) -> usize {
         segment.frame(kind & 0x7f, skipped, synced, input.bytes());
     }
     segment.write(&fs);
-    let expected = Expected { database_id: DATABASE, oldest_segment: 1, is_closed };
+    let expected = Expected { database_id: DATABASE, oldest_segment: 1, is_closed, synced: (0, 0) };
     let run = || {
         let mut operations = Vec::new();
         let (dir, names) = (Path::new(DIR), fs.list(Path::new(DIR)).unwrap());

@@ -45,6 +45,8 @@ pub(crate) struct Expected {
     pub(crate) oldest_segment: u64,
     /// The log ends with the mark of a close.
     pub(crate) is_closed: bool,
+    /// Segment, and offset in it, up to which it was on stable storage; zeros if that is not known.
+    pub(crate) synced: (u64, u64),
 }
 
 /// Takes the operations: number of the segment, sequence number, the payload that the operation lies in, operation.
@@ -104,7 +106,7 @@ fn read_chain(
     }
     match last {
         Some(link) => {
-            let cut = replay_last(link, expected.is_closed, &mut replay, sink)?;
+            let cut = replay_last(link, expected, &mut replay, sink)?;
             if tail == Tail::Settle {
                 settle(fs, &cut.path, cut.length)?;
             }
@@ -213,21 +215,17 @@ struct Cut {
     length: Option<u64>,
 }
 
-fn replay_last(
-    mut link: Link,
-    must_be_closed: bool,
-    replay: &mut Replay,
-    sink: &mut Sink<'_>,
-) -> Result<Cut> {
+fn replay_last(mut link: Link, expected: &Expected, replay: &mut Replay, sink: &mut Sink<'_>) -> Result<Cut> {
     let scan = scan(&mut link, replay, sink)?;
     let mut input = link.input;
     let is_tail_zero = input.is_zero_from(scan.stop)?;
     if !is_tail_zero {
         refuse_if_synced(&mut input, scan.stop)?;
     }
+    refuse_if_short(&input, scan.end, expected.synced)?;
     let is_whole = is_tail_zero && scan.stop == scan.end && input.length >= scan.end;
     replay.cleanly_closed = scan.is_closed && is_whole;
-    if must_be_closed && !replay.cleanly_closed {
+    if expected.is_closed && !replay.cleanly_closed {
         let message = "the database was closed, but its log does not end with the mark of it";
         return Err(Error::corruption(&input.path, scan.end, message));
     }
@@ -333,6 +331,18 @@ fn refuse_if_synced(input: &mut Input, stop: u64) -> Result<()> {
             Err(Error::corruption(&input.path, stop, message))
         }
     }
+}
+
+/// Refuses a log that ends before a place up to which it was on stable storage: what is there has no end of a crash.
+fn refuse_if_short(input: &Input, end: u64, synced: (u64, u64)) -> Result<()> {
+    if (input.segment, end) >= synced {
+        return Ok(());
+    }
+    let (segment, offset) = synced;
+    let message = format!(
+        "the log ends here; the manifest says that it was on stable storage up to byte {offset} of segment {segment}"
+    );
+    Err(Error::corruption(&input.path, end, message))
 }
 
 /// Cuts the last segment to `length`, if given, and makes all of it durable: after a crash of the process alone, what was

@@ -52,7 +52,7 @@ fn commit(first: Sequence, lengths: &[usize]) -> Vec<Chunk> {
 }
 
 fn expected(oldest_segment: u64) -> Expected {
-    Expected { database_id: DATABASE, oldest_segment, is_closed: false }
+    Expected { database_id: DATABASE, oldest_segment, is_closed: false, synced: (0, 0) }
 }
 
 fn names(fs: &dyn FileSystem) -> Vec<String> {
