@@ -127,14 +127,22 @@ impl Inner {
         old.seal().map_err(|error| self.poison(Work::LogSync, error))?;
         let previous = old.segment();
         self.telemetry.log_sealed(previous, old.end());
-        let new = self.create_log(segment, previous, state.last).inspect_err(|_| {
-            // Commits go on in the old segment. Did the new one come back after a crash, it would vouch for the old one's end.
-            if let Err(error) = LogWriter::discard(self.fs.as_ref(), &self.dir, segment) {
-                self.poison(Work::LogSegment, error);
-            }
-        })?;
+        let new = self.create_log(segment, previous, state.last);
+        let new = new.map_err(|error| self.give_up_segment(segment, error))?;
         self.use_log(state, new);
         Ok(())
+    }
+
+    /// Commits go on in the old segment. Did the new one come back after a crash, it would vouch for the old one's end. One that was there
+    /// before is not ours, and the directory not what we take it for.
+    fn give_up_segment(&self, segment: u64, error: Error) -> Error {
+        if error.kind() == ErrorKind::Poisoned {
+            return self.poison(Work::LogSegment, error);
+        }
+        if let Err(error) = LogWriter::discard(self.fs.as_ref(), &self.dir, segment) {
+            self.poison(Work::LogSegment, error);
+        }
+        error
     }
 
     pub(crate) fn create_log(

@@ -4,7 +4,7 @@ use crate::background::Work;
 use crate::commit::LogPosition;
 use crate::error::{Error, Result};
 use crate::events::Event;
-use crate::fs::FileSystem;
+use crate::fs::{FileSystem, WritableFile};
 use crate::inner::Inner;
 use crate::iter::{CompactionIter, CompactionPolicy};
 use crate::key::Sequence;
@@ -157,11 +157,17 @@ impl Inner {
     pub(crate) fn new_table(&self, tree: &Tree, base: Sequence) -> Result<NewTable> {
         let id = self.next_file_id();
         let path = self.dir.join(table_name(id));
-        let file = self.fs.create(&path).map_err(|error| Error::io(&path, "creating a table", error))?;
+        let file = self.create_file(&path, "creating a table")?;
         let unfinished = Unfinished { path: Some(path.clone()), garbage: Arc::clone(&self.garbage) };
         let options = TableOptions::of(&tree.options, self.database_id, id, base);
         let builder = TableBuilder::new(file, path, options);
         Ok(NewTable { id, builder, values: NewValues::default(), unfinished })
+    }
+
+    /// A new file for a table or for values, whose number nobody has used. Not once the directory may be another's.
+    pub(crate) fn create_file(&self, path: &Path, action: &str) -> Result<Arc<dyn WritableFile>> {
+        self.check_usable()?;
+        self.fs.create_new(path).map_err(|error| Error::io(path, action, error))
     }
 
     /// Completes a table and its value files, syncs them and their names, and opens them. The manifest does not name them yet. Pointers were

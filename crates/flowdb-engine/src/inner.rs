@@ -65,6 +65,8 @@ pub(crate) struct Inner {
     pub(crate) synced_at_close: OnceLock<LogPosition>,
     /// There was no space to say in the manifest that the database is open: nothing is written before that is done.
     pub(crate) is_opening_unfinished: AtomicBool,
+    /// Shared by who writes to a draft. Who takes the directory away takes it alone, after saying so.
+    pub(crate) drafting: RwLock<()>,
     /// Shared by who needs files to keep their names for a while; whoever removes files tries to have it alone.
     pub(crate) removals: RwLock<()>,
     /// Held while open.
@@ -139,6 +141,7 @@ impl Inner {
         // Who is at work has not seen it yet.
         drop(self.workshop.lock());
         drop(self.commit.lock());
+        drop(self.drafting.write());
         self.telemetry.events.tell();
     }
 

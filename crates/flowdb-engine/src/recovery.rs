@@ -211,6 +211,7 @@ pub(crate) fn assemble(
         poison: OnceLock::new(),
         synced_at_close: OnceLock::new(),
         is_opening_unfinished: AtomicBool::new(false),
+        drafting: RwLock::new(()),
         removals: RwLock::new(()),
         lock: Mutex::new(lock),
         fs,
@@ -379,7 +380,8 @@ impl Inner {
             job.give_up();
         }
         drop(state);
-        // A checkpoint under way sees that the database is closed, and gives up.
+        // A draft that is being written, and a checkpoint under way, see that the database is closed, and give up.
+        drop(self.drafting.write());
         drop(self.removals.write());
         self.release();
         if may_write() {

@@ -1,6 +1,6 @@
 //! Where a kept entry goes: whole into a table, or its value into a value file and a pointer to it into the table.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::flush::{NewTable, Unfinished};
 use crate::inner::Inner;
 use crate::iter::CompactionIter;
@@ -141,7 +141,7 @@ impl Inner {
     fn new_value_file(&self, tree: &Tree) -> Result<NewValueFile> {
         let id = self.next_file_id();
         let path = self.dir.join(value_file_name(id));
-        let file = self.fs.create(&path).map_err(|error| Error::io(&path, "creating a value file", error))?;
+        let file = self.create_file(&path, "creating a value file")?;
         let unfinished = Unfinished { path: Some(path.clone()), garbage: Arc::clone(&self.garbage) };
         let compression = tree.options.compression;
         let writer = ValueFileWriter::new(file, path, id, self.database_id, tree.options.id, compression);

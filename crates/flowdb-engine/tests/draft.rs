@@ -15,9 +15,11 @@ mod support;
 use flowdb_engine::fs::{
     CrashOptions, Fault, FaultyFileSystem, FileSystem, MemoryFileSystem, Names, Unsynced,
 };
-use flowdb_engine::{Db, Draft, Durability, ManualClock, ReadOptions, Sequence, WriteOptions};
+use flowdb_engine::{Db, Draft, Durability, ErrorKind, ManualClock, ReadOptions, Sequence, WriteOptions};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use support::*;
 
 const TREE: flowdb_engine::TreeId = TREES[0];
@@ -202,6 +204,82 @@ fn a_draft_belongs_to_its_database() {
     let error = draft.write([], [(&b"key"[..], None)]).unwrap_err();
     assert_eq!(error.kind(), flowdb_engine::ErrorKind::Closed);
     assert_eq!(db.commit_draft(draft).unwrap_err().kind(), flowdb_engine::ErrorKind::Closed);
+}
+
+/// After a close, or when the directory was taken away, files of the same names may be another's.
+#[test]
+fn no_file_is_begun_once_the_directory_may_be_anothers() {
+    for is_closed in [true, false] {
+        let fs: Arc<dyn FileSystem> = Arc::new(MemoryFileSystem::new());
+        let db = open(&fs, &Arc::default()).unwrap();
+        let files = || {
+            let names = fs.list(Path::new(DIR)).unwrap().into_iter();
+            let length = |name: &String| fs.open_read(&Path::new(DIR).join(name)).unwrap().len().unwrap();
+            names.map(|name| (length(&name), name)).collect::<Vec<_>>()
+        };
+        let (began, begun) = std::sync::mpsc::channel();
+        let refused = || db.draft(TREE).is_err();
+        let (result, at_end) = std::thread::scope(|scope| {
+            let writing = scope.spawn(|| {
+                let mut draft = db.draft(TREE).unwrap();
+                let keys = [b"a", b"b"];
+                let values = [vec![1], vec![1; LARGE]];
+                let entries = keys.iter().zip(&values).enumerate().map(|(number, (key, value))| {
+                    if number == 1 {
+                        began.send(()).unwrap();
+                        while !refused() {
+                            std::thread::yield_now();
+                        }
+                    }
+                    (&key[..], Some(&value[..]))
+                });
+                // The second value needs a file of its own.
+                let result = draft.write([], entries);
+                drop(draft);
+                result
+            });
+            begun.recv().unwrap();
+            if is_closed {
+                db.close().unwrap();
+            } else {
+                db.abandon("another database has the directory");
+            }
+            let at_end = files();
+            (writing.join().unwrap(), at_end)
+        });
+        let expected = if is_closed { ErrorKind::Closed } else { ErrorKind::Poisoned };
+        assert_eq!(result.unwrap_err().kind(), expected);
+        assert_eq!(files(), at_end);
+        assert!(at_end.iter().all(|(_, name)| !name.ends_with(".value")), "{at_end:?}");
+    }
+}
+
+/// Numbers are never given twice, so that a file that has one already is another's.
+#[test]
+fn a_file_that_is_there_is_never_written_over() {
+    let fs: Arc<dyn FileSystem> = Arc::new(MemoryFileSystem::new());
+    let db = open(&fs, &Arc::default()).unwrap();
+    let put = |key: u8| {
+        let write = Write::Put { tree: TREE, key: vec![key], value: vec![7; 2_000], expiry: i64::MAX };
+        db.write(batch(&[write]), WriteOptions::default())
+    };
+    let paths =
+        ["0000000001.table", "0000000003.value", "0000000002.log"].map(|name| Path::new(DIR).join(name));
+    for path in &paths {
+        fs.create(path).unwrap().write_at(0, b"another's").unwrap();
+    }
+    put(1).unwrap();
+    assert_eq!(db.flush().unwrap_err().kind(), ErrorKind::Io, "its table is there");
+    assert_eq!(db.flush().unwrap_err().kind(), ErrorKind::Io, "its value file is there");
+    db.flush().unwrap();
+    assert_eq!(db.get(TREE, &[1], ReadOptions::default()).unwrap().unwrap().value.len(), 2_000);
+    let error = (0..200).find_map(|key| put(key).err().or_else(|| db.maintain(Duration::ZERO).err()));
+    assert_eq!(error.unwrap().kind(), ErrorKind::Poisoned, "the next segment of the log is there");
+    for path in &paths {
+        let mut bytes = [0; 9];
+        fs.open_read(path).unwrap().read_at(0, &mut bytes).unwrap();
+        assert_eq!(&bytes, b"another's");
+    }
 }
 
 /// States that may be found after a crash, by the number of their last operation; and the last number that has to be there.

@@ -65,7 +65,7 @@ impl Draft {
 
     /// Writes to disk: first all of the ranges (start, end not included) are deleted, then the keys get their values, or are deleted where there
     /// is none. Keys ascend and come once; limits for keys and values are those of a [`crate::WriteBatch`]. Hides what was written before.
-    /// Waits for the disk.
+    /// Waits for the disk; a close meanwhile waits for the file being written, and this fails then. So `entries` must not close the database.
     ///
     /// Fails with `NoSpace`, `Io`, `Closed` or `Poisoned`; what was written before stays as it was.
     pub fn write<'a>(
@@ -73,7 +73,10 @@ impl Draft {
         deleted: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
         entries: impl IntoIterator<Item = (&'a [u8], Option<&'a [u8]>)>,
     ) -> Result<()> {
-        let inner = self.db.inner();
+        let db = self.db.clone();
+        let inner = db.inner();
+        // Held to the end: the directory stays ours, or no file is begun.
+        let _is_ours = inner.drafting.read();
         inner.check_usable()?;
         let tree = inner.tree(self.tree)?;
         let mut output = None;

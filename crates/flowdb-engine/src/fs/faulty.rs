@@ -137,6 +137,11 @@ impl FileSystem for FaultyFileSystem {
         Ok(self.writable(self.inner.create(path)?))
     }
 
+    fn create_new(&self, path: &Path) -> io::Result<Arc<dyn WritableFile>> {
+        self.plan.check_space()?;
+        Ok(self.writable(self.inner.create_new(path)?))
+    }
+
     fn open_write(&self, path: &Path) -> io::Result<Arc<dyn WritableFile>> {
         self.plan.check()?;
         Ok(self.writable(self.inner.open_write(path)?))

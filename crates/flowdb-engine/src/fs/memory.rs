@@ -238,6 +238,14 @@ impl FileSystem for MemoryFileSystem {
         Ok(file)
     }
 
+    fn create_new(&self, path: &Path) -> io::Result<Arc<dyn WritableFile>> {
+        let mut tree = self.shared.tree.lock();
+        if tree.file(path).is_ok() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        Ok(tree.file_or_new(path, self.shared.is_crashable, &self.shared.total)?)
+    }
+
     fn open_write(&self, path: &Path) -> io::Result<Arc<dyn WritableFile>> {
         Ok(self.shared.tree.lock().file(path)?)
     }

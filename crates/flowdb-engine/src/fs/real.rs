@@ -65,6 +65,11 @@ impl FileSystem for RealFileSystem {
         Ok(Arc::new(RealWriter { file }))
     }
 
+    fn create_new(&self, path: &Path) -> io::Result<Arc<dyn WritableFile>> {
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
+        Ok(Arc::new(RealWriter { file }))
+    }
+
     fn open_write(&self, path: &Path) -> io::Result<Arc<dyn WritableFile>> {
         let file = OpenOptions::new().read(true).write(true).open(path)?;
         Ok(Arc::new(RealWriter { file }))
@@ -366,6 +371,21 @@ mod tests {
         assert!(!fs.exists(&scratch.0.join("one")).unwrap());
         assert!(fs.exists(&scratch.0.join("a/b")).unwrap());
         assert_eq!(fs.open_write(&scratch.0.join("one")).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_file_is_created_once() {
+        let scratch = Scratch::new();
+        let memory = crate::fs::MemoryFileSystem::new();
+        memory.create_dir_all(&scratch.0).unwrap();
+        let faulty = crate::fs::FaultyFileSystem::new(Arc::new(memory.clone()));
+        for fs in [&RealFileSystem::default() as &dyn FileSystem, &memory, &faulty] {
+            let path = scratch.0.join("file");
+            let _ = fs.remove(&path);
+            fs.create_new(&path).unwrap().write_at(0, b"kept").unwrap();
+            assert_eq!(fs.create_new(&path).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+            assert_eq!(fs.open_read(&path).unwrap().len().unwrap(), 4);
+        }
     }
 
     #[test]

@@ -138,10 +138,11 @@ pub(crate) struct LogWriter {
 }
 
 impl LogWriter {
-    /// Begins a segment. The one before it must be synced to its end ([`LogWriter::seal`]).
+    /// Begins a segment. The one before it must be synced to its end ([`LogWriter::seal`]). A file that has its name already stays as it is
+    /// (kind `Poisoned`): it is not ours.
     ///
-    /// After a failure the same `header.segment` may be tried again, or another; replay knows what remains of the attempt. Before the
-    /// segment before it is written to again, the attempt is to be discarded ([`LogWriter::discard`]).
+    /// After a failure another `header.segment` may be tried; replay knows what remains of the attempt. Before the same one is tried again, or
+    /// the segment before it written to, the attempt is to be discarded ([`LogWriter::discard`]).
     pub(crate) fn create(
         fs: &dyn FileSystem,
         dir: &Path,
@@ -151,16 +152,19 @@ impl LogWriter {
         let path = dir.join(log_name(header.segment));
         let end = SEGMENT_HEADER_BYTES as u64;
         let allocated = ALLOCATE_BYTES_MIN.min(preallocate_bytes);
+        let file = fs.create_new(&path).map_err(|error| {
+            let is_taken = error.kind() == io::ErrorKind::AlreadyExists;
+            let error = Error::io(&path, "creating a log segment", error);
+            if is_taken { error.with_kind(ErrorKind::Poisoned) } else { error }
+        })?;
         let create = || {
-            let file = fs.create(&path)?;
             // A hint; the write tells whether there is space.
             let _ = file.allocate(allocated);
             file.write_at(0, &header.encode())?;
             file.sync()?;
-            fs.sync_dir(dir)?;
-            Ok(file)
+            fs.sync_dir(dir)
         };
-        let file = create().map_err(|error| {
+        create().map_err(|error| {
             let _ = fs.remove(&path);
             Error::io(&path, "creating a log segment", error)
         })?;
