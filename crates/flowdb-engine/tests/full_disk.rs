@@ -254,3 +254,27 @@ fn a_database_on_a_full_disk_opens_for_reading_and_takes_writes_once_there_is_sp
         assert_eq!(db.last_sequence(), last + 50, "clean: {clean}, large: {large}");
     }
 }
+
+/// What goes past the log must not come before the note that the database is open, either, nor before its tree is known.
+#[test]
+fn a_draft_after_an_opening_without_space_comes_after_the_note_of_the_opening() {
+    let faulty = FaultyFileSystem::new(Arc::new(MemoryFileSystem::new()));
+    let fs: Arc<dyn FileSystem> = Arc::new(faulty.clone());
+    let mut options = small_options(&clock());
+    options.trees.pop();
+    let db = Db::open(Arc::clone(&fs), Path::new(DIR), options).unwrap();
+    let put = Write::Put { tree: TREES[0], key: vec![1], value: vec![1], expiry: i64::MAX };
+    db.write(batch(&[put]), WriteOptions::default()).unwrap();
+    db.close().unwrap();
+    faulty.fill();
+    let db = open(&fs, &clock()).unwrap();
+    faulty.heal();
+    let mut draft = db.draft(TREES[1]).unwrap();
+    draft.write([], [(&[2][..], Some(&[2][..]))]).unwrap();
+    db.commit_draft(draft).unwrap();
+    drop(db);
+    let db = open(&fs, &clock()).unwrap();
+    for (tree, key) in TREES.into_iter().zip([1, 2]) {
+        assert!(db.get(tree, &[key], ReadOptions::default()).unwrap().is_some());
+    }
+}

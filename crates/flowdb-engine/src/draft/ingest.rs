@@ -18,6 +18,7 @@ impl Inner {
         let tree = self.tree(draft.tree)?;
         let workshop = self.workshop.lock();
         self.check_usable()?;
+        self.finish_opening()?;
         // Most of it while writers go on; what they add meanwhile follows under their lock.
         self.freeze_where(&self.commit.lock(), |other| other.options.id == tree.options.id);
         self.flush_frozen()?;
