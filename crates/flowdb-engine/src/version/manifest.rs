@@ -113,7 +113,8 @@ impl Manifest {
         }
     }
 
-    /// Goes on with the manifest there is. Which one that is after a failed attempt to replace it, its contents tell.
+    /// Goes on with the manifest there is. Which one that is after a failed attempt to replace it, its contents tell. Its name may not be durable:
+    /// the attempt, or a process that was killed, may have come as far as the renaming.
     fn keep(fs: Arc<dyn FileSystem>, dir: &Path) -> Result<Option<(Manifest, State)>> {
         let Some(ManifestReading { state, end, bytes }) = Self::read(&*fs, dir)? else {
             return Ok(None);
@@ -125,6 +126,7 @@ impl Manifest {
                 file.set_len(end)?;
             }
             file.sync()?;
+            fs.sync_dir(dir)?;
             Ok(file)
         };
         let file = open().map_err(|error| Error::io(&path, "opening the manifest", error))?;
@@ -509,6 +511,30 @@ mod tests {
             manifest.append(&edits()[0]).unwrap();
             state.apply(&edits()[0]).unwrap();
             assert_eq!(open(&memory.crash(&CrashOptions::default())).unwrap().unwrap().1, state);
+        }
+    }
+
+    /// Whatever step of replacing it failed, or was the last of a killed process, what is appended then is not lost with its name.
+    #[test]
+    fn an_edit_of_a_manifest_that_was_kept_survives_a_crash() {
+        let (mut bytes, _) = sample();
+        // So that it is replaced, and the new one may be kept.
+        bytes.extend_from_slice(&[7; 9]);
+        for (call, fault) in (1..=12).flat_map(|call| [(call, Fault::Enospc), (call, Fault::Eio)]) {
+            let memory = with_manifest(&bytes);
+            let path = Path::new(DIR).join(MANIFEST);
+            memory.open_write(&path).unwrap().sync().unwrap();
+            memory.sync_dir(Path::new(DIR)).unwrap();
+            let fs = FaultyFileSystem::new(Arc::new(memory.clone()));
+            fs.fail_at(call, fault);
+            let opened = Manifest::open(Arc::new(fs.clone()), Path::new(DIR));
+            let found = opened.or_else(|_| Manifest::open(Arc::new(fs.clone()), Path::new(DIR)));
+            let appended = found.and_then(|found| found.unwrap().0.append(&Edit::new().clean_close(false)));
+            for names in [Names::Drop, Names::Keep] {
+                let crashed = memory.crash(&CrashOptions { names, ..CrashOptions::default() });
+                let state = open(&crashed).unwrap().unwrap().1;
+                assert!(appended.is_err() || !state.clean, "call {call}, {fault:?}, {names:?}");
+            }
         }
     }
 
