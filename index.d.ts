@@ -484,11 +484,18 @@ export interface LatencyStats {
   maxMs: number;
 }
 
+/**
+ * What is done besides answering. `flush`, `log-segment` and `compaction` are tried again by themselves; a failure of another kind ends all writes until the
+ * directory is opened again.
+ */
+export type BackgroundWork = 'flush' | 'log-segment' | 'compaction' | 'log-write' | 'log-sync' | 'manifest' | 'directory';
+
 /** Something that fails in the background. */
 export interface BackgroundFailure {
-  /** What fails, in words. */
-  work: string;
+  /** What fails. `flowdb:resumed` has the same word. */
+  work: BackgroundWork;
   code: FlowDBErrorCode;
+  /** What fails and why, in words. */
   message: string;
   /** When it failed first, milliseconds since the epoch. */
   since: number;

@@ -77,12 +77,13 @@ impl EventListener for Notices {
 fn notice(event: &Event) -> Notice {
     match event {
         Event::BackgroundError(failure) => Notice {
-            work: Some(failure.work.to_string()),
+            work: Some(failure.work.name().to_owned()),
+            message: Some(failure.to_string()),
             since: Some(failure.since as f64 / 1_000.0),
             resumes: Some(failure.resumes),
             ..failed("background-error", &failure.error)
         },
-        Event::Resumed(work) => Notice { work: Some(format!("{work:?}")), ..named("resumed") },
+        Event::Resumed(work) => Notice { work: Some(work.name().to_owned()), ..named("resumed") },
         Event::StallBegan => named("stall-began"),
         Event::StallEnded => named("stall-ended"),
         Event::Flushed { tree, bytes, duration } => {

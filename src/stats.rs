@@ -152,7 +152,7 @@ pub struct TreeNumbers {
 /// A failure in the background.
 #[napi(object)]
 pub struct Failure {
-    /// What failed, in words.
+    /// What failed, one word.
     pub work: String,
     /// Code of its error.
     pub code: String,
@@ -252,9 +252,9 @@ fn tree(tree: &TreeStats) -> TreeNumbers {
 
 fn failure(failure: &BackgroundError) -> Failure {
     Failure {
-        work: failure.work.to_string(),
+        work: failure.work.name().to_owned(),
         code: error::code(failure.error.kind()).to_owned(),
-        message: failure.error.to_string(),
+        message: failure.to_string(),
         since: failure.since as f64 / 1_000.0,
         resumes: failure.resumes,
     }

@@ -3,8 +3,9 @@
 // What concerns a database as a whole: settings, numbers, copies, care of directories, logs and diagnostics.
 
 const assert = require('node:assert/strict');
+const { randomBytes } = require('node:crypto');
 const { subscribe, unsubscribe } = require('node:diagnostics_channel');
-const { mkdirSync, readdirSync, truncateSync, writeFileSync } = require('node:fs');
+const { mkdirSync, readFileSync, readdirSync, truncateSync, writeFileSync } = require('node:fs');
 const path = require('node:path');
 const { pathToFileURL } = require('node:url');
 const { test } = require('node:test');
@@ -175,6 +176,31 @@ test('diagnostics tell of commits, flushes and compactions', async (t) => {
   assert.equal(found('flush')[0].tree, 'kv');
   assert.ok(found('flush')[0].bytesWritten > 0);
   assert.equal(found('close').length, 1);
+});
+
+test('what failed in the background and what works again have the same word', async (t) => {
+  const where = directory(t);
+  const told = [];
+  const listener = (message, name) => { if (message.path === where) told.push({ name, ...message }); };
+  for (const name of ['background-error', 'resumed']) {
+    subscribe(`flowdb:${name}`, listener);
+    t.after(() => unsubscribe(`flowdb:${name}`, listener));
+  }
+  const db = await open({ path: where, writeBufferBytes: 1 << 20 });
+  t.after(() => db.close());
+  // The next table's name is taken, so that the flush fails, once.
+  const taken = path.join(where, '0000000001.table');
+  writeFileSync(taken, 'not ours');
+  for (let index = 0; index < 20; index += 1) await db.kv.put(`key ${index}`, randomBytes(64 << 10));
+  const heard = (name) => told.find((message) => message.name === `flowdb:${name}`);
+  assert.ok(await eventually(() => heard('background-error')));
+  const { work, code, message, resumes } = heard('background-error');
+  assert.deepEqual({ work, code, resumes }, { work: 'flush', code: 'FLOWDB_IO', resumes: true });
+  assert.match(message, /^a memtable could not be flushed: creating a table: .*0000000001\.table/);
+  await db.resume();
+  assert.ok(await eventually(() => heard('resumed')));
+  assert.equal(heard('resumed').work, work);
+  assert.equal(readFileSync(taken, 'utf8'), 'not ours');
 });
 
 test('a database that is closed by who hears of its last write is closed once', async (t) => {

@@ -29,6 +29,21 @@ pub enum Work {
     Directory,
 }
 
+impl Work {
+    /// A word for it that stays, for programs: in lower case, with hyphens.
+    pub fn name(self) -> &'static str {
+        match self {
+            Work::Flush => "flush",
+            Work::LogSegment => "log-segment",
+            Work::Compaction => "compaction",
+            Work::LogWrite => "log-write",
+            Work::LogSync => "log-sync",
+            Work::Manifest => "manifest",
+            Work::Directory => "directory",
+        }
+    }
+}
+
 impl fmt::Display for Work {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
