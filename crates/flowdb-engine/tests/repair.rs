@@ -50,6 +50,8 @@ struct History {
     has_open_end: bool,
     /// A file besides the manifest is missing; only the manifest could tell.
     has_missing_file: bool,
+    /// The manifest is one of an earlier moment, and something was committed that only the manifest knew of.
+    has_older_manifest: bool,
 }
 
 /// What happened to a key.
@@ -165,7 +167,10 @@ fn is_excused(report: &RepairReport, history: &History, (tree, key): &Key, life:
     // Merged from a log with a gap: what is before the gap may have been deleted by what is lost in it, or by what compaction then dropped.
     let has_gap = report.order == RepairOrder::Sequences
         && (is_torn || history.has_missing_file || report.lost.iter().any(|problem| is_log(&problem.file)));
-    is_affected || has_gap || is_torn && touches(report.last_sequence + 1, Sequence::MAX)
+    is_affected
+        || has_gap
+        || history.has_older_manifest
+        || is_torn && touches(report.last_sequence + 1, Sequence::MAX)
 }
 
 /// Repairs, and checks all that has to hold whatever the damage was. `None` if the manifest says that it is of a newer version.
@@ -376,6 +381,10 @@ fn random_damage_costs_what_the_report_says() {
         history.has_open_end = last_log(&files) != last_log(&sound) && !(close && has_manifest);
         let others = |files: &Files| files.iter().filter(|(path, _)| !path.ends_with("MANIFEST")).count();
         history.has_missing_file = others(&files) < others(&sound);
+        let manifest =
+            |files: &Files| files.iter().find(|file| file.0.ends_with("MANIFEST")).map(|file| file.1.len());
+        let is_cut = manifest(&files).is_some_and(|length| Some(length) < manifest(&sound));
+        history.has_older_manifest = drafts > 0 && is_cut;
         check(&files, &history, "random damage");
     });
 }

@@ -165,6 +165,9 @@ impl Repair<'_> {
         for table in std::mem::take(&mut self.source.tables) {
             self.save_table(&table)?;
         }
+        for table in std::mem::take(&mut self.source.unnamed) {
+            self.report_if_draft(table)?;
+        }
         self.save_log()?;
         if self.source.order == RepairOrder::Sequences {
             self.merge()?;

@@ -30,6 +30,8 @@ pub(super) struct Source {
     pub(super) state: Option<State>,
     pub(super) order: RepairOrder,
     pub(super) tables: Vec<FoundTable>,
+    /// Tables that a trusted manifest does not name, where its last edit is damaged.
+    pub(super) unnamed: Vec<u64>,
     /// The segments to be read, ascending.
     pub(super) segments: Vec<u64>,
     /// No file of the directory has this number or a larger one; tables and values.
@@ -67,12 +69,15 @@ impl Source {
         }
         let Listing { mut tables, mut segments, .. } = listing;
         let meta = |id: u64| state.as_ref()?.tables.values().find(|meta| meta.id == id).cloned();
+        let mut unnamed = Vec::new();
         if is_trusted {
+            let is_torn = report.notes.iter().any(|note| note.file == dir.join(MANIFEST));
+            unnamed.extend(tables.iter().copied().filter(|id| is_torn && meta(*id).is_none()));
             segments.retain(|segment| *segment >= oldest_log);
             tables.retain(|id| meta(*id).is_some());
         }
         let tables = tables.into_iter().map(|id| FoundTable { id, meta: meta(id) }).collect();
-        Ok(Source { database_id, state, order, tables, segments, next_file_id, next_segment })
+        Ok(Source { database_id, state, order, tables, unnamed, segments, next_file_id, next_segment })
     }
 }
 

@@ -60,6 +60,23 @@ impl Repair<'_> {
         Ok(())
     }
 
+    /// The edit that commits a draft is the only trace of it besides its tables: if the last edit is damaged, it may have been that one. What else
+    /// an edit adds is also in the log, or in the tables that it removes.
+    pub(super) fn report_if_draft(&mut self, id: u64) -> Result<()> {
+        let path = self.dir.join(table_name(id));
+        let Ok(file) = self.fs.open_read(&path) else {
+            return Ok(());
+        };
+        let (database_id, trees) = (self.source.database_id, &self.options.trees);
+        let subject = Subject { file: &*file, path: &path, table_id: id, database_id, meta: None, trees };
+        let seen = inspect(&subject, &mut |_| Ok(()))?;
+        if let Some(meta) = meta_of(id, &*file, &seen).filter(|meta| is_draft(meta.largest_sequence)) {
+            let message = "a large transaction wrote this table; the edit of the manifest that was not completed may have committed it";
+            self.lose_private(&path, &meta, message);
+        }
+        Ok(())
+    }
+
     /// Writes what is readable of a damaged table, or of one with values in other files, as a new one, which holds no more than the old one did and so fits into its place. What
     /// is reported is what was found on this reading: a failing disk may answer otherwise each time.
     fn rewrite(&mut self, subject: &Subject<'_>, tree: &TreeOptions, meta: &TableMeta) -> Result<Inspection> {
