@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Share of the block cache's size that values may take besides it.
@@ -18,7 +19,9 @@ const VALUE_BYTES_EXPECTED: u64 = 64 << 10;
 /// large values do not drive out thousands of blocks.
 #[derive(Debug)]
 pub(crate) struct ValueCache {
-    values: Cache<(u64, u64), Bytes, Weigh>,
+    /// Made for the first value: it asks the system for the number of processors, which takes a dozen calls.
+    values: OnceLock<Cache<(u64, u64), Bytes, Weigh>>,
+    bytes_max: u64,
     value_bytes_max: u64,
     next_owner: AtomicU64,
 }
@@ -36,9 +39,9 @@ impl ValueCache {
     /// A cache besides a block cache of `block_cache_bytes`.
     pub(crate) fn new(block_cache_bytes: u64) -> Self {
         let bytes = block_cache_bytes / SHARE;
-        let expected = usize::try_from((bytes / VALUE_BYTES_EXPECTED).min(1 << 16)).unwrap_or(1 << 16);
         ValueCache {
-            values: Cache::with_weighter(expected, bytes, Weigh),
+            values: OnceLock::new(),
+            bytes_max: bytes,
             value_bytes_max: bytes / VALUES_MIN,
             next_owner: AtomicU64::new(0),
         }
@@ -50,13 +53,19 @@ impl ValueCache {
     }
 
     pub(super) fn get(&self, owner: u64, offset: u64) -> Option<Bytes> {
-        self.values.get(&(owner, offset))
+        self.values.get()?.get(&(owner, offset))
+    }
+
+    fn make(&self) -> Cache<(u64, u64), Bytes, Weigh> {
+        let expected =
+            usize::try_from((self.bytes_max / VALUE_BYTES_EXPECTED).min(1 << 16)).unwrap_or(1 << 16);
+        Cache::with_weighter(expected, self.bytes_max, Weigh)
     }
 
     /// Keeps a value, unless it is too large.
     pub(super) fn insert(&self, owner: u64, offset: u64, value: &Bytes) {
         if value.len() as u64 <= self.value_bytes_max {
-            self.values.insert((owner, offset), value.clone());
+            self.values.get_or_init(|| self.make()).insert((owner, offset), value.clone());
         }
     }
 }
