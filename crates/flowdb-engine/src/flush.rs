@@ -191,7 +191,7 @@ impl Inner {
         Ok(Output::new(live, values.keep()))
     }
 
-    /// Opens a table's file.
+    /// Opens the file of a table that was just written. All but the data blocks is read again before the manifest names it, and is in memory from then on.
     pub(crate) fn open_table(
         &self,
         filter_key: FilterKey,
@@ -199,7 +199,10 @@ impl Inner {
         find: &FindValueFile<'_>,
     ) -> Result<Arc<LiveTable>> {
         let (resources, garbage) = (&self.resources, &self.garbage);
-        open_table(&self.fs, &self.dir, self.database_id, filter_key, meta, resources, garbage, find)
+        let id = self.database_id;
+        let live = open_table(&self.fs, &self.dir, id, filter_key, meta, resources, garbage, find)?;
+        live.table.load()?;
+        Ok(live)
     }
 }
 

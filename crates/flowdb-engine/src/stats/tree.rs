@@ -33,7 +33,7 @@ pub struct TreeStats {
     pub live_bytes: u64,
     /// The rest of their size.
     pub garbage_bytes: u64,
-    /// Data blocks of its tables: entries of the indexes in memory.
+    /// Data blocks of its tables: entries of the indexes in memory, where that of a table is from its first use on.
     pub index_entries: u64,
     /// Those of them that reads of an interval of the block property can pass over: in `series`, blocks known by their time.
     pub time_indexed_blocks: u64,
@@ -74,8 +74,10 @@ pub(super) fn stats(tree: &Tree, now: i64) -> TreeStats {
         }),
         live_bytes,
         garbage_bytes: table_bytes - live_bytes,
-        index_entries: sum(|live| live.table.blocks()),
-        time_indexed_blocks: sum(|live| if live.table.has_property() { live.table.blocks() } else { 0 }),
+        index_entries: sum(|live| live.table.known_blocks()),
+        time_indexed_blocks: sum(
+            |live| if live.table.has_property() { live.table.known_blocks() } else { 0 },
+        ),
         evicted_tables: tree.evicted.tables.load(Ordering::Relaxed),
         evicted_entries: tree.evicted.entries.load(Ordering::Relaxed),
         value_files: shelves.value_files().count(),

@@ -1,6 +1,7 @@
 //! Walking through the data blocks of a table.
 
 use super::block::{Block, BlockCursor, Malformed};
+use super::index::Index;
 use super::reader::Table;
 use crate::error::Result;
 use crate::iter::{Cursor, Direction, Head};
@@ -11,6 +12,7 @@ use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
 const IN_A_BLOCK: &str = "a valid cursor is in a block";
+const HAS_INDEX: &str = "who seeks has the index read";
 
 /// A place in a table. Holds the block it is in.
 pub(crate) struct TableCursor {
@@ -63,7 +65,7 @@ impl TableCursor {
             Some((current, block)) if current == number => block,
             _ => {
                 self.is_before_end =
-                    self.end.as_ref().is_some_and(|end| is_before(self.table.index.last_key(number), end));
+                    self.end.as_ref().is_some_and(|end| is_before(self.index().last_key(number), end));
                 self.table.block(number, self.tier, self.fill_cache)?
             }
         };
@@ -72,9 +74,13 @@ impl TableCursor {
         Ok(())
     }
 
+    fn index(&self) -> &Index {
+        self.table.index_in_memory().expect(HAS_INDEX)
+    }
+
     /// The first block from `number` on that is wanted.
     fn wanted_from(&self, number: usize) -> Option<usize> {
-        (number..self.table.index.len()).find(|number| self.is_wanted(*number))
+        (number..self.index().len()).find(|number| self.is_wanted(*number))
     }
 
     /// The last block before `number` that is wanted.
@@ -83,7 +89,7 @@ impl TableCursor {
     }
 
     fn is_wanted(&self, number: usize) -> bool {
-        self.property.is_none_or(|wanted| !self.table.index.is_unwanted(number, wanted))
+        self.property.is_none_or(|wanted| !self.index().is_unwanted(number, wanted))
     }
 
     fn first_from(&mut self, number: usize) -> Result<()> {
@@ -106,18 +112,18 @@ impl TableCursor {
     }
 
     /// The first wanted block that may hold `key`, or what comes behind it. Seeks often go a short way on, or to the next block that is wanted.
-    fn find(&self, key: &[u8]) -> Option<usize> {
-        let index = &self.table.index;
+    fn find(&self, key: &[u8]) -> Result<Option<usize>> {
+        let index = self.table.index(self.tier)?;
         let Some((near, _)) = &self.block else {
-            return self.wanted_from(index.find(key));
+            return Ok(self.wanted_from(index.find(key)));
         };
         if self.property.is_some()
             && index.last_key(*near) < key
             && let Some(next) = self.wanted_from(near + 1).filter(|next| index.last_key(*next) >= key)
         {
-            return Some(next);
+            return Ok(Some(next));
         }
-        self.wanted_from(index.find_from(key, *near))
+        Ok(self.wanted_from(index.find_from(key, *near)))
     }
 
     fn current(&self) -> &Block {
@@ -151,8 +157,8 @@ impl TableCursor {
         let TableCursor { table, end: Some(end), block: Some((number, block)), entry, .. } = self else {
             return Ok(VisitEnd::Through);
         };
-        let is_limited =
-            !self.is_before_end || limit.is_some_and(|limit| table.index.last_key(*number) >= limit);
+        let index = table.index_in_memory().expect(HAS_INDEX);
+        let is_limited = !self.is_before_end || limit.is_some_and(|limit| index.last_key(*number) >= limit);
         loop {
             if is_limited {
                 note(passed, entry.key());
@@ -191,16 +197,18 @@ fn is_before(key: &[u8], end: &Bound<Bytes>) -> bool {
 
 impl Cursor for TableCursor {
     fn seek_first(&mut self) -> Result<()> {
+        self.table.index(self.tier)?;
         self.first_from(0)
     }
 
     fn seek_last(&mut self) -> Result<()> {
-        self.last_before(self.table.index.len())
+        let blocks = self.table.index(self.tier)?.len();
+        self.last_before(blocks)
     }
 
     fn seek(&mut self, key: &[u8], sequence: Sequence) -> Result<()> {
         // Versions of the key may go on in the blocks behind: also there, the first entry need not be the one sought.
-        let mut candidate = self.find(key);
+        let mut candidate = self.find(key)?;
         while let Some(number) = candidate {
             self.in_block(number, |entry, block| entry.seek(block, key, sequence))?;
             if self.entry.valid() {
@@ -214,11 +222,12 @@ impl Cursor for TableCursor {
     fn seek_before(&mut self, key: &[u8], sequence: Sequence) -> Result<()> {
         // The last block that can begin before the place is the first one whose last key is not before it, or a later one, if versions
         // of the key span blocks.
-        let mut number = self.table.index.find(key).min(self.table.index.len().saturating_sub(1));
-        while number + 1 < self.table.index.len() && self.table.index.last_key(number) == key {
+        let index = self.table.index(self.tier)?;
+        let mut number = index.find(key).min(index.len().saturating_sub(1));
+        while number + 1 < index.len() && index.last_key(number) == key {
             number += 1;
         }
-        let mut candidate = self.wanted_before((number + 1).min(self.table.index.len()));
+        let mut candidate = self.wanted_before((number + 1).min(index.len()));
         while let Some(number) = candidate {
             self.in_block(number, |entry, block| entry.seek_before(block, key, sequence))?;
             if self.entry.valid() {

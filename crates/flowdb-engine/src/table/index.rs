@@ -133,6 +133,19 @@ impl Index {
         &self.contents[self.entries[block].last_key.clone()]
     }
 
+    /// Length of the blocks that may hold keys from `start` to `end`, both included.
+    pub(super) fn bytes_between(&self, start: &[u8], end: &[u8]) -> u64 {
+        if self.len() == 0 || *start > *end {
+            return 0;
+        }
+        let (first, last) = (self.find(start), self.find(end).min(self.len() - 1));
+        if first > last {
+            return 0;
+        }
+        let Handle { offset, length } = self.handle(last);
+        (offset + u64::from(length)).saturating_sub(self.handle(first).offset)
+    }
+
     /// The first block that may hold `key`, or what comes behind it; the number of blocks if there is none.
     pub(super) fn find(&self, key: &[u8]) -> usize {
         self.find_within(key, 0, self.len())

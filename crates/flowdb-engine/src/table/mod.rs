@@ -13,6 +13,7 @@ mod inspect;
 mod inspect_block;
 mod kept;
 mod owner;
+mod part;
 mod prefix;
 mod properties;
 mod reader;

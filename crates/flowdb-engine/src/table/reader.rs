@@ -5,6 +5,7 @@ use super::cursor::TableCursor;
 use super::filter::Filter;
 use super::footer::{FOOTER_BYTES, Footer};
 use super::index::Index;
+use super::part::Part;
 use super::properties::Properties;
 use super::stored::{Handle, Identity, read};
 use crate::cache::{BlockCache, CachedBlocks};
@@ -19,7 +20,8 @@ use bytes::Bytes;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// A table open for reading, by any number of threads. Index, filter and range deletes are in memory, data blocks in the cache.
+/// A table open for reading, by any number of threads. Properties and range deletes are in memory, index and filter from their first use on, data
+/// blocks in the cache.
 #[derive(Debug)]
 pub(crate) struct Table {
     file: Arc<dyn ReadableFile>,
@@ -27,14 +29,22 @@ pub(crate) struct Table {
     file_bytes: u64,
     identity: Identity,
     cache: Arc<BlockCache>,
-    /// Those of its blocks that are in the cache.
-    cached: Arc<CachedBlocks>,
     filter_key: FilterKey,
-    filter: Filter,
-    pub(super) index: Index,
+    filter: Part<Filter>,
+    blocks: Part<Blocks>,
+    /// Where the blocks end.
+    blocks_end: u64,
     range_deletes: Arc<RangeDeletes>,
-    properties: Properties,
     _memory: MemoryCharge,
+    properties: Properties,
+}
+
+/// Where the data blocks are.
+#[derive(Debug)]
+struct Blocks {
+    index: Index,
+    /// Those that are in the cache.
+    cached: Arc<CachedBlocks>,
 }
 
 /// What the manifest knows of a table before it is opened.
@@ -47,7 +57,7 @@ pub(crate) struct Placement {
 }
 
 impl Table {
-    /// Reads and checks everything but the data blocks.
+    /// Reads and checks footer, properties and range deletes.
     pub(crate) fn open(
         file: Arc<dyn ReadableFile>,
         path: PathBuf,
@@ -74,10 +84,6 @@ impl Table {
                 None => Some(properties),
             })
             .ok_or_else(|| corrupt(footer.properties, "the properties block"))?;
-        let filter =
-            Filter::new(block(footer.filter)?).ok_or_else(|| corrupt(footer.filter, "the filter"))?;
-        let index = Index::new(block(footer.index)?, footer.filter.offset)
-            .ok_or_else(|| corrupt(footer.index, "the index"))?;
         let range_deletes = match footer.range_deletes.length {
             0 => RangeDeletes::default(),
             _ => decode_range_deletes(&block(footer.range_deletes)?, properties.base)
@@ -86,24 +92,70 @@ impl Table {
         if range_deletes.len() as u64 != properties.range_deletes {
             return Err(corrupt(footer.range_deletes, "the range-delete block"));
         }
-        let cached = CachedBlocks::new(&cache, index.len());
-        let of_range_deletes = range_deletes.len() * RangeDeletes::BYTES_EACH;
-        let memory_bytes =
-            index.memory_bytes() + filter.memory_bytes() + cached.memory_bytes() + of_range_deletes;
+        let memory = MemoryCharge::new(&cache, (range_deletes.len() * RangeDeletes::BYTES_EACH) as u64);
         Ok(Arc::new(Table {
-            _memory: MemoryCharge::new(&cache, memory_bytes as u64),
-            cached,
+            filter: Part::new(footer.filter),
+            blocks: Part::new(footer.index),
+            blocks_end: footer.filter.offset,
             range_deletes: Arc::new(range_deletes),
+            _memory: memory,
             file,
             path,
             file_bytes: footer_at,
             identity,
             cache,
             filter_key,
-            filter,
-            index,
             properties,
         }))
+    }
+
+    /// Reads and checks what else is kept in memory, so that reads need not.
+    pub(crate) fn load(&self) -> Result<()> {
+        self.filter(ReadTier::Disk)?;
+        self.blocks(ReadTier::Disk).map(drop)
+    }
+
+    fn filter(&self, tier: ReadTier) -> Result<&Filter> {
+        self.filter.get(tier, |handle| {
+            let filter = Filter::new(self.read(handle)?);
+            let filter = filter.ok_or_else(|| self.corrupt(handle, "the filter is malformed"))?;
+            let memory = self.charge(filter.memory_bytes());
+            Ok((filter, memory))
+        })
+    }
+
+    fn blocks(&self, tier: ReadTier) -> Result<&Blocks> {
+        self.blocks.get(tier, |handle| {
+            let index = Index::new(self.read(handle)?, self.blocks_end);
+            let index = index.ok_or_else(|| self.corrupt(handle, "the index is malformed"))?;
+            let cached = CachedBlocks::new(&self.cache, index.len());
+            let memory = self.charge(index.memory_bytes() + cached.memory_bytes());
+            Ok((Blocks { index, cached }, memory))
+        })
+    }
+
+    /// The index, from memory or (if `tier` allows it) from the file.
+    #[inline]
+    pub(super) fn index(&self, tier: ReadTier) -> Result<&Index> {
+        self.blocks(tier).map(|blocks| &blocks.index)
+    }
+
+    /// The index, if it is in memory: it is from the first use of a block on.
+    #[inline]
+    pub(super) fn index_in_memory(&self) -> Option<&Index> {
+        self.blocks.in_memory().map(|blocks| &blocks.index)
+    }
+
+    fn read(&self, handle: Handle) -> Result<Vec<u8>> {
+        read(self.file.as_ref(), &self.path, self.file_bytes, handle, self.identity)
+    }
+
+    fn corrupt(&self, handle: Handle, message: &str) -> Error {
+        Error::corruption(&self.path, handle.offset, message)
+    }
+
+    fn charge(&self, bytes: usize) -> MemoryCharge {
+        MemoryCharge::new(&self.cache, bytes as u64)
     }
 
     /// Length of the file, in bytes.
@@ -119,7 +171,7 @@ impl Table {
         tier: ReadTier,
         fill_cache: bool,
     ) -> Result<Option<Version>> {
-        if !self.may_contain(self.filter_hash(key)) {
+        if !self.may_contain(self.filter_hash(key), tier)? {
             return Ok(None);
         }
         self.get_unfiltered(key, max, tier, fill_cache)
@@ -131,8 +183,15 @@ impl Table {
     }
 
     /// False if it has no entry of a key with this hash.
-    pub(crate) fn may_contain(&self, filter_hash: u64) -> bool {
-        self.filter.may_contain_hash(filter_hash)
+    #[inline]
+    pub(crate) fn may_contain(&self, filter_hash: u64, tier: ReadTier) -> Result<bool> {
+        self.filter(tier).map(|filter| filter.may_contain_hash(filter_hash))
+    }
+
+    /// The same as far as memory tells: true for a table whose filter was not read yet.
+    #[inline]
+    pub(crate) fn seems_to_contain(&self, filter_hash: u64) -> bool {
+        self.filter.in_memory().is_none_or(|filter| filter.may_contain_hash(filter_hash))
     }
 
     /// As [`Table::get`], for who has asked the filter.
@@ -143,8 +202,9 @@ impl Table {
         tier: ReadTier,
         fill_cache: bool,
     ) -> Result<Option<Version>> {
+        let index = self.index(tier)?;
         // Versions of a key may span blocks: the one asked for is in the first that is not wholly before it.
-        for number in self.index.find(key)..self.index.len() {
+        for number in index.find(key)..index.len() {
             let block = self.block(number, tier, fill_cache)?;
             match block.get(key, max).map_err(|_| self.malformed(number))? {
                 Lookup::Found(version) => return Ok(Some(version)),
@@ -173,9 +233,9 @@ impl Table {
         &self.properties
     }
 
-    /// Number of data blocks.
-    pub(crate) fn blocks(&self) -> u64 {
-        self.index.len() as u64
+    /// Number of data blocks; 0 as long as the index is not in memory.
+    pub(crate) fn known_blocks(&self) -> u64 {
+        self.index_in_memory().map_or(0, |index| index.len() as u64)
     }
 
     /// True if the block property tells apart what is in the table.
@@ -184,42 +244,35 @@ impl Table {
         smallest <= largest && (smallest, largest) != (i64::MIN, i64::MAX)
     }
 
-    /// Size of the data blocks that may hold keys from `start` to `end`, both included. In bytes of the file.
+    /// Size of the data blocks that may hold keys from `start` to `end`, both included, in bytes of the file; 0 if the index cannot be read, as the
+    /// next read of the table will say. For maintenance, which may read it.
     pub(crate) fn bytes_between(&self, start: &[u8], end: &[u8]) -> u64 {
-        let blocks = self.index.len();
-        if blocks == 0 || *start > *end {
-            return 0;
-        }
-        let (first, last) = (self.index.find(start), self.index.find(end).min(blocks - 1));
-        if first > last {
-            return 0;
-        }
-        let Handle { offset, length } = self.index.handle(last);
-        (offset + u64::from(length)).saturating_sub(self.index.handle(first).offset)
+        self.index(ReadTier::Disk).map_or(0, |index| index.bytes_between(start, end))
     }
 
     /// A data block, from the cache or (if `tier` allows it) from the file.
     pub(super) fn block(&self, number: usize, tier: ReadTier, fill_cache: bool) -> Result<Arc<Block>> {
-        if let Some(block) = self.cache.get(&self.cached, number, fill_cache) {
+        let Blocks { index, cached } = self.blocks(tier)?;
+        if let Some(block) = self.cache.get(cached, number, fill_cache) {
             return Ok(block);
         }
         if tier == ReadTier::Memory {
             return Err(Error::would_block());
         }
-        let handle = self.index.handle(number);
-        let contents = read(self.file.as_ref(), &self.path, self.file_bytes, handle, self.identity)?;
+        let contents = self.read(index.handle(number))?;
         let block = Block::new(contents, self.properties.base).map_err(|_| self.malformed(number))?;
         if !fill_cache {
             return Ok(Arc::new(block));
         }
         let block = self.cache.settle(block);
-        self.cache.insert(&self.cached, number, &block);
+        self.cache.insert(cached, number, &block);
         Ok(block)
     }
 
     /// The checksum of a block was right, and yet it is not what we write.
     pub(super) fn malformed(&self, number: usize) -> Error {
-        Error::corruption(&self.path, self.index.handle(number).offset, "a data block is malformed")
+        let offset = self.index_in_memory().map_or(0, |index| index.handle(number).offset);
+        Error::corruption(&self.path, offset, "a data block is malformed")
     }
 }
 

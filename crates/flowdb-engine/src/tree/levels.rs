@@ -87,7 +87,7 @@ impl Levels {
         self.levels[level].iter().map(|live| live.meta.file_bytes).sum()
     }
 
-    /// Tables that may hold an entry of `key` or a range delete over it, those with newer versions first; those left out whose filters say no.
+    /// Tables that may hold an entry of `key` or a range delete over it, those with newer versions first; those left out whose filters, if they are in memory, say no.
     /// `hash` is [`crate::table::Table::filter_hash`].
     pub(crate) fn holding<'a>(
         &'a self,
@@ -96,7 +96,7 @@ impl Levels {
     ) -> impl Iterator<Item = &'a Arc<LiveTable>> {
         // The filter first: it costs one look at memory, the bounds of a table four.
         let is_possible = move |live: &&Arc<LiveTable>| {
-            live.table.may_contain(hash) || !live.table.range_deletes().is_empty()
+            live.table.seems_to_contain(hash) || !live.table.range_deletes().is_empty()
         };
         let newest_first =
             self.levels[0].iter().rev().filter(is_possible).filter(move |live| live.may_contain(key));

@@ -316,7 +316,7 @@ fn find(levels: &Levels, key: &[u8], sequence: Sequence, read: SourceOptions) ->
     for live in levels.holding(key, hash) {
         let deleted_at = covering(live.table.range_deletes(), key, sequence);
         // One with range deletes is here whatever its filter says.
-        let version = match live.table.may_contain(hash) {
+        let version = match live.table.may_contain(hash, read.tier)? {
             true => live.table.get_unfiltered(key, sequence, read.tier, !read.bypass_cache)?,
             false => None,
         };
