@@ -80,7 +80,8 @@ impl Inner {
         let Some(mut state) = self.commit.try_lock() else {
             return Err((Error::would_block(), batch));
         };
-        if self.stalled() || self.log_is_overdue(&state) {
+        // The first write waits for the manifest.
+        if self.stalled() || self.log_is_overdue(&state) || self.opening.is_unfinished() {
             return Err((Error::would_block(), batch));
         }
         if let Err(error) = self.check(guard, &state) {
@@ -120,6 +121,7 @@ impl Inner {
     /// Begins a new log segment: the old one is synced to its end first. Under the commit lock.
     pub(crate) fn rotate_log(&self, state: &mut CommitState) -> Result<()> {
         self.check_usable()?;
+        self.finish_opening()?;
         let Some(old) = state.log.as_mut() else {
             return Err(closed());
         };

@@ -9,6 +9,7 @@ use crate::events::Event;
 use crate::fs::{FileLock, FileSystem};
 use crate::key::TreeId;
 use crate::maintenance::Workshop;
+use crate::opening::Opening;
 use crate::options::Options;
 use crate::purge::SharedPurges;
 use crate::resources::Resources;
@@ -26,9 +27,10 @@ use std::sync::{Arc, OnceLock};
 /// An open database.
 ///
 /// Locks are taken in this order, and none is held over a call of the executor's user:
-/// `workshop` (maintenance: flush, compaction), `commit` (order of commits, log writer, active memtables), `version` (manifest).
-/// `workshop` and `version` are held over I/O and never taken by a reader or by `try_write`; `commit` is held over one small write, over
-/// the start of a log segment or the wait for an edit of the manifest, and over the end of a draft's commit, and `try_write` only tries it. The locks within `background`, `telemetry` and `resources` are taken last, for moments.
+/// `workshop` (maintenance: flush, compaction), `commit` (order of commits, log writer, active memtables), `opening`, `version` (manifest).
+/// `workshop`, `opening` and `version` are held over I/O and never taken by a reader or by `try_write`; `commit` is held over one small write, over
+/// the start of a log segment or the wait for an edit of the manifest, and over the end of a draft's commit, and `try_write` only tries it. The
+/// locks within `background`, `telemetry` and `resources` are taken last, for moments.
 /// Tables, views and snapshots are read without any of them.
 #[derive(Debug)]
 pub(crate) struct Inner {
@@ -63,8 +65,7 @@ pub(crate) struct Inner {
     pub(crate) poison: OnceLock<String>,
     /// End of what was synced of the log when the database was closed.
     pub(crate) synced_at_close: OnceLock<LogPosition>,
-    /// There was no space to say in the manifest that the database is open: nothing is written before that is done.
-    pub(crate) is_opening_unfinished: AtomicBool,
+    pub(crate) opening: Opening,
     /// Shared by who writes to a draft. Who takes the directory away takes it alone, after saying so.
     pub(crate) drafting: RwLock<()>,
     /// Shared by who needs files to keep their names for a while; whoever removes files tries to have it alone.
@@ -166,10 +167,20 @@ impl Inner {
     /// Makes `edit` durable and part of the state. Without space for it nothing has happened, and it can be tried again. Other failures poison:
     /// whether the edit is on disk is unknown.
     pub(crate) fn record(&self, edit: &Edit) -> Result<()> {
+        self.finish_opening()?;
+        self.record_edit(edit)
+    }
+
+    /// The same for the edit that finishes the opening.
+    pub(crate) fn record_edit(&self, edit: &Edit) -> Result<()> {
         let mut version = self.version.lock();
         let Version { manifest, state } = &mut *version;
         let manifest = manifest.as_mut().ok_or_else(closed)?;
         state.check(edit)?;
+        if let Err(error) = manifest.begin(state) {
+            // Nothing was changed, unless it is not known.
+            return Err(if manifest.is_broken() { self.poison(Work::Manifest, error) } else { error });
+        }
         if let Err(error) = manifest.append(edit) {
             let is_refused = error.kind() == ErrorKind::NoSpace && !manifest.is_broken();
             return Err(if is_refused { error } else { self.poison(Work::Manifest, error) });

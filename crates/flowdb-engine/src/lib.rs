@@ -32,6 +32,7 @@ pub mod key;
 mod maintenance;
 mod memtable;
 mod metrics;
+mod opening;
 mod options;
 mod outputs;
 mod purge;

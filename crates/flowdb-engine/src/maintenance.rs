@@ -187,7 +187,7 @@ impl Inner {
     /// The most urgent thing. False if there is nothing. Where the disk is full, compaction goes on, for it may make the space that others
     /// lack.
     fn step(&self, workshop: &mut Workshop, deadline: Duration) -> Result<bool> {
-        self.finish_opening()?;
+        self.finish_overdue_opening()?;
         Ok(self.sync_interval()?
             || self.freeze_to_free_memory()
             || self.attempt(Work::Flush, || self.flush_one())?

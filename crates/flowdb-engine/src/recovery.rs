@@ -6,10 +6,11 @@ use crate::commit::{CommitState, LogPosition};
 use crate::doorbell::Doorbell;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flush::open_table;
-use crate::fs::{FileLock, FileSystem};
+use crate::fs::{FileLock, FileSystem, WritableFile};
 use crate::inner::{Inner, Version};
 use crate::key::{Sequence, TreeId};
 use crate::maintenance::Workshop;
+use crate::opening::Opening;
 use crate::options::Options;
 use crate::purge::SharedPurges;
 use crate::retention::ByKey;
@@ -17,17 +18,18 @@ use crate::snapshot::Snapshots;
 use crate::stats::Telemetry;
 use crate::tree::{Garbage, LiveTable, Shelves, Tree};
 use crate::values::{ValueFile, ValueFileContext};
-use crate::version::{
-    Edit, LOCK, LOCK_HOLDER, MANIFEST, Manifest, NumberedFile, State, log_name, parse_name,
-};
+use crate::version::{LOCK, LOCK_HOLDER, MANIFEST, Manifest, NumberedFile, State, log_name, parse_name};
 use crate::wal::{self, LogWriter, Replay};
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+
+/// Length of the file with the process id: more than any has.
+const HOLDER_BYTES: usize = 16;
 
 /// Opens the database in `dir`, or creates it.
 pub(crate) fn open(fs: Arc<dyn FileSystem>, dir: &Path, options: Options) -> Result<Inner> {
@@ -45,19 +47,25 @@ pub(crate) fn open(fs: Arc<dyn FileSystem>, dir: &Path, options: Options) -> Res
         None => return Err(missing(dir)),
     };
     check_trees(&options, &state)?;
+    let was_closed = crate::read_only::expected_log(&state).is_closed;
     let next_file_id = files.iter().filter_map(|name| file_id(name)).max().unwrap_or(0).saturating_add(1);
     let inner = assemble(fs, dir, options, manifest, state, next_file_id, Some(lock))?;
     let replay = inner.replay_log(&files)?;
     inner.begin_log(&replay)?;
-    inner.is_opening_unfinished.store(true, Ordering::Release);
-    match inner.finish_opening() {
-        // What is there can be read, and written to once there is space.
-        Err(error) if error.kind() == ErrorKind::NoSpace && !replay.segments.is_empty() => {
-            tracing::warn!(%error, "opened without space to write");
+    inner.opening.begin();
+    // What the manifest does not name goes only once it is durable.
+    if !was_closed || !inner.orphans(&files).is_empty() || inner.has_unused_values() {
+        match inner.finish_opening() {
+            // What is there can be read, and written to once there is space.
+            Err(error) if error.kind() == ErrorKind::NoSpace && !replay.segments.is_empty() => {
+                tracing::warn!(%error, "opened without space to write");
+            }
+            result => result?,
         }
-        result => result?,
     }
-    inner.remove_orphans(&files);
+    let orphans = inner.orphans(&files);
+    inner.garbage.lock().extend(orphans);
+    inner.collect_garbage();
     // Something may have become superfluous meanwhile.
     inner.bell.ring();
     Ok(inner)
@@ -114,15 +122,19 @@ pub(crate) fn locked(fs: &dyn FileSystem, dir: &Path) -> Error {
 }
 
 fn write_holder(fs: &dyn FileSystem, path: &Path) -> std::io::Result<()> {
-    fs.create(path)?.write_at(0, std::process::id().to_string().as_bytes())
+    let text = format!("{:<HOLDER_BYTES$}", std::process::id());
+    // Written over where it is: some file systems write a file that was emptied to the disk when it is closed.
+    let is_whole = |file: &Arc<dyn WritableFile>| file.len().is_ok_and(|length| length == text.len() as u64);
+    let file = fs.open_write(path).ok().filter(is_whole).map_or_else(|| fs.create(path), Ok)?;
+    file.write_at(0, text.as_bytes())
 }
 
 fn read_holder(fs: &dyn FileSystem, path: &Path) -> Option<u32> {
     let file = fs.open_read(path).ok()?;
-    let length = usize::try_from(file.len().ok()?).ok().filter(|length| *length <= 16)?;
+    let length = usize::try_from(file.len().ok()?).ok().filter(|length| *length <= HOLDER_BYTES)?;
     let mut text = vec![0; length];
     file.read_at(0, &mut text).ok()?;
-    std::str::from_utf8(&text).ok()?.parse().ok()
+    std::str::from_utf8(&text).ok()?.trim_end().parse().ok()
 }
 
 fn create(fs: &Arc<dyn FileSystem>, dir: &Path) -> Result<(Manifest, State)> {
@@ -210,7 +222,7 @@ pub(crate) fn assemble(
         closed: AtomicBool::new(false),
         poison: OnceLock::new(),
         synced_at_close: OnceLock::new(),
-        is_opening_unfinished: AtomicBool::new(false),
+        opening: Opening::default(),
         drafting: RwLock::new(()),
         removals: RwLock::new(()),
         lock: Mutex::new(lock),
@@ -300,45 +312,9 @@ impl Inner {
         Ok(())
     }
 
-    /// Says in the manifest that the database is open, unless it says so already. Before that nothing else may be written: the manifest may
-    /// vouch for the end of the log.
-    pub(crate) fn finish_opening(&self) -> Result<()> {
-        if self.is_opening_unfinished.load(Ordering::Acquire) {
-            self.record_opening()?;
-            self.is_opening_unfinished.store(false, Ordering::Release);
-        }
-        Ok(())
-    }
-
-    /// Says in the manifest that the database is open, and which trees it has. A tree whose tables have nothing left of what it has forgotten
-    /// need not know of it any more: nothing can come back, and what is written from now on may be as old.
-    fn record_opening(&self) -> Result<()> {
-        let State { trees: known, oldest_log, .. } = self.version.lock().state.clone();
-        let edit = self.new_edit().clean_close(false).oldest_log(oldest_log.max(FIRST_SEGMENT));
-        let new = self.options.trees.iter().filter(|tree| !known.contains_key(&tree.id));
-        let edit = new.fold(edit, |edit, tree| edit.tree(tree.id, &tree.name));
-        let edit = self.without_unused_values(edit)?;
-        let less: Vec<_> =
-            self.trees.iter().filter_map(|tree| Some((tree, tree.still_forgotten()?))).collect();
-        self.record(
-            &less.iter().fold(edit, |edit, (tree, left)| edit.forgotten(tree.options.id, left.clone())),
-        )?;
-        less.into_iter().for_each(|(tree, left)| tree.forget_before(left, 0));
-        Ok(())
-    }
-
-    /// No edit of ours leaves a value file without a table; what a repair took away may.
-    fn without_unused_values(&self, edit: Edit) -> Result<Edit> {
-        let named = self.version.lock().state.value_files.clone();
-        named.into_keys().try_fold(edit, |edit, (tree, id)| {
-            let is_used = self.tree(tree)?.view().shelves.value_file(id).is_some();
-            Ok(if is_used { edit } else { edit.remove_value_file(tree, id) })
-        })
-    }
-
-    /// Removes tables, value files and log segments that the manifest does not name: what a crash left behind. Only now, when all that it names has
+    /// Tables, value files and log segments that the manifest does not name: what a crash left behind. To be removed once all that it names has
     /// been found.
-    fn remove_orphans(&self, files: &[String]) {
+    fn orphans(&self, files: &[String]) -> Vec<PathBuf> {
         let version = self.version.lock();
         let state = &version.state;
         let is_live = |id: u64| state.tables.values().any(|meta| meta.id == id);
@@ -348,9 +324,7 @@ impl Inner {
             Some(NumberedFile::Log(id)) => id < state.oldest_log,
             None => false,
         });
-        self.garbage.lock().extend(orphans.map(|name| self.dir.join(name)));
-        drop(version);
-        self.collect_garbage();
+        orphans.map(|name| self.dir.join(name)).collect()
     }
 
     /// Closes, once: see [`crate::Db::close`].
@@ -366,7 +340,7 @@ impl Inner {
             return Ok(());
         }
         // Else nothing was written since the opening: what the manifest says of the log is still so.
-        let is_opened = !self.is_opening_unfinished.load(Ordering::Acquire);
+        let is_opened = !self.opening.is_unfinished();
         if may_write() && is_opened {
             prepared = self.empty_log_to_close(&mut state);
         }
@@ -424,4 +398,4 @@ impl Inner {
 }
 
 /// Number of a database's first log segment.
-const FIRST_SEGMENT: u64 = 1;
+pub(crate) const FIRST_SEGMENT: u64 = 1;

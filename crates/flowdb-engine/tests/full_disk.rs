@@ -241,7 +241,9 @@ fn a_database_on_a_full_disk_opens_for_reading_and_takes_writes_once_there_is_sp
                     db.write(batch(std::slice::from_ref(&put)), WriteOptions::default()).unwrap_err();
                 assert_eq!(refused.kind(), ErrorKind::NoSpace);
                 assert_eq!(db.flush().unwrap_err().kind(), ErrorKind::NoSpace);
-                assert_eq!(db.maintain(Duration::ZERO).unwrap_err().kind(), ErrorKind::NoSpace);
+                // After a clean close an opening is through; what fails is the flush, which is tried again.
+                let maintained = db.maintain(Duration::ZERO).map_err(|error| error.kind());
+                assert_eq!(maintained.err(), (!clean).then_some(ErrorKind::NoSpace));
             }
             db.close().unwrap();
         }

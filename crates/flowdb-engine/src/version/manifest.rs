@@ -26,13 +26,22 @@ pub(crate) struct Manifest {
     fs: Arc<dyn FileSystem>,
     dir: PathBuf,
     database_id: u64,
-    /// `None` where nothing is to be written.
-    file: Option<Arc<dyn WritableFile>>,
+    output: Output,
     bytes: u64,
     /// An append failed: what the file holds behind `bytes` is not known.
     is_broken: bool,
     /// Length after the last rewrite.
     rewritten_bytes: u64,
+}
+
+/// What edits are written to.
+#[derive(Debug)]
+enum Output {
+    /// Nothing is to be written.
+    ReadOnly,
+    /// The file was read, and is not known to be durable.
+    Unbegun,
+    File(Arc<dyn WritableFile>),
 }
 
 /// What the file says.
@@ -46,10 +55,9 @@ pub(crate) struct ManifestReading {
 }
 
 impl ManifestReading {
-    /// True if the file may be appended to as it is, after a clean close. Its edits were synced then, or close had failed; and while it is within
-    /// a page, the next edit has all of it written again, even if a sync failed that nobody was told of.
-    fn is_keepable(&self) -> bool {
-        self.state.clean && self.end == self.bytes && self.bytes + OPENING_EDIT_BYTES <= PAGE_BYTES
+    /// True if nothing has to be put in order before the database is read.
+    fn is_at_rest(&self) -> bool {
+        self.state.clean && self.end == self.bytes
     }
 }
 
@@ -59,18 +67,12 @@ impl Manifest {
         let (file, bytes) = write_new(&*fs, dir, state)?;
         replace(&*fs, dir)?;
         let database_id = state.database_id;
-        Ok(Self::new(fs, dir, database_id, Some(file), bytes))
+        Ok(Self::new(fs, dir, database_id, Output::File(file), bytes))
     }
 
-    fn new(
-        fs: Arc<dyn FileSystem>,
-        dir: &Path,
-        database_id: u64,
-        file: Option<Arc<dyn WritableFile>>,
-        bytes: u64,
-    ) -> Manifest {
+    fn new(fs: Arc<dyn FileSystem>, dir: &Path, database_id: u64, output: Output, bytes: u64) -> Manifest {
         let dir = dir.to_path_buf();
-        Manifest { fs, dir, database_id, file, bytes, is_broken: false, rewritten_bytes: bytes }
+        Manifest { fs, dir, database_id, output, bytes, is_broken: false, rewritten_bytes: bytes }
     }
 
     /// What the manifest in `dir` says; `None` if there is none. Changes nothing.
@@ -88,10 +90,10 @@ impl Manifest {
         let Some(ManifestReading { state, end, .. }) = Self::read(&*fs, dir)? else {
             return Ok(None);
         };
-        Ok(Some((Self::new(fs, dir, state.database_id, None, end), state)))
+        Ok(Some((Self::new(fs, dir, state.database_id, Output::ReadOnly, end), state)))
     }
 
-    /// Reads the manifest in `dir` and rewrites it, unless it may be kept; `None` if there is none.
+    /// Reads the manifest in `dir`; `None` if there is none. After a clean close it stays as it is until [`Manifest::begin`]; else it is rewritten.
     ///
     /// The rewritten one says what the old one said, `clean` included: that the database is open again is to be appended once the
     /// log was replayed, or a log that contradicts a clean close would be refused only once. Without space for it the old one goes on.
@@ -100,37 +102,66 @@ impl Manifest {
         let Some(reading) = Self::read(&*fs, dir)? else {
             return Ok(None);
         };
-        if reading.is_keepable() {
-            return Self::keep(fs, dir);
+        let is_at_rest = reading.is_at_rest();
+        let ManifestReading { state, end, .. } = reading;
+        let mut manifest = Self::new(fs, dir, state.database_id, Output::Unbegun, end);
+        if !is_at_rest {
+            manifest.renew(&state)?;
         }
-        let state = reading.state;
-        match Manifest::create(Arc::clone(&fs), dir, &state) {
+        Ok(Some((manifest, state)))
+    }
+
+    /// Makes what was read fit to be built upon, before the first edit: who closed may have left its last edit in the operating system's memory
+    /// only. `state` is what it says. Does nothing in a manifest that has begun.
+    ///
+    /// Fails without having changed what the manifest says. If the manifest [is broken](Manifest::is_broken) then, trying again is of no use.
+    pub(crate) fn begin(&mut self, state: &State) -> Result<()> {
+        self.check()?;
+        match self.output {
+            Output::Unbegun if self.is_within_a_page() => self.keep(),
+            Output::Unbegun => self.renew(state),
+            Output::ReadOnly | Output::File(_) => Ok(()),
+        }
+    }
+
+    /// True if the next edit has all of the file written again, even if a sync of it failed that nobody was told of.
+    fn is_within_a_page(&self) -> bool {
+        self.bytes + OPENING_EDIT_BYTES <= PAGE_BYTES
+    }
+
+    /// Replaces what was read by one edit. Without space for that the old file goes on.
+    fn renew(&mut self, state: &State) -> Result<()> {
+        match self.rewrite(state) {
             Err(error) if error.kind() == ErrorKind::NoSpace => {
                 tracing::warn!(%error, "the manifest could not be rewritten");
-                Self::keep(fs, dir)
+                self.keep()
             }
-            created => Ok(Some((created?, state))),
+            result => result,
         }
     }
 
     /// Goes on with the manifest there is. Which one that is after a failed attempt to replace it, its contents tell. Its name may not be durable:
     /// the attempt, or a process that was killed, may have come as far as the renaming.
-    fn keep(fs: Arc<dyn FileSystem>, dir: &Path) -> Result<Option<(Manifest, State)>> {
-        let Some(ManifestReading { state, end, bytes }) = Self::read(&*fs, dir)? else {
-            return Ok(None);
+    fn keep(&mut self) -> Result<()> {
+        let Some(ManifestReading { end, bytes, .. }) = Self::read(&*self.fs, &self.dir)? else {
+            return Err(Error::corruption(&self.dir.join(MANIFEST), 0, "the manifest is gone"));
         };
-        let path = dir.join(MANIFEST);
-        let open = || {
-            let file = fs.open_write(&path)?;
+        let path = self.dir.join(MANIFEST);
+        let failed = |error| Error::io(&path, "opening the manifest", error);
+        let file = self.fs.open_write(&path).map_err(failed)?;
+        // From here on a failure may be one of a sync, after which nobody knows what another one is worth.
+        self.is_broken = true;
+        let settle = || {
             if end < bytes {
                 file.set_len(end)?;
             }
             file.sync()?;
-            fs.sync_dir(dir)?;
-            Ok(file)
+            self.fs.sync_dir(&self.dir)
         };
-        let file = open().map_err(|error| Error::io(&path, "opening the manifest", error))?;
-        Ok(Some((Self::new(fs, dir, state.database_id, Some(file), end), state)))
+        settle().map_err(failed)?;
+        self.is_broken = false;
+        (self.output, self.bytes, self.rewritten_bytes) = (Output::File(file), end, end);
+        Ok(())
     }
 
     /// Length of the file.
@@ -152,10 +183,8 @@ impl Manifest {
     /// sync does, it is not known whether the edit counts: the manifest [is broken](Manifest::is_broken), and further appends are refused
     /// (kind `Poisoned`), until a [`Manifest::rewrite`] succeeds.
     pub(crate) fn append(&mut self, edit: &Edit) -> Result<()> {
-        if self.is_broken {
-            return Err(Error::new(ErrorKind::Poisoned, "an earlier write of the manifest failed"));
-        }
-        let Some(file) = self.file.as_ref() else {
+        self.check()?;
+        let Output::File(file) = &self.output else {
             return Err(Error::read_only());
         };
         let encoded = encode_edit(edit, self.bytes, self.database_id)?;
@@ -172,6 +201,13 @@ impl Manifest {
         Ok(())
     }
 
+    fn check(&self) -> Result<()> {
+        if self.is_broken {
+            return Err(Error::new(ErrorKind::Poisoned, "an earlier write of the manifest failed"));
+        }
+        Ok(())
+    }
+
     /// Replaces the manifest by one that holds `state` in a single edit. If the new one cannot be written, the old one goes on as before;
     /// if it cannot be put in the place of the old one, either may count, and the manifest is broken until a rewrite succeeds.
     pub(crate) fn rewrite(&mut self, state: &State) -> Result<()> {
@@ -179,7 +215,7 @@ impl Manifest {
         self.is_broken = true;
         replace(&*self.fs, &self.dir)?;
         self.is_broken = false;
-        (self.file, self.bytes) = (Some(file), bytes);
+        (self.output, self.bytes) = (Output::File(file), bytes);
         self.rewritten_bytes = bytes;
         Ok(())
     }
@@ -351,6 +387,13 @@ mod tests {
         Manifest::open(Arc::new(fs.clone()), Path::new(DIR))
     }
 
+    /// One that edits may be appended to.
+    fn begin(fs: Arc<dyn FileSystem>) -> Result<(Manifest, State)> {
+        let (mut manifest, state) = Manifest::open(fs, Path::new(DIR))?.unwrap();
+        manifest.begin(&state)?;
+        Ok((manifest, state))
+    }
+
     /// A manifest of a state and the edits, its bytes, and the state after each edit with the offset where it ends.
     fn sample() -> (Vec<u8>, Vec<(usize, State)>) {
         let fs = crashable();
@@ -387,11 +430,14 @@ mod tests {
         }
         let fs = with_manifest(&bytes);
         fs.create(&Path::new(DIR).join(MANIFEST_NEW)).unwrap();
-        let (manifest, state) = open(&fs).unwrap().unwrap();
+        let (mut manifest, state) = open(&fs).unwrap().unwrap();
+        assert_eq!(manifest.bytes(), bytes.len() as u64, "it is only read");
+        assert_eq!(manifest.append(&Edit::new().clean_close(false)).unwrap_err().kind(), ErrorKind::ReadOnly);
+        manifest.begin(&state).unwrap();
         assert!(state.clean && manifest.bytes() < bytes.len() as u64);
         assert_eq!(state, states.last().unwrap().1);
         assert_eq!(fs.list(Path::new(DIR)).unwrap(), [MANIFEST]);
-        let (mut manifest, again) = open(&fs.crash(&CrashOptions::default())).unwrap().unwrap();
+        let (mut manifest, again) = begin(Arc::new(fs.crash(&CrashOptions::default()))).unwrap();
         assert_eq!(again, state);
         manifest.append(&Edit::new().clean_close(false)).unwrap();
     }
@@ -405,7 +451,7 @@ mod tests {
                 let mut file = bytes[..*end].to_vec();
                 file.resize(end + torn, 7);
                 let fs = with_manifest(&file);
-                assert_eq!(open(&fs).unwrap().unwrap().1, *state);
+                assert_eq!(begin(Arc::new(fs.clone())).unwrap().1, *state);
                 let is_kept = read_whole(&fs, &path).unwrap().unwrap() == file;
                 assert_eq!(is_kept, state.clean && torn == 0, "{torn} bytes behind byte {end}");
             }
@@ -421,20 +467,27 @@ mod tests {
         let mut acknowledged = 0;
         for (call, seed) in (1..=12).flat_map(|call| (0..20).map(move |seed| (call, seed))) {
             let memory = crashable();
-            // As the close left it: durable.
+            // As the close left it: durable, or but for its last edit.
             let path = Path::new(DIR).join(MANIFEST);
             let file = memory.create(&path).unwrap();
-            file.write_at(0, &bytes).unwrap();
+            let last_edit = states[states.len() - 2].0;
+            file.write_at(0, &bytes[..last_edit]).unwrap();
             file.sync().unwrap();
+            file.write_at(last_edit as u64, &bytes[last_edit..]).unwrap();
+            let was_killed = seed % 3 == 0;
+            if !was_killed {
+                file.sync().unwrap();
+            }
             memory.sync_dir(Path::new(DIR)).unwrap();
             let fs = FaultyFileSystem::new(Arc::new(memory.clone()));
             fs.fail_from(call, Fault::Eio);
-            let result = Manifest::open(Arc::new(fs), Path::new(DIR))
-                .and_then(|found| found.unwrap().0.append(&Edit::new().clean_close(false)));
+            let result = begin(Arc::new(fs))
+                .and_then(|(mut manifest, _)| manifest.append(&Edit::new().clean_close(false)));
             let unsynced = if seed % 2 == 0 { Unsynced::RandomPrefix } else { Unsynced::RandomSectors };
             let crashed = memory.crash(&CrashOptions { seed, unsynced, names: Names::Random });
             let state = open(&crashed).unwrap().unwrap().1;
-            assert!(state == opened || (result.is_err() && state == *closed), "call {call}, seed {seed}");
+            let is_before = state == *closed || was_killed && state == states[states.len() - 2].1;
+            assert!(state == opened || (result.is_err() && is_before), "call {call}, seed {seed}");
             acknowledged += u32::from(result.is_ok());
         }
         assert!(acknowledged > 0, "the last of the calls is behind all that is done");

@@ -55,7 +55,7 @@ pub(crate) type Sink<'a> = dyn FnMut(u64, Sequence, &Bytes, Operation<'_>) -> Re
 /// Delivers the operations of all complete commits, in order, from the oldest segment needed on. `names` are the files in `dir`.
 ///
 /// Operations that the tables already hold are delivered too; it is the sink that skips them. A torn tail of the last segment is
-/// cut, and the last segment is synced, so that a new one may follow. Remains of a segment whose creation was interrupted are removed.
+/// cut, and the last segment is synced, so that a new one may follow; after a clean close both were done. Remains of a segment whose creation was interrupted are removed.
 /// After an error nothing that was delivered counts; after one of corruption, nothing was cut or removed either.
 pub(crate) fn replay(
     fs: &dyn FileSystem,
@@ -64,7 +64,9 @@ pub(crate) fn replay(
     expected: &Expected,
     sink: &mut Sink<'_>,
 ) -> Result<Replay> {
-    let (replay, leftovers) = read_chain(fs, dir, names, expected, Tail::Settle, sink)?;
+    // A close syncs the log, to the mark, before the manifest says that there was one.
+    let tail = if expected.is_closed { Tail::Leave } else { Tail::Settle };
+    let (replay, leftovers) = read_chain(fs, dir, names, expected, tail, sink)?;
     remove(fs, dir, &leftovers)?;
     Ok(replay)
 }

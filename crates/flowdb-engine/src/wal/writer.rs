@@ -200,7 +200,7 @@ impl LogWriter {
             Ok((file, length))
         };
         let (file, length) = open().map_err(|error| Error::io(&path, "opening the log", error))?;
-        // Replay synced it.
+        // Replay synced it, or the close before.
         let log = LogFile::new(file, path, segment.id, segment.end);
         Ok(Self::new(log, database_id, segment.last_sequence, length, preallocate_bytes))
     }
