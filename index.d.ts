@@ -213,8 +213,12 @@ export interface SeriesPutOptions extends PutOptions {
   duplicates?: 'last' | 'first' | 'error';
 }
 
+/**
+ * Which keys: those that are within all that is given. For pages, go on behind the last key of the page before: `{ prefix, gt: last, limit }`, or backward
+ * `{ prefix, lt: last, limit, reverse: true }`.
+ */
 export interface KeyRangeOptions {
-  /** Keys that begin with this. Not together with the bounds below. */
+  /** Keys that begin with this. */
   prefix?: Key;
   /** Keys above this. Not together with `gte`. */
   gt?: Key;
@@ -244,6 +248,9 @@ export interface ScanOptions extends RangeOptions {
   values?: boolean;
 }
 
+/**
+ * Which points. A page that ends within a series goes on with `{ key, from: ts + 1 }`, backward with `{ key, to: ts, reverse: true }`, of its last point.
+ */
 export interface SeriesRangeOptions extends KeyRangeOptions {
   /** One series only. Not together with `prefix` or bounds. */
   key?: Key;

@@ -2,6 +2,7 @@
 
 const { CHANGE, packChange, sized } = require('./changes.js');
 const { FlowDBError, invalid } = require('./errors.js');
+const { readRange } = require('./key_range.js');
 const { checkKey, encodeKey } = require('./keys.js');
 const { Loads } = require('./loads.js');
 const {
@@ -11,7 +12,7 @@ const {
 const { merging, patch } = require('./patch.js');
 const { READ, packGets } = require('./reader.js');
 const { Scan, count } = require('./scan.js');
-const { TREE, packScan, readRange } = require('./scan_request.js');
+const { TREE, packScan } = require('./scan_request.js');
 const { Snapshot } = require('./snapshot.js');
 const { DECODERS, FORM_VALUE, decodeValue, encodeValue, toRecord } = require('./values.js');
 const { OPERATION } = require('./write_buffer.js');

@@ -2,69 +2,20 @@
 
 /** What a scan asks for, packed as src/scan.rs says. */
 
-const { invalid } = require('./errors.js');
-const { encodeKey } = require('./keys.js');
 const { writeInt64 } = require('./numbers.js');
 
 const TREE = { kv: 1, series: 2 };
 
 const REVERSE = 1;
 const KEYS_ONLY = 2;
-const PREFIX = 4;
-const HAS_LOWER = 8;
-const LOWER_OPEN = 16;
-const HAS_UPPER = 32;
-const UPPER_OPEN = 64;
 
 const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
-const EMPTY = Buffer.alloc(0);
-
-/**
- * @typedef {{ flags: number, lower: Uint8Array, upper: Uint8Array }} Range
- */
-
-/**
- * @param {any} options with at most one of each group: prefix, key | gt, gte | lt, lte
- * @returns {Range}
- */
-function readRange({ prefix, key, gt, gte, lt, lte }) {
-  const bounds = { gt, gte, lt, lte };
-  const named = Object.entries(bounds).filter(([, bound]) => bound !== undefined).map(([name]) => name);
-  if (prefix !== undefined && key !== undefined) throw invalid('key', 'cannot be combined with prefix');
-  const whole = prefix === undefined ? 'key' : 'prefix';
-  if ((prefix !== undefined || key !== undefined) && named.length > 0) {
-    throw invalid(named[0], `cannot be combined with ${whole}`);
-  }
-  if (prefix !== undefined) return { flags: PREFIX, lower: encodeKey(prefix, 'prefix'), upper: EMPTY };
-  if (key !== undefined) {
-    const bytes = encodeKey(key);
-    return { flags: HAS_LOWER | HAS_UPPER, lower: bytes, upper: bytes };
-  }
-  const lower = readBound('gte', gte, 'gt', gt, HAS_LOWER, LOWER_OPEN);
-  const upper = readBound('lte', lte, 'lt', lt, HAS_UPPER, UPPER_OPEN);
-  return { flags: lower.flags | upper.flags, lower: lower.bytes, upper: upper.bytes };
-}
-
-/**
- * @param {string} closedName
- * @param {any} closed
- * @param {string} openName
- * @param {any} open
- * @param {number} has
- * @param {number} isOpen
- */
-function readBound(closedName, closed, openName, open, has, isOpen) {
-  if (closed !== undefined && open !== undefined) throw invalid(openName, `cannot be combined with ${closedName}`);
-  if (closed !== undefined) return { flags: has, bytes: encodeKey(closed, closedName) };
-  if (open !== undefined) return { flags: has | isOpen, bytes: encodeKey(open, openName) };
-  return { flags: 0, bytes: EMPTY };
-}
 
 /**
  * @param {{
  *   tree: number,
- *   range: Range,
+ *   range: import('./key_range.js').Range,
  *   from?: number | bigint,
  *   to?: number | bigint,
  *   last?: number | bigint,
@@ -106,4 +57,4 @@ function isEmptyWindow(from, to) {
   return to !== undefined && BigInt(to) <= BigInt(from ?? INT64_MIN);
 }
 
-module.exports = { INT64_MAX, TREE, isEmptyWindow, packScan, readRange };
+module.exports = { INT64_MAX, TREE, isEmptyWindow, packScan };

@@ -4,6 +4,7 @@ const { types } = require('node:util');
 const { aggregate, checkFunctions } = require('./aggregate.js');
 const { CHANGE, packChange } = require('./changes.js');
 const { FlowDBError, invalid } = require('./errors.js');
+const { readRange } = require('./key_range.js');
 const { checkKey, decodeKey, encodeKey } = require('./keys.js');
 const { putIfAbsent } = require('./kv.js');
 const { readInt64 } = require('./numbers.js');
@@ -13,7 +14,7 @@ const {
 } = require('./options.js');
 const { READ } = require('./reader.js');
 const { Scan, count } = require('./scan.js');
-const { INT64_MAX, TREE, isEmptyWindow, packScan, readRange } = require('./scan_request.js');
+const { INT64_MAX, TREE, isEmptyWindow, packScan } = require('./scan_request.js');
 const { Snapshot } = require('./snapshot.js');
 const { DECODERS, decodeValue, encodeValue } = require('./values.js');
 const { OPERATION } = require('./write_buffer.js');

@@ -51,7 +51,7 @@ test('kv says which argument is wrong', async (t) => {
 test('scans say which option is wrong, at once', async (t) => {
   const db = await database(t);
   const cases = [
-    ['gt', { gt: 'a', gte: 'a' }], ['lt', { lt: 'a', lte: 'a' }], ['gt', { gt: 'a', prefix: 'a' }], ['prefix', { prefix: 5 }],
+    ['gt', { gt: 'a', gte: 'a' }], ['lt', { lt: 'a', lte: 'a' }], ['gt', { gt: 'a', gte: 'b', prefix: 'a' }], ['lt', { lt: 5, prefix: 'a' }], ['prefix', { prefix: 5 }],
     ['limit', { limit: -1 }], ['limit', { limit: 1.5 }], ['reverse', { reverse: 1 }], ['keys', { keys: 0 }], ['start', { start: 'a' }],
   ];
   for (const [name, options] of cases) assert.throws(() => db.kv.scan(options), naming(name));
