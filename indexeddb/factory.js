@@ -1,6 +1,6 @@
 'use strict';
 
-const { resolve } = require('node:path');
+const { checkDirectory } = require('../records/directory_path.js');
 const { unknownError } = require('./internal/exceptions.js');
 const { compareKeys, keyFromValue } = require('./internal/keys.js');
 const { OpenRequest, failed } = require('./internal/open_database.js');
@@ -19,17 +19,15 @@ const { IDBOpenDBRequest } = require('./open_db_request.js');
  * https://w3c.github.io/IndexedDB/#idbfactory
  *
  * DEVIATION: it can be constructed, see docs/indexeddb.md. Without options a factory is a fresh, empty world in memory; with
- * `path` it is a directory, created if there is none.
+ * `path` it is a directory, created if there is none, named by a path or a `file:` URL as in the record API.
  */
 class IDBFactory {
   #world;
 
-  /** @param {{ path?: string }} [options] */
+  /** @param {{ path?: string | URL }} [options] */
   constructor(options = undefined) {
     const { path } = toDictionary(options, 'IDBFactory');
-    if (path !== undefined && typeof path !== 'string') throw new TypeError('path: expected a string');
-    // Absolute: the working directory may change before the directory is opened, and after.
-    this.#world = new World(path === undefined ? null : path && resolve(path));
+    this.#world = new World(path === undefined ? null : directoryOf(path));
   }
 
   /**
@@ -77,6 +75,18 @@ class IDBFactory {
    */
   async close() {
     await this.#world.close();
+  }
+}
+
+/**
+ * @param {unknown} path
+ * @returns {string}
+ */
+function directoryOf(path) {
+  try {
+    return checkDirectory('path', path);
+  } catch (error) {
+    throw new TypeError(/** @type {Error} */ (error).message, { cause: error });
   }
 }
 

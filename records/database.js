@@ -1,9 +1,10 @@
 'use strict';
 
 const { packBatch, recycle } = require('./batch.js');
+const { checkDirectory } = require('./directory_path.js');
 const { guardedLater, invalid } = require('./errors.js');
 const { Kv } = require('./kv.js');
-const { checkDirectory, checkOpen } = require('./open_options.js');
+const { checkOpen } = require('./open_options.js');
 const { checkBoolean, checkOptions, checkSignal } = require('./options.js');
 const { Series } = require('./series.js');
 const { Session } = require('./session.js');

@@ -2,8 +2,7 @@
 
 /** What a database is opened with: each check says which setting is wrong and what was expected. */
 
-const path = require('node:path');
-const { fileURLToPath } = require('node:url');
+const { checkDirectory, isUrl } = require('./directory_path.js');
 const { invalid } = require('./errors.js');
 const { encodeKey } = require('./keys.js');
 const {
@@ -69,42 +68,6 @@ function checkPlace({ path: place, memory }) {
     return undefined;
   }
   return checkDirectory('path', place, 'the path of a directory, or memory: true');
-}
-
-/**
- * @param {string} name
- * @param {any} place
- * @param {string} [wanted]
- * @returns {string} an absolute path
- */
-function checkDirectory(name, place, wanted = 'the path of a directory') {
-  if (isUrl(place)) return checkDirectory(name, pathOf(name, place), wanted);
-  if (typeof place !== 'string' || place === '' || place.includes('\0')) throw expected(name, place, wanted);
-  return path.resolve(place);
-}
-
-/**
- * URLs of other realms, such as jsdom's, are no instances of ours; Node's own functions take these for one, too.
- *
- * @param {any} place
- * @returns {boolean}
- */
-function isUrl(place) {
-  return place !== null && typeof place === 'object' && typeof place.href === 'string' && typeof place.protocol === 'string';
-}
-
-/**
- * @param {string} name
- * @param {any} place a URL
- * @returns {string}
- */
-function pathOf(name, place) {
-  if (place.protocol !== 'file:') throw invalid(name, `expected a URL with the scheme file:, got ${place.href}`);
-  try {
-    return fileURLToPath(String(place.href));
-  } catch (error) {
-    throw invalid(name, /** @type {Error} */ (error).message);
-  }
 }
 
 /**
@@ -192,4 +155,4 @@ function checkOpen(target) {
   };
 }
 
-module.exports = { checkDirectory, checkOpen };
+module.exports = { checkOpen };

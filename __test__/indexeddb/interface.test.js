@@ -17,7 +17,9 @@ test('interfaces cannot be constructed, but for the factory and the event', () =
     assert.equal(value.length, 0);
     assert.equal(Object.prototype.toString.call(value.prototype), `[object ${name}]`);
   }
-  assert.throws(() => new IDBFactory({ path: 1 }), TypeError);
+  for (const path of [1, null, '', 'a\0b', {}, new URL('https://example.org/data'), new URL('file:///a%2Fb')]) {
+    assert.throws(() => new IDBFactory({ path }), { name: 'TypeError', message: /^path: / }, String(path));
+  }
 });
 
 test('members are enumerable and check their object', () => {

@@ -4,8 +4,12 @@
 
 const assert = require('node:assert/strict');
 const { spawnSync } = require('node:child_process');
+const { existsSync, writeFileSync } = require('node:fs');
+const path = require('node:path');
 const { test } = require('node:test');
+const { pathToFileURL } = require('node:url');
 const { IDBFactory } = require('../../index.js');
+const { directory } = require('../fixture.js');
 const { domException, finished, openDatabase, result } = require('./support.js');
 
 test('a new database gets version 1 and an upgradeneeded event with versions 0 and 1', async () => {
@@ -147,18 +151,25 @@ test('databases() called on something else is a rejected promise', async () => {
 });
 
 test('a directory that cannot be opened fails each request with an UnknownError that tells the code', async (t) => {
-  const fs = require('node:fs');
-  const path = require('node:path');
-  const directory = fs.mkdtempSync(path.join(require('node:os').tmpdir(), 'flowdb-open-'));
-  t.after(() => fs.rmSync(directory, { recursive: true }));
-  const file = path.join(directory, 'bad');
-  fs.writeFileSync(file, 'a file, not a directory');
+  const file = path.join(directory(t), 'bad');
+  writeFileSync(file, 'a file, not a directory');
   const factory = new IDBFactory({ path: file });
   const requests = [factory.open('d'), factory.deleteDatabase('d')].map(result);
   for (const { reason } of await Promise.allSettled(requests)) {
     assert.ok(domException('UnknownError')(reason));
     assert.match(reason.message, /FLOWDB_/);
   }
+});
+
+test('a directory may be named by a file: URL', async (t) => {
+  const where = path.join(directory(t), 'with space, é and %');
+  const url = pathToFileURL(where);
+  const [first, foreign] = [new IDBFactory({ path: url }), new IDBFactory({ path: { href: url.href, protocol: 'file:' } })];
+  const db = await openDatabase((upgraded) => upgraded.createObjectStore('s'), { factory: first, name: 'by URL' });
+  db.close();
+  assert.deepEqual(await foreign.databases(), [{ name: 'by URL', version: 1 }], 'URLs of other realms, too');
+  assert.ok(existsSync(where));
+  await Promise.all([first.close(), foreign.close()]);
 });
 
 test('close() of a factory also waits for transactions of connections that were closed before', async () => {

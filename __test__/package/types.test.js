@@ -87,8 +87,9 @@ export function holder(error: unknown): number | undefined {
   return error instanceof FlowDBError && error.code === 'FLOWDB_LOCKED' ? error.holder : undefined;
 }
 
-// @ts-expect-error a path is a string
-export const factories = [indexedDB, new IDBFactory(), new IDBFactory({ path: 'data' }), new IDBFactory({ path: 1 })];
+export const factories = [indexedDB, new IDBFactory(), new IDBFactory({ path: 'data' }), new IDBFactory({ path: new URL('file:///data') })];
+// @ts-expect-error a path is a string or a URL
+factories.push(new IDBFactory({ path: 1 }));
 export const alias: IDBFactory = new FDBFactory();
 export const range = IDBKeyRange.bound(1, 2);
 `;
