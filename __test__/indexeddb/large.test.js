@@ -56,6 +56,49 @@ test('a version upgrade killed halfway reopens at the old version', async (t) =>
   assert.deepEqual(found, [1, ['old'], 'kept']);
 });
 
+test('a cursor holds a large value once, and nobody what was let go of', async () => {
+  const { output } = await run(`
+    const { IDBFactory } = require(${JSON.stringify(path.join(__dirname, '../../index.js'))});
+    const MIB = 1024 * 1024;
+    const turn = () => new Promise((resolve) => setTimeout(resolve));
+    // What is held stays; what is only not collected yet goes within some turns.
+    const arrays = async () => {
+      let least = Infinity;
+      for (let round = 0; round < 20; round += 1) {
+        await turn();
+        gc();
+        least = Math.min(least, process.memoryUsage().arrayBuffers / MIB);
+      }
+      return least;
+    };
+    const result = (request) => new Promise((resolve) => { request.onsuccess = () => resolve(request.result); });
+    (async () => {
+      const opening = new IDBFactory().open('d');
+      opening.onupgradeneeded = () => {
+        const bytes = new Uint8Array(32 * MIB).fill(7);
+        opening.result.createObjectStore('s').put(bytes, 1);
+        opening.result.createObjectStore('within').put({ bytes }, 1);
+      };
+      const db = await result(opening);
+      const before = await arrays();
+      let request = db.transaction('s').objectStore('s').openCursor();
+      const { key } = await result(request);
+      const during = await arrays() - before;
+      const { length } = request.result.value;
+      request = null;
+      const { bytes } = await result(db.transaction('within').objectStore('within').get(1));
+      const sum = length + bytes.length;
+      console.log(JSON.stringify({ key, sum: sum / MIB, during }));
+      setTimeout(async () => console.log(await arrays() - before));
+    })();
+  `, { nodeOptions: ['--expose-gc'] });
+  const [first, after] = output.trim().split('\n');
+  const { key, sum, during } = JSON.parse(first);
+  assert.deepEqual([key, sum], [1, 64]);
+  assert.ok(during > 31 && during < 48, `${during} MiB for a value of 32`);
+  assert.ok(Number(after) < 16, `${after} MiB afterwards`);
+});
+
 test('a connection that nobody refers to does not block a deletion', async () => {
   const { output } = await run(`
     const { IDBFactory } = require(${JSON.stringify(path.join(__dirname, '../../index.js'))});

@@ -33,8 +33,12 @@ const smallViews = [];
 /** Thrown to give up. */
 const UNKNOWN = Object.freeze({});
 
+/** The bytes of a longer value are not held until the next one is read, which may be long after. */
+const HELD_BYTES_MAX = 64 * 1024;
+
+const NO_BYTES = new Uint8Array(0);
 /** @type {Uint8Array} */
-let bytes = new Uint8Array(0);
+let bytes = NO_BYTES;
 let position = 0;
 let limit = 0;
 const float = new Float64Array(1);
@@ -63,6 +67,8 @@ function fastDecode(input, start, end) {
   } catch (error) {
     if (error === UNKNOWN) return UNKNOWN;
     throw error;
+  } finally {
+    if (end - start > HELD_BYTES_MAX) bytes = NO_BYTES;
   }
 }
 
