@@ -10,7 +10,10 @@
  */
 export type Key = string | Uint8Array;
 
-/** Microseconds since the epoch as a safe integer or BigInt (64 bits, signed), or a Date. */
+/**
+ * Microseconds since the epoch as a safe integer or BigInt (64 bits, signed), or a Date. `Date.now()` counts milliseconds: give `new Date()` or
+ * `Date.now() * 1000`. Taken as it is, it is a moment of January 1970, which a retention does not even show.
+ */
 export type Timestamp = number | bigint | Date;
 
 /**
@@ -48,6 +51,7 @@ export type KeyEncoding = 'utf8' | 'buffer';
  */
 export type SyncMode = 'os' | 'always' | { intervalMs: number };
 
+/** Nothing of this is kept in the directory: each opening says it anew. */
 export interface OpenOptions {
   /** Directory of the database, a path or a `file:` URL; directories above it are created too. Either this or `memory`. */
   path?: string | URL;
@@ -62,7 +66,10 @@ export interface OpenOptions {
   readOnly?: boolean;
   /** What a crash can cost, and what a write. Default `'os'`, or what the directory is open with in this process. */
   sync?: SyncMode;
-  /** Decompressed blocks of tables kept in memory, in bytes, for all who share the directory. Default 32 MiB, from 0 to 1 TiB. */
+  /**
+   * Memory for blocks of tables that were read, decompressed, in bytes, for all who share the directory: what is in it is read again without the disk. It
+   * limits nothing that is stored, and has nothing to do with `kv` in particular; the size of `kv` on disk is `kvBytesMax`. Default 32 MiB, from 0 to 1 TiB.
+   */
   cacheBytes?: number;
   /**
    * Recent writes kept in memory before they go to a table, in bytes, for each of `kv`, `series` and IndexedDB. About three
@@ -85,8 +92,9 @@ export interface OpenOptions {
   /** Size at which compaction closes a table, in bytes. Default 32 MiB, from 64 KiB to 1 GiB. */
   tableBytesMax?: number;
   /**
-   * Size at which `kv` forgets what was written longest ago, in bytes on disk, from 256 KiB: the limit of a cache. Up to one write buffer
-   * (an eighth of this at most) comes on top. Whole tables go at a time. Default: nothing is forgotten.
+   * Size at which `kv` forgets what was written longest ago, in bytes on disk as `tableBytes` and `valueFileBytes` in `stats().trees.kv` tell them, from 256 KiB: the limit of
+   * a cache. Up to one write buffer (an eighth of this at most) comes on top. Whole tables go at a time. Only writes count: what is read often goes too, unless it
+   * is put again. Memory is another matter: `cacheBytes`, `writeBufferBytes`. Default: nothing is forgotten.
    */
   kvBytesMax?: number;
   /** Time to live of cache entries that bring none, in milliseconds, from 1 to 1000 years. Default `'never'` to expire. */
@@ -94,8 +102,9 @@ export interface OpenOptions {
   /** Time to live of points that bring none, in milliseconds from their timestamp, from 1 to 1000 years. Default `'never'` to expire. */
   seriesTtlMs?: number | 'never';
   /**
-   * Age from which points of all series are gone, whatever their time to live; in milliseconds, from 1 to 1000 years. Points are kept apart by
-   * time, so that old ones go without being read or rewritten, which a time to live does not give. Default: they stay.
+   * Age from which points of all series are gone, whatever their time to live; in milliseconds, from 1 to 1000 years. A point that is older when it is put is not
+   * seen. Points are kept apart by time, so that old ones go without being read or rewritten, which a time to live does not give. An opening without it, or with a longer
+   * one, sees what was not dropped yet. Default: they stay.
    */
   seriesRetentionMs?: number;
   /**
@@ -104,8 +113,8 @@ export interface OpenOptions {
    */
   seriesBucketMs?: number;
   /**
-   * For series whose keys begin with a prefix, in the place of `seriesRetentionMs`; the longest prefix of a key counts. Default: none. It is not kept in the
-   * directory: each opening says anew what is seen; what was dropped stays so. At most 256 prefixes, each once; their order does not matter.
+   * For series whose keys begin with a prefix, in the place of `seriesRetentionMs`; the longest prefix of a key counts. Default: none. Each
+   * opening says anew what is seen; what was dropped stays so. At most 256 prefixes, each once; their order does not matter.
    */
   seriesRetention?: readonly SeriesRetention[];
   /**
@@ -204,7 +213,7 @@ export interface SignalOptions {
 }
 
 export interface SeriesPutOptions extends PutOptions {
-  /** The timestamp of the value. Default: now, made unique among those that the process gave out. */
+  /** The timestamp of the value. Default: now, made unique among those that the process gave out. Who has to know it gives one. */
   ts?: Timestamp;
   /**
    * What is to become of it if the series has a value at `ts`: `'last'` (default) replaces that one; `'first'` keeps it, and the promise tells whether
@@ -368,7 +377,8 @@ export interface Kv {
    * Changes a value, atomically against all other writers, and resolves to the new one. It keeps its expiry unless there is a new one.
    *
    * With fields: they are set in the plain object that is there, and taken away where they are undefined (`FLOWDB_INVALID_ARGUMENT` if it is something
-   * else). Where nothing is there nothing is written, and it resolves to `undefined`.
+   * else). Where nothing is there nothing is written, and it resolves to `undefined`. With none of them, it is the expiry that changes: `patch(key, {}, { ttl })` lets a
+   * session live on.
    *
    * With a function: it is given the value, or `undefined`, and returns the new one, or `undefined` to leave it as it is. It must not be
    * asynchronous, and is called again where someone else wrote meanwhile. What it throws, the promise rejects with.
@@ -430,12 +440,12 @@ export interface Series {
    * The newest point of every series, of all or of a range, in order of keys; sought by workers, some hundred at a time. Costs three seeks for each series, however
    * many points they have.
    *
-   * For pages, give `limit`, and from the second page on the last key of the one before as `gt` (with `reverse`: `lt`) in the place of `prefix`; with the same
-   * `snapshot`, all pages are of one moment.
+   * For pages, give `limit`, and from the second page on the last key of the one before as `gt` (with `reverse`: `lt`); with the same `snapshot`, all pages
+   * are of one moment.
    *
    * @example
    * const first = await db.series.latestOfEach({ prefix: 'room/', limit: 100 });
-   * const second = await db.series.latestOfEach({ gt: first.at(-1).key, lt: 'room0', limit: 100 }); // '0' comes behind '/'
+   * const second = await db.series.latestOfEach({ prefix: 'room/', gt: first.at(-1).key, limit: 100 });
    */
   latestOfEach<V = any>(options?: LatestOfEachOptions): Promise<Point<V>[]>;
   /**

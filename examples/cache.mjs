@@ -14,21 +14,8 @@ async function slow(city) {
   return { city, celsius: city.length };
 }
 
-const loading = new Map();
-async function cached(city) {
-  const key = `weather:${city}`;
-  const known = await db.kv.get(key);
-  if (known !== undefined) return known;
-  // One load for all who ask meanwhile; a load that fails is not kept.
-  if (!loading.has(key)) loading.set(key, load(key, city).finally(() => loading.delete(key)));
-  return loading.get(key);
-}
-
-async function load(key, city) {
-  const value = await slow(city);
-  await db.kv.put(key, value, { ttl: TTL_MS });
-  return value;
-}
+// One call for all who ask meanwhile; one that fails is not kept.
+const cached = (city) => db.kv.getOrSet(`weather:${city}`, () => slow(city), { ttl: TTL_MS });
 
 const server = createServer(async (request, response) => {
   const { searchParams } = new URL(request.url, 'http://localhost');

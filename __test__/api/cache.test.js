@@ -91,6 +91,9 @@ test('a patch of fields sets some and takes others away', async (t) => {
   await pause(200);
   assert.equal(await db.kv.get('k'), undefined, 'it kept its expiry');
   await db.kv.put('text', 'x');
+  await db.kv.put('session', { a: 1 }, { ttl: 600_000 });
+  assert.deepEqual(await db.kv.patch('session', {}, { expiresAt: 5 }), { a: 1 }, 'the expiry alone');
+  assert.equal(await db.kv.get('session'), undefined);
   await assert.rejects(db.kv.patch('text', { a: 1 }), { code: 'FLOWDB_INVALID_ARGUMENT', message: /changes/ });
 });
 

@@ -55,6 +55,7 @@ export async function records(): Promise<number> {
   const there: boolean = await db.kv.has('key', { snapshot });
   const counts: number = await db.kv.count({ prefix: 'a', signal: new AbortController().signal }) + await db.series.count({ key: 'sensor', from: 1n });
   await db.kv.deleteRange({ gte: 'a', lt: 'b', sync: true });
+  await db.series.deleteRange({ prefix: 'sensor', gt: (await db.series.latestOfEach({ prefix: 'sensor', lte: Buffer.from('t'), limit: 1 }))[0]?.key });
   await db.series.deleteRange({ prefix: 'sensor', to: new Date() });
   await db.series.delete('sensor', { ts: 1 });
   await Promise.all([db.kv.clear(), db.series.clear({ sync: true }), db.clear()]);
