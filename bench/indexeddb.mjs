@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { findChromium } from '../scripts/chromium.mjs';
 import { WORKLOADS } from './indexeddb/workloads.mjs';
+import { median } from './median.mjs';
 
 const run = promisify(execFile);
 const [CHILD, CHROMIUM] = ['child', 'chromium'].map((name) => fileURLToPath(new URL(`indexeddb/${name}.mjs`, import.meta.url)));
@@ -27,12 +28,6 @@ const names = Object.keys(WORKLOADS).filter((name) => name.includes(options.rows
 if (browser === undefined) {
   console.error('There is no Chromium on the path: the database in a browser is not measured.');
   if (implementations.includes('chromium')) process.exit(1);
-}
-
-function median(numbers) {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
 async function measure(implementation, name) {

@@ -1,5 +1,7 @@
 // Medians and ratios of what was measured, as a Markdown table.
 
+import { median } from '../median.mjs';
+
 /**
  * @typedef {object} Measurement
  * @property {string} row
@@ -15,12 +17,6 @@
  * @property {number} wanted
  * @property {boolean} [less]  less is better
  */
-
-/** @param {number[]} values */
-export function median(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)];
-}
 
 /** @param {number} value */
 export function short(value) {
