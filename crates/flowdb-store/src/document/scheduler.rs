@@ -170,16 +170,15 @@ mod tests {
             let mut scheduler = Scheduler::default();
             let mut model: Vec<(TransactionId, Mode, Vec<Scope>, bool)> = Vec::new();
             for id in 1..60 {
-                if !model.is_empty() && random.below(2) == 0 {
+                if !model.is_empty() && random.one_in(2) {
                     let position = random.below(model.len());
                     let (gone, ..) = model.remove(position);
                     let mut started = scheduler.finish(gone);
                     started.sort_unstable();
                     assert_eq!(started, start_by_rule(&mut model), "seed {seed}");
                 }
-                let mode = if random.below(2) == 0 { ReadOnly } else { ReadWrite };
-                let scope: Vec<Scope> =
-                    (1..4).filter(|_| random.below(2) == 0).map(|store| (1, store)).collect();
+                let mode = if random.one_in(2) { ReadOnly } else { ReadWrite };
+                let scope: Vec<Scope> = (1..4).filter(|_| random.one_in(2)).map(|store| (1, store)).collect();
                 model.push((id, mode, scope.clone(), false));
                 let expected = start_by_rule(&mut model);
                 assert_eq!(scheduler.add(id, mode, scope), expected == [id], "seed {seed}");

@@ -1,5 +1,10 @@
 //! What the tests of this module share.
 
+#[path = "../../tests/document_model/random.rs"]
+mod random;
+
+pub(crate) use random::Random;
+
 use super::protocol::is_key;
 use super::{ClientId, CommitOutcome, ConnectionId, Event, Limits, Mode, TransactionId, World};
 use crate::keyspace::DOCUMENTS;
@@ -8,24 +13,6 @@ use flowdb_engine::fs::{FileSystem, MemoryFileSystem};
 use flowdb_engine::{Db, Options, ReadTier, TreeOptions};
 use std::path::Path;
 use std::sync::Arc;
-
-/// A small random generator; the tests print its seed.
-#[derive(Debug)]
-pub(crate) struct Random(u64);
-
-impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
-        Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    /// A number below `limit`.
-    pub(crate) fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 33) as usize % limit
-    }
-}
 
 /// Bytes of the protocol being put together.
 #[derive(Debug)]
