@@ -125,6 +125,11 @@ impl Memtable {
         self.points.read().records.len()
     }
 
+    /// Shows the key of each entry, range deletes aside, in no order.
+    pub(crate) fn for_each_key(&self, see: impl FnMut(&[u8])) {
+        self.points.read().records.newer(0).map(Record::key).for_each(see);
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.largest_sequence() == 0
     }

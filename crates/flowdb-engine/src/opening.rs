@@ -54,8 +54,8 @@ impl Inner {
         if is_overdue { self.finish_opening() } else { Ok(()) }
     }
 
-    /// Says in the manifest that the database is open, and which trees it has. A tree whose tables have nothing left of what it has forgotten
-    /// need not know of it any more: nothing can come back, and what is written from now on may be as old.
+    /// Says in the manifest that the database is open, and which trees it has. A tree that has nothing left of what it has forgotten, neither in
+    /// tables nor in what came from the log, need not know of it any more: nothing can come back, and what is written from now on may be as old.
     fn record_opening(&self) -> Result<()> {
         let State { trees: known, oldest_log, .. } = self.version.lock().state.clone();
         let edit = self.new_edit().clean_close(false).oldest_log(oldest_log.max(FIRST_SEGMENT));

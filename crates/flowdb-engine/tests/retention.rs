@@ -244,6 +244,34 @@ fn what_is_forgotten_stays_so_until_nothing_is_left_of_it() {
 }
 
 #[test]
+fn what_is_forgotten_stays_so_while_only_the_log_has_something_of_it() {
+    for is_closed in [false, true] {
+        let (fs, clock) = (memory(), Arc::new(ManualClock::new(99)));
+        let db = open_kept(&fs, &clock, Some(KEEP));
+        fill(&db, 0..100);
+        db.flush().unwrap();
+        write(&db, &[put(1, 45, b"again"), put(5, 46, b"only"), put(6, 95, b"young")]);
+        clock.set(155);
+        settle(&db);
+        write(&db, &[put(5, 30, b"late")]);
+        let mut db = db;
+        for retention in [None, Some(LONG), None] {
+            if is_closed {
+                db.close().unwrap();
+            }
+            drop(db);
+            db = open_kept(&fs, &clock, retention);
+            assert_eq!(times(&db), (50..100).collect::<Vec<_>>());
+        }
+        db.flush().unwrap();
+        drop(db);
+        let db = open_kept(&fs, &clock, None);
+        write(&db, &[put(5, 31, b"history")]);
+        assert_eq!(times(&db), [31].into_iter().chain(50..100).collect::<Vec<_>>());
+    }
+}
+
+#[test]
 fn a_delete_stays_while_a_table_of_another_bucket_or_of_none_may_hold_the_key() {
     let (fs, clock) = (memory(), Arc::new(ManualClock::new(50)));
     for retention in [None, Some(KEEP), Some(Retention { keep: 100, bucket: 7 }), None] {

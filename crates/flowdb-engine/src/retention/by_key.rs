@@ -92,6 +92,11 @@ impl<T: Copy + PartialEq> ByKey<T> {
         }
     }
 
+    /// Where the range of a key begins.
+    pub(crate) fn start_of(&self, key: &[u8]) -> &[u8] {
+        &self.steps[self.index_of(key)].0
+    }
+
     /// The values of the keys from `first` to `last`, both included; at least one.
     pub(crate) fn within(&self, first: &[u8], last: &[u8]) -> impl Iterator<Item = T> {
         let (from, to) = (self.index_of(first), self.index_of(last));
@@ -149,6 +154,8 @@ mod tests {
         assert_eq!(within(b"aa", b"aaz"), [1]);
         assert_eq!(within(b"aa", b"ab"), [1, 2]);
         assert_eq!(within(b"b", b"a"), [1], "inverted");
+        let starts: [(&[u8], &[u8]); 4] = [(b"", b""), (b"a", b"a"), (b"aaz", b"a"), (b"\xff", b"c")];
+        starts.into_iter().for_each(|(key, start)| assert_eq!(by_key.start_of(key), start));
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::memtable::Memtable;
 use crate::options::{ReadTier, TreeOptions};
 use crate::retention::{ByKey, Horizon};
 use parking_lot::RwLock;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -158,9 +159,11 @@ impl Tree {
                 && since < self.forgotten.since.load(Ordering::Acquire)
     }
 
-    /// What it has forgotten, without that of which no table has anything left; `None` if that changes nothing.
+    /// What it has forgotten, without that of which neither a table nor a memtable has anything left; `None` if that changes nothing.
     pub(crate) fn still_forgotten(&self) -> Option<ByKey<i64>> {
-        let (view, forgotten) = (self.view(), self.forgotten_before());
+        let horizon = self.forgotten_horizon()?;
+        let (view, forgotten) = (self.view(), &horizon.forgotten);
+        let buffered = view.ranges_hidden_in_memtables(&horizon);
         let is_gone = |start: &[u8], end: Option<&[u8]>, before: i64| {
             let is_in_range = |live: &&Arc<LiveTable>| {
                 end.is_none_or(|end| live.meta.smallest[..] < *end) && *start <= live.meta.largest[..]
@@ -168,11 +171,11 @@ impl Tree {
             let is_younger = |live: &Arc<LiveTable>| {
                 live.table.properties().property().is_none_or(|(first, _)| first >= before)
             };
-            view.shelves.tables().filter(is_in_range).all(is_younger)
+            !buffered.contains(start) && view.shelves.tables().filter(is_in_range).all(is_younger)
         };
         let left = forgotten
             .map_ranges(|start, end, before| if is_gone(start, end, before) { i64::MIN } else { before });
-        (left != *forgotten).then_some(left)
+        (left != **forgotten).then_some(left)
     }
 
     /// What maintenance may drop wherever it finds it.
@@ -260,6 +263,19 @@ impl View {
     /// Entries in memtables.
     pub(crate) fn memtable_entries(&self) -> usize {
         self.buffers_newest_first().map(|buffer| buffer.memtable.entries()).sum()
+    }
+
+    /// Where those ranges of what is forgotten begin of which memtables hold something: what was written too late, or has got too old there.
+    fn ranges_hidden_in_memtables<'a>(&self, horizon: &'a Horizon) -> BTreeSet<&'a [u8]> {
+        let mut starts = BTreeSet::new();
+        for buffer in self.buffers_newest_first() {
+            buffer.memtable.for_each_key(|key| {
+                if horizon.hides(key) {
+                    starts.insert(horizon.forgotten.start_of(key));
+                }
+            });
+        }
+        starts
     }
 
     /// Number of the last entry that a memtable holds; 0 if all are empty.
