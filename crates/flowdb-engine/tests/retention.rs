@@ -418,8 +418,11 @@ fn what_one_prefix_has_forgotten_stays_so_and_the_others_have_forgotten_nothing(
     let (fs, clock) = (memory(), Arc::new(ManualClock::new(159)));
     written_before(&fs, &clock);
     let db = open_kept(&fs, &clock, by_series(None, &[(3, Some(KEEP))]));
-    // Too little for the table to be rewritten: a third of the entries, of which a fourth has passed. It does not know, and so is.
+    // The table of a bucket goes. Of the other too little has passed for it to be rewritten: a fourth of a third of its entries.
+    write(&db, &[put(3, 20, b"again")]);
+    db.flush().unwrap();
     settle(&db);
+    assert_eq!(db.stats().totals.compaction_bytes_written, 0);
     drop(db);
     for retention in [by_series(None, &[]), by_series(None, &[(2, Some(LONG))])] {
         let db = open_kept(&fs, &clock, retention);
@@ -431,6 +434,67 @@ fn what_one_prefix_has_forgotten_stays_so_and_the_others_have_forgotten_nothing(
             (50..200).collect::<Vec<_>>()
         );
     }
+}
+
+/// A hundred bytes for each of `times`, in each of `series`.
+fn fill_series(db: &Db, series: &[u8], times: std::ops::Range<i64>) {
+    for time in times {
+        write(db, &series.iter().map(|series| put(*series, time, &[*series; 100])).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_rule_that_changes_has_only_tables_rewritten_much_of_which_is_of_its_keys() {
+    let short = |keep| Some(Retention { keep, bucket: 10 });
+    let changes: [&[(u8, Option<Retention>)]; 6] = [
+        &[(2, short(200))],
+        &[(2, short(50))],
+        &[(2, None)],
+        &[(2, short(100)), (4, short(100))],
+        &[(4, short(20))],
+        &[(2, short(100)), (1, Some(Retention { keep: 900, bucket: 100 }))],
+    ];
+    for change in changes {
+        let disk = Disk::new();
+        let fs: Arc<dyn FileSystem> = Arc::new(disk.clone());
+        let clock = Arc::new(ManualClock::new(999));
+        let db = open_kept(&fs, &clock, by_series(Some(LONG), &[(2, short(100))]));
+        fill_series(&db, &[1, 2, 3, 5], 900..1_000);
+        db.compact(TREES[0]).unwrap();
+        assert_eq!(tables(&db), 1 + 10);
+        drop(db);
+        clock.set(1_000);
+        let db = open_kept(&fs, &clock, by_series(Some(LONG), change));
+        settle(&db);
+        let seen = times_of(&db, 2).len();
+        assert_eq!(seen, if change == [(2, short(50))] { 50 } else { 100 }, "{change:?}");
+        assert_eq!(db.stats().totals.compaction_bytes_written, 0, "{change:?}");
+        assert_eq!(db.stats().trees[0].table_entries, 300 + seen as u64, "{change:?}");
+        drop(db);
+        assert_sound(&fs, &clock);
+    }
+}
+
+#[test]
+fn a_table_from_before_a_rule_is_rewritten_once() {
+    let (fs, clock) = (memory(), Arc::new(ManualClock::new(99)));
+    let db = open_kept(&fs, &clock, None);
+    fill_series(&db, &[1, 2, 3, 4], 0..100);
+    db.compact(TREES[0]).unwrap();
+    drop(db);
+    let entries =
+        |db: &Db| (db.stats().trees[0].table_entries, db.stats().totals.compaction_bytes_written > 0);
+    // Of the keys of the first rule a quarter of the table is, too little; of those of the second, half.
+    let (one, two) =
+        (by_series(None, &[(2, Some(KEEP))]), by_series(None, &[(2, Some(KEEP)), (3, Some(KEEP))]));
+    clock.set(300);
+    for (rules, expected) in [(one, (400, false)), (two.clone(), (200, true)), (two, (200, false))] {
+        let db = open_kept(&fs, &clock, rules);
+        settle(&db);
+        assert_eq!(entries(&db), expected);
+        assert_eq!((times_of(&db, 1).len(), times_of(&db, 2).len(), times_of(&db, 4).len()), (100, 0, 100));
+    }
+    assert_sound(&fs, &clock);
 }
 
 #[test]

@@ -36,7 +36,7 @@ impl Inner {
     /// From now on the tree has nothing older than `before`, which is as of `now`; tables that have nothing else go.
     fn forget(&self, tree: &Tree, before: ByKey<i64>, now: i64) -> Result<()> {
         let view = tree.view();
-        let is_gone = |live: &LiveTable| is_gone(live, &tree.options.retention, &before, now);
+        let is_gone = |live: &LiveTable| is_gone(live, tree, &before, now);
         let mut dropped = Vec::new();
         for (bucket, levels) in view.shelves.iter() {
             let hides_nothing_else =
@@ -65,8 +65,9 @@ pub(crate) fn next_retirement(tree: &Tree, now: i64) -> Option<i64> {
     if !rules.is_any() {
         return None;
     }
-    let ranges = Ranges::of(rules, &tree.forgotten_before());
-    let next = |live: &Arc<LiveTable>| match kept_times(live, rules) {
+    let forgotten = tree.forgotten_before();
+    let ranges = Ranges::of(rules, &forgotten);
+    let next = |live: &Arc<LiveTable>| match live.kept_times(rules, &forgotten) {
         Some(kept) => passings(kept).filter(|time| *time > now).min(),
         None => ranges.next_passing(live),
     };
@@ -77,15 +78,10 @@ pub(crate) fn next_retirement(tree: &Tree, now: i64) -> Option<i64> {
 fn holds_passed(tree: &Tree, forgotten: &ByKey<i64>, now: i64) -> bool {
     let rules = &tree.options.retention;
     let ranges = Ranges::of(rules, forgotten);
-    tree.view().shelves.tables().any(|live| match kept_times(live, rules) {
+    tree.view().shelves.tables().any(|live| match live.kept_times(rules, forgotten) {
         Some(kept) => passings(kept).any(|time| time <= now),
         None => ranges.next_passing(live).is_some_and(|time| time <= now),
     })
-}
-
-/// What a table knows of these rules.
-fn kept_times<'a>(live: &'a LiveTable, rules: &RetentionRules) -> Option<&'a KeptTimes> {
-    live.table.properties().kept.as_ref().filter(|kept| kept.are_by(rules))
 }
 
 /// When a table is to be rewritten, and when it is to go.
@@ -117,21 +113,18 @@ pub(super) fn partly_forgotten(levels: &Levels, tree: &Tree, now: i64) -> Option
     let forgotten = tree.forgotten_before();
     // As long as more could be forgotten than is, a table that tells what has passed would promise too much.
     let is_up_to_date = || oldest_kept(tree, &forgotten, now) == *forgotten;
-    let is_due = |live: &&Arc<LiveTable>| match kept_times(live, &tree.options.retention) {
+    let is_due = |live: &&Arc<LiveTable>| match live.kept_times(&tree.options.retention, &forgotten) {
         Some(kept) => kept.time_of(FORGOTTEN_PARTS).is_some_and(|time| time <= now) && is_up_to_date(),
-        None => is_mostly_older(live, forgotten_of(live, &tree.options.retention, &forgotten)),
+        None => is_mostly_older(live, forgotten_of(live, &forgotten)),
     };
     (0..LEVELS)
         .rev()
         .find_map(|level| levels.level(level).iter().find(is_due).map(|live| in_place(levels, level, live)))
 }
 
-/// What is taken to be forgotten of a table that was written by other rules. Where it is rewritten by rules that differ from key to key, the new one knows:
-/// so it may be the most; else what is left is not to be found worth it again.
-fn forgotten_of(live: &LiveTable, rules: &RetentionRules, forgotten: &ByKey<i64>) -> i64 {
-    let times = forgotten.within(&live.meta.smallest, &live.meta.largest);
-    let time = if rules.digest().is_some() { times.max() } else { times.min() };
-    time.unwrap_or(i64::MIN)
+/// Before which time nothing is left of the keys of a table. What stays in it when it is rewritten is not to be found worth that again.
+fn forgotten_of(live: &LiveTable, forgotten: &ByKey<i64>) -> i64 {
+    forgotten.within(&live.meta.smallest, &live.meta.largest).min().unwrap_or(i64::MIN)
 }
 
 fn is_mostly_older(live: &LiveTable, before: i64) -> bool {
@@ -152,11 +145,10 @@ fn oldest_of(live: &LiveTable) -> Option<i64> {
 }
 
 /// True if the table has entries, and all of them are older than `before`, which is as of `now`.
-fn is_gone(live: &LiveTable, rules: &RetentionRules, before: &ByKey<i64>, now: i64) -> bool {
-    if let Some(kept) = kept_times(live, rules) {
+fn is_gone(live: &LiveTable, tree: &Tree, before: &ByKey<i64>, now: i64) -> bool {
+    if let Some(kept) = live.kept_times(&tree.options.retention, &tree.forgotten_before()) {
         return kept.last() <= now;
     }
-    let earliest = before.within(&live.meta.smallest, &live.meta.largest).min();
     let last = live.table.properties().property().map(|(_, last)| last);
-    last.zip(earliest).is_some_and(|(last, earliest)| last < earliest)
+    last.is_some_and(|last| last < forgotten_of(live, before))
 }

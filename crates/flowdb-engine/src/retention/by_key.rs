@@ -103,9 +103,32 @@ impl<T: Copy + PartialEq> ByKey<T> {
         self.steps[from..=to.max(from)].iter().map(|(_, value)| *value)
     }
 
+    /// For ranges of keys one behind the other, of which the first begins with `first`.
+    pub(crate) fn walk_from(&self, first: &[u8]) -> ByKeyWalk<'_, T> {
+        ByKeyWalk { steps: &self.steps, at: self.index_of(first) }
+    }
+
     fn index_of(&self, key: &[u8]) -> usize {
         // No key is below the first.
         self.steps.partition_point(|(start, _)| start[..] <= *key).saturating_sub(1)
+    }
+}
+
+/// A place among the ranges of a [`ByKey`].
+#[derive(Debug)]
+pub(crate) struct ByKeyWalk<'a, T> {
+    steps: &'a [(Bytes, T)],
+    at: usize,
+}
+
+impl<T: Copy> ByKeyWalk<'_, T> {
+    /// The values of the keys from the last one of the range before to `last`, both included; at least one.
+    pub(crate) fn up_to(&mut self, last: &[u8]) -> impl Iterator<Item = T> {
+        let from = self.at;
+        while self.steps.get(self.at + 1).is_some_and(|(start, _)| start[..] <= *last) {
+            self.at += 1;
+        }
+        self.steps[from..=self.at].iter().map(|(_, value)| *value)
     }
 }
 
@@ -156,6 +179,21 @@ mod tests {
         assert_eq!(within(b"b", b"a"), [1], "inverted");
         let starts: [(&[u8], &[u8]); 4] = [(b"", b""), (b"a", b"a"), (b"aaz", b"a"), (b"\xff", b"c")];
         starts.into_iter().for_each(|(key, start)| assert_eq!(by_key.start_of(key), start));
+    }
+
+    #[test]
+    fn ranges_one_behind_the_other_have_the_values_of_each() {
+        let by_key = ByKey::by_prefix(0, &[(b"a".to_vec(), 1), (b"ab".to_vec(), 2), (b"b".to_vec(), 1)]);
+        let mut keys = keys();
+        keys.sort_unstable();
+        for every in 1..8 {
+            let lasts: Vec<_> = keys.iter().step_by(every).collect();
+            let mut walk = by_key.walk_from(lasts[0]);
+            for (first, last) in lasts.iter().zip(&lasts[1..]) {
+                let values: Vec<_> = walk.up_to(last).collect();
+                assert_eq!(values, by_key.within(first, last).collect::<Vec<_>>(), "{first:?} to {last:?}");
+            }
+        }
     }
 
     #[test]

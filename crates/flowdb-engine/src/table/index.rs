@@ -146,6 +146,11 @@ impl Index {
         (offset + u64::from(length)).saturating_sub(self.handle(first).offset)
     }
 
+    /// Smallest and largest property of a block; all numbers if an entry has none.
+    pub(super) fn property(&self, block: usize) -> (i64, i64) {
+        self.entries[block].property
+    }
+
     /// The first block that may hold `key`, or what comes behind it; the number of blocks if there is none.
     pub(super) fn find(&self, key: &[u8]) -> usize {
         self.find_within(key, 0, self.len())
@@ -191,7 +196,7 @@ impl Index {
 
     /// True if no entry of the block is wanted by who wants properties in `wanted` (inclusive).
     pub(super) fn is_unwanted(&self, block: usize, wanted: (i64, i64)) -> bool {
-        let (min, max) = self.entries[block].property;
+        let (min, max) = self.property(block);
         max < wanted.0 || wanted.1 < min
     }
 }

@@ -1,8 +1,10 @@
 //! When how much of a table will be too old, by rules that differ from key to key.
 
+use super::Table;
 use super::expiry::{ExpirySample, ExpiryTimes};
 use crate::format::{NEVER, Reader};
-use crate::retention::RetentionRules;
+use crate::options::ReadTier;
+use crate::retention::{ByKey, Retention, RetentionRules};
 
 /// Until when the entries of a table are kept. Only good for who has the same rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +61,10 @@ impl KeptSample {
     }
 
     pub(super) fn add(&mut self, key: &[u8], time: Option<i64>) {
-        let end = self.rules.at(key).and_then(|retention| Some(retention.end_of(time?))).unwrap_or(NEVER);
+        self.add_end(self.rules.at(key).and_then(|retention| Some(retention.end_of(time?))).unwrap_or(NEVER));
+    }
+
+    fn add_end(&mut self, end: i64) {
         self.last = self.last.max(end);
         self.parts.add(end);
     }
@@ -69,10 +74,37 @@ impl KeptSample {
     }
 }
 
+impl Table {
+    /// The same for a table that was written by other rules, or none: by its index, block for block. A block is kept as long as any of its entries may
+    /// be, so that only those at the borders of ranges count as kept for too long. `forgotten` is what is gone already. `None` as for [`KeptSample::by`], and
+    /// without entries.
+    pub(crate) fn kept_by(&self, rules: &RetentionRules, forgotten: &ByKey<i64>) -> Option<KeptTimes> {
+        let mut sample = KeptSample::by(rules)?;
+        // Who reads the table next tells why its index cannot be read.
+        let index = self.index(ReadTier::Disk).ok().filter(|index| index.len() > 0)?;
+        let ranges = rules.by_key().zip(forgotten, |retention, before| (retention, before));
+        let mut walk = ranges.walk_from(&self.properties().smallest);
+        for block in 0..index.len() {
+            let (_, newest) = index.property(block);
+            let ends = walk.up_to(index.last_key(block)).map(|range| end_within(range, newest));
+            sample.add_end(ends.max().unwrap_or(NEVER));
+        }
+        sample.finish()
+    }
+}
+
+/// Until when entries of a range are kept, the newest of which has this time.
+fn end_within((retention, forgotten_before): (Option<Retention>, i64), newest: i64) -> i64 {
+    match retention {
+        _ if newest < forgotten_before => i64::MIN,
+        Some(retention) => retention.end_of(newest),
+        None => NEVER,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::retention::Retention;
 
     fn rules(keep: u64) -> RetentionRules {
         RetentionRules::new(None, &[(b"a".to_vec(), Some(Retention { keep, bucket: 10 }))]).unwrap()

@@ -9,6 +9,7 @@ use crate::fs::{FileSystem, MemoryFileSystem, Random};
 use crate::iter::Cursor;
 use crate::key::{Kind, Sequence, TreeId, compare};
 use crate::options::{Compression, ReadTier};
+use crate::retention::{ByKey, Retention, RetentionRules};
 use bytes::Bytes;
 use std::path::Path;
 use std::sync::Arc;
@@ -57,7 +58,7 @@ fn options() -> TableOptions {
         filter_bits_per_key: 10,
         filter_key: |key| key,
         block_property: |key| std::str::from_utf8(&key[3..]).ok()?.parse().ok(),
-        retention: crate::retention::RetentionRules::default(),
+        retention: RetentionRules::default(),
     }
 }
 
@@ -273,4 +274,56 @@ fn the_cache_keeps_what_is_read_again_and_gives_everything_back() {
     drop(table);
     let stats = cache.stats();
     assert_eq!((stats.blocks, stats.bytes), (0, 0));
+}
+
+#[test]
+fn an_index_tells_when_what_part_has_passed_by_rules_that_the_table_does_not_know() {
+    let keep = |keep| Some(Retention { keep, bucket: 10 });
+    for seed in 1..200 {
+        let mut random = Random::new(seed);
+        let count = 1 + random.below(300);
+        let rows = random_rows(&mut random, count);
+        let table = build(&MemoryFileSystem::new(), &rows, &[]);
+        let mut prefix = || {
+            (format!("key{}", random.below(20)).into_bytes(), [None, keep(100), keep(500)][random.below(3)])
+        };
+        let by_prefix = std::collections::BTreeMap::from([prefix(), prefix()]);
+        let rules = RetentionRules::new(keep(200), &by_prefix.into_iter().collect::<Vec<_>>()).unwrap();
+        let forgotten = ByKey::by_prefix(i64::MIN, &[(b"key1".to_vec(), random.below(200) as i64)]);
+        let end = |row: &Row| {
+            let time = (options().block_property)(&row.key).unwrap();
+            let is_gone = time < forgotten.at(&row.key);
+            if is_gone { i64::MIN } else { rules.at(&row.key).map_or(NEVER, |it| it.end_of(time)) }
+        };
+        let latest = rows.iter().map(end).max().unwrap();
+        match table.kept_by(&rules, &forgotten) {
+            Some(kept) => assert!(kept.are_by(&rules) && kept.last() >= latest, "seed {seed}"),
+            None => assert!(rules.digest().is_none(), "seed {seed}"),
+        }
+    }
+}
+
+#[test]
+fn blocks_that_rules_do_not_divide_are_judged_as_their_entries_are() {
+    let fs = MemoryFileSystem::new();
+    let rows: Vec<_> = (0..800u64)
+        .map(|n| Row {
+            key: format!("key{n:03}").into_bytes(),
+            sequence: 100 + n,
+            kind: Kind::Put,
+            expiry: NEVER,
+            value: vec![b'v'; 20],
+        })
+        .collect();
+    let table = build(&fs, &rows, &[]);
+    let ten = Some(Retention { keep: 10, bucket: 10 });
+    let rules = RetentionRules::new(None, &[(b"key0".to_vec(), ten), (b"key1".to_vec(), ten)]).unwrap();
+    let kept = table.kept_by(&rules, &ByKey::all(i64::MIN)).unwrap();
+    // A quarter has an end, but for a block at the border.
+    assert_eq!((kept.time_of(3).is_some(), kept.time_of(5), kept.last()), (true, None, NEVER));
+    assert!((170..=190).contains(&kept.time_of(3).unwrap()), "{kept:?}");
+    let kept = table.kept_by(&rules, &ByKey::all(400)).unwrap();
+    assert_eq!((kept.time_of(7), kept.time_of(9)), (Some(i64::MIN), None), "half of it is gone already");
+    let only_deletes = build(&fs, &[], &[("a", "b", 100)]);
+    assert_eq!(only_deletes.kept_by(&rules, &ByKey::all(0)), None);
 }

@@ -1,12 +1,13 @@
 //! A table that the manifest names, and what happens to its file when it no longer does.
 
 use super::Garbage;
-use crate::table::Table;
+use crate::retention::{ByKey, RetentionRules};
+use crate::table::{KeptTimes, Table};
 use crate::values::ValueFile;
 use crate::version::TableMeta;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// A live table. Views share it; once it is marked obsolete, the last one to let go hands its file to the garbage, so that no
 /// reader ever finds its file gone.
@@ -16,6 +17,8 @@ pub(crate) struct LiveTable {
     pub(crate) table: Arc<Table>,
     /// The value files that its entries refer to, as its properties list them. Who reads the table may read these.
     pub(crate) value_files: Vec<Arc<ValueFile>>,
+    /// What [`LiveTable::kept_times`] had to work out.
+    kept: OnceLock<Option<KeptTimes>>,
     file: Arc<TableFile>,
 }
 
@@ -36,7 +39,7 @@ impl LiveTable {
         garbage: Arc<Garbage>,
     ) -> Arc<Self> {
         let file = Arc::new(TableFile { path, garbage, obsolete: AtomicBool::new(false) });
-        Arc::new(LiveTable { meta, table, value_files, file })
+        Arc::new(LiveTable { meta, table, value_files, kept: OnceLock::new(), file })
     }
 
     /// True if it may hold `key`, or a range delete over it.
@@ -53,7 +56,8 @@ impl LiveTable {
     pub(crate) fn on_level(&self, level: u8) -> Arc<Self> {
         let meta = TableMeta { level, ..self.meta.clone() };
         let (table, file) = (Arc::clone(&self.table), Arc::clone(&self.file));
-        Arc::new(LiveTable { meta, table, value_files: self.value_files.clone(), file })
+        let (value_files, kept) = (self.value_files.clone(), self.kept.clone());
+        Arc::new(LiveTable { meta, table, value_files, kept, file })
     }
 
     /// The manifest no longer names it, on any level.
@@ -63,6 +67,13 @@ impl LiveTable {
 }
 
 impl LiveTable {
+    /// When which part of it has passed by the rules of its tree, of which `forgotten` is gone already. What the table itself says, if it was written by these
+    /// rules. `None` where all keys are kept alike, and without entries.
+    pub(crate) fn kept_times(&self, rules: &RetentionRules, forgotten: &ByKey<i64>) -> Option<&KeptTimes> {
+        let known = self.table.properties().kept.as_ref().filter(|kept| kept.are_by(rules));
+        known.or_else(|| self.kept.get_or_init(|| self.table.kept_by(rules, forgotten)).as_ref())
+    }
+
     /// The value files that its entries refer to, and the length of the records that they refer to.
     pub(crate) fn value_references(&self) -> impl Iterator<Item = (&Arc<ValueFile>, u64)> {
         let references = &self.table.properties().value_references;
