@@ -341,7 +341,8 @@ export interface Scan<E> extends AsyncIterable<E> {
 
 /**
  * Cache entries: one value for each key. Writes of one turn of the event loop share a commit, in order, up to 64 KiB.
- * Promises settle in the order of the writes; those of one commit may be one and the same. Reads see all writes made before them by the same handle.
+ * Promises settle in the order of the writes; those of one commit may be one and the same. Reads see all writes made before them by the same handle, and none that it makes
+ * after them; only a `get` or `getMany` that has to ask the disk may find what was written meanwhile.
  *
  * Writes reject with `FLOWDB_INVALID_ARGUMENT`, `FLOWDB_TOO_LARGE`, `FLOWDB_READ_ONLY` and `FLOWDB_CLOSED`, and then nothing was written; with `FLOWDB_NO_SPACE`,
  * and then nothing was written either; with `FLOWDB_IO` and `FLOWDB_POISONED`, and then the outcome is unknown until the database is opened again.

@@ -53,7 +53,7 @@ function aggregate(session, request, { agg, step, field, isJson, keyEncoding }, 
     } finally {
       native.close();
     }
-  });
+  }, past);
 }
 
 /**

@@ -77,13 +77,13 @@ class Scan {
   /** Entries in arrays, each as many as are read at a time; the first has one. */
   async* batches() {
     this.#session.checkOpen();
-    yield* this.#read(FIRST_COUNT, (step) => this.#session.run(step));
+    yield* this.#read(FIRST_COUNT, (step) => this.#session.keepOpen(step));
   }
 
   /** All entries, in one array. */
   async all() {
     // One call from beginning to end: a `close()` in between waits for it.
-    return this.#session.run(async () => {
+    return this.#session.keepOpen(async () => {
       const all = [];
       for await (const batch of this.#read(COUNT_MAX, (step) => step())) {
         for (const entry of batch) all.push(entry);
@@ -94,7 +94,7 @@ class Scan {
 
   /**
    * @param {number} firstCount entries of the first page
-   * @param {<T>(step: () => T | Promise<T>) => T | Promise<T>} take how each step is taken
+   * @param {<T>(step: () => T | Promise<T>) => T | Promise<T>} take how each page is read
    * @returns {AsyncGenerator<any[], void, void>}
    */
   async* #read(firstCount, take) {
@@ -102,7 +102,7 @@ class Scan {
     if (this.#limit === 0 || request === undefined) return;
     const { past, signal } = this.#source;
     throwIfAborted(signal);
-    const native = await take(() => this.#begin(this.#session.view(past), request));
+    const native = await this.#session.run(() => this.#begin(this.#session.view(past), request), past);
     try {
       let left = this.#limit;
       for (let count = firstCount, isLast = false; !isLast && left > 0; count = Math.min(count * GROWTH, COUNT_MAX)) {
@@ -153,7 +153,7 @@ function count(session, request, { past, signal }) {
     } finally {
       native.close();
     }
-  });
+  }, past);
 }
 
 /**

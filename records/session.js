@@ -133,7 +133,8 @@ class Session {
       return this.run(() => this.#reader.read(operation, copy, ts, decode));
     }
     const value = (past ?? this.#reader).read(operation, key, ts, decode);
-    if (value instanceof Promise) return this.run(() => value);
+    // Nothing is awaited before it: it may fail meanwhile.
+    if (value instanceof Promise) return this.keepOpen(() => value);
     return isOverdue() ? nextTurn().then(() => value) : value;
   }
 
@@ -161,22 +162,32 @@ class Session {
    * @returns {Promise<(T | undefined)[]>}
    */
   readMany(requests, count, decode, past) {
-    return this.run(() => (past ?? this.#reader).readMany(requests, count, decode));
+    return this.run(() => (past ?? this.#reader).readMany(requests, count, decode), past);
   }
 
   /**
-   * Runs a call that has to see all writes before it, and keeps the database open until it is through.
+   * Runs a call that has to see all writes before it and none behind it, and keeps the database open until it is through.
+   *
+   * @template T
+   * @param {() => T | Promise<T>} call
+   * @param {Reader} [past] of a snapshot, for which there is nothing to wait for
+   * @returns {Promise<T>}
+   */
+  run(call, past) {
+    return this.keepOpen(() => (past ? call() : this.#writes.caughtUp(call)));
+  }
+
+  /**
+   * Runs a call, and keeps the database open until it is through.
    *
    * @template T
    * @param {() => T | Promise<T>} call
    * @returns {Promise<T>}
    */
-  async run(call) {
+  async keepOpen(call) {
     this.checkOpen();
     this.#inFlight += 1;
     try {
-      this.#writes.submit();
-      if (this.#writes.isBehind) await this.#writes.caughtUp();
       return await call();
     } catch (error) {
       throw fromNative(error);

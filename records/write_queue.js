@@ -1,5 +1,6 @@
 'use strict';
 
+const { Queue } = require('../indexeddb/internal/queue.js');
 const { ChangeGroup } = require('./change_group.js');
 const { publishSoon } = require('./diagnostics.js');
 const { FlowDBError, fromNative } = require('./errors.js');
@@ -35,7 +36,8 @@ const busy = new Set();
  * All writes of one handle, in order. Those of one turn of the event loop become one commit, up to GROUP_BYTES. A
  * group is written at once, unless it is large, or that would wait for something, or others wait already: then it goes to
  * the handle's own thread, which takes one after the other while this one packs the next. Changes, which depend on what they find, are groups of their own,
- * always a worker's, and wait for the groups before them. Outcomes are told in the order of the writes.
+ * always a worker's, and wait for the groups before them. Outcomes are told in the order of the writes. Reads have their place in that order, too: groups that were
+ * closed behind one wait until it has begun.
  */
 class WriteQueue {
   #native;
@@ -43,10 +45,12 @@ class WriteQueue {
   #path;
   /** @type {WriteGroup | ChangeGroup | undefined} the group that writes of this turn join */
   #open;
-  /** @type {(WriteGroup | ChangeGroup)[]} groups whose outcome was not told yet, in order */
-  #untold = [];
-  /** @type {(WriteGroup | ChangeGroup)[]} closed groups that wait for changes, or begin with changes that wait for writes */
-  #waiting = [];
+  /** @type {Queue<WriteGroup | ChangeGroup>} groups whose outcome was not told yet, in order */
+  #untold = new Queue();
+  /** @type {Queue<WriteGroup | ChangeGroup>} closed groups that wait for changes or reads, or begin with changes that wait for writes */
+  #waiting = new Queue();
+  /** @type {Queue<{ after: number, begin: () => void }>} reads that wait for so many groups to be written, in order */
+  #reads = new Queue();
   #workerIsBusy = false;
   /** Groups that are on the handle's thread. */
   #queued = 0;
@@ -60,8 +64,8 @@ class WriteQueue {
   #outstandingBytes = 0;
   /** @type {Buffer | undefined} of a group whose writes have crossed */
   #memory;
-  /** @type {{ isDue: () => boolean, resolve: (value: void) => void }[]} */
-  #observers = [];
+  /** @type {((value: void) => void)[]} called once all outcomes were told */
+  #whenSettled = [];
 
   /**
    * @param {any} native
@@ -157,17 +161,33 @@ class WriteQueue {
     if (this.#readsPast > READS_PAST_MAX || this.#touched.mayHave(key)) this.submit();
   }
 
-  /** @returns {Promise<void>} settled once reads on this thread see all that was added so far; more may be added meanwhile */
-  caughtUp() {
+  /**
+   * Has `read` called once it sees all that was added so far, and before anything is written that is added from here on.
+   *
+   * @template T
+   * @param {() => T | Promise<T>} read runs no code of the caller's before it has begun
+   * @returns {T | Promise<T>}
+   */
+  caughtUp(read) {
     this.submit();
-    const wanted = this.#submitted;
-    return this.#when(() => this.#written >= wanted);
+    if (!this.isBehind) return read();
+    return new Promise((resolve, reject) => {
+      const begin = () => {
+        try {
+          resolve(read());
+        } catch (error) {
+          reject(error);
+        }
+      };
+      this.#reads.push({ after: this.#submitted, begin });
+    });
   }
 
   /** @returns {Promise<void>} settled once all outcomes were told */
   settled() {
     this.submit();
-    return this.#when(() => this.#untold.length === 0);
+    if (this.#untold.length === 0) return Promise.resolve();
+    return new Promise((resolve) => { this.#whenSettled.push(resolve); });
   }
 
   /** Takes outcomes that came under a number. */
@@ -224,13 +244,28 @@ class WriteQueue {
     );
   }
 
-  /** Writes may follow writes; changes and what comes before and behind them do not overlap. */
   #writeWaiting() {
-    while (!this.#workerIsBusy && this.#waiting.length > 0) {
-      if (this.#waiting[0] instanceof ChangeGroup && this.#queued > 0) break;
+    this.#beginReads();
+    while (this.#mayWrite()) {
       this.#write(/** @type {WriteGroup | ChangeGroup} */ (this.#waiting.shift()));
+      this.#beginReads();
     }
-    this.#observe();
+  }
+
+  /** Writes may follow writes; changes and what comes before and behind them do not overlap. */
+  #mayWrite() {
+    const next = this.#waiting.peek();
+    if (next === undefined || this.#workerIsBusy) return false;
+    if (next instanceof ChangeGroup && this.#queued > 0) return false;
+    const read = this.#reads.peek();
+    return read === undefined || read.after > this.#submitted - this.#waiting.length;
+  }
+
+  #beginReads() {
+    for (let read = this.#reads.peek(); read !== undefined && read.after <= this.#written; read = this.#reads.peek()) {
+      this.#reads.shift();
+      read.begin();
+    }
   }
 
   /** @param {WriteGroup | ChangeGroup} group */
@@ -306,28 +341,18 @@ class WriteQueue {
     group.isDone = true;
     group.error = error === undefined ? undefined : fromNative(error);
     publishSoon('write', () => ({ path: this.#path, writes: group.count, bytes: group.length, error: group.error }));
-    while (this.#untold[0]?.isDone) {
+    this.#tell();
+  }
+
+  #tell() {
+    while (this.#untold.peek()?.isDone) {
       const told = /** @type {WriteGroup | ChangeGroup} */ (this.#untold.shift());
       this.#outstandingBytes -= told.length;
       told.release();
     }
-    this.#observe();
-  }
-
-  /**
-   * @param {() => boolean} isDue
-   * @returns {Promise<void>}
-   */
-  #when(isDue) {
-    if (isDue()) return Promise.resolve();
-    return new Promise((resolve) => { this.#observers.push({ isDue, resolve }); });
-  }
-
-  #observe() {
-    if (this.#observers.length === 0) return;
-    const due = this.#observers.filter(({ isDue }) => isDue());
-    this.#observers = this.#observers.filter((observer) => !due.includes(observer));
-    for (const { resolve } of due) resolve();
+    if (this.#untold.length > 0) return;
+    for (const resolve of this.#whenSettled) resolve();
+    this.#whenSettled = [];
   }
 }
 
