@@ -69,6 +69,9 @@ class Reader {
   #path;
   /** @type {Miss[]} */
   #misses = [];
+  /** What is being read, in several steps perhaps. */
+  #asked = 0;
+  #isClosed = false;
 
   /**
    * @param {any} native
@@ -86,6 +89,27 @@ class Reader {
     return this.#native;
   }
 
+  /** Lets go of the snapshot, once what was asked for is answered. Nothing more is asked for. */
+  close() {
+    this.#isClosed = true;
+    if (this.#asked === 0) this.#native.close();
+  }
+
+  /**
+   * @template T
+   * @param {() => Promise<T>} ask
+   * @returns {Promise<T>}
+   */
+  async #keepOpen(ask) {
+    this.#asked += 1;
+    try {
+      return await ask();
+    } finally {
+      this.#asked -= 1;
+      if (this.#isClosed) this.close();
+    }
+  }
+
   /**
    * @template T
    * @param {Buffer} requests packed gets
@@ -96,7 +120,7 @@ class Reader {
   readMany(requests, count, decode) {
     const answers = count <= MANY ? guarded(() => this.#native.getMany(requests)) : null;
     const found = answers === null ? [] : unpack(answers, decode);
-    return found.length === count ? found : this.#readRest(requests, count, found, decode);
+    return found.length === count ? found : this.#keepOpen(() => this.#readRest(requests, count, found, decode));
   }
 
   /**
@@ -201,14 +225,14 @@ class Reader {
     const length = packSized(operation, key, ts, request, 0);
     return new Promise((resolve, reject) => {
       this.#misses.push({ request: request.subarray(0, length), resolve, reject });
-      if (this.#misses.length === 1) afterTurn(() => this.#askWorker());
+      if (this.#misses.length === 1) this.#keepOpen(() => new Promise((answered) => { afterTurn(() => answered(this.#askWorker())); }));
     });
   }
 
   #askWorker() {
     const misses = this.#misses;
     this.#misses = [];
-    this.#answer(misses);
+    return this.#answer(misses);
   }
 
   /**
@@ -229,7 +253,7 @@ class Reader {
     } catch (error) {
       const left = misses.slice(answered);
       // One read's error is not the others': they are asked for one by one.
-      if (left.length > 1) for (const miss of left) this.#answer([miss]);
+      if (left.length > 1) await Promise.all(left.map((miss) => this.#answer([miss])));
       else left[0].reject(fromNative(error));
     }
   }

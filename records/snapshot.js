@@ -18,9 +18,9 @@ class Snapshot {
     this.#reader = reader;
   }
 
-  /** Lets go of it. Scans that have begun go on. */
+  /** Lets go of it. Reads and scans that have begun go on. */
   close() {
-    this.#reader?.native.close();
+    this.#reader?.close();
     this.#reader = undefined;
   }
 

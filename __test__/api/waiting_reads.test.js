@@ -113,3 +113,32 @@ function damage(/** @type {string} */ where) {
   writeSync(file, Buffer.alloc(20_000, 0x55), 0, 20_000, Math.floor(statSync(table).size / 2));
   closeSync(file);
 }
+
+test('a snapshot may be closed right behind a read, wherever the value is', async (t) => {
+  const db = await cold(t);
+  const held = async () => Number(/^flowdb_snapshots_held (\d+)$/m.exec(await db.metricsText())?.[1]);
+  const read = async (/** @type {(snapshot: any) => any} */ call) => {
+    const snapshot = await db.snapshot();
+    const answer = call(snapshot);
+    snapshot.close();
+    await assert.rejects(db.get(KEYS[0], { snapshot }), { code: 'FLOWDB_CLOSED' });
+    return answer;
+  };
+  for (const where of ['on disk', 'in memory', 'behind a large write']) {
+    const large = where === 'behind a large write' ? db.put('large', Buffer.alloc(LARGE_BYTES)) : undefined;
+    const values = await Promise.all([
+      read((snapshot) => db.get(KEYS[7], { snapshot })),
+      read((snapshot) => db.kv.getMany(KEYS, { snapshot })),
+      read((snapshot) => db.kv.scan({ snapshot, prefix: 'key' }).all()),
+      read((snapshot) => db.kv.count({ snapshot, prefix: 'key' })),
+      read((snapshot) => db.series.latestOfEach({ snapshot })),
+      read((snapshot) => db.series.aggregate({ snapshot, agg: 'sum' })),
+    ]);
+    assert.deepEqual(values, [
+      KEYS[7].repeat(50), KEYS.map((key) => key.repeat(50)), KEYS.map((key) => ({ key, value: key.repeat(50) })), KEYS.length,
+      [{ key: 's', ts: 1, value: 1 }], [{ key: 's', sum: 1 }],
+    ], where);
+    await large;
+    assert.equal(await held(), 0, where);
+  }
+});
