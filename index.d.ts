@@ -408,7 +408,7 @@ export interface Kv {
    * what is loaded, but it is not put; and who calls after the delete has his own loader called. A load that does not end holds a snapshot, and with it space on disk.
    *
    * `signal` ends the waiting of this call; the loader's own `signal` is aborted once nobody waits any more, and when the database is closed: calls
-   * whose loader still runs then reject with `FLOWDB_CLOSED`. What a loader gives although it was aborted is put, unless the database is closed.
+   * whose loader still runs then reject with `FLOWDB_CLOSED`. What a loader gives after its signal was aborted is not put.
    */
   getOrSet<V = any>(
     key: Key, loader: (context: { signal: AbortSignal }) => V | Promise<V>, options?: PutOptions & SignalOptions,

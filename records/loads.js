@@ -3,20 +3,89 @@
 const { CHANGE, packChange, sized } = require('./changes.js');
 const { FlowDBError, closed } = require('./errors.js');
 const { throwIfAborted } = require('./options.js');
+const { whenAborted } = require('./signals.js');
 const { decodeValue, encodeValue, toRecord } = require('./values.js');
 
-/**
- * A value on its way into the cache, and how many wait for it. The native side knows by its number when it began.
- *
- * @typedef {{ number: number, record: Promise<Buffer | undefined>, waiters: number, controller: AbortController }} Load
- */
+/** @typedef {{ resolve: (record: Buffer | undefined) => void, reject: (reason: unknown) => void, takeBack: () => void }} Waiter */
+
+/** A value on its way into the cache, and those who wait for it. The native side knows by its number when it began. */
+class Load {
+  /** @type {Set<Waiter>} */
+  #waiters = new Set();
+  #controller = new AbortController();
+  #abandon;
+
+  /** The loader has not given anything yet. */
+  isRunning = true;
+
+  /**
+   * @param {number} number
+   * @param {() => void} abandon called when nobody waits for the loader any more
+   */
+  constructor(number, abandon) {
+    this.number = number;
+    this.#abandon = abandon;
+  }
+
+  /** What the loader is told. */
+  get signal() {
+    return this.#controller.signal;
+  }
+
+  /**
+   * @param {AbortSignal} [signal] not aborted yet
+   * @returns {Promise<Buffer | undefined>} the record
+   */
+  join(signal) {
+    return new Promise((resolve, reject) => {
+      /** @type {Waiter} */
+      const waiter = { resolve, reject, takeBack: whenAborted(signal, () => this.#leave(waiter, signal?.reason)) };
+      this.#waiters.add(waiter);
+    });
+  }
+
+  /**
+   * @param {Waiter} waiter
+   * @param {unknown} reason
+   */
+  #leave(waiter, reason) {
+    this.#waiters.delete(waiter);
+    waiter.reject(new FlowDBError('FLOWDB_ABORTED', 'signal: the call was aborted', { cause: reason }));
+    if (this.#waiters.size > 0 || !this.isRunning) return;
+    this.#abandon();
+    this.#controller.abort(reason);
+  }
+
+  /** @param {unknown} reason for which the loader is not waited for any more */
+  end(reason) {
+    this.reject(reason);
+    this.#controller.abort(reason);
+  }
+
+  /** @param {Buffer | undefined} record */
+  resolve(record) {
+    for (const waiter of this.#takeWaiters()) waiter.resolve(record);
+  }
+
+  /** @param {unknown} reason */
+  reject(reason) {
+    for (const waiter of this.#takeWaiters()) waiter.reject(reason);
+  }
+
+  #takeWaiters() {
+    const waiters = [...this.#waiters];
+    this.#waiters.clear();
+    for (const { takeBack } of waiters) takeBack();
+    return waiters;
+  }
+}
 
 /** Loads in flight: at most one for each key of a handle. */
 class Loads {
   #session;
   /** @type {Map<string, Load>} by key, a character for each byte */
   #pending = new Map();
-  /** @type {Set<AbortController>} of the loaders that run */
+  /** @type {Set<Load>} whose loaders run */
   #running = new Set();
 
   /** @param {import('./session.js').Session} session */
@@ -36,8 +105,12 @@ class Loads {
     throwIfAborted(options.signal);
     this.#session.checkOpen();
     const name = key.toString('latin1');
-    const load = this.#current(name, key) ?? this.#start(name, key, loader, options);
-    const record = await this.#wait(name, load, options.signal);
+    const current = this.#current(name, key);
+    const load = current ?? this.#begin(name);
+    const joined = load.join(options.signal);
+    // Behind that, since a loader may abort the signal or close the database before it returns.
+    if (!current) this.#run(name, load, key, loader, options);
+    const record = await joined;
     return record && decodeValue(Buffer.from(record), options.encoding);
   }
 
@@ -55,82 +128,66 @@ class Loads {
 
   /**
    * @param {string} name
-   * @param {Buffer} key
-   * @param {(context: { signal: AbortSignal }) => any} loader
-   * @param {{ encoding: string, expiry: import('./times.js').Expiry | undefined, sync: boolean }} options
    * @returns {Load}
    */
-  #start(name, key, loader, options) {
-    const controller = new AbortController();
-    const number = this.#session.loads.begin();
-    const record = this.#run(key, number, () => this.#call(loader, controller), options);
-    const load = { number, record, waiters: 0, controller };
+  #begin(name) {
+    // Of a loader that never settles, nothing else would let go of the moment at which it began.
+    const load = new Load(this.#session.loads.begin(), () => this.#forget(name, load));
     this.#pending.set(name, load);
-    const forget = () => {
-      this.#session.loads.end(number);
-      this.#forget(name, load);
-    };
-    record.then(forget, forget);
+    this.#running.add(load);
     return load;
-  }
-
-  /**
-   * @param {(context: { signal: AbortSignal }) => any} loader
-   * @param {AbortController} controller
-   */
-  async #call(loader, controller) {
-    this.#running.add(controller);
-    try {
-      return await loader({ signal: controller.signal });
-    } finally {
-      this.#running.delete(controller);
-    }
-  }
-
-  /**
-   * @param {Buffer} key
-   * @param {number} number
-   * @param {() => any} loader
-   * @param {{ encoding: string, expiry: import('./times.js').Expiry | undefined, sync: boolean }} options
-   * @returns {Promise<Buffer | undefined>}
-   */
-  async #run(key, number, loader, { encoding, expiry, sync }) {
-    const value = await loader();
-    if (value === undefined) return undefined;
-    const record = toRecord(encodeValue(value, encoding));
-    // What someone else has put meanwhile is what all others see, so it is what this answers with. What was deleted meanwhile stays so.
-    const change = packChange(CHANGE.putLoaded, { expiry, sync }, sized(key), toUint32(number), record);
-    const inTheWay = await this.#session.change(change);
-    return inTheWay.length > 0 ? inTheWay : record;
   }
 
   /**
    * @param {string} name
    * @param {Load} load
-   * @param {AbortSignal} [signal]
+   * @param {Buffer} key
+   * @param {(context: { signal: AbortSignal }) => any} loader
+   * @param {{ encoding: string, expiry: import('./times.js').Expiry | undefined, sync: boolean }} options
+   */
+  async #run(name, load, key, loader, options) {
+    try {
+      const value = await this.#call(loader, load);
+      load.resolve(await this.#put(load, key, value, options));
+    } catch (error) {
+      load.reject(error);
+    } finally {
+      this.#forget(name, load);
+    }
+  }
+
+  /**
+   * @param {(context: { signal: AbortSignal }) => any} loader
+   * @param {Load} load
+   */
+  async #call(loader, load) {
+    try {
+      return await loader({ signal: load.signal });
+    } finally {
+      load.isRunning = false;
+      this.#running.delete(load);
+    }
+  }
+
+  /**
+   * @param {Load} load
+   * @param {Buffer} key
+   * @param {any} value what the loader gave
+   * @param {{ encoding: string, expiry: import('./times.js').Expiry | undefined, sync: boolean }} options
    * @returns {Promise<Buffer | undefined>}
    */
-  #wait(name, load, signal) {
-    load.waiters += 1;
-    return new Promise((resolve, reject) => {
-      const leave = () => {
-        reject(new FlowDBError('FLOWDB_ABORTED', 'signal: the call was aborted', { cause: signal?.reason }));
-        load.waiters -= 1;
-        if (load.waiters > 0) return;
-        this.#forget(name, load);
-        // Of a loader that never settles, nothing would let go of the moment at which it began.
-        this.#session.loads.end(load.number);
-        load.controller.abort(signal?.reason);
-      };
-      load.controller.signal.addEventListener('abort', () => reject(load.controller.signal.reason), { once: true });
-      signal?.addEventListener('abort', leave, { once: true });
-      load.record.then(resolve, reject).finally(() => signal?.removeEventListener('abort', leave));
-    });
+  async #put(load, key, value, { encoding, expiry, sync }) {
+    if (value === undefined || load.signal.aborted) return undefined;
+    const record = toRecord(encodeValue(value, encoding));
+    // What someone else has put meanwhile is what all others see, so it is what this answers with. What was deleted meanwhile stays so.
+    const change = packChange(CHANGE.putLoaded, { expiry, sync }, sized(key), toUint32(load.number), record);
+    const inTheWay = await this.#session.change(change);
+    return inTheWay.length > 0 ? inTheWay : record;
   }
 
   /** What loaders give from here on cannot be put, and some of them never end. */
   #end() {
-    for (const controller of this.#running) controller.abort(closed());
+    for (const load of this.#running) load.end(closed());
   }
 
   /**
@@ -138,6 +195,7 @@ class Loads {
    * @param {Load} load
    */
   #forget(name, load) {
+    this.#session.loads.end(load.number);
     if (this.#pending.get(name) === load) this.#pending.delete(name);
   }
 }

@@ -174,7 +174,7 @@ function checkKeyEncoding(value, otherwise) {
 function checkSignal(signal) {
   if (signal === undefined) return undefined;
   const isOne = signal !== null && typeof signal === 'object' && typeof signal.aborted === 'boolean'
-    && typeof signal.addEventListener === 'function';
+    && typeof signal.addEventListener === 'function' && typeof signal.removeEventListener === 'function';
   if (!isOne) throw expected('signal', signal, 'an AbortSignal');
   throwIfAborted(signal);
   return signal;

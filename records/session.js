@@ -5,6 +5,7 @@ const { closed, fromNative, guarded, guardedLater } = require('./errors.js');
 const { attach, detachWith } = require('./logging.js');
 const { throwIfAborted } = require('./options.js');
 const { Reader } = require('./reader.js');
+const { whenAborted } = require('./signals.js');
 const { isOverdue, nextTurn } = require('./turn.js');
 const { WriteQueue } = require('./write_queue.js');
 
@@ -226,13 +227,13 @@ class Session {
       this.checkOpen();
       const compaction = this.#native.compaction();
       const stop = () => compaction.stop();
-      const takeBack = this.whenClosed(stop);
-      signal?.addEventListener('abort', stop, { once: true });
+      const stopHearing = this.whenClosed(stop);
+      const stopListening = whenAborted(signal, stop);
       try {
         if (await compaction.run()) return;
       } finally {
-        signal?.removeEventListener('abort', stop);
-        takeBack();
+        stopListening();
+        stopHearing();
       }
       throwIfAborted(signal);
       throw closed();

@@ -310,3 +310,71 @@ test('a loader that never settles holds no moment of the database once nobody wa
   assert.equal(await held(), 0);
   assert.equal(await db.kv.getOrSet('k', () => 'loaded'), 'loaded');
 });
+
+test('what a loader gives after the last who waited has left is not put, what it gave before is', async (t) => {
+  const db = await database(t);
+  for (const isLate of [true, false]) {
+    const controller = new AbortController();
+    let give;
+    const told = [];
+    const loader = ({ signal }) => {
+      signal.addEventListener('abort', () => told.push(signal.reason));
+      return new Promise((resolve) => { give = resolve; });
+    };
+    const call = db.kv.getOrSet('k', loader, { signal: controller.signal });
+    const aborted = assert.rejects(call, { code: 'FLOWDB_ABORTED' });
+    while (give === undefined) await pause(1);
+    if (isLate) controller.abort('late');
+    give('loaded');
+    // The loader is through, its value on the way.
+    for (let turn = 0; turn < 4; turn += 1) await null;
+    controller.abort('too late');
+    await aborted;
+    await pause(20);
+    assert.equal(await db.kv.get('k'), isLate ? undefined : 'loaded');
+    assert.deepEqual(told, isLate ? ['late'] : []);
+    await db.kv.delete('k');
+  }
+});
+
+test('a loader that aborts its own call or closes the database before it returns ends the call', { timeout: 10_000 }, async (t) => {
+  const db = await database(t);
+  const controller = new AbortController();
+  const never = new Promise(() => {});
+  const call = db.kv.getOrSet('k', () => { controller.abort('why'); return never; }, { signal: controller.signal });
+  await assert.rejects(call, ({ code, cause }) => code === 'FLOWDB_ABORTED' && cause === 'why');
+  const signals = [];
+  const closing = db.kv.getOrSet('k', ({ signal }) => { signals.push(signal); db.close(); return never; });
+  await assert.rejects(closing, { code: 'FLOWDB_CLOSED' });
+  assert.ok(signals[0].aborted);
+});
+
+test('many who wait, for one key or with one signal, do not look like a leak', async (t) => {
+  const db = await database(t);
+  const warnings = [];
+  const listener = (/** @type {Error} */ warning) => { warnings.push(warning.name); };
+  process.on('warning', listener);
+  t.after(() => process.off('warning', listener));
+  const slow = () => pause(5).then(() => 'loaded');
+  const { signal } = new AbortController();
+  let listeners = 0;
+  const { addEventListener, removeEventListener } = signal;
+  signal.addEventListener = (...args) => { listeners += 1; addEventListener.apply(signal, args); };
+  signal.removeEventListener = (...args) => { listeners -= 1; removeEventListener.apply(signal, args); };
+  const calls = [];
+  for (let index = 0; index < 20; index += 1) {
+    calls.push(db.kv.getOrSet('one', slow), db.kv.getOrSet('one', slow, { signal }), db.kv.getOrSet(`key ${index}`, slow, { signal }));
+  }
+  while (listeners === 0) await pause(1);
+  assert.equal(listeners, 1);
+  await Promise.all(calls);
+  assert.equal(listeners, 0);
+  await pause(1);
+  assert.deepEqual(warnings, []);
+});
+
+test('a signal that nobody can stop listening to is refused', async (t) => {
+  const db = await database(t);
+  const signal = { aborted: false, addEventListener() {} };
+  await assert.rejects(db.kv.getOrSet('k', () => 'loaded', { signal }), { code: 'FLOWDB_INVALID_ARGUMENT', message: /^signal/ });
+});
