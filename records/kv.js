@@ -9,7 +9,7 @@ const {
   checkBoolean, checkExpiry, checkFlag, checkGiven, checkKeyEncoding, checkLimit, checkOptions, checkSignal, checkValueEncoding,
   expected,
 } = require('./options.js');
-const { merging, patch } = require('./patch.js');
+const { copyOf, merging, patch } = require('./patch.js');
 const { READ, packGets } = require('./reader.js');
 const { Scan, count } = require('./scan.js');
 const { TREE, packScan } = require('./scan_request.js');
@@ -152,7 +152,7 @@ class Kv {
     if (typeof change !== 'function' && Object.prototype.toString.call(change) !== '[object Object]') {
       throw expected('changes', change, 'a function, or an object of fields');
     }
-    const decide = typeof change === 'function' ? change : merging({ ...change });
+    const decide = typeof change === 'function' ? change : merging(copyOf(change, checked.encoding));
     return patch(this.#session, Buffer.from(encodeKey(key)), decide, checked);
   }
 

@@ -74,4 +74,17 @@ function merging(changes) {
   };
 }
 
-module.exports = { merging, patch };
+/**
+ * @param {any} changes fields, which the caller may go on to change
+ * @param {string} encoding
+ * @returns {any} the same fields as they would be read now, undefined ones too
+ */
+function copyOf(changes, encoding) {
+  const isJson = encoding === 'json';
+  const copy = decodeValue(toRecord(encodeValue({ ...changes }, isJson ? 'json' : 'any')), isJson ? 'json' : 'any');
+  // JSON has no place for them.
+  for (const name of Object.keys(changes)) if (!Object.hasOwn(copy, name)) copy[name] = undefined;
+  return copy;
+}
+
+module.exports = { copyOf, merging, patch };

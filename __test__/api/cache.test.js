@@ -378,3 +378,20 @@ test('a signal that nobody can stop listening to is refused', async (t) => {
   const signal = { aborted: false, addEventListener() {} };
   await assert.rejects(db.kv.getOrSet('k', () => 'loaded', { signal }), { code: 'FLOWDB_INVALID_ARGUMENT', message: /^signal/ });
 });
+
+test('fields of a patch are taken as they are at the call', async (t) => {
+  const db = await database(t);
+  for (const valueEncoding of ['any', 'json']) {
+    await db.kv.put('k', { gone: 1, kept: 2 }, { valueEncoding });
+    const fields = { tags: ['one'], at: new Date(0), nested: { deep: [1] }, gone: undefined };
+    const patched = db.kv.patch('k', fields, { valueEncoding });
+    fields.tags.push('two');
+    fields.nested.deep[0] = 2;
+    fields.at.setTime(1);
+    fields.kept = 3;
+    const at = valueEncoding === 'json' ? new Date(0).toISOString() : new Date(0);
+    assert.deepEqual(await patched, { kept: 2, tags: ['one'], at, nested: { deep: [1] } });
+    assert.deepEqual(await db.kv.get('k', { valueEncoding }), await patched);
+  }
+  await assert.rejects(db.kv.patch('k', { f() {} }), { code: 'FLOWDB_INVALID_ARGUMENT', message: /^value: / });
+});
