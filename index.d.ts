@@ -30,7 +30,8 @@ export type Timestamp = number | bigint | Date;
  * What only `'any'` can hold, or what is not JSON where `'json'` is asked for, is an error (`FLOWDB_INVALID_ARGUMENT`).
  *
  * Small Buffers may be parts of a larger piece of memory, as those of `Buffer.from` are: up to 16 KiB of neighbours that `get` gave, up to 80 KiB of those that
- * a scan or `getMany` gave. One that is kept for long while its neighbours are not is better copied.
+ * a scan or `getMany` gave. One that is kept for long while its neighbours are not is better copied. Nor can their memory be
+ * transferred to another thread: Node 20 sends a copy in its place, later versions throw a `DataCloneError`.
  */
 export type ValueEncoding = 'any' | 'utf8' | 'buffer' | 'json';
 

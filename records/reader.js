@@ -6,6 +6,7 @@ const { publishSoon } = require('./diagnostics.js');
 const { fromNative, guarded } = require('./errors.js');
 const { checkKey, keyBytesMax, writeKey } = require('./keys.js');
 const { readUint32, writeInt64, writeUint32 } = require('./numbers.js');
+const { shared } = require('./shared_memory.js');
 const { afterTurn } = require('./turn.js');
 const { SHARED_BYTES_MAX } = require('./values.js');
 
@@ -41,7 +42,7 @@ const ROOM_BYTES_MIN = 4 * 1024;
  * Requests cross in here, and answers come to the same place. Each answer is left where it is, as its value may be a part of it, and the next request goes
  * behind it. One for each environment.
  */
-let slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+let slab = shared(Buffer.allocUnsafeSlow(SLAB_BYTES));
 let used = 0;
 
 /**
@@ -182,7 +183,7 @@ class Reader {
   #ask(operation, key, ts, decode, mayBlock) {
     const requestMax = HEADER_BYTES + keyBytesMax(key);
     if (slab.length - used < ROOM_BYTES_MIN) {
-      slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+      slab = shared(Buffer.allocUnsafeSlow(SLAB_BYTES));
       used = 0;
     }
     const isShort = requestMax <= ROOM_BYTES_MIN;
@@ -319,6 +320,7 @@ function firstRequests(requests, count) {
  */
 function unpack(answers, decode) {
   const found = [];
+  shared(answers);
   for (let offset = 0; offset < answers.length;) {
     const length = readUint32(answers, offset);
     offset += LENGTH_BYTES;

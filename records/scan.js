@@ -4,6 +4,7 @@ const { Entries } = require('./entries.js');
 const { decodeKey } = require('./keys.js');
 const { readInt64, readUint32 } = require('./numbers.js');
 const { throwIfAborted } = require('./options.js');
+const { shared } = require('./shared_memory.js');
 const { isOverdue, nextTurn } = require('./turn.js');
 const { decodeValue } = require('./values.js');
 
@@ -161,6 +162,7 @@ function count(session, request, { past, signal }) {
  * @param {Shape} shape
  */
 function unpackPage(page, shape) {
+  shared(page);
   const keyOf = (page[0] & ASCII) !== 0 && shape.keyEncoding === 'utf8' ? asciiKey : encodedKey;
   const batch = [];
   for (let offset = 1; offset < page.length;) {

@@ -4,7 +4,8 @@
 
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
-const { database } = require('../fixture.js');
+const { database, directory } = require('../fixture.js');
+const { open } = require('../../index.js');
 
 /** Small ones, those about the size of what is shared, and some that have memory of their own. */
 const LENGTHS = [0, 1, 100, 4000, 4095, 4096, 4097, 12_288, 16_383, 16_384, 16_385, 70_000, 200_000];
@@ -80,4 +81,29 @@ test('a long key finds short and long values', async (t) => {
 test('what is missing among keys is named', async (t) => {
   const db = await database(t);
   await assert.rejects(db.kv.getMany(['a', , 'b']), { code: 'FLOWDB_INVALID_ARGUMENT', message: /^keys\[1\]/ });
+});
+
+test('who hands one value over to another thread leaves the others theirs', async (t) => {
+  const path = directory(t);
+  const first = await open(path);
+  const keys = ['a', 'b', 'c', 'd'];
+  await first.batch(keys.map((key) => ({ type: 'put', key, value: Buffer.from(key.repeat(10)) })));
+  await first.flush();
+  await first.close();
+  const db = await database(t, { path });
+  const reads = {
+    'get from disk': () => Promise.all(keys.map((key) => db.get(key))), getMany: () => db.kv.getMany(keys), get: () => Promise.all(keys.map((key) => db.get(key))),
+    scan: () => db.kv.scan({ keys: false }).all(), getSync: () => keys.map((key) => db.getSync(key)), 'keys of a scan': () => db.kv.scan({ values: false, keyEncoding: 'buffer' }).all(),
+  };
+  for (const [name, read] of Object.entries(reads)) {
+    const values = await read();
+    const before = values.map(String);
+    try {
+      structuredClone(values[0], { transfer: [values[0].buffer] });
+    } catch (error) {
+      assert.equal(/** @type {Error} */ (error).name, 'DataCloneError', name);
+    }
+    assert.deepEqual(values.map(String), before, name);
+  }
+  assert.equal(String(db.getSync('a')), 'a'.repeat(10));
 });
