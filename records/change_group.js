@@ -11,9 +11,13 @@ class ChangeGroup {
 
   /** Bytes of the changes. */
   length = 0;
+  /** True if any of the changes is to be synced before it is acknowledged; all of them are then. */
+  sync = false;
+  /** None is written by the handle's thread. */
+  isQueued = false;
   /** The outcome is known; it is told once that of all groups before this one has been. */
   isDone = false;
-  /** @type {unknown} what kept all of them from being made */
+  /** @type {unknown} what kept all of them from being made, or from being synced */
   error = undefined;
   /** @type {(Buffer | Error)[]} what became of each of them otherwise */
   answers = [];
@@ -40,9 +44,9 @@ class ChangeGroup {
   release() {
     this.#waiters.forEach(({ resolve, reject }, index) => {
       const answer = this.answers[index];
-      if (this.error !== undefined) reject(this.error);
-      else if (Buffer.isBuffer(answer)) resolve(answer);
-      else reject(fromNative(answer));
+      if (answer instanceof Error) reject(fromNative(answer));
+      else if (this.error !== undefined) reject(this.error);
+      else resolve(answer);
     });
     this.#waiters = [];
   }

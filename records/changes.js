@@ -7,24 +7,20 @@ const { expiryTime, timeFlags } = require('./times.js');
 
 const CHANGE = { putIfAbsent: 1, compareAndSet: 2, swap: 3, increment: 4, deleteRange: 5, putLoaded: 6 };
 
-/** Beside the flags of the times. */
-const SYNC = 8;
-
 const LENGTH_BYTES = 4;
 const INT64_BYTES = 8;
 
 /**
  * @param {number} operation
- * @param {{ ts?: number | bigint, expiry?: import('./times.js').Expiry, sync?: boolean }} options
+ * @param {{ ts?: number | bigint, expiry?: import('./times.js').Expiry }} options
  * @param {...Uint8Array} operands those that need one are `sized`
  * @returns {Buffer}
  */
-function packChange(operation, { ts, expiry, sync }, ...operands) {
+function packChange(operation, { ts, expiry }, ...operands) {
   const times = [ts, expiry && expiryTime(expiry)].filter((time) => time !== undefined);
-  const flags = timeFlags(ts, expiry) | (sync ? SYNC : 0);
   const head = Buffer.alloc(2 + times.length * INT64_BYTES);
   head[0] = operation;
-  head[1] = flags;
+  head[1] = timeFlags(ts, expiry);
   times.forEach((time, index) => writeInt64(head, time, 2 + index * INT64_BYTES));
   return sized(Buffer.concat([head, ...operands]));
 }

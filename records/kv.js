@@ -166,8 +166,8 @@ class Kv {
   async compareAndSet(key, wanted, value, options) {
     const { encoding, expiry, sync } = this.#changeOptions(options);
     const records = [wanted, value].map((one) => (one === undefined ? Buffer.alloc(0) : toRecord(encodeValue(one, encoding))));
-    const change = packChange(CHANGE.compareAndSet, { expiry, sync }, sized(encodeKey(key)), sized(records[0]), records[1]);
-    const [isSet] = await this.#session.change(change);
+    const change = packChange(CHANGE.compareAndSet, { expiry }, sized(encodeKey(key)), sized(records[0]), records[1]);
+    const [isSet] = await this.#session.change(change, sync);
     return isSet === 1;
   }
 
@@ -181,9 +181,8 @@ class Kv {
     const { sync, ...expiry } = checkOptions(options, ['ttl', 'expiresAt', 'sync']);
     if (typeof delta !== 'bigint' && !Number.isFinite(delta)) throw expected('delta', delta, 'a finite number or a BigInt');
     const { bytes } = encodeValue(delta, 'any');
-    const change = { expiry: checkExpiry(expiry), sync: checkBoolean('sync', sync) };
-    const packed = packChange(CHANGE.increment, change, sized(encodeKey(key)), bytes);
-    const sum = await this.#session.change(packed).catch((error) => { throw about('key', error); });
+    const change = packChange(CHANGE.increment, { expiry: checkExpiry(expiry) }, sized(encodeKey(key)), bytes);
+    const sum = await this.#session.change(change, checkBoolean('sync', sync)).catch((error) => { throw about('key', error); });
     return decodeValue(Buffer.concat([Buffer.of(FORM_VALUE), sum]), 'any');
   }
 
@@ -239,7 +238,7 @@ class Kv {
   /** @param {any} options */
   async #deleteRange(options) {
     const request = packScan({ tree: TREE.kv, range: readRange(options), reverse: false, keysOnly: true });
-    await this.#session.change(packChange(CHANGE.deleteRange, { sync: checkBoolean('sync', options.sync) }, request));
+    await this.#session.change(packChange(CHANGE.deleteRange, {}, request), checkBoolean('sync', options.sync));
   }
 
   /** @param {any} options */
@@ -285,7 +284,7 @@ function putWrite(key, value, options = {}, valueEncoding) {
  */
 async function putIfAbsent(session, { key, value, ts, expiry }, sync) {
   const record = toRecord(/** @type {import('./values.js').StoredValue} */ (value));
-  const inTheWay = await session.change(packChange(CHANGE.putIfAbsent, { ts, expiry, sync }, sized(encodeKey(key)), record));
+  const inTheWay = await session.change(packChange(CHANGE.putIfAbsent, { ts, expiry }, sized(encodeKey(key)), record), sync);
   return inTheWay.length === 0;
 }
 

@@ -180,8 +180,8 @@ class Loads {
     if (value === undefined || load.signal.aborted) return undefined;
     const record = toRecord(encodeValue(value, encoding));
     // What someone else has put meanwhile is what all others see, so it is what this answers with. What was deleted meanwhile stays so.
-    const change = packChange(CHANGE.putLoaded, { expiry, sync }, sized(key), toUint32(load.number), record);
-    const inTheWay = await this.#session.change(change);
+    const change = packChange(CHANGE.putLoaded, { expiry }, sized(key), toUint32(load.number), record);
+    const inTheWay = await this.#session.change(change, sync);
     return inTheWay.length > 0 ? inTheWay : record;
   }
 

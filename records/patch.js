@@ -52,10 +52,10 @@ function decided(decide, current) {
  */
 async function write(session, key, before, after, options) {
   if (before === undefined) {
-    const inTheWay = await session.change(packChange(CHANGE.putIfAbsent, options, sized(key), after));
+    const inTheWay = await session.change(packChange(CHANGE.putIfAbsent, options, sized(key), after), options.sync);
     return inTheWay.length === 0;
   }
-  const [isSet] = await session.change(packChange(CHANGE.swap, options, sized(key), sized(before), after));
+  const [isSet] = await session.change(packChange(CHANGE.swap, options, sized(key), sized(before), after), options.sync);
   return isSet === 1;
 }
 

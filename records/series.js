@@ -194,7 +194,7 @@ class Series {
     const request = packRange(options, { reverse: false, keysOnly: true });
     this.#session.checkOpen();
     if (request === undefined) return;
-    await this.#session.change(packChange(CHANGE.deleteRange, { sync: checkBoolean('sync', options.sync) }, request));
+    await this.#session.change(packChange(CHANGE.deleteRange, {}, request), checkBoolean('sync', options.sync));
   }
 
   /** @param {any} options */

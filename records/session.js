@@ -106,11 +106,12 @@ class Session {
 
   /**
    * @param {Buffer} change as records/changes.js packs it
+   * @param {boolean} sync
    * @returns {Promise<Buffer>} the answer
    */
-  change(change) {
+  change(change, sync) {
     this.checkOpen();
-    return this.#writes.change(change);
+    return this.#writes.change(change, sync);
   }
 
   /**

@@ -36,7 +36,7 @@ const busy = new Set();
  * All writes of one handle, in order. Those of one turn of the event loop become one commit, up to GROUP_BYTES. A
  * group is written at once, unless it is large, or that would wait for something, or others wait already: then it goes to
  * the handle's own thread, which takes one after the other while this one packs the next. Changes, which depend on what they find, are groups of their own,
- * always a worker's, and wait for the groups before them. Outcomes are told in the order of the writes. Reads have their place in that order, too: groups that were
+ * always a worker's, and wait for the groups before them; they share a sync. Outcomes are told in the order of the writes. Reads have their place in that order, too: groups that were
  * closed behind one wait until it has begun.
  */
 class WriteQueue {
@@ -57,7 +57,7 @@ class WriteQueue {
   /** Groups closed, and groups that were written since: a read sees what it has to once the second has caught up. */
   #submitted = 0;
   #written = 0;
-  /** @type {Map<number, WriteGroup>} groups whose outcome comes under a number */
+  /** @type {Map<number, WriteGroup | ChangeGroup>} groups whose outcome comes under a number */
   #numbered = new Map();
   #touched = new TouchedKeys();
   #readsPast = 0;
@@ -129,11 +129,13 @@ class WriteQueue {
 
   /**
    * @param {Buffer} change as records/changes.js packs it
+   * @param {boolean} sync
    * @returns {Promise<Buffer>} the answer
    */
-  change(change) {
+  change(change, sync) {
     this.#checkRoom(change.length);
     const group = this.#open instanceof ChangeGroup ? this.#open : this.#openGroup(new ChangeGroup());
+    group.sync ||= sync;
     const promise = group.add(change);
     this.#touched.addAny();
     this.#added(group, change.length);
@@ -193,7 +195,7 @@ class WriteQueue {
   /** Takes outcomes that came under a number. */
   takeOutcomes() {
     for (const { number, error, isLast } of this.#native.takeOutcomes()) {
-      const group = /** @type {WriteGroup} */ (this.#numbered.get(number));
+      const group = /** @type {WriteGroup | ChangeGroup} */ (this.#numbered.get(number));
       if (group.isQueued) this.#isWritten(group);
       if (isLast) {
         this.#numbered.delete(number);
@@ -204,7 +206,7 @@ class WriteQueue {
     this.#writeWaiting();
   }
 
-  /** @param {WriteGroup} group which the handle's thread has written, or has failed to */
+  /** @param {WriteGroup | ChangeGroup} group which the handle's thread has written, or has failed to */
   #isWritten(group) {
     group.isQueued = false;
     this.#queued -= 1;
@@ -297,7 +299,7 @@ class WriteQueue {
 
   /**
    * @param {number} number
-   * @param {WriteGroup} group
+   * @param {WriteGroup | ChangeGroup} group
    */
   #await(number, group) {
     this.#numbered.set(number, group);
@@ -316,21 +318,33 @@ class WriteQueue {
     made.then(
       (/** @type {(Buffer | Error)[]} */ answers) => {
         group.answers = answers;
-        this.#workerIsDone(group, undefined);
+        this.#workerIsDone(() => this.#syncChanges(group));
       },
-      (/** @type {unknown} */ error) => this.#workerIsDone(group, error),
+      (/** @type {unknown} */ error) => this.#workerIsDone(() => this.#finish(group, error)),
     );
   }
 
-  /**
-   * @param {ChangeGroup} group
-   * @param {unknown} error
-   */
-  #workerIsDone(group, error) {
+  /** @param {() => void} goOn */
+  #workerIsDone(goOn) {
     this.#workerIsBusy = false;
     this.#written += 1;
-    this.#finish(group, error);
+    goOn();
     this.#writeWaiting();
+  }
+
+  /**
+   * Reads see the changes already, as with writes that wait for their sync.
+   *
+   * @param {ChangeGroup} group
+   */
+  #syncChanges(group) {
+    try {
+      const number = this.#native.syncChanges(group.sync);
+      if (number === DONE) this.#finish(group);
+      else this.#await(number, group);
+    } catch (error) {
+      this.#finish(group, error);
+    }
   }
 
   /**

@@ -10,15 +10,16 @@
 //! delete range    : a scan's request                                   answer: nothing
 //! put loaded      : u32 length, key, u32 number of the load, record    answer: nothing, or the record in the way
 //! ```
-//! A timestamp makes it one of series. An empty record stands for none, as `expected` and as what is set.
+//! None of them is synced by itself: the handle's lane does that once for all of a call. A timestamp makes it one of series. An empty record stands for none, as `expected` and as what is set.
 
 use crate::error;
+use crate::lane::UNSYNCED;
 use crate::loads::Loads;
 use crate::operations::{Fields, HAS_EXPIRY, HAS_TIMESTAMP, HAS_TTL};
 use crate::scan::Request;
 use crate::task::Reply;
 use bytes::Bytes;
-use flowdb_engine::{Durability, Error, ErrorKind, Result, WriteOptions};
+use flowdb_engine::{Error, ErrorKind, Result};
 use flowdb_store::value::Number;
 use flowdb_store::{Current, Record, RecordId, Shape, Store, Ttl};
 use napi::Env;
@@ -31,11 +32,14 @@ const INCREMENT: u8 = 4;
 const DELETE_RANGE: u8 = 5;
 const PUT_LOADED: u8 = 6;
 
-/// It counts as done once it is on stable storage.
-const SYNC: u8 = 8;
-
 /// What became of each change: its answer, or why it was not made. One that failed does not keep those behind it from being made.
 pub struct Answers(Vec<Result<Vec<u8>>>);
+
+impl Answers {
+    pub(crate) fn any_was_made(&self) -> bool {
+        self.0.iter().any(Result::is_ok)
+    }
+}
 
 impl Reply for Answers {
     type Js<'env> = Vec<Either<BufferSlice<'env>, Object<'env>>>;
@@ -67,31 +71,30 @@ fn make_one(store: &Store, loads: &Loads, mut fields: Fields<'_>) -> Result<Vec<
     let start = || timestamp.unwrap_or_else(|| store.now());
     let until = |expiry| if flags & HAS_TTL != 0 { start().saturating_add(expiry) } else { expiry };
     let ttl = expiry.map(until).map(Ttl::Until);
-    let options = WriteOptions { durability: (flags & SYNC != 0).then_some(Durability::Synced) };
     if operation == DELETE_RANGE {
-        return delete_range(store, fields.rest(), options).map(|()| Vec::new());
+        return delete_range(store, fields.rest()).map(|()| Vec::new());
     }
     let key = fields.sized()?;
     let id = timestamp.map_or(RecordId::Kv(key), |timestamp| RecordId::Series(key, timestamp));
     match operation {
-        PUT_IF_ABSENT => store.put_if_absent(id, &needed(fields.rest())?, ttl, options).map(in_the_way),
+        PUT_IF_ABSENT => store.put_if_absent(id, &needed(fields.rest())?, ttl, UNSYNCED).map(in_the_way),
         PUT_LOADED => {
             let since = loads.since(fields.u32()?);
             let since = since.ok_or_else(|| Error::new(ErrorKind::Closed, "the load has ended"))?;
-            store.put_if_untouched(&since, id, &needed(fields.rest())?, ttl, options).map(in_the_way)
+            store.put_if_untouched(&since, id, &needed(fields.rest())?, ttl, UNSYNCED).map(in_the_way)
         }
         COMPARE_AND_SET => {
             let (expected, new) = (record(fields.sized()?)?, record(fields.rest())?);
-            let is_set = store.compare_and_set(id, expected.as_ref(), new.as_ref(), ttl, options)?;
+            let is_set = store.compare_and_set(id, expected.as_ref(), new.as_ref(), ttl, UNSYNCED)?;
             Ok(vec![is_set.into()])
         }
         SWAP => {
             let (expected, new) = (needed(fields.sized()?)?, needed(fields.rest())?);
-            store.swap(id, &expected, &new, ttl, options).map(|is_set| vec![is_set.into()])
+            store.swap(id, &expected, &new, ttl, UNSYNCED).map(|is_set| vec![is_set.into()])
         }
         INCREMENT => {
             let delta = Number::from_value(fields.rest())?;
-            store.increment(id, delta, ttl, options).map(Number::to_value)
+            store.increment(id, delta, ttl, UNSYNCED).map(Number::to_value)
         }
         _ => Err(Error::invalid(format!("there is no change {operation}"))),
     }
@@ -112,19 +115,20 @@ fn needed(bytes: &[u8]) -> Result<Record> {
     record(bytes)?.ok_or_else(|| Error::invalid("a change without a record"))
 }
 
-fn delete_range(store: &Store, request: &[u8], options: WriteOptions) -> Result<()> {
+fn delete_range(store: &Store, request: &[u8]) -> Result<()> {
     let Request { shape, range, window, .. } = Request::read(request)?;
     let mut batch = store.batch();
     match shape {
         Shape::Kv => batch.delete_range(shape, &range)?,
         Shape::Series => batch.delete_window(&range, window).map(|_| ())?,
     }
-    batch.write(options).map(|_| ())
+    batch.write(UNSYNCED).map(|_| ())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use flowdb_engine::WriteOptions;
     use flowdb_store::{Form, StoreHandle, StoreOptions};
 
     fn store() -> StoreHandle {

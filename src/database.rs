@@ -1,7 +1,7 @@
 //! A handle of a store, for records.
 
 use crate::care::CheckpointReport;
-use crate::changes::{self, Answers};
+use crate::changes::Answers;
 use crate::channel::Channel;
 use crate::compaction::RecordCompaction;
 use crate::error;
@@ -88,14 +88,20 @@ impl RecordStore {
         outcomes.into_iter().map(|outcome| outcome_to_js(&env, &outcome)).collect()
     }
 
-    /// Makes packed changes one after the other, each depending on what it finds, on a worker.
+    /// Makes packed changes one after the other, each depending on what it finds, on a worker. None of them is synced.
     #[napi(ts_return_type = "Promise<(Buffer | Error)[]>")]
     pub fn change_later(&self, env: Env, changes: &[u8]) -> napi::Result<AsyncTask<Work<Answers>>> {
-        let store = self.open_store(&env)?;
+        self.open_store(&env)?;
         self.writer.tell_memory(&env);
         let changes = changes.to_vec();
-        let loads = Arc::clone(&self.loads);
-        Ok(task::run(move || changes::make(&store, &loads, &changes)))
+        let (writer, loads) = (Arc::clone(&self.writer), Arc::clone(&self.loads));
+        Ok(task::run(move || writer.change(&loads, &changes)))
+    }
+
+    /// Has the changes of the last call that made some synced, if `sync` or the store's mode says so: the number under which the outcome comes. 0: they need not be.
+    #[napi]
+    pub fn sync_changes(&self, env: Env, sync: bool) -> napi::Result<i32> {
+        self.writer.sync_changes(&env, sync).map_err(|error| error::to_js(&env, &error))
     }
 
     /// Reads what is committed at the time of each read.

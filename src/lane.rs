@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Syncs are done for many commits at a time, and apart.
-const UNSYNCED: WriteOptions = WriteOptions { durability: Some(Durability::Os) };
+pub(crate) const UNSYNCED: WriteOptions = WriteOptions { durability: Some(Durability::Os) };
 
 /// What became of a request.
 pub(crate) struct Outcome {

@@ -1,14 +1,17 @@
 //! Writes of one handle: on the JS thread where nothing is in their way, else on its lane.
 
+use crate::changes::{self, Answers};
 use crate::channel::Channel;
 use crate::error;
 use crate::external_memory::ExternalMemory;
 use crate::lane::{Lane, Outcome, write_options};
+use crate::loads::Loads;
 use crate::maintenance;
 use crate::operations::read_writes;
 use flowdb_engine::{Error, ErrorKind, LogPosition, Result};
 use flowdb_store::{Store, StoreHandle};
 use napi::bindgen_prelude::{BufferSlice, Env, Function};
+use parking_lot::Mutex;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -30,6 +33,8 @@ pub(crate) struct Writer {
     last_request: AtomicU32,
     /// Requests whose outcome JS has not taken yet. The channel is held while there are some.
     requests: AtomicU32,
+    /// Where the log ended behind the changes that were made last. One call makes them at a time.
+    changed_to: Mutex<Option<LogPosition>>,
     memory: ExternalMemory,
 }
 
@@ -37,7 +42,8 @@ impl Writer {
     pub(crate) fn new(handle: Arc<StoreHandle>, closed: Arc<AtomicBool>, channel: Arc<Channel>) -> Self {
         let lane = Lane::new(Arc::clone(&channel));
         let (last_request, requests) = (AtomicU32::new(0), AtomicU32::new(0));
-        Writer { handle, closed, channel, lane, last_request, requests, memory: ExternalMemory::default() }
+        let (changed_to, memory) = (Mutex::default(), ExternalMemory::default());
+        Writer { handle, closed, channel, lane, last_request, requests, changed_to, memory }
     }
 
     /// `RecordStore::writer`.
@@ -74,6 +80,24 @@ impl Writer {
         });
         maintenance::start_slice(env);
         result
+    }
+
+    /// Makes packed changes on the thread that this is called on, and takes note of where they end.
+    pub(crate) fn change(&self, loads: &Loads, changes: &[u8]) -> Result<Answers> {
+        let store = self.handle.store();
+        let answers = changes::make(store, loads, changes)?;
+        let end = answers.any_was_made().then(|| store.db().log_end()).transpose()?;
+        *self.changed_to.lock() = end;
+        Ok(answers)
+    }
+
+    /// Has what was changed last synced, if `sync` or the store's mode says so: the number under which the outcome comes, or 0.
+    pub(crate) fn sync_changes(&self, env: &Env, sync: bool) -> Result<i32> {
+        let position = self.changed_to.lock().take();
+        match position.filter(|_| self.handle.store().db().wants_sync(write_options(sync))) {
+            Some(position) => self.request(env, |store, number| self.lane.sync(store, number, position)),
+            None => Ok(DONE),
+        }
     }
 
     /// Outcomes since the last time.

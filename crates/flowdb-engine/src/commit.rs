@@ -99,6 +99,13 @@ impl Inner {
         }
     }
 
+    /// See [`crate::Db::log_end`].
+    pub(crate) fn log_end(&self) -> Result<LogPosition> {
+        let state = self.commit.lock();
+        let log = state.log.as_ref().ok_or_else(closed)?;
+        Ok(LogPosition { segment: log.segment(), offset: log.end() })
+    }
+
     /// See [`crate::Db::sync`].
     pub(crate) fn sync(&self, position: LogPosition) -> Result<()> {
         if self.options.read_only {

@@ -122,6 +122,16 @@ impl Db {
         result
     }
 
+    /// The directory, as it was named when it was opened.
+    pub fn dir(&self) -> &Path {
+        &self.0.dir
+    }
+
+    /// Where the log ends: every commit that was made before this call lies before it. Waits for a commit under way. Fails with `Closed`.
+    pub fn log_end(&self) -> Result<LogPosition> {
+        self.0.log_end()
+    }
+
     /// Begins a transaction that is too large for one batch: see [`Draft`]. `InvalidArgument` for a tree that has a retention, or something left
     /// from one.
     pub fn draft(&self, tree: TreeId) -> Result<Draft> {
