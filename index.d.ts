@@ -643,7 +643,7 @@ export class Database {
    */
   static verify(directory: string | URL): Promise<VerifyReport>;
   /**
-   * Saves what can be read of a damaged directory into a new one, `into`, which is empty or not there. The old one stays as it is. Rejects with
+   * Saves what can be read of a damaged directory into a new one, `into`, which is empty or not there, and not inside the old one. That one stays as it is. Rejects with
    * `FLOWDB_LOCKED`, `FLOWDB_NOT_FOUND`, `FLOWDB_CORRUPTION` (nothing says what it was), `FLOWDB_UNSUPPORTED`, `FLOWDB_INVALID_ARGUMENT` and `FLOWDB_IO`.
    */
   static repair(directory: string | URL, into: string | URL): Promise<RepairReport>;

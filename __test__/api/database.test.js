@@ -111,7 +111,7 @@ test('a directory is read beside other readers, and not changed', async (t) => {
   assert.equal(await db.kv.get('k'), 'x');
   const writes = [
     () => db.kv.put('k', 'y'), () => db.kv.increment('n'), () => db.kv.clear(), () => db.series.delete('s'),
-    () => db.flush(), () => db.compact(), () => db.checkpoint(path.join(where, 'c')),
+    () => db.flush(), () => db.compact(), () => db.checkpoint(path.join(directory(t), 'c')),
   ];
   for (const write of writes) {
     await assert.rejects(write(), { name: 'FlowDBError', code: 'FLOWDB_READ_ONLY' });
@@ -262,4 +262,20 @@ test('a checkpoint does not go where something is', async (t) => {
   await assert.rejects(db.checkpoint(target), { code: 'FLOWDB_INVALID_ARGUMENT' });
   await assert.rejects(db.checkpoint(7), { code: 'FLOWDB_INVALID_ARGUMENT', message: /^directory/ });
   assert.deepEqual(readdirSync(target), ['mine']);
+});
+
+test('a copy or a repaired database is not made inside the directory that it comes from', async (t) => {
+  const where = directory(t);
+  const db = await open(where);
+  await db.put('k', 'x');
+  const inside = [path.join(where, 'inside'), path.join(where, 'not', 'there')];
+  const refused = { code: 'FLOWDB_INVALID_ARGUMENT', message: /directory of the database/ };
+  for (const target of inside) await assert.rejects(db.checkpoint(target), refused);
+  await db.close();
+  const before = readdirSync(where).sort();
+  for (const target of [...inside, where]) await assert.rejects(Database.repair(where, target), refused);
+  assert.deepEqual(readdirSync(where).sort(), before);
+  const beside = `${where} beside`;
+  t.after(() => Database.destroy(beside));
+  assert.equal((await Database.repair(where, beside)).isComplete, true);
 });

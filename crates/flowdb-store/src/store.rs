@@ -74,6 +74,10 @@ impl Store {
         Ok(StoreHandle::alone(store))
     }
 
+    pub(crate) fn is_in_memory(&self) -> bool {
+        self.memory.is_some()
+    }
+
     /// The engine on `dir`, without regard to others who may have it open.
     pub(crate) fn open_engine(
         fs: Arc<dyn FileSystem>,
