@@ -3,7 +3,7 @@
 use crate::reader::Reader;
 use crate::record::{Form, Record, RecordRef};
 use bytes::Bytes;
-use flowdb_engine::{Db, DbIterator, Error, ReadOptions, ReadTier, Result, Snapshot, TreeId};
+use flowdb_engine::{Db, DbIterator, Error, ErrorKind, ReadOptions, ReadTier, Result, Snapshot, TreeId};
 use std::ops::{Bound, ControlFlow};
 
 /// In which order entries come.
@@ -15,7 +15,8 @@ pub enum Direction {
     Backward,
 }
 
-/// How large a page may grow. A page that is not the last has at least one entry, however large that is.
+/// How large a page may grow. One that has an entry has it whole, however large that is. One that is not the last may be empty, where much was passed that
+/// is not wanted: others get their turn then, and whoever reads may be told to stop.
 #[derive(Debug, Clone, Copy)]
 pub struct PageLimits {
     /// Entries, at least 1.
@@ -32,6 +33,13 @@ pub enum PageEnd {
     /// That was all.
     Done,
 }
+
+/// What a page passes that is not wanted. In memory the caller may be an event loop, and this is about a millisecond; then a worker goes on.
+const PASSES_IN_MEMORY_MAX: u64 = 1_000;
+/// The same where files may be read: some ten milliseconds.
+const PASSES_MAX: u64 = 50_000;
+/// A seek takes as long as so many entries that are passed.
+const PASSES_PER_JUMP: u64 = 8;
 
 /// Whether the entry of a key was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,13 +95,30 @@ impl Walk {
         self.direction
     }
 
-    /// Makes sure that the walk may be moved in `tier`, and stands at the next entry that was not passed yet.
-    #[inline]
-    pub(crate) fn resume(&mut self, tier: ReadTier) -> Result<()> {
-        if tier == self.tier && self.iterator.is_some() { Ok(()) } else { self.resume_anew(tier) }
+    /// Makes sure that the walk may be moved in `tier`, and stands at the next entry that was not passed yet. It fails with `WouldBlock` where it has
+    /// passed too much that is not wanted, and goes on from there when it is resumed.
+    pub(crate) fn resume_page(&mut self, tier: ReadTier) -> Result<()> {
+        let passes_max = if tier == ReadTier::Memory { PASSES_IN_MEMORY_MAX } else { PASSES_MAX };
+        self.resume_within(tier, passes_max)
     }
 
-    fn resume_anew(&mut self, tier: ReadTier) -> Result<()> {
+    /// The same, however much is passed.
+    pub(crate) fn resume(&mut self, tier: ReadTier) -> Result<()> {
+        self.resume_within(tier, u64::MAX)
+    }
+
+    #[inline]
+    fn resume_within(&mut self, tier: ReadTier, passes_max: u64) -> Result<()> {
+        match &mut self.iterator {
+            Some(iterator) if tier == self.tier => {
+                iterator.limit(passes_max);
+                Ok(())
+            }
+            _ => self.resume_anew(tier, passes_max),
+        }
+    }
+
+    fn resume_anew(&mut self, tier: ReadTier, passes_max: u64) -> Result<()> {
         if self.tier == ReadTier::Disk && tier == ReadTier::Memory {
             return Err(Error::would_block());
         }
@@ -101,14 +126,24 @@ impl Walk {
             self.tier = tier;
             self.iterator = None;
         }
-        if self.iterator.is_some() {
-            return Ok(());
-        }
-        let mut iterator = self.open_iterator()?;
+        let opened = self.open_iterator()?;
         let left_at = self.left_at.as_ref().map(|(key, left)| (&key[..], *left));
-        place(&mut iterator, self.direction, left_at)?;
-        self.iterator = Some(iterator);
-        Ok(())
+        let iterator = self.iterator.insert(opened);
+        iterator.limit(passes_max);
+        let placed = place(iterator, self.direction, left_at);
+        self.checked(placed)
+    }
+
+    /// An iterator that failed stands nowhere; the next one is placed behind the entry passed last.
+    #[inline]
+    fn checked(&mut self, moved: Result<()>) -> Result<()> {
+        if moved.is_err()
+            && let Some(iterator) = self.iterator.take()
+            && iterator.is_spent()
+        {
+            leave_at(&mut self.left_at, iterator.passed_key(), Left::Behind);
+        }
+        moved
     }
 
     /// Key of the entry the walk stands at, if it is at one.
@@ -185,22 +220,21 @@ impl Walk {
     /// Jumps ahead: to the first entry at or after `key`, or backward to the last at or before it.
     pub(crate) fn jump(&mut self, key: &[u8]) -> Result<()> {
         let direction = self.direction;
-        self.advance(|iterator| match direction {
-            Direction::Forward => iterator.seek(key),
-            Direction::Backward => iterator.seek_back(key),
+        self.advance(|iterator| {
+            iterator.charge(PASSES_PER_JUMP)?;
+            match direction {
+                Direction::Forward => iterator.seek(key),
+                Direction::Backward => iterator.seek_back(key),
+            }
         })
     }
 
-    /// An iterator that failed stands nowhere; the next [`Walk::resume`] places a new one behind the entry passed last.
     fn advance(&mut self, movement: impl FnOnce(&mut DbIterator) -> Result<()>) -> Result<()> {
         let Some(iterator) = self.iterator.as_mut() else {
             return Ok(());
         };
-        let result = movement(iterator);
-        if result.is_err() {
-            self.iterator = None;
-        }
-        result
+        let moved = movement(iterator);
+        self.checked(moved)
     }
 
     fn open_iterator(&self) -> Result<DbIterator> {
@@ -294,9 +328,16 @@ impl Page {
         self.bytes = self.bytes.saturating_add(bytes);
     }
 
-    /// The page's end. Where what follows cannot be read, or not here, what is on it already is good; the next call fails for the same reason.
-    pub(crate) fn end(&self, result: Result<PageEnd>) -> Result<PageEnd> {
-        if self.count > 0 { result.or(Ok(PageEnd::More)) } else { result }
+    /// The end of a page that was read in `tier`. Where what follows cannot be read, or not here, what is on it already is good; the next call fails for the
+    /// same reason. Where files may be read, only what was passed can have been too much, and the next call goes on.
+    pub(crate) fn end(&self, tier: ReadTier, result: Result<PageEnd>) -> Result<PageEnd> {
+        match result {
+            Err(error) if tier == ReadTier::Disk && error.kind() == ErrorKind::WouldBlock => {
+                Ok(PageEnd::More)
+            }
+            Err(_) if self.count > 0 => Ok(PageEnd::More),
+            result => result,
+        }
     }
 }
 
@@ -319,15 +360,18 @@ pub(crate) fn with_inline_record<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flowdb_engine::ErrorKind;
 
     #[test]
     fn what_is_on_a_page_is_not_lost_with_what_follows_it() {
         let broken = || Err(Error::new(ErrorKind::Corruption, "a block behind the page"));
         let mut page = Page::new(PageLimits { count: 100, bytes: 1000 });
-        assert_eq!(page.end(broken()).unwrap_err().kind(), ErrorKind::Corruption);
+        let end = |page: &Page, result| page.end(ReadTier::Disk, result);
+        assert_eq!(end(&page, broken()).unwrap_err().kind(), ErrorKind::Corruption);
+        assert_eq!(end(&page, Err(Error::would_block())).unwrap(), PageEnd::More);
+        let in_memory = page.end(ReadTier::Memory, Err(Error::would_block()));
+        assert_eq!(in_memory.unwrap_err().kind(), ErrorKind::WouldBlock);
         page.add(10);
-        assert_eq!(page.end(broken()).unwrap(), PageEnd::More);
-        assert_eq!(page.end(Ok(PageEnd::Done)).unwrap(), PageEnd::Done);
+        assert_eq!(end(&page, broken()).unwrap(), PageEnd::More);
+        assert_eq!(end(&page, Ok(PageEnd::Done)).unwrap(), PageEnd::Done);
     }
 }

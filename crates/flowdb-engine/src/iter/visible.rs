@@ -1,7 +1,7 @@
 //! What a reader sees of a tree: the newest version of each key as of one moment.
 
 use super::{Coverage, Cursor, Direction, Head, MergeCursor, RangeDeletes, Run, STEPS_BEFORE_SKIP};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::NEVER;
 use crate::key::{Kind, Sequence, Version};
 use crate::purge::Now;
@@ -33,6 +33,10 @@ pub struct DbIterator {
     /// Key of the current entry, or of the last one looked at.
     pub(super) key: Vec<u8>,
     pub(super) meter: ScanMeter,
+    /// Entries that may still be passed because nobody sees them.
+    passes_left: u64,
+    /// It ended for the lack of them.
+    is_spent: bool,
     /// Where the values of pointers are.
     values: Option<ValueResolver>,
     /// Keeps the files, memtables and the snapshot that `cursor` reads.
@@ -90,6 +94,8 @@ impl DbIterator {
             place: Place::Nowhere,
             key: Vec::new(),
             meter: ScanMeter::default(),
+            passes_left: u64::MAX,
+            is_spent: false,
             values: None,
             _pins: pins,
         }
@@ -111,6 +117,26 @@ impl DbIterator {
     pub(crate) fn within(mut self, horizon: Option<Horizon>) -> Self {
         self.view.horizon = horizon;
         self
+    }
+
+    /// From now on at most so many entries are passed that are deleted, expired or too old; then it fails with `WouldBlock`, and is spent. What it may have
+    /// shown up to [`DbIterator::passed_key`], it has. Default: any number.
+    pub fn limit(&mut self, passes_max: u64) {
+        self.passes_left = passes_max;
+        self.is_spent = false;
+    }
+
+    /// Takes so many of the entries that may be passed, for work of another kind.
+    pub fn charge(&mut self, passes: u64) -> Result<()> {
+        let left = self.passes_left.checked_sub(passes);
+        self.is_spent = left.is_none();
+        self.passes_left = left.unwrap_or(0);
+        if self.is_spent { Err(Error::would_block()) } else { Ok(()) }
+    }
+
+    /// True if it failed because of its limit, and for no other reason.
+    pub fn is_spent(&self) -> bool {
+        self.is_spent
     }
 
     /// To the first entry within the bounds.
@@ -311,6 +337,7 @@ impl DbIterator {
                 return Ok(Place::AtCursor);
             }
             self.skip_versions()?;
+            self.charge(1)?;
         }
     }
 
@@ -329,6 +356,7 @@ impl DbIterator {
             {
                 return Ok(Place::Passed(version));
             }
+            self.charge(1)?;
         }
         Ok(Place::Nowhere)
     }

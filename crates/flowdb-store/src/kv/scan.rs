@@ -49,7 +49,8 @@ impl KvScan {
 
     /// The next entries, given to `sink` as key and record; it answers with the bytes it took.
     ///
-    /// Fails with `WouldBlock` where `tier` does not suffice for a single entry; nothing is lost then.
+    /// Fails with `WouldBlock` where `tier` does not suffice for a single entry; nothing is lost then. In memory, much that is
+    /// passed and not wanted counts as if it did not suffice.
     pub fn page(
         &mut self,
         tier: ReadTier,
@@ -58,7 +59,7 @@ impl KvScan {
     ) -> Result<PageEnd> {
         let mut page = Page::new(limits);
         let result = self.fill(tier, &mut page, &mut sink);
-        page.end(result)
+        page.end(tier, result)
     }
 
     fn fill(
@@ -69,7 +70,7 @@ impl KvScan {
     ) -> Result<PageEnd> {
         let KvScan { walk, keys_only, .. } = self;
         let keys_only = *keys_only;
-        walk.resume(tier)?;
+        walk.resume_page(tier)?;
         loop {
             walk.visit(|key, value| {
                 Ok(!page.is_full()

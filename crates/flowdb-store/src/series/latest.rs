@@ -17,6 +17,9 @@ pub struct NewestOfEach {
     progress: Progress,
 }
 
+/// Series that are looked at for one page, at three seeks each.
+const SERIES_MAX: usize = 2_000;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Progress {
     /// At no entry yet.
@@ -38,20 +41,34 @@ impl NewestOfEach {
         Ok(NewestOfEach { iterator, timestamp, direction, progress: Progress::Before })
     }
 
-    /// The points of the next series, given to `sink`, which answers with the bytes it took.
+    /// The points of the next series, given to `sink`, which answers with the bytes it took. After many series without one the page ends, too.
     pub fn page(&mut self, limits: PageLimits, mut sink: impl FnMut(&Point) -> usize) -> Result<PageEnd> {
         let mut page = Page::new(limits);
-        while !page.is_full() {
-            let Some(point) = self.next().transpose()? else {
+        for _ in 0..SERIES_MAX {
+            let found = self.look()?;
+            if let Some(point) = found {
+                page.add(sink(&point));
+            }
+            if self.progress == Progress::Done {
                 return Ok(PageEnd::Done);
-            };
-            page.add(sink(&point));
+            }
+            if page.is_full() {
+                break;
+            }
         }
         Ok(PageEnd::More)
     }
 
-    /// The point of the next series that has one.
-    fn find(&mut self) -> Result<Option<Point>> {
+    /// The point of the next series, if it has one. After an error nothing more comes.
+    fn look(&mut self) -> Result<Option<Point>> {
+        let looked = self.try_look();
+        if looked.is_err() {
+            self.progress = Progress::Done;
+        }
+        looked
+    }
+
+    fn try_look(&mut self) -> Result<Option<Point>> {
         if self.progress == Progress::Before {
             match self.direction {
                 Direction::Forward => self.iterator.seek_first()?,
@@ -59,19 +76,18 @@ impl NewestOfEach {
             }
             self.progress = Progress::Within;
         }
-        while self.iterator.valid() {
-            let key = key::decode(self.iterator.key())?.0;
-            let found = self.newest(&key)?;
-            match self.direction {
-                Direction::Forward => self.iterator.seek(&end_of_series(&key))?,
-                // Before all points of the series, and at none of its own.
-                Direction::Backward => self.iterator.seek_back(&key::encode_series(&key))?,
-            }
-            if found.is_some() {
-                return Ok(found);
-            }
+        if self.progress == Progress::Done || !self.iterator.valid() {
+            self.progress = Progress::Done;
+            return Ok(None);
         }
-        Ok(None)
+        let key = key::decode(self.iterator.key())?.0;
+        let found = self.newest(&key)?;
+        match self.direction {
+            Direction::Forward => self.iterator.seek(&end_of_series(&key))?,
+            // Before all points of the series, and at none of its own.
+            Direction::Backward => self.iterator.seek_back(&key::encode_series(&key))?,
+        }
+        Ok(found)
     }
 
     fn newest(&mut self, key: &[u8]) -> Result<Option<Point>> {
@@ -92,13 +108,12 @@ impl Iterator for NewestOfEach {
     type Item = Result<Point>;
 
     fn next(&mut self) -> Option<Result<Point>> {
-        if self.progress == Progress::Done {
-            return None;
+        while self.progress != Progress::Done {
+            let looked = self.look().transpose();
+            if looked.is_some() {
+                return looked;
+            }
         }
-        let next = self.find();
-        if !matches!(next, Ok(Some(_))) {
-            self.progress = Progress::Done;
-        }
-        next.transpose()
+        None
     }
 }

@@ -94,7 +94,8 @@ impl SeriesScan {
 
     /// The next points, given to `sink` as key, timestamp and record; it answers with the bytes it took.
     ///
-    /// Fails with `WouldBlock` where `tier` does not suffice for a single point; nothing is lost then.
+    /// Fails with `WouldBlock` where `tier` does not suffice for a single point; nothing is lost then. In memory, much that is
+    /// passed and not wanted counts as if it did not suffice.
     pub fn page(
         &mut self,
         tier: ReadTier,
@@ -106,7 +107,7 @@ impl SeriesScan {
         }
         let mut page = Page::new(limits);
         let result = self.fill(tier, &mut page, &mut sink);
-        page.end(result)
+        page.end(tier, result)
     }
 
     fn fill(
@@ -115,7 +116,7 @@ impl SeriesScan {
         page: &mut Page,
         sink: &mut impl FnMut(&[u8], i64, RecordRef<'_>) -> usize,
     ) -> Result<PageEnd> {
-        self.walk.resume(tier)?;
+        self.walk.resume_page(tier)?;
         loop {
             self.show_window(page, sink)?;
             if page.is_full() {
