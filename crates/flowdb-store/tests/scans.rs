@@ -172,3 +172,40 @@ fn series_scans_agree_with_a_map() {
         }
     }
 }
+
+#[test]
+fn a_scan_of_the_past_loses_no_key_where_memory_ends_among_its_versions() {
+    const KEYS: u8 = 60;
+    let mut random = Random(seed());
+    for _ in 0..40 {
+        let options = StoreOptions { block_bytes: Some(512), ..StoreOptions::default() };
+        let store = Store::memory(&options).unwrap();
+        let put_all = || {
+            let mut batch = WriteBatch::new();
+            (0..KEYS).for_each(|key| kv::put(&mut batch, &[key], &[1; 150], NEVER).unwrap());
+            store.db().write(batch, WriteOptions::default()).unwrap();
+        };
+        put_all();
+        let snapshot = store.snapshot();
+        put_all();
+        store.db().flush().unwrap();
+        // Has some of the blocks in memory.
+        (0..8).for_each(|_| drop(snapshot.kv().get(&[random.below(KEYS.into()) as u8]).unwrap()));
+        for direction in [Direction::Forward, Direction::Backward] {
+            let mut scan = snapshot.kv().scan(&KeyRange::all(), direction);
+            let (mut found, mut tier) = (Vec::new(), ReadTier::Memory);
+            loop {
+                match scan.page(tier, random.limits(), |key, _| {
+                    found.extend_from_slice(key);
+                    10
+                }) {
+                    Ok(PageEnd::Done) => break,
+                    Ok(PageEnd::More) => {}
+                    Err(_) => tier = ReadTier::Disk,
+                }
+            }
+            found.sort_unstable();
+            assert_eq!(found, (0..KEYS).collect::<Vec<_>>(), "{direction:?}");
+        }
+    }
+}

@@ -383,15 +383,16 @@ impl DbIterator {
 
     /// Going forward: past versions of a key that are too new.
     fn skip_newer(&mut self) -> Result<()> {
-        self.note_key();
+        // Not noted as looked at: an older version may be what is shown, and this may fail before it comes to that.
+        let key = self.cursor.key().to_vec();
         for _ in 0..STEPS_BEFORE_SEEK {
             self.cursor.next()?;
-            let is_newer = |head: Head<'_>| head.sequence > self.view.sequence && *head.key == self.key[..];
+            let is_newer = |head: Head<'_>| head.sequence > self.view.sequence && *head.key == key[..];
             if !self.cursor.head().is_some_and(is_newer) {
                 return Ok(());
             }
         }
-        self.cursor.seek(&self.key, self.view.sequence)
+        self.cursor.seek(&key, self.view.sequence)
     }
 
     pub(super) fn note_key(&mut self) {
