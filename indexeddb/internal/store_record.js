@@ -3,6 +3,7 @@
 // What put(), add() and update() share: the clone, its key, and the request with the bytes.
 
 const { blobContent } = require('./blob_content.js');
+const { assertActive } = require('./checks.js');
 const { encodeForNow } = require('./clone.js');
 const { exception } = require('./exceptions.js');
 const native = require('./native.js');
@@ -24,12 +25,17 @@ const EXTRACTED_INVALID = 1;
  * @param {string | null} keyName the property that is the key, if the key path is as simple as that
  */
 function cloneDuringTransaction(transaction, value, keyName) {
+  assertActive(transaction); // a getter of the key may have ended it
   transaction.state = 'inactive';
+  let clone;
   try {
-    return encodeForNow(value, keyName);
+    clone = encodeForNow(value, keyName);
   } finally {
-    transaction.state = 'active';
+    // A getter may have aborted it, and what is finished stays so.
+    if (transaction.state === 'inactive') transaction.state = 'active';
   }
+  assertActive(transaction);
+  return clone;
 }
 
 /**
