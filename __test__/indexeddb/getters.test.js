@@ -8,7 +8,7 @@ const test = require('node:test');
 const assert = require('node:assert');
 const { IDBFactory } = require('../../index.js');
 const { directory } = require('../fixture');
-const { result, finished, openDatabase, domException } = require('./support');
+const { result, openDatabase, domException } = require('./support');
 
 /** @param {IDBTransaction} transaction */
 function eventsOf(transaction) {
@@ -77,4 +77,69 @@ test('a getter that aborts a version change: no store can be made any more, and 
   await new Promise((resolve) => { request.onerror = () => resolve(events.push(/** @type {any} */ (request.error).name)); });
   await factory.close();
   assert.deepStrictEqual(events, ['abort', 'AbortError']);
+});
+
+/** @param {() => void} end @returns {any} a key whose only element is a getter */
+function keyThatEnds(end) {
+  return Object.defineProperty([0], 0, { get() { end(); return 1; }, enumerable: true });
+}
+
+/** Calls that convert a key. @type {[string, (store: IDBObjectStore, key: any) => unknown][]} */
+const CALLS = [
+  ['put', (store, key) => store.put('value', key)],
+  ['add', (store, key) => store.add('value', key)],
+  ['delete', (store, key) => store.delete(key)],
+  ['get', (store, key) => store.get(key)],
+  ['getKey', (store, key) => store.getKey(key)],
+  ['getAll', (store, key) => store.getAll(key)],
+  ['getAll with options', (store, key) => store.getAll({ query: key })],
+  ['getAllRecords', (store, key) => /** @type {any} */ (store).getAllRecords({ query: key })],
+  ['count', (store, key) => store.count(key)],
+  ['openCursor', (store, key) => store.openCursor(key)],
+  ['openKeyCursor', (store, key) => store.openKeyCursor(key)],
+];
+
+for (const [where, factoryOf] of WORLDS) {
+  for (const [end, event] of /** @type {const} */ ([['abort', 'abort'], ['commit', 'complete']])) {
+    test(`a getter of a key that calls ${end}() makes the call throw, ${where}`, async (t) => {
+      const factory = factoryOf(t);
+      const db = await openDatabase(createStore, { factory });
+      for (const [name, call] of CALLS) {
+        const transaction = db.transaction('s', 'readwrite');
+        const events = eventsOf(transaction);
+        const store = transaction.objectStore('s');
+        assert.throws(() => call(store, keyThatEnds(() => transaction[end]())), domException('TransactionInactiveError'), name);
+        assert.deepStrictEqual(await result(db.transaction('s', 'readwrite').objectStore('s').getAllKeys()), [1], name);
+        assert.deepStrictEqual(events, [event], name);
+      }
+      await factory.close();
+    });
+
+    test(`and leaves the request of a cursor as it was when it calls ${end}(), ${where}`, async (t) => {
+      const factory = factoryOf(t);
+      const db = await openDatabase((created) => { created.createObjectStore('s').createIndex('i', 'i'); }, { factory });
+      await result(db.transaction('s', 'readwrite').objectStore('s').put({ i: 1 }, 1));
+      for (const method of ['continue', 'continuePrimaryKey']) {
+        const transaction = db.transaction('s', 'readwrite');
+        const ended = new Promise((resolve) => { transaction.onabort = transaction.oncomplete = resolve; });
+        const request = transaction.objectStore('s').index('i').openCursor();
+        const cursor = /** @type {any} */ (await result(request));
+        const key = keyThatEnds(() => transaction[end]());
+        assert.throws(() => cursor[method](...(method === 'continue' ? [key] : [1, key])), domException('TransactionInactiveError'), method);
+        await ended;
+        assert.strictEqual(request.readyState, 'done');
+        assert.strictEqual(request.result, cursor);
+      }
+      await factory.close();
+    });
+  }
+}
+
+test('a getter of a key that deletes the store of the call makes it throw, and the version change goes on', async () => {
+  const db = await openDatabase((created) => {
+    const store = created.createObjectStore('s');
+    assert.throws(() => store.put('value', keyThatEnds(() => created.deleteObjectStore('s'))), domException('InvalidStateError'));
+    created.createObjectStore('other');
+  });
+  assert.deepStrictEqual([...db.objectStoreNames], ['other']);
 });

@@ -3,6 +3,7 @@
 // Cursors: https://w3c.github.io/IndexedDB/#cursor-construct. The native side keeps nothing of a cursor: each step names the
 // position it starts from, so that a step sees every write before it.
 
+const { assertActive } = require('./checks.js');
 const operations = require('./operations.js');
 const { ReadAhead } = require('./read_ahead.js');
 const { answerRequest, executeRequest } = require('./request_queue.js');
@@ -88,6 +89,7 @@ class Cursor {
 function iterateAgain(cursor, key, primaryKey, count) {
   const request = /** @type {Request} */ (cursor.request);
   const { transaction } = cursor.source;
+  assertActive(transaction); // a getter of the key may have ended it
   cursor.gotValue = false;
   request.reset();
   const known = cursor.ahead.take(transaction.writes);

@@ -54,11 +54,15 @@ function request(handle, packed, read) {
 }
 
 /**
+ * Arguments have been converted: a getter of theirs may have ended the transaction, or deleted the store.
  * @param {SourceHandle} handle
  * @param {import('./operations.js').Packed} packed
  * @param {Read} [read]
  */
-function createRequest({ object, transaction }, packed, read) {
+function createRequest(handle, packed, read) {
+  const { object, transaction } = handle;
+  assertExists(handle);
+  assertActive(transaction);
   const state = new Request(object, transaction);
   state.object = createRequestObject(state);
   return executeRequest(transaction, state, packed, read);
