@@ -4,11 +4,14 @@
 // arrays. What it does not know, and what is damaged, is left to decode.js, which starts anew: reading has no effects.
 //
 // Objects that have the same names in the same order share a shape: the names are compared as bytes and not made again, and
-// the object is made in one step.
+// the object is made in one step. So is the front of an object whose
+// names have no shape of their own; the rest of it is put there one by one.
 
 const { TAG, VERSION, VIEW_NAMES, VIEW_ELEMENT_SIZES } = require('./value_tags.js');
 const { defineOwn, uncurry } = require('./slots.js');
-const { rootShape } = require('./shapes.js');
+const { currentTree, setProperty } = require('./shapes.js');
+
+/** @typedef {ReturnType<typeof currentTree>['root']} Shape */
 
 const { latin1Slice, ucs2Slice } = /** @type {any} */ (Buffer.prototype);
 const arrayPrototype = Array.prototype;
@@ -21,6 +24,9 @@ const viewConstructors = VIEW_NAMES.map((name) => /** @type {any} */ (globalThis
 const DEPTH_MAX = 64;
 /** Up to this many code units a string is made by one call with all of them. */
 const SHORT_MAX = 12;
+
+/** Bytes of a name that is looked for among those of other objects. */
+const NAME_MAX = 256;
 
 /** What V8 keeps in its heap of a typed array. */
 const SMALL_VIEW_MAX = 64;
@@ -173,9 +179,10 @@ function utf16(length) {
 function object(depth) {
   if (depth === DEPTH_MAX) throw UNKNOWN;
   const first = valueCount;
-  let shape = rootShape;
+  let shape = currentTree().root;
   while (bytes[position] !== TAG.END) {
     const next = shape.nextAt(bytes, position) ?? newShape(shape);
+    if (next === null) break;
     position += next.nameBytes.length;
     const place = valueCount;
     valueCount += 1;
@@ -183,25 +190,43 @@ function object(depth) {
     values[place] = read(depth + 1);
     shape = next;
   }
-  position += 1;
   const made = shape.make(values, first);
   // Nothing is kept alive.
   while (valueCount > first) {
     valueCount -= 1;
     values[valueCount] = undefined;
   }
+  if (bytes[position] !== TAG.END) readRest(made, depth);
+  position += 1;
   return made;
 }
 
-/** @param {typeof rootShape} shape */
+/**
+ * @param {object} made
+ * @param {number} depth
+ */
+function readRest(made, depth) {
+  while (bytes[position] !== TAG.END) setProperty(made, name(), read(depth + 1));
+}
+
+/**
+ * Null: no shape has this name, and the rest of the object is to be read without one.
+ * @param {Shape} shape
+ */
 function newShape(shape) {
   const start = position;
-  if (bytes[position++] !== TAG.STRING_LATIN1) throw UNKNOWN;
-  const name = latin1(count());
-  const found = shape.add(name, copyBytes(bytes, start, position));
+  const text = name();
+  const end = position;
   position = start;
-  if (found === null) throw UNKNOWN;
-  return found;
+  if (bytes[start] !== TAG.STRING_LATIN1 || end - start > NAME_MAX || !shape.admits(end - start)) return null;
+  return shape.add(text, copyBytes(bytes, start, end));
+}
+
+function name() {
+  const tag = bytes[position++];
+  if (tag === TAG.STRING_LATIN1) return latin1(count());
+  if (tag === TAG.STRING_UTF16) return utf16(count());
+  throw UNKNOWN;
 }
 
 /** @param {number} depth */
