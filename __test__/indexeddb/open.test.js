@@ -192,3 +192,21 @@ test('close() of a factory waits for transactions, then nothing can be opened', 
   assert.throws(() => db.transaction('s'), domException('InvalidStateError'));
   await assert.rejects(openDatabase(undefined, { factory }), domException('UnknownError'));
 });
+
+test('what is asked for while close() of a factory waits fails too', async (t) => {
+  for (const factory of [new IDBFactory(), new IDBFactory({ path: directory(t) })]) {
+    const db = await openDatabase((created) => created.createObjectStore('s'), { factory });
+    const store = db.transaction('s', 'readwrite').objectStore('s');
+    const closing = factory.close();
+    const late = new Promise((resolve) => {
+      store.put('again', 1).onsuccess = () => {
+        resolve([
+          openDatabase(undefined, { factory }), openDatabase(undefined, { factory, name: 'other' }), result(factory.deleteDatabase('database')), factory.databases(),
+        ].map((request) => assert.rejects(request, domException('UnknownError'))));
+        store.put('last', 1);
+      };
+    });
+    assert.equal((await Promise.all(await late)).length, 4);
+    await closing;
+  }
+});

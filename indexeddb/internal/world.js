@@ -87,10 +87,11 @@ class World {
    * @param {(error: unknown) => void} failed
    */
   whenReady(ready, failed) {
-    if (this.#client !== null) {
-      ready();
-    } else if (this.#closed !== null) {
+    if (this.#closed !== null) {
+      // From the call of close() on: it does not wait for what is asked for while it waits for transactions.
       failed(exception('InvalidStateError', 'The factory is closed'));
+    } else if (this.#client !== null) {
+      ready();
     } else if (this.#path === null) {
       this.#openMemory(ready, failed);
     } else {
