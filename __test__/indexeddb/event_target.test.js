@@ -4,7 +4,10 @@
 // https://html.spec.whatwg.org/#event-handler-attributes
 
 const assert = require('node:assert/strict');
+const { getEventListeners } = require('node:events');
 const { test } = require('node:test');
+const { setFlagsFromString } = require('node:v8');
+const { runInNewContext } = require('node:vm');
 const { IDBVersionChangeEvent } = require('../../index.js');
 const { domException, finished, openDatabase, result } = require('./support.js');
 
@@ -102,6 +105,35 @@ test('addEventListener(): the same type, callback and capture once; null, wrong 
   controller.abort();
   db.dispatchEvent(new Event('x'));
   assert.equal(calls, 4);
+});
+
+test('addEventListener(): a signal forgets a listener that was removed, was called once, or whose target nobody refers to', async () => {
+  const { db } = await targets();
+  const { signal } = new AbortController();
+  const subscribed = () => getEventListeners(signal, 'abort').length;
+  const listener = () => {};
+  db.addEventListener('x', listener, { signal });
+  db.addEventListener('x', listener, { signal, capture: true, once: true });
+  db.addEventListener('x', listener, { signal });
+  assert.equal(subscribed(), 2);
+  db.dispatchEvent(new Event('x'));
+  assert.equal(subscribed(), 1);
+  db.removeEventListener('x', listener);
+  assert.equal(subscribed(), 0);
+  for (let i = 0; i < 20; i += 1) {
+    const request = db.transaction('s').objectStore('s').get(1);
+    // The listener refers to its target, as most do.
+    request.addEventListener('success', () => request.result, { signal });
+    assert.equal(await result(request), 1);
+  }
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc');
+  // The last one may still be on its way.
+  for (let attempt = 0; attempt < 200 && subscribed() > 1; attempt += 1) {
+    await new Promise((resolve) => { setTimeout(resolve, 5); });
+    collect();
+  }
+  assert.ok(subscribed() <= 1, `${subscribed()} targets are still known`);
 });
 
 test('listeners: functions get the target as this, objects their handleEvent, looked up at each event', async (t) => {

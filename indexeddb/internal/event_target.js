@@ -13,6 +13,8 @@ const { Dispatch } = require('./dispatch.js');
 /** Of a class, not a literal: see dispatch.js. */
 class Listener {
   removed = false;
+  /** Takes it off the signal that would remove it. @type {(() => void) | null} */
+  unsubscribe = null;
 
   /**
    * @param {string} type
@@ -67,6 +69,7 @@ class EventTargetState {
   /** @param {Listener} listener */
   remove(listener) {
     listener.removed = true;
+    if (listener.unsubscribe !== null) unsubscribeFromSignal(listener);
     this.listeners = this.listeners.filter((each) => each !== listener);
   }
 
@@ -112,7 +115,44 @@ function addListener(state, type, callback, options) {
   if (findListener(state, type, callback, capture) !== undefined) return;
   const listener = new Listener(type, /** @type {object} */ (callback), capture, once, passive, false);
   state.append(listener);
-  signal?.addEventListener('abort', () => state.remove(listener), { once: true });
+  if (signal !== undefined) removeOnAbort(state, listener, signal);
+}
+
+/** What their signals still have of targets that nobody refers to any more. @type {FinalizationRegistry<() => void>} */
+const unreachable = new FinalizationRegistry((unsubscribe) => unsubscribe());
+
+/**
+ * The signal may live much longer than the target, and must keep neither it nor the listener, which may refer to it.
+ * @param {EventTargetState} state
+ * @param {Listener} listener
+ * @param {AbortSignal} signal
+ */
+function removeOnAbort(state, listener, signal) {
+  const unsubscribe = subscribe(signal, new WeakRef(state), new WeakRef(listener));
+  listener.unsubscribe = unsubscribe;
+  unreachable.register(state, unsubscribe, listener);
+}
+
+/**
+ * A function of its own: closures keep what others of the same function refer to.
+ * @param {AbortSignal} signal
+ * @param {WeakRef<EventTargetState>} state
+ * @param {WeakRef<Listener>} listener
+ */
+function subscribe(signal, state, listener) {
+  const remove = () => {
+    const found = listener.deref();
+    if (found !== undefined) state.deref()?.remove(found);
+  };
+  signal.addEventListener('abort', remove, { once: true });
+  return () => signal.removeEventListener('abort', remove);
+}
+
+/** @param {Listener} listener that has been removed */
+function unsubscribeFromSignal(listener) {
+  listener.unsubscribe?.();
+  listener.unsubscribe = null;
+  unreachable.unregister(listener);
 }
 
 /** @param {unknown} callback */
