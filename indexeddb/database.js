@@ -60,7 +60,7 @@ class IDBDatabase extends EventTarget {
   }
 
   get objectStoreNames() {
-    return sortedNameList(this.#state.schema.stores.keys());
+    return sortedNameList(this.#state.schema.stores);
   }
 
   /**

@@ -75,7 +75,7 @@ class IDBObjectStore {
   }
 
   get indexNames() {
-    return sortedNameList(this.#handle.store.indexes.keys());
+    return sortedNameList(this.#handle.store.indexes);
   }
 
   get transaction() {

@@ -28,7 +28,7 @@ class IDBTransaction extends EventTarget {
   }
 
   get objectStoreNames() {
-    return sortedNameList(scopeOf(stateOf(this)).keys());
+    return sortedNameList(scopeOf(stateOf(this)));
   }
 
   get mode() {

@@ -88,6 +88,54 @@ test('WebIDL: lists of names have an item(), contains() and indexes, and can be 
   assert.throws(() => new list.constructor(), TypeError);
 });
 
+test('WebIDL: lists of names are new, stay as they are, and follow every change of the schema', async () => {
+  const lists = [];
+  const expected = new Set();
+  await openDatabase((db, transaction) => {
+    const note = () => {
+      assert.notEqual(db.objectStoreNames, db.objectStoreNames);
+      assert.deepEqual([...db.objectStoreNames], [...expected].sort());
+      lists.push([db.objectStoreNames, [...expected].sort()]);
+    };
+    const create = (name) => { db.createObjectStore(name); expected.add(name); };
+    for (const name of ['m', 'c', 'x', 'a', 'n', '']) { create(name); note(); }
+    db.deleteObjectStore('c'); expected.delete('c'); note();
+    create('c'); note();
+    transaction.objectStore('x').name = 'b'; expected.delete('x'); expected.add('b'); note();
+    for (let i = 0; i < 30; i += 1) create(`many ${i}`);
+    note();
+    db.deleteObjectStore('b'); expected.delete('b'); create('z'); note();
+  });
+  for (const [list, names] of lists) {
+    assert.deepEqual(Object.entries(list), names.map((name, i) => [String(i), name]));
+    assert.throws(() => { list[0] = 'other'; }, TypeError);
+  }
+});
+
+test('WebIDL: a list of names does not meet setters planted on prototypes', async () => {
+  const db = await openDatabase((created) => { created.createObjectStore('a'); });
+  Object.defineProperty(Object.prototype, '0', { set() { throw new Error('met'); }, configurable: true });
+  try {
+    assert.equal(db.objectStoreNames[0], 'a');
+  } finally {
+    delete Object.prototype[0];
+  }
+});
+
+test('WebIDL: the next list of names takes no sorting', async () => {
+  await openDatabase((db) => {
+    const { sort } = Array.prototype;
+    let sorted = 0;
+    for (let i = 0; i < 20; i += 1) {
+      db.createObjectStore(`store ${i}`);
+      if (i === 10) Array.prototype.sort = function counted(...rest) { sorted += 1; return sort.apply(this, rest); };
+      db.objectStoreNames;
+    }
+    Array.prototype.sort = sort;
+    assert.equal(sorted, 0);
+  });
+});
+
 test('WebIDL: strings, sequences, enumerations and dictionaries are converted, and what cannot be is a TypeError', async () => {
   const db = await openDatabase((created) => {
     assert.equal(created.createObjectStore(5).name, '5');

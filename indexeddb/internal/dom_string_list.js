@@ -1,6 +1,20 @@
 'use strict';
 
+const { defineOwn } = require('./slots.js');
 const { INTERNAL, assertConstructible, defineInterface, requireArguments, toDOMString } = require('./webidl.js');
+
+const { freeze } = Object;
+const objectPrototype = Object.prototype;
+
+/**
+ * @param {any} list
+ * @param {number} index
+ * @param {string} string
+ */
+function setIndex(list, index, string) {
+  if (index in objectPrototype) defineOwn(list, index, string);
+  else list[index] = string;
+}
 
 /** https://html.spec.whatwg.org/#domstringlist */
 class DOMStringList {
@@ -14,9 +28,9 @@ class DOMStringList {
   constructor(token = undefined, strings = []) {
     assertConstructible(token);
     this.#strings = strings;
-    for (let i = 0; i < strings.length; i += 1) {
-      Object.defineProperty(this, i, { value: strings[i], enumerable: true, configurable: true });
-    }
+    // DEVIATION: frozen, which is twenty times faster than indices that only cannot be written. See docs/indexeddb.md.
+    for (let i = 0; i < strings.length; i += 1) setIndex(this, i, strings[i]);
+    freeze(this);
   }
 
   get length() {
@@ -45,13 +59,62 @@ Object.defineProperty(DOMStringList.prototype, Symbol.iterator, {
   configurable: true,
 });
 
+/** What the last list of a map was made of, in the order of the map and sorted. @type {WeakMap<Map<string, unknown>, { names: string[], sorted: string[] }>} */
+const lists = new WeakMap();
+/** With more new names than that all are sorted anew. */
+const INSERTED_MAX = 8;
+
 /**
  * A sorted name list: https://w3c.github.io/IndexedDB/#sorted-name-list
- * @param {Iterable<string>} names
+ * A new object each time, as the standard says. Programs ask for one before each store that they create, so the work of the last one is used.
+ * @param {Map<string, unknown>} map by name
  */
-function sortedNameList(names) {
+function sortedNameList(map) {
+  const names = [...map.keys()];
+  const last = lists.get(map);
+  const sorted = last !== undefined && isContinuedBy(last.names, names) ? withNames(last.sorted, names.slice(last.names.length)) : sortedCopy(names);
+  lists.set(map, { names, sorted });
+  return new DOMStringList(INTERNAL, sorted);
+}
+
+/**
+ * @param {string[]} names
+ * @param {string[]} more
+ */
+function isContinuedBy(names, more) {
+  return more.length >= names.length && more.length - names.length <= INSERTED_MAX && names.every((name, i) => name === more[i]);
+}
+
+/**
+ * @param {string[]} sorted
+ * @param {string[]} names that are not among them
+ */
+function withNames(sorted, names) {
+  if (names.length === 0) return sorted;
+  const all = [...sorted];
+  for (const name of names) all.splice(placeOf(all, name), 0, name);
+  return all;
+}
+
+/**
+ * @param {string[]} sorted
+ * @param {string} name
+ */
+function placeOf(sorted, name) {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (sorted[middle] < name) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** @param {string[]} names */
+function sortedCopy(names) {
   // The default order of sort() is that of code units.
-  return new DOMStringList(INTERNAL, [...names].sort());
+  return [...names].sort();
 }
 
 module.exports = { DOMStringList, sortedNameList };
