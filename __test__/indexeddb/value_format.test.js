@@ -199,6 +199,33 @@ test('slots count, prototypes do not', () => {
   assert.strictEqual(roundTrip(regexp).flags, 'gi');
 });
 
+test('objects are not asked for slots because of own properties with the names of members', () => {
+  /** @type {[any, string][]} */
+  const members = [[Blob.prototype, 'size'], [DOMException.prototype, 'code'], [WeakRef.prototype, 'deref'], [FinalizationRegistry.prototype, 'unregister']];
+  const originals = members.map(([prototype, name]) => /** @type {PropertyDescriptor} */ (Object.getOwnPropertyDescriptor(prototype, name)));
+  /** @type {string[]} */
+  const asked = [];
+  const loaded = Object.keys(require.cache).filter((file) => file.includes('indexeddb')).map((file) => /** @type {const} */ ([file, require.cache[file]]));
+  for (const [file] of loaded) delete require.cache[file];
+  for (const [i, [prototype, name]] of members.entries()) {
+    const method = originals[i].get ?? originals[i].value;
+    const counting = function counting(...rest) { asked.push(name); return method.apply(this, rest); };
+    Object.defineProperty(prototype, name, { ...originals[i], ...(originals[i].get ? { get: counting } : { value: counting }) });
+  }
+  try {
+    // What is asked for slots is captured when it is loaded.
+    const again = require('../../indexeddb/internal/clone');
+    class Looks { size = 1; code = 2; deref = 3; unregister = 4; }
+    assert.deepStrictEqual(decode(again.encode(new Looks()).bytes), { size: 1, code: 2, deref: 3, unregister: 4 });
+    assert.deepStrictEqual(asked, []);
+    again.encode(new (class { a = 1; get size() { return 1; } get code() { return 2; } deref() {} unregister() {} })());
+    assert.deepStrictEqual([...asked].sort(), ['code', 'deref', 'size', 'unregister']);
+  } finally {
+    for (const [i, [prototype, name]] of members.entries()) Object.defineProperty(prototype, name, originals[i]);
+    for (const [file, module] of loaded) require.cache[file] = module;
+  }
+});
+
 test('a Node Buffer brings its own bytes only', () => {
   const { bytes } = encode(Buffer.from('abc'));
   assert.strictEqual(bytes.length, 7);

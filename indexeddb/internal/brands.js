@@ -105,12 +105,20 @@ function isUncloneable(value) {
 }
 
 /**
- * Asking is slow when the answer is no (an exception), so only objects that look like one are asked.
+ * Asking for a slot is slow when the answer is no (an exception), so only objects whose class has such a member are asked. One of their own, as
+ * many objects have a size or a code, says nothing.
  * @param {object} value
+ * @param {string} name
  */
+function inherits(value, name) {
+  const prototype = Object.getPrototypeOf(value);
+  return prototype !== null && name in prototype;
+}
+
+/** @param {object} value */
 function isWeakRefOrRegistry(value) {
-  return ('deref' in value && succeeds(() => weakRefDeref(value))) ||
-    ('unregister' in value && succeeds(() => registryUnregister(value, value)));
+  return (inherits(value, 'deref') && succeeds(() => weakRefDeref(value))) ||
+    (inherits(value, 'unregister') && succeeds(() => registryUnregister(value, value)));
 }
 
 /**
@@ -153,7 +161,7 @@ function lookalikeTag(value) {
  */
 function blobBrand(value) {
   if (!('size' in value)) return null;
-  if (succeeds(() => blobSize(value))) {
+  if (inherits(value, 'size') && succeeds(() => blobSize(value))) {
     return fileLastModified !== undefined && succeeds(() => fileLastModified(value)) ? 'File' : 'Blob';
   }
   return lookalikeTag(value);
@@ -166,7 +174,7 @@ const domExceptionCode = requiredGetterOf(DOMException.prototype, 'code');
  * @param {object} value
  */
 function isDOMException(value) {
-  return 'code' in value && value !== DOMException.prototype && succeeds(() => domExceptionCode(value));
+  return inherits(value, 'code') && value !== DOMException.prototype && succeeds(() => domExceptionCode(value));
 }
 
 module.exports = { registerPlatformInterface, isUncloneable, isSurelyPlain, blobBrand, isDOMException };
