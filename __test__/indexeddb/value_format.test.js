@@ -6,7 +6,10 @@
 const test = require('node:test');
 const assert = require('node:assert');
 const util = require('node:util');
+const crypto = require('node:crypto');
+const net = require('node:net');
 const path = require('node:path');
+const perf = require('node:perf_hooks');
 const vm = require('node:vm');
 const { readFileSync } = require('node:fs');
 const { encode, registerPlatformInterface } = require('../../indexeddb/internal/clone');
@@ -224,6 +227,19 @@ test('objects are not asked for slots because of own properties with the names o
     for (const [i, [prototype, name]] of members.entries()) Object.defineProperty(prototype, name, originals[i]);
     for (const [file, module] of loaded) require.cache[file] = module;
   }
+});
+
+test('objects of Node with native slots are refused, user classes of the same names are not', () => {
+  const key = crypto.createSecretKey(Buffer.alloc(8));
+  const { publicKey } = crypto.generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const refused = [
+    key, publicKey, new net.BlockList(), new net.SocketAddress(), perf.createHistogram(), perf.monitorEventLoopDelay(), crypto.createHash('sha256'),
+    crypto.createHmac('sha256', key), crypto.createECDH('prime256v1'), new vm.Script('1'), new (class Own extends net.BlockList {})(),
+  ];
+  for (const value of refused) assert.throws(() => encode({ part: [value] }), { name: 'DataCloneError' }, util.inspect(value));
+  class Histogram { a = 1; }
+  class KeyObject { b = 2; }
+  assert.deepStrictEqual(roundTrip([new Histogram(), new KeyObject()]), [{ a: 1 }, { b: 2 }]);
 });
 
 test('a Node Buffer brings its own bytes only', () => {

@@ -4,6 +4,7 @@
 // Jest) and objects with a changed prototype are told apart correctly. Everything is captured at import, so that user
 // code that patches a prototype later does not change what we see.
 
+const { createHistogram } = require('perf_hooks');
 const { types } = require('util');
 const buffer = require('buffer');
 const { uncurry, getterOf, requiredGetterOf, succeeds } = require('./slots');
@@ -23,6 +24,35 @@ const languageNames = new Set([
   'AggregateError', 'SuppressedError', 'Int8Array', 'Uint8Array', 'Uint8ClampedArray', 'Int16Array', 'Uint16Array',
   'Int32Array', 'Uint32Array', 'Float16Array', 'Float32Array', 'Float64Array', 'BigInt64Array', 'BigUint64Array',
 ]);
+
+/** @param {string} name */
+const ofCrypto = (name) => /** @type {const} */ ([name, () => /** @type {any} */ (require('node:crypto'))[name]]);
+
+/**
+ * Classes of Node with native slots that are not properties of the global object, by name. Whoever has an instance has loaded the module: it is not
+ * loaded before such a name is met.
+ * @type {Map<string, () => Function | undefined>}
+ */
+const hostClasses = new Map([
+  ...['KeyObject', 'X509Certificate', 'Hash', 'Hmac', 'Sign', 'Verify', 'DiffieHellman', 'DiffieHellmanGroup', 'ECDH'].map(ofCrypto),
+  ['BlockList', () => require('node:net').BlockList],
+  ['SocketAddress', () => require('node:net').SocketAddress],
+  ['Script', () => require('node:vm').Script],
+  ['Histogram', () => Object.getPrototypeOf(createHistogram().constructor.prototype).constructor],
+]);
+
+/**
+ * By the prototype: some constructors are exported in a wrapper that warns of its use.
+ * @param {string} name of its constructor
+ * @param {object} prototype
+ */
+function isHostPrototype(name, prototype) {
+  try {
+    return hostClasses.get(name)?.()?.prototype === prototype;
+  } catch {
+    return false; // a Node without crypto
+  }
+}
 
 /** Prototypes of interfaces that are not properties of the global object. */
 const platformPrototypes = new WeakSet();
@@ -54,6 +84,7 @@ function isInterfacePrototype(prototype) {
   const constructor = ownData(prototype, 'constructor');
   const name = typeof constructor === 'function' ? ownData(constructor, 'name') : undefined;
   if (typeof name !== 'string' || languageNames.has(name)) return false;
+  if (isHostPrototype(name, prototype)) return true;
   const descriptor = Object.getOwnPropertyDescriptor(globalThis, name);
   if (descriptor === undefined || descriptor.enumerable) return false;
   const found = 'value' in descriptor ? descriptor.value : /** @type {any} */ (globalThis)[name];
