@@ -173,6 +173,21 @@ test('the length of a view is tracked if it was', () => {
   }
 });
 
+test('a buffer that a getter resizes in the middle: what was written counts, and a view beyond it is refused', () => {
+  if (!('resize' in ArrayBuffer.prototype)) return;
+  const resized = (length, make) => {
+    const buffer = new ResizableArrayBuffer(8, { maxByteLength: 16 });
+    return { buffer, get size() { buffer.resize(length); return length; }, get view() { return make(buffer); } };
+  };
+  for (const make of [(b) => new Uint8Array(b), (b) => new Uint16Array(b, 6, 2), (b) => new DataView(b, 12), (b) => new Uint8Array(b, 16, 0)]) {
+    throwsDataCloneError(() => encode(resized(16, make)));
+    throwsDataCloneError(() => encode([new Uint8Array(new ResizableArrayBuffer(1, { maxByteLength: 2 })), resized(16, make)]));
+  }
+  assert.strictEqual(roundTrip(resized(16, (b) => new Uint8Array(b, 2, 6))).view.length, 6);
+  const smaller = roundTrip(resized(4, (b) => new Uint8Array(b, 0, 4)));
+  assert.deepStrictEqual([smaller.buffer.byteLength, smaller.view.length, smaller.view.buffer], [8, 4, smaller.buffer]);
+});
+
 test('ordinary objects are plain, whatever their class', () => {
   class Point {
     x = 1;

@@ -87,6 +87,8 @@ class Encoder {
   #fewNumbers = [];
   /** @type {Map<object, number> | null} */
   #many = null;
+  /** Lengths of the resizable buffers as they were written. @type {Map<object, number> | null} */
+  #lengths = null;
   /** @type {BlobPart[] | null} */
   #blobs = null;
 
@@ -115,6 +117,7 @@ class Encoder {
     this.#few.length = 0;
     this.#fewNumbers.length = 0;
     this.#many = null;
+    this.#lengths = null;
     this.#blobs = null;
     this.#keyProperty = undefined;
   }
@@ -391,8 +394,10 @@ class Encoder {
     if (types.isSharedArrayBuffer(value)) throw refusal('A SharedArrayBuffer');
     if (isDetached(value)) throw refusal('A detached ArrayBuffer');
     const isResizable = arrayBuffer.resizable?.(value) ?? false;
+    const length = arrayBuffer.byteLength(value);
+    if (isResizable) (this.#lengths ??= new Map()).set(value, length);
     this.#begin(isResizable ? TAG.BUFFER_RESIZABLE : TAG.BUFFER, value);
-    this.#out.varint(arrayBuffer.byteLength(value));
+    this.#out.varint(length);
     if (isResizable) this.#out.varint(arrayBuffer.maxByteLength?.(value));
     this.#out.bytes(new Uint8Array(value));
   }
@@ -410,6 +415,7 @@ class Encoder {
     const isWhole = offset === 0 && size === arrayBuffer.byteLength(buffer) && !(arrayBuffer.resizable?.(buffer) ?? false);
     const number = this.#numberOf(buffer);
     if (isWhole && number < 0) return this.#viewOfOwnBuffer(buffer, value, kind, bounds);
+    if (offset + size > (this.#lengths?.get(buffer) ?? Infinity)) throw refusal('A view beyond the end that its ArrayBuffer had before a getter resized it');
     this.#begin(TAG.VIEW, value);
     this.#out.u8(kind);
     this.#out.varint(offset);
