@@ -71,6 +71,44 @@ test('setters planted on Object.prototype are not met', async (t) => {
   assert.equal(db.objectStoreNames.length, 1);
 });
 
+test('setters and getters planted on Array.prototype are not met', async () => {
+  const factory = new IDBFactory();
+  const db = await openDatabase((created) => created.createObjectStore('a').put('one', 1), { factory });
+  const met = new Set();
+  let events = '';
+  const log = (event) => { events += `${event.type} `; };
+  const indices = ['0', '1'];
+  const plant = () => {
+    for (const index of indices) {
+      Object.defineProperty(Array.prototype, index, { configurable: true, get: () => 'planted', set: () => met.add(new Error('met').stack) });
+    }
+  };
+  const free = () => { for (const index of indices) delete Array.prototype[index]; };
+  // What Node does between our tasks is its own affair: they are there during each call, and each listener, alone.
+  const during = (call) => { plant(); try { return call(); } finally { free(); } };
+  const transaction = during(() => db.transaction(['a'], 'readwrite'));
+  let all;
+  const closing = await new Promise((resolve) => {
+    during(() => {
+      transaction.addEventListener('complete', log);
+      const store = transaction.objectStore('a');
+      const first = store.put('two', 2);
+      first.onsuccess = (event) => during(() => {
+        log(event);
+        const next = db.transaction('a');
+        next.addEventListener('complete', log);
+        all = next.objectStore('a').getAll();
+        event.composedPath();
+        resolve(factory.close());
+      });
+    });
+  });
+  await closing;
+  assert.deepEqual([...met], []);
+  assert.deepEqual(all.result, ['one', 'two']);
+  assert.equal(events, 'success complete complete ');
+});
+
 test('the auto entry installs globals, indexedDB as an accessor that can be assigned', () => {
   const script = `
 require(${JSON.stringify(require.resolve('../../auto/index.js'))});

@@ -4,6 +4,7 @@ const { EventTargetState } = require('./event_target.js');
 const { closeEvent } = require('./event.js');
 const { exception } = require('./exceptions.js');
 const { fire } = require('./fire.js');
+const { append } = require('./slots.js');
 const { queueTask } = require('./task_queue.js');
 const trace = require('./trace.js');
 const { abortTransaction } = require('./transaction_lifecycle.js');
@@ -68,7 +69,7 @@ class Connection extends EventTargetState {
   /** @param {() => void} callback called once no transaction is left */
   whenIdle(callback) {
     if (this.transactionCount === 0) callback();
-    else this.#whenIdle.push(callback);
+    else append(this.#whenIdle, callback);
   }
 }
 

@@ -3,6 +3,7 @@
 // Dispatching an event: https://dom.spec.whatwg.org/#concept-event-dispatch
 
 const { reportException } = require('./report.js');
+const { append } = require('./slots.js');
 
 /**
  * @typedef {import('./event_target.js').Listener} Listener
@@ -95,8 +96,9 @@ class Dispatch {
 
   /** What composedPath() answers. */
   get path() {
+    /** @type {(EventTarget | null)[]} */
     const path = [];
-    for (const state of [this.#state, this.#parent, this.#grandparent]) if (state !== null) path.push(state.object);
+    for (const state of [this.#state, this.#parent, this.#grandparent]) if (state !== null) append(path, state.object);
     return path;
   }
 

@@ -90,9 +90,11 @@ function isContinuedBy(names, more) {
  * @param {string[]} names that are not among them
  */
 function withNames(sorted, names) {
-  if (names.length === 0) return sorted;
-  const all = [...sorted];
-  for (const name of names) all.splice(placeOf(all, name), 0, name);
+  let all = sorted;
+  for (const name of names) {
+    const place = placeOf(all, name);
+    all = [...all.slice(0, place), name, ...all.slice(place)];
+  }
   return all;
 }
 

@@ -9,7 +9,7 @@
 
 const { TAG, VERSION, VIEW_NAMES, VIEW_ELEMENT_SIZES } = require('./value_tags.js');
 const { defineOwn, uncurry } = require('./slots.js');
-const { currentTree, setProperty } = require('./shapes.js');
+const { NAMES_MAX, currentTree, setProperty } = require('./shapes.js');
 
 /** @typedef {ReturnType<typeof currentTree>['root']} Shape */
 
@@ -51,8 +51,8 @@ const float = new Float64Array(1);
 const floatBytes = new Uint8Array(float.buffer);
 const isLittleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
-/** Values of the objects that are being read, those of the outermost first. @type {any[]} */
-const values = [];
+/** Values of the objects that are being read, those of the outermost first: places for all there can be. @type {any[]} */
+const values = Array.from({ length: DEPTH_MAX * NAMES_MAX });
 let valueCount = 0;
 
 /**

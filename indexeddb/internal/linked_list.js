@@ -1,5 +1,7 @@
 'use strict';
 
+const { append } = require('./slots.js');
+
 /** @typedef {{ previous: any, next: any }} Links null at both ends, and in an item that is in no list */
 
 /**
@@ -37,8 +39,9 @@ class LinkedList {
 
   /** A copy: the list may change meanwhile. */
   toArray() {
+    /** @type {T[]} */
     const items = [];
-    for (let item = this.#first; item !== null; item = item.next) items.push(item);
+    for (let item = this.#first; item !== null; item = item.next) append(items, item);
     return items;
   }
 }

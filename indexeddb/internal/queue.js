@@ -1,5 +1,7 @@
 'use strict';
 
+const { setElement } = require('./slots.js');
+
 /** Places at the front that may stay empty before they are cut off. */
 const HEAD_MAX = 1024;
 
@@ -19,13 +21,13 @@ class Queue {
 
   /** @param {T} item */
   push(item) {
-    this.#items[this.#tail] = item;
+    setElement(this.#items, this.#tail, item);
     this.#tail += 1;
   }
 
   /** @returns {T | undefined} */
   peek() {
-    return this.#items[this.#head];
+    return this.#head === this.#tail ? undefined : this.#items[this.#head];
   }
 
   /**

@@ -230,4 +230,4 @@ function currentTree() {
   return tree;
 }
 
-module.exports = { currentTree, setProperty };
+module.exports = { NAMES_MAX, currentTree, setProperty };

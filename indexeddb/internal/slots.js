@@ -71,7 +71,17 @@ const dataView = {
  * @param {T} value
  */
 function append(list, value) {
-  const index = list.length;
+  setElement(list, list.length, value);
+}
+
+/**
+ * The same at any index.
+ * @template T
+ * @param {T[]} list
+ * @param {number} index
+ * @param {T} value
+ */
+function setElement(list, index, value) {
   if (index in arrayPrototype) defineOwn(list, index, value);
   else list[index] = value;
 }
@@ -211,6 +221,6 @@ function isLengthTracking(view, { buffer, offset, size, name }) {
 }
 
 module.exports = {
-  append, defineOwn, uncurry, getterOf, requiredGetterOf, succeeds, arrayBuffer, isDetached, viewBounds, regexpFlags, errorStack,
+  append, setElement, defineOwn, uncurry, getterOf, requiredGetterOf, succeeds, arrayBuffer, isDetached, viewBounds, regexpFlags, errorStack,
   isLengthTracking,
 };

@@ -9,6 +9,7 @@ const { assertActive, assertIndexExists, assertStoreExists } = require('./checks
 const operations = require('./operations.js');
 const { convertToRange, isPotentiallyValidKeyRange } = require('./range.js');
 const { Request, executeRequest } = require('./request_queue.js');
+const { append } = require('./slots.js');
 const { INTERNAL, toDictionary, toEnum, toUnsignedLong } = require('./webidl.js');
 
 /** @typedef {import('./request_queue.js').Read} Read */
@@ -182,7 +183,7 @@ function requestAll(handle, kind, range, direction, limit) {
   /** @type {unknown[]} */
   const items = [];
   return request(handle, operations.getAll(handle, range, direction, limit, parts), (response) => {
-    for (let left = response.u32(); left > 0; left -= 1) items.push(readItem(response, kind, parts, keyPath));
+    for (let left = response.u32(); left > 0; left -= 1) append(items, readItem(response, kind, parts, keyPath));
     return items;
   });
 }

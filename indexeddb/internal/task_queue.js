@@ -9,6 +9,7 @@ const { checkpointFunction } = require('./checkpoint.js');
 const { macrotask } = require('./macrotask.js');
 const { Queue } = require('./queue.js');
 const { reportException } = require('./report.js');
+const { append } = require('./slots.js');
 
 // Captured at import: fake timers that are installed later must not stop the database. queueMicrotask may be a fake even now.
 const { nextTick } = process;
@@ -55,7 +56,7 @@ function noteBytes(bytes) {
  */
 function afterMicrotasks(callback) {
   if (running) {
-    afterCheckpoint.push(callback);
+    append(afterCheckpoint, callback);
     return true;
   }
   // nextTick callbacks run when the microtasks have drained, before anything else of the event loop.

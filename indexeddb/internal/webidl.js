@@ -2,6 +2,8 @@
 
 // Conversions of arguments and the shape of interfaces: https://webidl.spec.whatwg.org/
 
+const { append } = require('./slots.js');
+
 /** Only this module's users can construct the interfaces that have no constructor of their own. */
 const INTERNAL = Symbol('internal');
 
@@ -135,9 +137,10 @@ function toStringOrSequence(value) {
  */
 function toSequence(value, method) {
   if (typeof method !== 'function') throw new TypeError('The value is not iterable');
+  /** @type {string[]} */
   const strings = [];
   // The method has been read once already, as the conversion says; reading it again would be observable.
-  for (const item of { [Symbol.iterator]: () => method.call(value) }) strings.push(toDOMString(item));
+  for (const item of { [Symbol.iterator]: () => method.call(value) }) append(strings, toDOMString(item));
   return strings;
 }
 

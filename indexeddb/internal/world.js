@@ -8,6 +8,7 @@ const native = require('./native.js');
 const openDatabase = require('./open_database.js');
 const { startedAtOnce, transactionStarted } = require('./request_queue.js');
 const { lengthAt } = require('./response.js');
+const { append } = require('./slots.js');
 const { queueTask } = require('./task_queue.js');
 const trace = require('./trace.js');
 const { commitFailed, committed } = require('./transaction_lifecycle.js');
@@ -95,7 +96,7 @@ class World {
     } else if (this.#path === null) {
       this.#openMemory(ready, failed);
     } else {
-      (this.#opening ?? this.#open(this.#path)).push({ ready, failed });
+      append(this.#opening ?? this.#open(this.#path), { ready, failed });
     }
   }
 
@@ -204,7 +205,7 @@ class World {
       return;
     }
     this.#expectOf(transaction);
-    if (id > 0) postponed?.push({ type: 'started', transaction: id });
+    if (id > 0 && postponed !== undefined) append(postponed, { type: 'started', transaction: id });
   }
 
   /** The native side hears of transactions in the order in which they were created, and of what comes behind them. */
@@ -407,8 +408,9 @@ class World {
    */
   #postpone(name, event) {
     const postponed = name === undefined ? undefined : this.#upgrading.get(name);
-    postponed?.push(event);
-    return postponed !== undefined;
+    if (postponed === undefined) return false;
+    append(postponed, event);
+    return true;
   }
 
   /** @param {string} name of a database whose open request is about to have its last event */
@@ -509,7 +511,7 @@ class World {
   #opened() {
     return new Promise((resolve) => {
       if (this.#opening === null) resolve();
-      else this.#opening.push({ ready: resolve, failed: () => resolve() });
+      else append(this.#opening, { ready: resolve, failed: () => resolve() });
     });
   }
 }
