@@ -10,6 +10,7 @@
 const { TAG, VERSION, VIEW_NAMES, VIEW_ELEMENT_SIZES } = require('./value_tags.js');
 const { defineOwn, uncurry } = require('./slots.js');
 const { NAMES_MAX, currentTree, setProperty } = require('./shapes.js');
+const { SHARED_MAX, sharedString } = require('./shared_strings.js');
 
 /** @typedef {ReturnType<typeof currentTree>['root']} Shape */
 
@@ -22,8 +23,6 @@ const viewConstructors = VIEW_NAMES.map((name) => /** @type {any} */ (globalThis
 
 /** Deeper values are left to the iterative walk: the stack has an end. */
 const DEPTH_MAX = 64;
-/** Up to this many code units a string is made by one call with all of them. */
-const SHORT_MAX = 12;
 
 /** Bytes of a name that is looked for among those of other objects. */
 const NAME_MAX = 256;
@@ -141,30 +140,7 @@ function latin1(length) {
   const start = position;
   position += length;
   if (!(position <= limit)) throw UNKNOWN;
-  return length <= SHORT_MAX ? shortString(bytes, start, length) : latin1Slice.call(bytes, start, position);
-}
-
-const of = String.fromCharCode;
-
-/**
- * @param {Uint8Array} b
- * @param {number} i
- * @param {number} length
- * @returns {string}
- */
-function shortString(b, i, length) {
-  switch (length) {
-    case 0: return '';
-    case 1: return of(b[i]);
-    case 2: return of(b[i], b[i + 1]);
-    case 3: return of(b[i], b[i + 1], b[i + 2]);
-    case 4: return of(b[i], b[i + 1], b[i + 2], b[i + 3]);
-    case 5: return of(b[i], b[i + 1], b[i + 2], b[i + 3], b[i + 4]);
-    case 6: return of(b[i], b[i + 1], b[i + 2], b[i + 3], b[i + 4], b[i + 5]);
-    case 7: return of(b[i], b[i + 1], b[i + 2], b[i + 3], b[i + 4], b[i + 5], b[i + 6]);
-    case 8: return of(b[i], b[i + 1], b[i + 2], b[i + 3], b[i + 4], b[i + 5], b[i + 6], b[i + 7]);
-    default: return shortString(b, i, 8) + shortString(b, i + 8, length - 8);
-  }
+  return length <= SHARED_MAX ? sharedString(bytes, start, length) : latin1Slice.call(bytes, start, position);
 }
 
 /** @param {number} length */
