@@ -4,7 +4,7 @@ const { assertActive, assertStoreExists, assertUpgrade, assertWritable } = requi
 const { sortedNameList } = require('./internal/dom_string_list.js');
 const { exception } = require('./internal/exceptions.js');
 const { checkInlineKey, cloneDuringTransaction, putOperation } = require('./internal/store_record.js');
-const { encodeKeyPath, isValidKeyPath } = require('./internal/key_path.js');
+const { isValidKeyPath } = require('./internal/key_path.js');
 const { openCursor } = require('./internal/open_cursor.js');
 const operations = require('./internal/operations.js');
 const { keyFromValue } = require('./internal/keys.js');
@@ -212,7 +212,7 @@ class IDBObjectStore {
     const index = new Index(store.nextIndexId, text, path, unique, multiEntry);
     store.nextIndexId += 1;
     store.indexes.set(text, index);
-    executeSchemaChange(transaction, operations.createIndex(store, index, encodeKeyPath(path)));
+    executeSchemaChange(transaction, operations.createIndex(store, index));
     if (!store.isNew) executeSchemaChange(transaction, operations.buildIndex(store, index));
     return this.#indexObject(index);
   }

@@ -5,9 +5,8 @@
 /** `IdentifierName` of the language; escapes are not resolved in key paths. */
 const IDENTIFIER = /^[$_\p{ID_Start}][$_\u200c\u200d\p{ID_Continue}]*$/u;
 
-const KIND_NONE = 0;
-const KIND_STRING = 1;
-const KIND_ARRAY = 2;
+/** What an encoded key path begins with. */
+const KEY_PATH = Object.freeze({ none: 0, string: 1, array: 2 });
 
 /**
  * The identifiers of a key path string.
@@ -42,15 +41,15 @@ function isValidKeyPath(keyPath) {
  * @returns {Uint8Array}
  */
 function encodeKeyPath(keyPath) {
-  if (keyPath === null) return Uint8Array.of(KIND_NONE);
+  if (keyPath === null) return Uint8Array.of(KEY_PATH.none);
   if (typeof keyPath === 'string') {
     const bytes = new Uint8Array(5 + keyPath.length * 2);
-    bytes[0] = KIND_STRING;
+    bytes[0] = KEY_PATH.string;
     putString(bytes, 1, keyPath);
     return bytes;
   }
   const bytes = new Uint8Array(keyPath.reduce((size, string) => size + 4 + string.length * 2, 5));
-  bytes[0] = KIND_ARRAY;
+  bytes[0] = KEY_PATH.array;
   putU32(bytes, 1, keyPath.length);
   let position = 5;
   for (const string of keyPath) position = putString(bytes, position, string);
@@ -92,8 +91,8 @@ function putU32(bytes, position, value) {
 function decodeKeyPath(bytes, offset = 0) {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const kind = view.readUInt8(offset);
-  if (kind === KIND_NONE) return { keyPath: null, end: offset + 1 };
-  const isArray = kind === KIND_ARRAY;
+  if (kind === KEY_PATH.none) return { keyPath: null, end: offset + 1 };
+  const isArray = kind === KEY_PATH.array;
   const count = isArray ? view.readUInt32LE(offset + 1) : 1;
   let end = offset + (isArray ? 5 : 1);
   const strings = [];
@@ -106,4 +105,4 @@ function decodeKeyPath(bytes, offset = 0) {
   return { keyPath: isArray ? strings : strings[0], end };
 }
 
-module.exports = { isValidKeyPath, encodeKeyPath, decodeKeyPath, splitKeyPath };
+module.exports = { KEY_PATH, isValidKeyPath, encodeKeyPath, decodeKeyPath, splitKeyPath };

@@ -2,6 +2,8 @@
 
 // The requests that cross to the native side, as bytes; little-endian, "bytes" is a u32 length and the bytes.
 
+const { KEY_PATH } = require('./key_path.js');
+
 /** @typedef {import('./schema.js').ObjectStore} ObjectStore */
 /** @typedef {import('./schema.js').Index} Index */
 /** @typedef {import('./range.js').Range} Range */
@@ -176,6 +178,23 @@ function name(value) {
   }
 }
 
+/**
+ * The bytes of docs/format.md section 7.2, as encodeKeyPath makes them.
+ * @param {import('./schema.js').KeyPath} keyPath
+ */
+function putKeyPath(keyPath) {
+  if (keyPath === null) {
+    u8(KEY_PATH.none);
+  } else if (typeof keyPath === 'string') {
+    u8(KEY_PATH.string);
+    name(keyPath);
+  } else {
+    u8(KEY_PATH.array);
+    u32(keyPath.length);
+    for (const part of keyPath) name(part);
+  }
+}
+
 /** @param {Source} source */
 function putSource({ store, index }) {
   u32(store.id);
@@ -311,7 +330,7 @@ function createStore(store) {
   u32(store.id);
   u8(store.autoIncrement ? 1 : 0);
   name(store.name);
-  raw(store.keyPathBytes);
+  putKeyPath(store.keyPath);
   return end();
 }
 
@@ -333,15 +352,14 @@ function renameStore(store) {
 /**
  * @param {ObjectStore} store
  * @param {Index} index
- * @param {Uint8Array} keyPath
  */
-function createIndex(store, index, keyPath) {
+function createIndex(store, index) {
   begin(OPERATION.createIndex);
   u32(store.id);
   u32(index.id);
   u8((index.unique ? INDEX_UNIQUE : 0) | (index.multiEntry ? INDEX_MULTI_ENTRY : 0));
   name(index.name);
-  raw(keyPath);
+  putKeyPath(index.keyPath);
   return end();
 }
 

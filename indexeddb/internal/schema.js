@@ -12,7 +12,8 @@ class ObjectStore {
   id;
   name;
   keyPath;
-  keyPathBytes;
+  /** @type {Uint8Array | null} */
+  #keyPathBytes = null;
   /** The property that is the key path, if it is no more than that. @type {string | null} */
   keyName;
   autoIncrement;
@@ -33,9 +34,13 @@ class ObjectStore {
     this.id = id;
     this.name = name;
     this.keyPath = keyPath;
-    this.keyPathBytes = encodeKeyPath(keyPath);
     this.keyName = typeof keyPath === 'string' && keyPath !== '' && !keyPath.includes('.') ? keyPath : null;
     this.autoIncrement = autoIncrement;
+  }
+
+  /** The key path as the native side reads it. */
+  get keyPathBytes() {
+    return (this.#keyPathBytes ??= encodeKeyPath(this.keyPath));
   }
 }
 
