@@ -4,6 +4,7 @@
  * Loads the native library: the one built in this directory, else the one of the platform's package.
  */
 
+const fs = require('node:fs');
 const { isMainThread } = require('node:worker_threads');
 
 /** Names of the C library in the names of the packages. */
@@ -16,10 +17,37 @@ const TRIPLES = [
   'darwin-arm64', 'darwin-x64', 'linux-arm64-gnu', 'linux-arm64-musl', 'linux-x64-gnu', 'linux-x64-musl', 'win32-arm64-msvc', 'win32-x64-msvc',
 ];
 
+/** Of a program's beginning, which names the loader that it is started with. */
+const PROGRAM_BYTES = 4096;
+
+/** @returns {string} the C library of the program that runs, by the name of its loader; empty if that is not found */
+function libcOfProgram() {
+  try {
+    const head = Buffer.alloc(PROGRAM_BYTES);
+    const program = fs.openSync(process.execPath, 'r');
+    try {
+      fs.readSync(program, head);
+    } finally {
+      fs.closeSync(program);
+    }
+    const text = head.toString('latin1');
+    if (!text.startsWith('\x7fELF')) return '';
+    if (text.includes('/ld-musl-')) return LIBC_MUSL;
+    return /\/ld-linux[^/]*\.so|\/ld64\.so/.test(text) ? LIBC_GLIBC : '';
+  } catch {
+    return '';
+  }
+}
+
 /** @returns {string} the C library of this process as the packages name it; empty where there is only one */
 function libc() {
   if (process.platform === 'win32') return LIBC_WINDOWS;
   if (process.platform !== 'linux') return '';
+  return libcOfProgram() || libcOfReport();
+}
+
+/** The same by the diagnostic report. Making one takes some milliseconds and megabytes. */
+function libcOfReport() {
   // The report lists network interfaces unless told not to, which can take seconds.
   const report = /** @type {any} */ (process.report);
   // Some test runners hand out a process object without it.

@@ -11,17 +11,17 @@ const { test } = require('node:test');
 const { ROOT } = require('./installation.js');
 
 /**
- * Loads flowdb in a process that takes itself for another one.
+ * Loads flowdb in a process that takes itself for another one, whose program does not say which C library it has, unless one is given.
  *
- * @param {{ platform: string, arch: string, glibc?: string }} fake
+ * @param {{ platform: string, arch: string, glibc?: string, execPath?: string }} fake
  * @param {string} [root]  where flowdb is
  */
-function loadAs({ platform, arch, glibc }, root = ROOT) {
+function loadAs({ platform, arch, glibc, execPath = '' }, root = ROOT) {
   const program = `
-    const fake = ${JSON.stringify({ platform, arch, header: { glibcVersionRuntime: glibc } })};
+    const fake = ${JSON.stringify({ platform, arch, execPath, header: { glibcVersionRuntime: glibc } })};
     const { createRequire } = require('node:module');
     const load = createRequire(${JSON.stringify(path.join(root, 'index.js'))});
-    for (const name of ['platform', 'arch']) Object.defineProperty(process, name, { value: fake[name] });
+    for (const name of ['platform', 'arch', 'execPath']) Object.defineProperty(process, name, { value: fake[name] });
     Object.defineProperty(process, 'report', { value: { getReport: () => ({ header: fake.header }) } });
     try {
       load('./index.js');
@@ -51,6 +51,18 @@ for (const { triple, libc, packaged, ...fake } of ABSENT) {
     assert.equal(error.package, `@flowdb/binding-${triple}`);
     for (const word of [fake.platform, fake.arch, libc, error.package]) assert.ok(error.message.includes(word), error.message);
     assert.equal(error.message.includes('There are packages for'), !packaged, error.message);
+  });
+}
+
+for (const [loader, libc] of [['/lib/ld-musl-riscv64.so.1', 'musl'], ['/lib/ld-linux-riscv64-lp64d.so.1', 'gnu'], ['/lib64/ld64.so.2', 'gnu']]) {
+  test(`a program that is started with ${loader} has the C library ${libc}`, (t) => {
+    const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'flowdb-loader-'));
+    t.after(() => fs.rmSync(directory, { recursive: true, force: true }));
+    const execPath = path.join(directory, 'node');
+    fs.writeFileSync(execPath, Buffer.concat([Buffer.from('\x7fELF'), Buffer.alloc(700), Buffer.from(`${loader}\0`), Buffer.alloc(8000)]));
+    // The report would say otherwise.
+    const error = loadAs({ platform: 'linux', arch: 'riscv64', glibc: libc === 'gnu' ? undefined : '2.39', execPath });
+    assert.equal(error.package, `@flowdb/binding-linux-riscv64-${libc}`);
   });
 }
 
