@@ -6,7 +6,7 @@
 const test = require('node:test');
 const assert = require('node:assert');
 const util = require('node:util');
-const { encodeKey, keyFromValue, encodeMultiEntryKeys, decodeKey, compareKeys } = require('../../indexeddb/internal/keys');
+const { encodeKey, keyFromValue, decodeKey, compareKeys } = require('../../indexeddb/internal/keys');
 const { isValidKeyPath, encodeKeyPath, decodeKeyPath } = require('../../indexeddb/internal/key_path');
 const { Random, randomKey } = require('../support/random_value');
 const vectors = require('../vectors/keys.json');
@@ -103,18 +103,10 @@ test('user code in arrays', () => {
   const thrown = new Error('mine');
   const throwing = Object.defineProperty([1, 2], 1, { get() { throw thrown; } });
   assert.throws(() => encodeKey(throwing), (error) => error === thrown);
-  assert.deepStrictEqual(encodeMultiEntryKeys(throwing)?.map(decodeKey), [1]);
   /** @type {any[]} */
   const shrinking = [1, 2, 3];
   Object.defineProperty(shrinking, 0, { get() { shrinking.length = 1; return 1; } });
   assert.strictEqual(encodeKey(shrinking), null);
-});
-
-test('multiEntry: valid elements once, or the key itself', () => {
-  assert.deepStrictEqual(encodeMultiEntryKeys([1, 'a', 1, {}, [2], [2], , null])?.map(decodeKey), [1, 'a', [2]]);
-  assert.deepStrictEqual(encodeMultiEntryKeys('a')?.map(decodeKey), ['a']);
-  assert.deepStrictEqual(encodeMultiEntryKeys([]), []);
-  assert.strictEqual(encodeMultiEntryKeys({}), null);
 });
 
 test('elements are defined, not assigned', () => {

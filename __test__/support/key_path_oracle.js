@@ -3,7 +3,7 @@
 // The standard's steps on a decoded value: what the reader in Rust must agree with, though it works on the bytes.
 
 const { decode } = require('../../indexeddb/internal/decode');
-const { encodeKey, encodeMultiEntryKeys } = require('../../indexeddb/internal/keys');
+const { encodeKey } = require('../../indexeddb/internal/keys');
 const { splitKeyPath } = require('../../indexeddb/internal/key_path');
 
 const FAILURE = Symbol('failure');
@@ -47,6 +47,18 @@ function evaluate(value, keyPath) {
     if (value === FAILURE) return FAILURE;
   }
   return value;
+}
+
+/**
+ * The encoded keys of a value in a multiEntry index: those of its elements that are valid, each once, or its own.
+ * https://w3c.github.io/IndexedDB/#convert-a-value-to-a-multientry-key
+ * @param {unknown} input a value without getters
+ * @returns {Uint8Array[] | null} `null`: invalid
+ */
+function encodeMultiEntryKeys(input) {
+  const keys = (Array.isArray(input) ? input : [input]).flatMap((element) => encodeKey(element) ?? []);
+  if (!Array.isArray(input)) return keys.length === 0 ? null : keys;
+  return [...new Map(keys.map((key) => [Buffer.from(key).toString('latin1'), key])).values()];
 }
 
 /**

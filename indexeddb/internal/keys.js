@@ -197,40 +197,6 @@ function keyFromValue(input) {
   return key;
 }
 
-/**
- * The encoded keys of a value in a multiEntry index: those of its elements that are valid, each once, or its own.
- * https://w3c.github.io/IndexedDB/#convert-a-value-to-a-multientry-key
- * @param {unknown} input
- * @returns {Uint8Array[] | null} `null`: invalid
- */
-function encodeMultiEntryKeys(input) {
-  if (!Array.isArray(input) || types.isProxy(input)) {
-    const key = encodeKey(input);
-    return key === null ? null : [key];
-  }
-  const keys = new Map();
-  const { length } = input;
-  for (let index = 0; index < length; index++) {
-    const key = encodeElement(input, index);
-    if (key !== null) keys.set(Buffer.from(key).toString('latin1'), key);
-  }
-  return [...keys.values()];
-}
-
-/**
- * What getters throw counts as invalid here.
- * @param {any[]} input
- * @param {number} index
- */
-function encodeElement(input, index) {
-  try {
-    const out = new KeyWriter();
-    return writeKey(input[index], out, [input]) && out.length <= KEY_SIZE_MAX ? out.bytes.slice(0, out.length) : null;
-  } catch {
-    return null;
-  }
-}
-
 /** @param {string} message */
 function corruption(message) {
   return Object.assign(new Error(`damaged key: ${message}`), { code: 'FLOWDB_CORRUPTION' });
@@ -401,4 +367,4 @@ function compareKeys(a, b) {
   return Buffer.compare(a, b);
 }
 
-module.exports = { encodeKey, keyFromValue, encodeMultiEntryKeys, decodeKey, decodeKeyAt, compareKeys };
+module.exports = { encodeKey, keyFromValue, decodeKey, decodeKeyAt, compareKeys };
