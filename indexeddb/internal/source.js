@@ -25,6 +25,8 @@ class SourceHandle {
   index;
   /** What scripts see. @type {object | null} */
   object = null;
+  /** Reads the answer to get(): one for all of them, since very many may wait at once. @type {Read | null} */
+  #readRecord = null;
 
   /**
    * @param {import('./transaction_lifecycle.js').Transaction} transaction
@@ -36,7 +38,25 @@ class SourceHandle {
     this.store = store;
     this.index = index;
   }
+
+  get readRecord() {
+    return (this.#readRecord ??= recordReader(this.store.keyPath));
+  }
 }
+
+/**
+ * @param {import('./schema.js').KeyPath} keyPath of the object store
+ * @returns {Read}
+ */
+function recordReader(keyPath) {
+  return (response) => (response.u8() === 0 ? undefined : response.record(keyPath));
+}
+
+/** @type {Read} */
+const readKey = (response) => (response.u8() === 0 ? undefined : response.key());
+
+/** @type {Read} */
+const readCount = (response) => response.u64();
 
 /** @param {SourceHandle} handle */
 function assertExists({ store, index }) {
@@ -85,10 +105,7 @@ function get(handle, query) {
   assertExists(handle);
   assertActive(handle.transaction);
   const range = convertToRange(query, true);
-  const { keyPath } = handle.store;
-  return request(handle, operations.get(handle, range, false), (response) => {
-    return response.u8() === 0 ? undefined : response.record(keyPath);
-  });
+  return request(handle, operations.get(handle, range, false), handle.readRecord);
 }
 
 /**
@@ -99,9 +116,7 @@ function getKey(handle, query) {
   assertExists(handle);
   assertActive(handle.transaction);
   const range = convertToRange(query, true);
-  return request(handle, operations.get(handle, range, true), (response) =>
-    response.u8() === 0 ? undefined : response.key(),
-  );
+  return request(handle, operations.get(handle, range, true), readKey);
 }
 
 /**
@@ -112,7 +127,7 @@ function count(handle, query) {
   assertExists(handle);
   assertActive(handle.transaction);
   const range = convertToRange(query, false);
-  return request(handle, operations.count(handle, range), (response) => response.u64());
+  return request(handle, operations.count(handle, range), readCount);
 }
 
 /**
