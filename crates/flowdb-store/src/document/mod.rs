@@ -13,7 +13,7 @@
 //! | `catalog`, `schema` | databases, object stores, indexes |
 //! | `transaction` | snapshot and overlay; executes requests |
 //! | `overlay`, `walk` | uncommitted writes, and walking through them and the snapshot as one |
-//! | `object_store`, `index`, `cursor`, `version_change` | the operations |
+//! | `object_store`, `range_deletion`, `index`, `cursor`, `version_change` | the operations |
 //! | `portion` | how much of an operation is done at once |
 //! | `key` | keys as ordered bytes |
 
@@ -30,6 +30,7 @@ mod object_store;
 mod overlay;
 mod portion;
 mod protocol;
+mod range_deletion;
 mod scheduler;
 mod schema;
 #[cfg(test)]

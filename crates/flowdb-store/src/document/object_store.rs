@@ -1,14 +1,12 @@
-//! Writing records: put, add, delete, clear, and the key generator.
+//! Writing records: put, add, clear, and the key generator.
 
-use super::failure::{Failure, Outcome, constraint, data};
+use super::failure::{Outcome, constraint, data};
 use super::index::{FLAG_KEY_INJECTED, IndexEntry, Record};
 use super::key::{KEY_BYTES_MAX, Key, put_number};
-use super::portion::{Portion, Resume};
-use super::protocol::{KeyRange, Response, Source};
+use super::protocol::{Response, Source};
 use super::schema::Store;
 use super::transaction::Transaction;
-use super::walk::Wanted;
-use crate::keyspace::{KeySpan, generator_key, store_data_span};
+use crate::keyspace::{generator_key, store_data_span};
 use crate::value::{self, Extracted, KeyPath};
 use flowdb_engine::{Error, Result, VALUE_BYTES_MAX};
 use std::sync::Arc;
@@ -163,96 +161,6 @@ impl Transaction {
             entries.iter().map(|entry| self.entry_key(store_id, entry, record.key)).collect()
         };
         Ok(IndexChanges { removed: keys(&removed)?, added: keys(&added)? })
-    }
-
-    /// <https://w3c.github.io/IndexedDB/#delete-records-from-an-object-store>: index entries one by one, then the records at once.
-    pub(super) fn delete(
-        &mut self,
-        store_id: u32,
-        range: KeyRange<'_>,
-        resume: Option<Resume<'_>>,
-    ) -> Outcome<Response> {
-        let store = self.writable_store(store_id)?;
-        if range.is_unbounded() {
-            return self.clear(store_id);
-        }
-        let has_indexes = !store.indexes.is_empty();
-        let prefix = self.prefix(store_id, 0);
-        if let Some(key) = range.single() {
-            self.delete_single(store_id, key)?;
-            return Ok(Response::ok());
-        }
-        let span = range.span(&prefix);
-        if has_indexes && let Some(portion) = self.delete_entries_of(store_id, span.clone(), resume)? {
-            return Ok(portion);
-        }
-        self.overlay.clear(span);
-        Ok(Response::ok())
-    }
-
-    fn delete_single(&mut self, store_id: u32, key: &[u8]) -> Outcome<()> {
-        let stored_key = [&self.prefix(store_id, 0), key].concat();
-        if !self.store(store_id)?.indexes.is_empty()
-            && let Some(stored) = self.read(&stored_key)?
-        {
-            for entry in self.entry_keys(store_id, key, &stored)? {
-                self.overlay.delete(entry);
-            }
-        }
-        self.overlay.delete(stored_key);
-        Ok(())
-    }
-
-    /// Deletes the index entries of the records in `span`, or a portion of them: the answer is where to go on then. If that fails behind the first
-    /// one, the records have lost their entries, and the transaction cannot be committed.
-    fn delete_entries_of(
-        &mut self,
-        store_id: u32,
-        span: KeySpan,
-        resume: Option<Resume<'_>>,
-    ) -> Outcome<Option<Response>> {
-        let mut portion = self.portion();
-        let deleted = self.delete_portion(store_id, span, resume, &mut portion);
-        if deleted.as_ref().is_err_and(Failure::is_final) && (resume.is_some() || portion.steps() > 0) {
-            self.break_off();
-        }
-        deleted
-    }
-
-    fn delete_portion(
-        &mut self,
-        store_id: u32,
-        span: KeySpan,
-        resume: Option<Resume<'_>>,
-        portion: &mut Portion,
-    ) -> Outcome<Option<Response>> {
-        let prefix_bytes = self.prefix(store_id, 0).len();
-        let at = resume.map_or_else(|| span.start.clone(), |resume| resume.place.to_vec());
-        let mut records = self.walk(span, at)?;
-        while !portion.is_used_up() {
-            let (stored_key, stored) = match records.next(&self.overlay, Wanted::Value) {
-                Ok(Some((key, value))) => (key, value.unwrap_or_default()),
-                Ok(None) => return Ok(None),
-                Err(error) if portion.ends_with(&error) => break,
-                Err(error) => return Err(error.into()),
-            };
-            let entries = self.entry_keys(store_id, &stored_key[prefix_bytes..], &stored)?;
-            portion.step(stored.len() + entries.iter().map(Vec::len).sum::<usize>());
-            for entry in entries {
-                self.overlay.delete(entry);
-            }
-        }
-        let done = resume.map_or(0, |resume| resume.done).saturating_add(portion.steps());
-        let response = Response::portion(done, records.position());
-        self.keep(records);
-        Ok(Some(response))
-    }
-
-    /// Stored keys of all index entries of a stored record.
-    fn entry_keys(&self, store_id: u32, primary_key: &[u8], stored: &[u8]) -> Outcome<Vec<Vec<u8>>> {
-        let store = self.store(store_id)?;
-        let entries = self.stored_entries(store_id, store, primary_key, stored)?;
-        entries.iter().map(|entry| self.entry_key(store_id, entry, primary_key)).collect()
     }
 
     /// <https://w3c.github.io/IndexedDB/#clear-an-object-store>: the key generator stays as it is.
