@@ -103,7 +103,7 @@ impl Loader {
             CatalogKey::Index { database, store, index } => {
                 let store = self.databases.get_mut(&database)?.stores.get_mut(&store)?;
                 let known = (1..store.next_index).contains(&index);
-                store.indexes.insert(index, Index::read_row(row).filter(|_| known)?);
+                store.indexes.insert(index, Box::new(Index::read_row(row).filter(|_| known)?));
             }
             // Read by the transaction that uses it.
             CatalogKey::Generator { database, store } => {

@@ -25,7 +25,8 @@ pub(crate) struct Store {
     pub(crate) next_index: u32,
     pub(crate) name: Vec<u16>,
     pub(crate) key_path: KeyPath,
-    pub(crate) indexes: BTreeMap<u32, Index>,
+    /// Boxed: a node of the map has room for eleven, and most stores have few.
+    pub(crate) indexes: BTreeMap<u32, Box<Index>>,
 }
 
 /// An index of an object store.
@@ -235,7 +236,7 @@ mod tests {
             key_path: KeyPath::None,
             indexes: BTreeMap::from([(
                 1,
-                Index { key_path: KeyPath::String(units("k")), ..index(true, false) },
+                Box::new(Index { key_path: KeyPath::String(units("k")), ..index(true, false) }),
             )]),
         };
         database.stores.insert(7, kept);

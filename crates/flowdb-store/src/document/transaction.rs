@@ -176,7 +176,7 @@ impl Transaction {
 
     /// An index of a store in scope.
     pub(super) fn index(&self, store: u32, id: u32) -> Outcome<&Index> {
-        self.store(store)?.indexes.get(&id).ok_or_else(|| {
+        self.store(store)?.indexes.get(&id).map(Box::as_ref).ok_or_else(|| {
             let name = self.database.display_name();
             not_found(format!("object store {store} of database {name:?} has no index {id}"))
         })

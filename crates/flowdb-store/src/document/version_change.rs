@@ -63,7 +63,7 @@ impl Transaction {
         self.check_index_name(store_id, &index.name, None)?;
         let store = self.store_mut(store_id)?;
         store.next_index = take_id(store.next_index, id)?;
-        store.indexes.insert(id, index);
+        store.indexes.insert(id, Box::new(index));
         self.write_store_row(store_id)?;
         self.write_index_row(store_id, id)
     }
