@@ -17,7 +17,7 @@ use flowdb_engine::fs::{
     CrashOptions, Fault, FaultyFileSystem, FileAccess, FileSystem, MemoryFileSystem, Names, RealFileSystem,
     Unsynced,
 };
-use flowdb_engine::{Db, ErrorKind, Options, ReadOptions, Sequence, TreeId, WriteOptions};
+use flowdb_engine::{Clock, Db, ErrorKind, Options, ReadOptions, Sequence, TreeId, WriteOptions};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -162,6 +162,56 @@ fn under_concurrent_writes_it_is_a_prefix() {
         assert_eq!(names.iter().filter(|name| name.ends_with(".table")).count(), tables);
     }
     let _ = std::fs::remove_dir_all(&dir);
+}
+
+/// Stands still; when armed, it holds up the next who asks for the time.
+#[derive(Debug, Default)]
+struct GateClock {
+    is_armed: AtomicBool,
+    is_reached: AtomicBool,
+}
+
+impl Clock for GateClock {
+    fn now(&self) -> i64 {
+        1_000
+    }
+
+    fn monotonic(&self) -> Duration {
+        if self.is_armed.swap(false, Ordering::SeqCst) {
+            self.is_reached.store(true, Ordering::SeqCst);
+            // So that a checkpoint comes to where it has to wait. If it does not, less is tested.
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        Duration::ZERO
+    }
+}
+
+/// A draft is in no log: neither the state of before its commit with the end of after it, nor the other way round, is a moment.
+#[test]
+fn a_draft_that_is_being_committed_is_in_it_or_comes_after_it() {
+    let fs: Arc<dyn FileSystem> = Arc::new(MemoryFileSystem::new());
+    let clock = Arc::new(GateClock::default());
+    let options = Options { clock: Arc::clone(&clock) as _, ..small_options(&support::clock()) };
+    let db = Db::open(Arc::clone(&fs), Path::new(DIR), options).unwrap();
+    let mut draft = db.draft(TREES[0]).unwrap();
+    draft.write([], [(&b"draft"[..], Some(&b"value"[..]))]).unwrap();
+    // Not synced: the commit of the draft sees to it, while nobody else can commit, and looks at the clock.
+    write_to_both(&db, 1);
+    db.flush().unwrap();
+    let put = Write::Put { tree: TREES[1], key: vec![1], value: vec![1], expiry: i64::MAX };
+    db.write(batch(&[put]), WriteOptions::default()).unwrap();
+    clock.is_armed.store(true, Ordering::SeqCst);
+    std::thread::scope(|scope| {
+        let commit = scope.spawn(|| db.commit_draft(draft).unwrap());
+        while !clock.is_reached.load(Ordering::SeqCst) {
+            std::thread::yield_now();
+        }
+        let made = db.checkpoint(Path::new(TARGET)).unwrap();
+        let done = commit.join().unwrap();
+        let copy = open_at(&fs, TARGET).unwrap();
+        let is_there = copy.get(TREES[0], b"draft", ReadOptions::default()).unwrap().is_some();
+        assert_eq!(is_there, made.last_sequence >= done.last, "{made:?}, {done:?}");
+    });
 }
 
 #[test]
