@@ -779,7 +779,7 @@ export const IDBFactory: {
   /**
    * Without `path` a fresh, empty world in memory, freed when it is unreachable; with it, what is in the directory, which is created if there is
    * none, shared by all of the process that name the same one. The directory is opened in the background: a failure is the `error` of the
-   * requests, an `UnknownError`.
+   * requests, an `UnknownError` whose `cause` is a {@link FlowDBError} with `code`, `file` and `holder`.
    *
    * What a crash can cost depends on the `durability` of a transaction: `'strict'` is on stable storage before `complete` is fired, as every version change is;
    * `'relaxed'` and `'default'` are as the directory's {@link SyncMode} says, which is `'os'` unless `open` was called with another.

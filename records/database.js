@@ -203,7 +203,7 @@ async function open(target) {
 }
 
 /**
- * Loaded when it is needed first, so that the package can be imported where there is no library for the platform.
+ * Loaded when it is needed first: a missing library is what `open` rejects with, and can be caught there.
  *
  * @returns {any}
  */

@@ -33,12 +33,16 @@ function closed(what = 'the database is closed') {
   return new FlowDBError('FLOWDB_CLOSED', what);
 }
 
+/** What loading the native library fails with: an error that says which package is missing. */
+const NO_BINARY = 'FLOWDB_NO_BINARY';
+
 /**
  * What the native side threw, as an error of ours. Anything else is a bug and stays as it is.
  *
  * @param {any} error
  */
 function fromNative(error) {
+  if (error?.code === NO_BINARY) return error;
   if (error instanceof FlowDBError || typeof error?.code !== 'string' || !error.code.startsWith('FLOWDB_')) return error;
   return new FlowDBError(error.code, error.message, detailsOf(error));
 }

@@ -93,6 +93,18 @@ export const alias: IDBFactory = new FDBFactory();
 export const range = IDBKeyRange.bound(1, 2);
 `;
 
+// The default is the factory: of an ES module its default export, in CommonJS the property of that name.
+const IMPORTED = `
+import factory, { indexedDB } from 'flowdb';
+export const same: typeof indexedDB[] = [factory];
+// @ts-expect-error a factory has no records
+factory.kv;
+`;
+const REQUIRED = `
+import flowdb = require('flowdb');
+export const same: typeof flowdb.indexedDB[] = [flowdb.default];
+`;
+
 // What is written for the browser's types goes on to compile.
 const WITH_DOM = `${COMMON}
 export const standard: globalThis.IDBFactory = new IDBFactory({ path: 'data' });
@@ -152,6 +164,9 @@ test('the program above calls every method that is declared, and all of them are
   await db.close();
 });
 
+test('the default of an ES module', () => assert.deepEqual(compile('default.mts', IMPORTED, { lib: DOM, ...NODENEXT }), []));
+test('the default of a bundled module', () => assert.deepEqual(compile('default.ts', IMPORTED, { lib: DOM, ...BUNDLER }), []));
+test('the default in CommonJS', () => assert.deepEqual(compile('default.cts', REQUIRED, { lib: DOM, ...NODENEXT }), []));
 test('without lib.dom', () => assert.deepEqual(compile('plain.mts', COMMON, { lib: NO_DOM, ...NODENEXT }), []));
 test('without lib.dom, as CommonJS', () => assert.deepEqual(compile('plain.cts', COMMON, { lib: NO_DOM, ...NODENEXT }), []));
 test('with lib.dom', () => assert.deepEqual(compile('dom.mts', WITH_DOM, { lib: DOM, ...NODENEXT }), []));

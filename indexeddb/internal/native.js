@@ -42,5 +42,18 @@
  * }} NativeModule
  */
 
-/** @type {NativeModule} */
-module.exports = require('../../binding.js');
+/** @type {NativeModule | undefined} */
+let loaded;
+
+/**
+ * Loads it when it is needed first: a failure is then the error of a request. An ES module that imports a CommonJS module which
+ * throws ends the process in Node 20, even where the import is in a `try`.
+ *
+ * @returns {NativeModule}
+ */
+function native() {
+  loaded ??= /** @type {NativeModule} */ (require('../../binding.js'));
+  return loaded;
+}
+
+module.exports = { native };

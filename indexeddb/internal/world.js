@@ -4,7 +4,7 @@
 
 const { exception, unknownError } = require('./exceptions.js');
 const { LinkedList } = require('./linked_list.js');
-const native = require('./native.js');
+const { native } = require('./native.js');
 const openDatabase = require('./open_database.js');
 const { startedAtOnce, transactionStarted } = require('./request_queue.js');
 const { lengthAt } = require('./response.js');
@@ -37,6 +37,16 @@ const waitingWorlds = new Set();
 
 /** @type {FinalizationRegistry<{ world: WeakRef<World>, id: number }>} */
 const unreachable = new FinalizationRegistry(({ world, id }) => world.deref()?.closeUnreachable(id));
+
+/**
+ * Asynchronous, so that a missing library is a failure like others.
+ *
+ * @param {string} path
+ * @param {() => void} wake
+ */
+async function openClient(path, wake) {
+  return native().DocumentClient.open(path, wake);
+}
 
 class World {
   #path;
@@ -104,7 +114,7 @@ class World {
    */
   #openMemory(ready, failed) {
     try {
-      this.#client = native.DocumentClient.openMemory(wakeOf(this));
+      this.#client = native().DocumentClient.openMemory(wakeOf(this));
     } catch (error) {
       failed(error);
       return;
@@ -117,7 +127,7 @@ class World {
     /** @type {{ ready: () => void, failed: (error: unknown) => void }[]} */
     const callers = [];
     this.#opening = callers;
-    native.DocumentClient.open(path, wakeOf(this)).then(
+    openClient(path, wakeOf(this)).then(
       (client) => {
         this.#opening = null;
         this.#client = client;
