@@ -156,7 +156,8 @@ export interface Logger {
  * console.log(await db.get('greeting'));
  * await db.close();
  */
-export function open(target: string | URL | OpenOptions): Promise<Database>;
+export function open(path: string | URL, options?: Omit<OpenOptions, 'path' | 'memory'>): Promise<Database>;
+export function open(options: OpenOptions): Promise<Database>;
 
 export interface SyncOptions {
   /** Done only once it is on stable storage, whatever the database's sync mode. Default false: as the mode says. */
@@ -350,8 +351,8 @@ export interface Kv {
   /** Takes the value of `key` away, if it has one. */
   delete(key: Key, options?: SyncOptions): Promise<void>;
   /**
-   * Takes all values in a range of keys away, at the cost of one write. At least one bound is needed; one that is given
-   * as `undefined` is an error, as it would take more than was meant. Without an upper bound, keys that begin with 64
+   * Deletes all values in a range of keys, at the cost of one write. At least one bound is needed; a bound that is `undefined` and an empty
+   * `prefix` are errors, as they would delete more than was meant. Without an upper bound, keys that begin with 64
    * bytes of ff may stay if others put them meanwhile.
    */
   deleteRange(options: KeyRangeOptions & SyncOptions): Promise<void>;
@@ -371,7 +372,7 @@ export interface Kv {
   patch<V = any>(key: Key, changes: Record<string, any> | ((current: V | undefined) => V | undefined), options?: PutOptions): Promise<V | undefined>;
   /**
    * Gives `key` the value (`undefined`: none) if it has the expected one (`undefined`: none), atomically. Resolves to true if it did. Values are compared
-   * as they are stored: objects are equal if they have the same properties in the same order. The expiry is that of a put.
+   * as they are stored: objects are equal if they have the same properties in the same order. The expiry is that of a put. Both have to be given.
    */
   compareAndSet(key: Key, expected: any, value: any, options?: PutOptions): Promise<boolean>;
   /**
@@ -436,7 +437,7 @@ export interface Series {
    * that is given as `undefined` is an error.
    */
   delete(key: Key, options?: ({ ts?: Timestamp } | { from?: Timestamp; to?: Timestamp }) & SyncOptions): Promise<void>;
-  /** Takes the values of many series away, all or those of a window of time. A bound that is given as `undefined` is an error. Costs one write for each series with a window, else one. */
+  /** Deletes the values of many series, all or those of a window of time. A bound that is `undefined` and an empty `prefix` are errors. Costs one write for each series with a window, else one. */
   deleteRange(options: SeriesRangeOptions & SyncOptions): Promise<void>;
   /** Takes all series away. */
   clear(options?: SyncOptions): Promise<void>;
@@ -592,7 +593,7 @@ export interface RepairReport {
   lastSequence: number;
 }
 
-/** One write of a batch. With `ts` it is one of `series`, without of `kv`. */
+/** One write of a batch. With `ts` it is one of `series`, without of `kv`; a `ts` that is `undefined` is an error. */
 export type BatchOperation =
   | ({ type: 'put'; key: Key; value: any; ts?: Timestamp } & ExpiryOptions & ValueEncodingOptions)
   | { type: 'delete'; key: Key; ts?: Timestamp };
@@ -602,7 +603,8 @@ export type BatchOperation =
  * the engine. An open database that does nothing does not keep the process alive.
  *
  * `put`, `get`, `getSync`, `delete` and `scan` are shortcuts: an option `ts`, `from` or `to` makes them a call of `series`,
- * else they are one of `kv`.
+ * else they are one of `kv`. Where one of these is there but `undefined`, and none of them is defined, they fail with `FLOWDB_INVALID_ARGUMENT`: a value that
+ * was meant for a series does not go to `kv` because a property was misspelt.
  *
  * What happens is published on channels of `node:diagnostics_channel`; each message has the `path`, undefined in memory:
  * `flowdb:open`, `flowdb:close`; `flowdb:write` for each commit (`writes`, `bytes`, `error` if it failed); `flowdb:read` for reads that have to go to the disk
@@ -639,7 +641,7 @@ export class Database {
   get<V = any>(key: Key, options?: { ts?: Timestamp } & ValueEncodingOptions & SnapshotOptions): Promise<V | undefined>;
   /** `series.getSync` if there is a `ts`, else `kv.getSync`. */
   getSync<V = any>(key: Key, options?: { ts?: Timestamp } & ValueEncodingOptions & SnapshotOptions): V | undefined;
-  /** `series.delete` if there is a `ts`, `from` or `to`, else `kv.delete`. A `ts` that is undefined is none: the cache entry goes. */
+  /** `series.delete` if there is a `ts`, `from` or `to`, else `kv.delete`. */
   delete(key: Key, options?: ({ ts?: Timestamp } | { from?: Timestamp; to?: Timestamp }) & SyncOptions): Promise<void>;
   /** `series.scan` if there is a `from` or `to`, else `kv.scan`. */
   scan<V = any>(options: SeriesScanOptions & ({ from: Timestamp } | { to: Timestamp })): Scan<Point<V>>;
@@ -683,7 +685,7 @@ export class Database {
 /**
  * | code | what to do |
  * |---|---|
- * | `FLOWDB_INVALID_ARGUMENT` | fix the call; the message names the argument |
+ * | `FLOWDB_INVALID_ARGUMENT` | fix the call: `argument` |
  * | `FLOWDB_TOO_LARGE` | key or value above the limit |
  * | `FLOWDB_CLOSED` | the database was closed |
  * | `FLOWDB_OVERLOADED` | await earlier writes, then write again |
@@ -721,9 +723,11 @@ export class FlowDBError extends Error {
   constructor(
     code: FlowDBErrorCode,
     message: string,
-    details?: { file?: string; offset?: number; holder?: number; cause?: unknown },
+    details?: { argument?: string; file?: string; offset?: number; holder?: number; cause?: unknown },
   );
   readonly code: FlowDBErrorCode;
+  /** The argument or option that was refused, with the way to it: `ttl`, `operations[1].key`. */
+  readonly argument?: string;
   /** The file concerned. */
   readonly file?: string;
   /** Where in the file, in bytes. */

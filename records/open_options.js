@@ -167,9 +167,24 @@ function checkIntegers(options) {
 
 /**
  * @param {any} target path, URL, or options
+ * @param {any} more options, where the target is a path or URL
  */
-function checkOpen(target) {
-  const options = checkOptions(typeof target === 'string' || isUrl(target) ? { path: target } : target, OPEN_OPTIONS);
+function placed(target, more) {
+  if (typeof target === 'string' || isUrl(target)) {
+    const options = checkOptions(more, OPEN_OPTIONS);
+    if (options.path !== undefined) throw invalid('path', 'is given twice');
+    return { ...options, path: target };
+  }
+  if (more !== undefined) throw invalid('options', 'only a path can be followed by options');
+  return checkOptions(target, OPEN_OPTIONS);
+}
+
+/**
+ * @param {any} target path, URL, or options
+ * @param {any} [more] options, where the target is a path or URL
+ */
+function checkOpen(target, more) {
+  const options = placed(target, more);
   const { compression, sync, valueEncoding, keyEncoding } = options;
   if (checkBoolean('readOnly', options.readOnly) && options.memory) {
     throw invalid('readOnly', 'a new database in memory has nothing to read');

@@ -8,7 +8,7 @@ const { checkKey, decodeKey, encodeKey } = require('./keys.js');
 const { putIfAbsent } = require('./kv.js');
 const { readInt64 } = require('./numbers.js');
 const {
-  checkBoolean, checkChoice, checkDuration, checkExpiry, checkFlag, checkGiven, checkKeyEncoding, checkLimit, checkOptions,
+  checkBoolean, checkChoice, checkDeletion, checkDuration, checkExpiry, checkFlag, checkGiven, checkKeyEncoding, checkLimit, checkOptions,
   checkSignal, checkTimestamp, checkValueEncoding, expected,
 } = require('./options.js');
 const { READ } = require('./reader.js');
@@ -54,7 +54,7 @@ class Series {
       ? this.#session.write(write, checkBoolean('sync', sync)).then(() => true)
       : putIfAbsent(this.#session, write, checkBoolean('sync', sync));
     if (policy === 'first') return isNew;
-    if (!await isNew) throw new FlowDBError('FLOWDB_CONFLICT', `ts: the series has a value at ${write.ts}`);
+    if (!await isNew) throw new FlowDBError('FLOWDB_CONFLICT', `ts: the series has a value at ${write.ts}`, { argument: 'ts' });
     return undefined;
   }
 
@@ -134,12 +134,7 @@ class Series {
    * @returns {Promise<void>}
    */
   async deleteRange(options) {
-    const checked = checkOptions(options, [...RANGE_OPTIONS, 'sync']);
-    if (RANGE_OPTIONS.every((name) => checked[name] === undefined)) {
-      throw expected('options', options, 'prefix, key, gt, gte, lt, lte, from or to; clear() deletes everything');
-    }
-    checkGiven(checked, RANGE_OPTIONS);
-    await this.#deleteRange(checked);
+    await this.#deleteRange(checkDeletion(options, RANGE_OPTIONS));
   }
 
   /**
