@@ -52,14 +52,14 @@ async function database(t, options = {}) {
 }
 
 /**
- * Runs a script in a process of its own, which finds `open`, `FlowDBError` and `IDBFactory`.
+ * Runs a script in a process of its own, which finds `open` and `FlowDBError`.
  *
  * @param {string} source
  * @param {{ args?: string[], env?: Record<string, string>, nodeOptions?: string[] }} [options]
  * @returns {Promise<{ code: number | null, signal: string | null, output: string }>}
  */
 function run(source, options) {
-  return runBare(`const { open, FlowDBError, IDBFactory } = require(${JSON.stringify(ROOT)});\n${source}`, options);
+  return runBare(`const { open, FlowDBError } = require(${JSON.stringify(ROOT)});\n${source}`, options);
 }
 
 /**

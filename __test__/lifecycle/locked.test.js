@@ -29,6 +29,7 @@ test('IndexedDB in a second process is told the same, as the cause of its except
   const db = await open(dir);
   await db.flush();
   const { output } = await run(`
+    const { IDBFactory } = require(${JSON.stringify(ROOT)});
     const request = new IDBFactory({ path: process.argv[1] }).open('name');
     request.onerror = () => {
       const { name, message, cause } = request.error;

@@ -1,6 +1,6 @@
 'use strict';
 
-const { fromNative } = require('../../records/errors.js');
+const { FlowDBError, fromNative } = require('../../records/errors.js');
 
 // Captured at import: a test environment may replace the global later.
 const { DOMException } = globalThis;
@@ -24,6 +24,16 @@ function exceptionWithCause(name, message, cause) {
 }
 
 /**
+ * @param {string} name
+ * @param {string} code
+ * @param {string} message
+ * @param {{ file?: string, offset?: number }} [details]
+ */
+function engineException(name, code, message, details) {
+  return exceptionWithCause(name, message, new FlowDBError(code, message, details));
+}
+
+/**
  * A failure of the native side, as the standard lets it be seen. The code is part of the message as well, which is all that most programs print.
  * @param {unknown} error
  */
@@ -34,4 +44,4 @@ function unknownError(error) {
   return exceptionWithCause('UnknownError', text.includes(code) ? text : `${code}: ${text}`, fromNative(error));
 }
 
-module.exports = { exception, exceptionWithCause, unknownError };
+module.exports = { engineException, exception, exceptionWithCause, unknownError };

@@ -2,7 +2,7 @@
 
 // What a factory stands on: one native client, and the JavaScript side of what is going on there.
 
-const { exception, unknownError } = require('./exceptions.js');
+const { engineException, exception, unknownError } = require('./exceptions.js');
 const { LinkedList } = require('./linked_list.js');
 const { native } = require('./native.js');
 const openDatabase = require('./open_database.js');
@@ -406,7 +406,7 @@ class World {
       return;
     }
     transaction.live = false;
-    if (event.type === 'commitFailed') commitFailed(transaction, exception(event.name, event.message));
+    if (event.type === 'commitFailed') commitFailed(transaction, exceptionOf(event));
     else committed(transaction);
   }
 
@@ -478,7 +478,7 @@ class World {
         openDatabase.deleted(request, event);
         break;
       case 'failed':
-        openDatabase.failed(request, exception(event.name, event.message));
+        openDatabase.failed(request, exceptionOf(event));
         break;
     }
   }
@@ -521,6 +521,11 @@ class World {
       else this.#opening.push({ ready: resolve, failed: () => resolve() });
     });
   }
+}
+
+/** @param {{ name: string, message: string, code?: string, file?: string, offset?: number }} event of the native side */
+function exceptionOf({ name, message, code, file, offset }) {
+  return code === undefined ? exception(name, message) : engineException(name, code, message, { file, offset });
 }
 
 /** Messages have the number of the transaction. */
