@@ -1,6 +1,7 @@
 'use strict';
 
-const { resolve } = require('node:path');
+const { checkDirectory } = require('../records/open_options.js');
+const { checkOptions } = require('../records/options.js');
 const { unknownError } = require('./internal/exceptions.js');
 const { compareKeys, keyFromValue } = require('./internal/keys.js');
 const { OpenRequest, failed } = require('./internal/open_database.js');
@@ -26,10 +27,7 @@ class IDBFactory {
 
   /** @param {{ path?: string }} [options] */
   constructor(options = undefined) {
-    const { path } = toDictionary(options, 'IDBFactory');
-    if (path !== undefined && typeof path !== 'string') throw new TypeError('path: expected a string');
-    // Absolute: the working directory may change before the directory is opened, and after.
-    this.#world = new World(path === undefined ? null : path && resolve(path));
+    this.#world = new World(directoryOf(toDictionary(options, 'IDBFactory')));
   }
 
   /**
@@ -77,6 +75,22 @@ class IDBFactory {
    */
   async close() {
     await this.#world.close();
+  }
+}
+
+/**
+ * A misspelt name would make a world in memory that is gone with the process.
+ *
+ * @param {Record<string, unknown>} options
+ * @returns {string | null} null: in memory
+ */
+function directoryOf(options) {
+  try {
+    const { path } = checkOptions(options, ['path']);
+    return path === undefined ? null : checkDirectory('path', path);
+  } catch (error) {
+    const { message, code, argument } = /** @type {any} */ (error);
+    throw Object.assign(new TypeError(message, { cause: error }), { code, argument });
   }
 }
 
