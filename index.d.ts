@@ -50,73 +50,73 @@ export type SyncMode = 'os' | 'always' | { intervalMs: number };
 
 export interface OpenOptions {
   /** Directory of the database, a path or a `file:` URL; directories above it are created too. Either this or `memory`. */
-  path?: string | URL;
+  path?: string | URL | undefined;
   /** A new database in memory, gone when it is closed. Default false. */
-  memory?: boolean;
+  memory?: boolean | undefined;
   /** Create the directory and the database if there is none (else `FLOWDB_NOT_FOUND`). Default true. */
-  createIfMissing?: boolean;
+  createIfMissing?: boolean | undefined;
   /**
    * Open what is there without changing anything, beside other processes that do the same; who writes is kept out meanwhile. Writes, `flush`,
    * `compact` and `checkpoint` fail with `FLOWDB_READ_ONLY`. Default false. Not with `memory`.
    */
-  readOnly?: boolean;
+  readOnly?: boolean | undefined;
   /** What a crash can cost, and what a write. Default `'os'`, or what the directory is open with in this process. */
-  sync?: SyncMode;
+  sync?: SyncMode | undefined;
   /** Decompressed blocks of tables kept in memory, in bytes, for all who share the directory. Default 32 MiB, from 0 to 1 TiB. */
-  cacheBytes?: number;
+  cacheBytes?: number | undefined;
   /**
    * Recent writes kept in memory before they go to a table, in bytes, for each of `kv`, `series` and IndexedDB. About three
    * times as much is held at most while the disk is behind; then writes wait.
    * Default 16 MiB (32 MiB with `memory`), from 64 KiB to 1 GiB.
    */
-  writeBufferBytes?: number;
+  writeBufferBytes?: number | undefined;
   /** Full write buffers of each kind that may wait for the disk before writes wait. Default 2, from 1 to 16. */
-  frozenMemtablesMax?: number;
+  frozenMemtablesMax?: number | undefined;
   /** Size at which a block of a table is closed, in bytes before compression. Default 4 KiB, from 512 B to 1 MiB. */
-  blockBytes?: number;
+  blockBytes?: number | undefined;
   /** Compression of blocks, where it saves an eighth. Default `'lz4'`. */
-  compression?: 'lz4' | 'none';
+  compression?: 'lz4' | 'none' | undefined;
   /** Memory and disk for filters, which spare reads of keys that are not there, in bits per key. Default 10, from 0 (none) to 32. */
-  filterBitsPerKey?: number;
+  filterBitsPerKey?: number | undefined;
   /** Size at which a segment of the log is followed by the next, in bytes. Default 64 MiB (1 MiB with `memory`), from 64 KiB to 4 GiB. */
-  logSegmentBytes?: number;
+  logSegmentBytes?: number | undefined;
   /** Log kept at most, in bytes. Default 256 MiB (4 MiB with `memory`), from one segment to 1 TiB. */
-  logBytesMax?: number;
+  logBytesMax?: number | undefined;
   /** Size at which compaction closes a table, in bytes. Default 32 MiB, from 64 KiB to 1 GiB. */
-  tableBytesMax?: number;
+  tableBytesMax?: number | undefined;
   /**
    * Size at which `kv` forgets what was written longest ago, in bytes on disk, from 256 KiB: the limit of a cache. Up to one write buffer
    * (an eighth of this at most) comes on top. Whole tables go at a time. Default: nothing is forgotten.
    */
-  kvBytesMax?: number;
+  kvBytesMax?: number | undefined;
   /** Time to live of cache entries that bring none, in milliseconds, from 1 to 1000 years. Default `'never'` to expire. */
-  kvTtlMs?: number | 'never';
+  kvTtlMs?: number | 'never' | undefined;
   /** Time to live of points that bring none, in milliseconds from their timestamp, from 1 to 1000 years. Default `'never'` to expire. */
-  seriesTtlMs?: number | 'never';
+  seriesTtlMs?: number | 'never' | undefined;
   /**
    * Age from which points of all series are gone, whatever their time to live; in milliseconds, from 1 to 1000 years. Points are kept apart by
    * time, so that old ones go without being read or rewritten, which a time to live does not give. Default: they stay.
    */
-  seriesRetentionMs?: number;
+  seriesRetentionMs?: number | undefined;
   /**
    * Time span whose points go together; only with `seriesRetentionMs`. Default a tenth of that, at least an hour; from a minute, at least a 256th of
    * `seriesRetentionMs`. A shorter one gives space back sooner, a longer one has reads of long windows look at fewer tables.
    */
-  seriesBucketMs?: number;
+  seriesBucketMs?: number | undefined;
   /**
    * For series whose keys begin with a prefix, in the place of `seriesRetentionMs`; the longest prefix of a key counts. Default: none. It is not kept in the
    * directory: each opening says anew what is seen; what was dropped stays so. At most 256 prefixes, each once; their order does not matter.
    */
-  seriesRetention?: readonly SeriesRetention[];
+  seriesRetention?: readonly SeriesRetention[] | undefined;
   /**
    * Is told what the library logs while the database is open: of all databases of the process, once however many were opened with it. Fields come
    * first, then the message, as pino takes them. Below `info` only if `isLevelEnabled('debug')` says so. Default: nothing is logged anywhere.
    */
-  logger?: Logger;
+  logger?: Logger | undefined;
   /** For calls that name no other. Default `'any'`. */
-  valueEncoding?: ValueEncoding;
+  valueEncoding?: ValueEncoding | undefined;
   /** For scans that name no other. Default `'utf8'`. */
-  keyEncoding?: KeyEncoding;
+  keyEncoding?: KeyEncoding | undefined;
 }
 
 /** How long series whose keys begin with a prefix are kept: see {@link OpenOptions.seriesRetention}. */
@@ -126,7 +126,7 @@ export interface SeriesRetention {
   /** Age from which their points are gone, in milliseconds, from 1 to 1000 years; or `'never'`, where `seriesRetentionMs` or a shorter prefix says something else. */
   ms: number | 'never';
   /** Time span whose points go together. Default and range as `seriesBucketMs` has them, of `ms`; not with `'never'`. */
-  bucketMs?: number;
+  bucketMs?: number | undefined;
 }
 
 /** What pino and its like are. */
@@ -159,9 +159,12 @@ export interface Logger {
 export function open(path: string | URL, options?: Omit<OpenOptions, 'path' | 'memory'>): Promise<Database>;
 export function open(options: OpenOptions): Promise<Database>;
 
+/** Bounds of what is deleted: `undefined` is not one of them. */
+type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
 export interface SyncOptions {
   /** Done only once it is on stable storage, whatever the database's sync mode. Default false: as the mode says. */
-  sync?: boolean;
+  sync?: boolean | undefined;
 }
 
 export interface ExpiryOptions {
@@ -169,14 +172,14 @@ export interface ExpiryOptions {
    * Milliseconds until it expires: from the write in `kv`, from `ts` in `series`. Positive, fractions down to a microsecond; or `'never'`. Not
    * together with `expiresAt`. Default: `kvTtlMs` or `seriesTtlMs` of the database, which are never. What has expired is not read any more; its space comes back with compaction.
    */
-  ttl?: number | 'never';
+  ttl?: number | 'never' | undefined;
   /** When it expires by the machine's clock: milliseconds since the epoch, or a Date; what is in the past expires at once. Instead of `ttl`. */
-  expiresAt?: number | Date;
+  expiresAt?: number | Date | undefined;
 }
 
 export interface ValueEncodingOptions {
   /** Default: the database's. */
-  valueEncoding?: ValueEncoding;
+  valueEncoding?: ValueEncoding | undefined;
 }
 
 export interface PutOptions extends SyncOptions, ExpiryOptions, ValueEncodingOptions {}
@@ -193,7 +196,7 @@ export interface Snapshot {
 
 export interface SnapshotOptions {
   /** Read what was there at that moment. What has expired since may be gone, once its space was taken back. Default: what is there now. */
-  snapshot?: Snapshot;
+  snapshot?: Snapshot | undefined;
 }
 
 export interface SignalOptions {
@@ -201,75 +204,75 @@ export interface SignalOptions {
    * Ends the call with `FLOWDB_ABORTED`, whose `cause` is the reason. What is being read from the disk is read first, and the steps of a scan
    * give what was read already, up to 512 entries.
    */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 export interface SeriesPutOptions extends PutOptions {
   /** The timestamp of the value. Default: now, made unique among those that the process gave out. */
-  ts?: Timestamp;
+  ts?: Timestamp | undefined;
   /**
    * What is to become of it if the series has a value at `ts`: `'last'` (default) replaces that one; `'first'` keeps it, and the promise tells whether
    * the new one was written; `'error'` keeps it and rejects with `FLOWDB_CONFLICT`.
    */
-  duplicates?: 'last' | 'first' | 'error';
+  duplicates?: 'last' | 'first' | 'error' | undefined;
 }
 
 export interface KeyRangeOptions {
   /** Keys that begin with this. Not together with the bounds below. */
-  prefix?: Key;
+  prefix?: Key | undefined;
   /** Keys above this. Not together with `gte`. */
-  gt?: Key;
+  gt?: Key | undefined;
   /** This key and those above it. */
-  gte?: Key;
+  gte?: Key | undefined;
   /** Keys below this. Not together with `lte`. */
-  lt?: Key;
+  lt?: Key | undefined;
   /** This key and those below it. */
-  lte?: Key;
+  lte?: Key | undefined;
 }
 
 export interface RangeOptions extends KeyRangeOptions, SnapshotOptions, SignalOptions {
   /** From the largest to the smallest. Default false. */
-  reverse?: boolean;
+  reverse?: boolean | undefined;
   /** At most so many entries, from 0. Default: Infinity, all. */
-  limit?: number;
+  limit?: number | undefined;
   /** Default: the database's. */
-  keyEncoding?: KeyEncoding;
+  keyEncoding?: KeyEncoding | undefined;
   /** Default: the database's. */
-  valueEncoding?: ValueEncoding;
+  valueEncoding?: ValueEncoding | undefined;
 }
 
 export interface ScanOptions extends RangeOptions {
   /** False for values only. Default true. At least one of `keys` and `values` is true. */
-  keys?: boolean;
+  keys?: boolean | undefined;
   /** False for keys only. Default true. */
-  values?: boolean;
+  values?: boolean | undefined;
 }
 
 export interface SeriesRangeOptions extends KeyRangeOptions {
   /** One series only. Not together with `prefix` or bounds. */
-  key?: Key;
+  key?: Key | undefined;
   /** Earliest timestamp, included. Default: the beginning of time. */
-  from?: Timestamp;
+  from?: Timestamp | undefined;
   /** Latest timestamp, not included. Default: the end of time. */
-  to?: Timestamp;
+  to?: Timestamp | undefined;
 }
 
 export interface SeriesScanOptions extends RangeOptions, SeriesRangeOptions {
   /** False for points without `value`, whose values are not read. Default true. */
-  values?: boolean;
+  values?: boolean | undefined;
 }
 
 export interface LatestOfEachOptions extends KeyRangeOptions, SnapshotOptions, SignalOptions, ValueEncodingOptions {
   /** One series only. Not together with `prefix` or bounds. */
-  key?: Key;
+  key?: Key | undefined;
   /** The newest at or before this. Default: the newest of all. */
-  at?: Timestamp;
+  at?: Timestamp | undefined;
   /** From the last key to the first. Default false. */
-  reverse?: boolean;
+  reverse?: boolean | undefined;
   /** At most so many series, from 0. Default: Infinity, all. */
-  limit?: number;
+  limit?: number | undefined;
   /** Default: the database's. */
-  keyEncoding?: KeyEncoding;
+  keyEncoding?: KeyEncoding | undefined;
 }
 
 /** `count` of the numbers, their `sum`, `avg`, `min` and `max`, and the `first` and `last` in time. */
@@ -283,30 +286,31 @@ export interface AggregateOptions<F extends AggregateFunction = AggregateFunctio
    * Milliseconds: a row for each window of this length that has numbers in it. Windows begin at multiples of it since the epoch (UTC midnights for a
    * day), so that the first and the last may lie partly outside `from` and `to`. Positive, fractions down to a microsecond. Default: one row for each series.
    */
-  window?: number;
+  window?: number | undefined;
   /** Where in a value the number is: names of properties, joined by periods. Default: the value is the number. */
-  field?: string;
+  field?: string | undefined;
   /** Default: the database's. */
-  keyEncoding?: KeyEncoding;
+  keyEncoding?: KeyEncoding | undefined;
 }
 
 /** About one series, or one window of it. */
-export type AggregateRow<F extends AggregateFunction = AggregateFunction> = {
-  /** A string, or a Buffer: see {@link KeyEncoding}. */
-  key: any;
+export type AggregateRow<F extends AggregateFunction = AggregateFunction, K = string> = {
+  key: K;
   /** Where the window begins, microseconds since the epoch; only with `window`. */
   ts?: number | bigint;
 } & { [name in F]: number };
 
-/** An entry of a scan over `kv`. */
-export interface Entry<V = any> {
-  /** A string, or a Buffer: see {@link KeyEncoding}. */
-  key: any;
+/**
+ * An entry of a scan over `kv`. The type of its key is `string`, and `Buffer` where the call says `keyEncoding: 'buffer'`. What a compiler cannot know: keys that are not UTF-8
+ * are Buffers all the same, and so are all keys where `keyEncoding` was `'buffer'` in `open`.
+ */
+export interface Entry<V = any, K = string> {
+  key: K;
   value: V;
 }
 
 /** A point of a scan over `series`. */
-export interface Point<V = any> extends Entry<V> {
+export interface Point<V = any, K = string> extends Entry<V, K> {
   /** Microseconds since the epoch; a BigInt beyond the safe integers. */
   ts: number | bigint;
 }
@@ -337,14 +341,21 @@ export interface Scan<E> extends AsyncIterable<E> {
  */
 export interface Kv {
   /** Gives `key` a value. */
-  put(key: Key, value: any, options?: PutOptions & { ifAbsent?: false }): Promise<void>;
+  put(key: Key, value: any, options?: PutOptions & { ifAbsent?: false | undefined }): Promise<void>;
   /** Gives `key` a value if it has none, or one that has expired. Resolves to true if it was written. */
   put(key: Key, value: any, options: PutOptions & { ifAbsent: true }): Promise<boolean>;
+  put(key: Key, value: any, options: PutOptions & { ifAbsent?: boolean | undefined }): Promise<boolean | undefined>;
   /** The value of `key`; `undefined` if there is none, or if it has expired. */
+  get(key: Key, options: { valueEncoding: 'buffer' } & SnapshotOptions): Promise<Buffer | undefined>;
+  get(key: Key, options: { valueEncoding: 'utf8' } & SnapshotOptions): Promise<string | undefined>;
   get<V = any>(key: Key, options?: ValueEncodingOptions & SnapshotOptions): Promise<V | undefined>;
   /** As `get`, at once: blocks the thread where memory does not have the answer. Sees all writes that were acknowledged. */
+  getSync(key: Key, options: { valueEncoding: 'buffer' } & SnapshotOptions): Buffer | undefined;
+  getSync(key: Key, options: { valueEncoding: 'utf8' } & SnapshotOptions): string | undefined;
   getSync<V = any>(key: Key, options?: ValueEncodingOptions & SnapshotOptions): V | undefined;
   /** The values of many keys, in their order, in one call; `undefined` for each that has none. */
+  getMany(keys: readonly Key[], options: { valueEncoding: 'buffer' } & SnapshotOptions): Promise<(Buffer | undefined)[]>;
+  getMany(keys: readonly Key[], options: { valueEncoding: 'utf8' } & SnapshotOptions): Promise<(string | undefined)[]>;
   getMany<V = any>(keys: readonly Key[], options?: ValueEncodingOptions & SnapshotOptions): Promise<(V | undefined)[]>;
   /** True if `key` has a value. */
   has(key: Key, options?: SnapshotOptions): Promise<boolean>;
@@ -355,7 +366,7 @@ export interface Kv {
    * `prefix` are errors, as they would delete more than was meant. Without an upper bound, keys that begin with 64
    * bytes of ff may stay if others put them meanwhile.
    */
-  deleteRange(options: KeyRangeOptions & SyncOptions): Promise<void>;
+  deleteRange(options: Given<KeyRangeOptions> & SyncOptions): Promise<void>;
   /** Takes all values away. Series and IndexedDB stay. */
   clear(options?: SyncOptions): Promise<void>;
   /**
@@ -399,8 +410,10 @@ export interface Kv {
   /** How many keys there are, in all or in a range. Reads all of these keys, not the values. */
   count(options?: KeyRangeOptions & SnapshotOptions & SignalOptions): Promise<number>;
   /** Entries in order of their keys. */
-  scan(options: ScanOptions & { values: false }): Scan<any>;
+  scan(options: ScanOptions & { values: false; keyEncoding: 'buffer' }): Scan<Buffer>;
+  scan(options: ScanOptions & { values: false }): Scan<string>;
   scan<V = any>(options: ScanOptions & { keys: false }): Scan<V>;
+  scan<V = any>(options: ScanOptions & { keyEncoding: 'buffer' }): Scan<Entry<V, Buffer>>;
   scan<V = any>(options?: ScanOptions): Scan<Entry<V>>;
 }
 
@@ -411,14 +424,22 @@ export interface Kv {
 export interface Series {
   /** Gives the series `key` a value at `ts`. One that expired before it was written is not there. */
   put(key: Key, value: any, options: SeriesPutOptions & { duplicates: 'first' }): Promise<boolean>;
-  put(key: Key, value: any, options?: SeriesPutOptions): Promise<void>;
+  put(key: Key, value: any, options?: SeriesPutOptions & { duplicates?: 'last' | 'error' | undefined }): Promise<void>;
+  put(key: Key, value: any, options: SeriesPutOptions): Promise<boolean | undefined>;
   /** The value at exactly `ts`. */
+  get(key: Key, options: { ts: Timestamp; valueEncoding: 'buffer' } & SnapshotOptions): Promise<Buffer | undefined>;
+  get(key: Key, options: { ts: Timestamp; valueEncoding: 'utf8' } & SnapshotOptions): Promise<string | undefined>;
   get<V = any>(key: Key, options: Timestamp | ({ ts: Timestamp } & ValueEncodingOptions & SnapshotOptions)): Promise<V | undefined>;
   /** As `get`, at once: may block the thread for the disk. */
+  getSync(key: Key, options: { ts: Timestamp; valueEncoding: 'buffer' } & SnapshotOptions): Buffer | undefined;
+  getSync(key: Key, options: { ts: Timestamp; valueEncoding: 'utf8' } & SnapshotOptions): string | undefined;
   getSync<V = any>(key: Key, options: Timestamp | ({ ts: Timestamp } & ValueEncodingOptions & SnapshotOptions)): V | undefined;
   /** The value with the highest timestamp, or with the highest at or before `at`. */
   latest<V = any>(
-    key: Key, options?: { at?: Timestamp; keyEncoding?: KeyEncoding } & ValueEncodingOptions & SnapshotOptions,
+    key: Key, options: { at?: Timestamp | undefined; keyEncoding: 'buffer' } & ValueEncodingOptions & SnapshotOptions,
+  ): Promise<Point<V, Buffer> | undefined>;
+  latest<V = any>(
+    key: Key, options?: { at?: Timestamp | undefined; keyEncoding?: KeyEncoding | undefined } & ValueEncodingOptions & SnapshotOptions,
   ): Promise<Point<V> | undefined>;
   /**
    * The newest point of every series, of all or of a range, in order of keys; sought by workers, some hundred at a time. Costs three seeks for each series, however
@@ -431,6 +452,7 @@ export interface Series {
    * const first = await db.series.latestOfEach({ prefix: 'room/', limit: 100 });
    * const second = await db.series.latestOfEach({ gt: first.at(-1).key, lt: 'room0', limit: 100 }); // '0' comes behind '/'
    */
+  latestOfEach<V = any>(options: LatestOfEachOptions & { keyEncoding: 'buffer' }): Promise<Point<V, Buffer>[]>;
   latestOfEach<V = any>(options?: LatestOfEachOptions): Promise<Point<V>[]>;
   /**
    * Takes values of one series away: the one at `ts`, those from `from` (included) to `to` (not included), or all of them if none of these is given. One
@@ -438,11 +460,13 @@ export interface Series {
    */
   delete(key: Key, options?: ({ ts?: Timestamp } | { from?: Timestamp; to?: Timestamp }) & SyncOptions): Promise<void>;
   /** Deletes the values of many series, all or those of a window of time. A bound that is `undefined` and an empty `prefix` are errors. Costs one write for each series with a window, else one. */
-  deleteRange(options: SeriesRangeOptions & SyncOptions): Promise<void>;
+  deleteRange(options: Given<SeriesRangeOptions> & SyncOptions): Promise<void>;
   /** Takes all series away. */
   clear(options?: SyncOptions): Promise<void>;
   /** Points in order of key and timestamp. A window of time is sought in each series: what lies outside it is not read. */
+  scan(options: SeriesScanOptions & { values: false; keyEncoding: 'buffer' }): Scan<Omit<Point<any, Buffer>, 'value'>>;
   scan(options: SeriesScanOptions & { values: false }): Scan<Omit<Point, 'value'>>;
+  scan<V = any>(options: SeriesScanOptions & { keyEncoding: 'buffer' }): Scan<Point<V, Buffer>>;
   scan<V = any>(options?: SeriesScanOptions): Scan<Point<V>>;
   /** How many points there are, in all or in a range and window. Reads all of their keys, not the values. */
   count(options?: SeriesRangeOptions & SnapshotOptions & SignalOptions): Promise<number>;
@@ -455,6 +479,7 @@ export interface Series {
    * const hours = await db.series.aggregate({ prefix: 'oven/', from: yesterday, window: 3_600_000, agg: ['avg', 'max'], field: 'celsius' });
    * // [{ key: 'oven/1', ts: 1767265200000000, avg: 181.2, max: 190 }, ...]
    */
+  aggregate<F extends AggregateFunction>(options: AggregateOptions<F> & { keyEncoding: 'buffer' }): Promise<AggregateRow<F, Buffer>[]>;
   aggregate<F extends AggregateFunction>(options: AggregateOptions<F>): Promise<AggregateRow<F>[]>;
 }
 
@@ -634,19 +659,28 @@ export class Database {
   readonly series: Series;
   /** `series.put` if there is a `ts`, else `kv.put`. */
   put(key: Key, value: any, options: SeriesPutOptions & { ts: Timestamp; duplicates: 'first' }): Promise<boolean>;
-  put(key: Key, value: any, options: SeriesPutOptions & { ts: Timestamp }): Promise<void>;
+  put(key: Key, value: any, options: SeriesPutOptions & { ts: Timestamp; duplicates?: 'last' | 'error' | undefined }): Promise<void>;
+  put(key: Key, value: any, options: SeriesPutOptions & { ts: Timestamp }): Promise<boolean | undefined>;
   put(key: Key, value: any, options: PutOptions & { ifAbsent: true }): Promise<boolean>;
-  put(key: Key, value: any, options?: PutOptions & { ts?: Timestamp; ifAbsent?: false }): Promise<void>;
+  put(key: Key, value: any, options?: PutOptions & { ts?: Timestamp; ifAbsent?: false | undefined }): Promise<void>;
+  put(key: Key, value: any, options: PutOptions & { ifAbsent?: boolean | undefined }): Promise<boolean | undefined>;
   /** `series.get` if there is a `ts`, else `kv.get`. */
+  get(key: Key, options: { ts?: Timestamp; valueEncoding: 'buffer' } & SnapshotOptions): Promise<Buffer | undefined>;
+  get(key: Key, options: { ts?: Timestamp; valueEncoding: 'utf8' } & SnapshotOptions): Promise<string | undefined>;
   get<V = any>(key: Key, options?: { ts?: Timestamp } & ValueEncodingOptions & SnapshotOptions): Promise<V | undefined>;
   /** `series.getSync` if there is a `ts`, else `kv.getSync`. */
+  getSync(key: Key, options: { ts?: Timestamp; valueEncoding: 'buffer' } & SnapshotOptions): Buffer | undefined;
+  getSync(key: Key, options: { ts?: Timestamp; valueEncoding: 'utf8' } & SnapshotOptions): string | undefined;
   getSync<V = any>(key: Key, options?: { ts?: Timestamp } & ValueEncodingOptions & SnapshotOptions): V | undefined;
   /** `series.delete` if there is a `ts`, `from` or `to`, else `kv.delete`. */
   delete(key: Key, options?: ({ ts?: Timestamp } | { from?: Timestamp; to?: Timestamp }) & SyncOptions): Promise<void>;
   /** `series.scan` if there is a `from` or `to`, else `kv.scan`. */
+  scan<V = any>(options: SeriesScanOptions & ({ from: Timestamp } | { to: Timestamp }) & { keyEncoding: 'buffer' }): Scan<Point<V, Buffer>>;
   scan<V = any>(options: SeriesScanOptions & ({ from: Timestamp } | { to: Timestamp })): Scan<Point<V>>;
-  scan(options: ScanOptions & { values: false }): Scan<any>;
+  scan(options: ScanOptions & { values: false; keyEncoding: 'buffer' }): Scan<Buffer>;
+  scan(options: ScanOptions & { values: false }): Scan<string>;
   scan<V = any>(options: ScanOptions & { keys: false }): Scan<V>;
+  scan<V = any>(options: ScanOptions & { keyEncoding: 'buffer' }): Scan<Entry<V, Buffer>>;
   scan<V = any>(options?: ScanOptions): Scan<Entry<V>>;
   /** Writes that land whole or not at all, in order. `sync: true` covers all of them. None is needed: an empty array does nothing. */
   batch(operations: BatchOperation[], options?: SyncOptions): Promise<void>;

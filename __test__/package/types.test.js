@@ -36,6 +36,32 @@ export async function records(): Promise<number> {
   const hottest: number = Math.max(...rows.map(({ max }) => max), Number(rows[0]?.ts ?? 0));
   // @ts-expect-error it was not asked for
   rows.map(({ min }) => min);
+  const maybe = Math.random() < 0.5;
+  const perhaps: (boolean | undefined)[] = [
+    await db.kv.put('key', 1, { ifAbsent: maybe }), await db.put('key', 1, { ifAbsent: maybe, ttl: 5 }),
+    await db.series.put('sensor', 1, { ts: 1, duplicates: maybe ? 'first' : 'last' }), await db.put('sensor', 1, { ts: 1, duplicates: maybe ? 'first' : 'last' }),
+  ];
+  const nothing: void = await db.series.put('sensor', 1, { duplicates: 'last' });
+  const bytes: (Buffer | undefined)[] = [
+    await db.kv.get('key', { valueEncoding: 'buffer' }), db.kv.getSync('key', { valueEncoding: 'buffer' }), await db.get('key', { valueEncoding: 'buffer', snapshot }),
+    db.getSync('key', { ts: 1, valueEncoding: 'buffer' }), await db.series.get('sensor', { ts: 1, valueEncoding: 'buffer' }), ...await db.kv.getMany(['key'], { valueEncoding: 'buffer' }),
+  ];
+  const texts: (string | undefined)[] = [await db.get('key', { valueEncoding: 'utf8' }), await db.series.get('sensor', { ts: 1, valueEncoding: 'utf8' })];
+  // @ts-expect-error it is a Buffer
+  (await db.kv.get('key', { valueEncoding: 'buffer' }))?.startsWith('a');
+  const unset: number | undefined = maybe ? 1 : undefined;
+  const strings: string[] = [
+    ...(await db.kv.scan({ limit: unset }).all()).map(({ key }) => key), ...await db.kv.scan({ values: false }).all(), ...(await db.series.scan({ limit: unset, from: unset }).all()).map(({ key }) => key),
+    ...(await db.series.latestOfEach({ at: unset })).map(({ key }) => key), ...(await db.series.aggregate({ agg: 'sum', window: unset })).map(({ key }) => key),
+  ];
+  const buffers: Buffer[] = [
+    ...(await db.kv.scan({ keyEncoding: 'buffer' }).all()).map(({ key }) => key), ...await db.scan({ values: false, keyEncoding: 'buffer' }).all(),
+    ...(await db.scan({ from: 1, keyEncoding: 'buffer' }).all()).map(({ key }) => key), ...(await db.series.scan({ values: false, keyEncoding: 'buffer' }).all()).map(({ key }) => key),
+    ...(await db.series.latestOfEach({ keyEncoding: 'buffer' })).map(({ key }) => key), ...(await db.series.aggregate({ agg: 'sum', keyEncoding: 'buffer' })).map(({ key }) => key),
+  ];
+  // @ts-expect-error what is deleted has bounds that are given
+  await db.kv.deleteRange({ gte: 'a', lt: maybe ? 'b' : undefined });
+  console.log(perhaps, nothing, bytes, texts, strings, buffers, await open('data', { kvTtlMs: unset, logger: undefined }));
   const written: boolean = await db.series.put('sensor', 1, { ts: 1, duplicates: 'first' });
   const taken: boolean = await db.put('lock', 1, { ifAbsent: true });
   const once: boolean = await db.put('sensor', 1, { ts: 1, duplicates: 'first' });
