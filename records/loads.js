@@ -2,6 +2,7 @@
 
 const { CHANGE, packChange, sized } = require('./changes.js');
 const { FlowDBError, closed } = require('./errors.js');
+const { packUint32 } = require('./numbers.js');
 const { throwIfAborted } = require('./options.js');
 const { decodeValue, encodeValue, toRecord } = require('./values.js');
 
@@ -99,7 +100,7 @@ class Loads {
     if (value === undefined) return undefined;
     const record = toRecord(encodeValue(value, encoding));
     // What someone else has put meanwhile is what all others see, so it is what this answers with. What was deleted meanwhile stays so.
-    const change = packChange(CHANGE.putLoaded, { expiry, sync }, sized(key), toUint32(number), record);
+    const change = packChange(CHANGE.putLoaded, { expiry, sync }, sized(key), packUint32(number), record);
     const inTheWay = await this.#session.change(change);
     return inTheWay.length > 0 ? inTheWay : record;
   }
@@ -140,13 +141,6 @@ class Loads {
   #forget(name, load) {
     if (this.#pending.get(name) === load) this.#pending.delete(name);
   }
-}
-
-/** @param {number} number */
-function toUint32(number) {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32LE(number);
-  return bytes;
 }
 
 module.exports = { Loads };

@@ -4,10 +4,9 @@
 
 const { types } = require('node:util');
 const { FlowDBError, invalid } = require('./errors.js');
+const { INT64_MAX, INT64_MIN } = require('./numbers.js');
 const { nearest } = require('./nearest.js');
 
-const INT64_MIN = -(2n ** 63n);
-const INT64_MAX = 2n ** 63n - 1n;
 const VALUE_ENCODINGS = ['any', 'utf8', 'buffer', 'json'];
 const KEY_ENCODINGS = ['utf8', 'buffer'];
 

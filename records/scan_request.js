@@ -4,7 +4,7 @@
 
 const { invalid } = require('./errors.js');
 const { encodeKey } = require('./keys.js');
-const { writeInt64 } = require('./numbers.js');
+const { INT64_MAX, INT64_MIN, writeInt64 } = require('./numbers.js');
 
 const TREE = { kv: 1, series: 2 };
 
@@ -16,8 +16,6 @@ const LOWER_OPEN = 16;
 const HAS_UPPER = 32;
 const UPPER_OPEN = 64;
 
-const INT64_MIN = -(2n ** 63n);
-const INT64_MAX = 2n ** 63n - 1n;
 const EMPTY = Buffer.alloc(0);
 
 /**
@@ -106,4 +104,4 @@ function isEmptyWindow(from, to) {
   return to !== undefined && BigInt(to) <= BigInt(from ?? INT64_MIN);
 }
 
-module.exports = { INT64_MAX, TREE, isEmptyWindow, packScan, readRange };
+module.exports = { TREE, isEmptyWindow, packScan, readRange };

@@ -6,14 +6,14 @@ const { CHANGE, packChange } = require('./changes.js');
 const { FlowDBError, invalid } = require('./errors.js');
 const { checkKey, decodeKey, encodeKey } = require('./keys.js');
 const { putIfAbsent } = require('./kv.js');
-const { readInt64 } = require('./numbers.js');
+const { INT64_BYTES, INT64_MAX, readInt64 } = require('./numbers.js');
 const {
   checkBoolean, checkChoice, checkDeletion, checkDuration, checkExpiry, checkFlag, checkGiven, checkKeyEncoding, checkLimit, checkOptions,
   checkSignal, checkTimestamp, checkValueEncoding, expected,
 } = require('./options.js');
 const { READ } = require('./reader.js');
 const { Scan, count } = require('./scan.js');
-const { INT64_MAX, TREE, isEmptyWindow, packScan, readRange } = require('./scan_request.js');
+const { TREE, isEmptyWindow, packScan, readRange } = require('./scan_request.js');
 const { Snapshot } = require('./snapshot.js');
 const { DECODERS, decodeValue, encodeValue } = require('./values.js');
 const { OPERATION } = require('./write_buffer.js');
@@ -26,7 +26,6 @@ const SHAPE_OPTIONS = ['keyEncoding', 'valueEncoding'];
 const SCAN_OPTIONS = [...RANGE_OPTIONS, 'reverse', 'limit', 'values', ...SHAPE_OPTIONS, ...SOURCE_OPTIONS];
 const LATEST_OPTIONS = [...KEYS_OPTIONS, 'at', 'reverse', 'limit', ...SHAPE_OPTIONS, ...SOURCE_OPTIONS];
 const AGGREGATE_OPTIONS = [...RANGE_OPTIONS, 'window', 'agg', 'field', ...SHAPE_OPTIONS, ...SOURCE_OPTIONS];
-const INT64_BYTES = 8;
 
 /** Time series: values by key and timestamp (microseconds); an expiry counts from the timestamp. */
 class Series {

@@ -4,9 +4,9 @@
 // Jest) and objects with a changed prototype are told apart correctly. Everything is captured at import, so that user
 // code that patches a prototype later does not change what we see.
 
-const { types } = require('util');
-const buffer = require('buffer');
-const { uncurry, getterOf, requiredGetterOf, succeeds } = require('./slots');
+const { types } = require('node:util');
+const buffer = require('node:buffer');
+const { uncurry, getterOf, requiredGetterOf, succeeds } = require('./slots.js');
 
 const objectPrototype = Object.prototype;
 const toStringTag = Symbol.toStringTag;
