@@ -71,7 +71,7 @@ export interface OpenOptions {
   /** What a crash can lose, and what a write costs. Default `'os'`, or what the directory is open with in this process. */
   sync?: SyncMode | undefined;
   /** Decompressed blocks of tables kept in memory, in bytes, for all who share the directory. Default 32 MiB, from 0 to 1 TiB. */
-  cacheBytes?: number | undefined;
+  blockCacheBytes?: number | undefined;
   /**
    * Recent writes kept in memory before they go to a table, in bytes, for each of `kv`, `series` and IndexedDB. At most about three
    * times as much is held while the disk falls behind; then writes wait.
@@ -79,7 +79,7 @@ export interface OpenOptions {
    */
   writeBufferBytes?: number | undefined;
   /** Full write buffers of each kind that may wait for the disk before writes wait. Default 2, from 1 to 16. */
-  frozenMemtablesMax?: number | undefined;
+  frozenWriteBuffersMax?: number | undefined;
   /** Size at which a block of a table is closed, in bytes before compression. Default 4 KiB, from 512 B to 1 MiB. */
   blockBytes?: number | undefined;
   /** Compression of blocks, where it saves an eighth. Default `'lz4'`. */
@@ -115,7 +115,7 @@ export interface OpenOptions {
    * For series whose keys begin with a prefix, in the place of `seriesRetentionMs`; the longest prefix of a key counts. Default: none. It is not kept in the
    * directory: each opening says anew what is seen; what was dropped stays so. At most 256 prefixes, each once; their order does not matter.
    */
-  seriesRetention?: readonly SeriesRetention[] | undefined;
+  seriesRetentionByPrefix?: readonly SeriesRetention[] | undefined;
   /**
    * Receives what the library logs while the database is open: for all databases of the process, each line once, however many of them were opened with it. Fields come
    * first, then the message, as pino expects them. Below `info` only if `isLevelEnabled('debug')` says so. Default: nothing is logged anywhere.
@@ -127,7 +127,7 @@ export interface OpenOptions {
   keyEncoding?: KeyEncoding | undefined;
 }
 
-/** How long series whose keys begin with a prefix are kept: see {@link OpenOptions.seriesRetention}. */
+/** How long series whose keys begin with a prefix are kept: see {@link OpenOptions.seriesRetentionByPrefix}. */
 export interface SeriesRetention {
   /** What the keys begin with; at most 512 bytes. */
   prefix: Key;

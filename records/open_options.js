@@ -38,9 +38,9 @@ const RETENTION_PREFIX_BYTES_MAX = 512;
 
 /** Settings that are integers, with their ranges. */
 const INTEGER_RANGES = {
-  cacheBytes: [0, 2 ** 40],
+  blockCacheBytes: [0, 2 ** 40],
   writeBufferBytes: [64 * 1024, 2 ** 30],
-  frozenMemtablesMax: [1, 16],
+  frozenWriteBuffersMax: [1, 16],
   blockBytes: [512, 2 ** 20],
   filterBitsPerKey: [0, 32],
   logSegmentBytes: [64 * 1024, 2 ** 32],
@@ -53,7 +53,7 @@ const INTEGER_RANGES = {
 
 const OPEN_OPTIONS = [
   'path', 'memory', 'createIfMissing', 'readOnly', 'sync', 'compression', 'kvTtlMs', 'seriesTtlMs', ...Object.keys(INTEGER_RANGES),
-  'seriesRetention', 'valueEncoding', 'keyEncoding', 'logger',
+  'seriesRetentionByPrefix', 'valueEncoding', 'keyEncoding', 'logger',
 ];
 
 /** What has no number of its own among the times to live. */
@@ -135,9 +135,9 @@ function checkLogger(logger) {
  */
 function checkRetention(rules) {
   if (rules === undefined) return undefined;
-  if (!Array.isArray(rules)) throw expected('seriesRetention', rules, 'an array of { prefix, ms, bucketMs }');
-  if (rules.length > RETENTION_PREFIXES_MAX) throw invalid('seriesRetention', `has ${rules.length} prefixes; the limit is ${RETENTION_PREFIXES_MAX}`);
-  return rules.map((rule, index) => checkRetentionRule(rule, `seriesRetention[${index}]`));
+  if (!Array.isArray(rules)) throw expected('seriesRetentionByPrefix', rules, 'an array of { prefix, ms, bucketMs }');
+  if (rules.length > RETENTION_PREFIXES_MAX) throw invalid('seriesRetentionByPrefix', `has ${rules.length} prefixes; the limit is ${RETENTION_PREFIXES_MAX}`);
+  return rules.map((rule, index) => checkRetentionRule(rule, `seriesRetentionByPrefix[${index}]`));
 }
 
 /**
@@ -199,7 +199,7 @@ function checkOpen(target, more) {
       kvTtlMs: checkDefaultTtl('kvTtlMs', options.kvTtlMs),
       seriesTtlMs: checkDefaultTtl('seriesTtlMs', options.seriesTtlMs),
       ...checkIntegers(options),
-      seriesRetention: checkRetention(options.seriesRetention),
+      seriesRetentionByPrefix: checkRetention(options.seriesRetentionByPrefix),
     },
     logger: checkLogger(options.logger),
     valueEncoding: checkValueEncoding(valueEncoding, 'any'),

@@ -22,7 +22,7 @@ test('open says which option is wrong', async () => {
   const cases = [
     ['path', undefined], ['path', ''], ['path', 7], ['path', 'a\0b'], ['memory', 1], ['createIfMissing', 'yes'], ['sync', 'now'],
     ['sync', {}], ['sync.intervalMs', { intervalMs: 0 }], ['sync.intervalMs', { intervalMs: 1.5 }],
-    ['cacheBytes', -1], ['cacheBytes', '1'], ['writeBufferBytes', 1], ['valueEncoding', 'xml'], ['keyEncoding', 'hex'], ['chache', 1],
+    ['blockCacheBytes', -1], ['blockCacheBytes', '1'], ['writeBufferBytes', 1], ['valueEncoding', 'xml'], ['keyEncoding', 'hex'], ['chache', 1],
   ];
   for (const [name, value] of cases) {
     const option = name.split('.')[0];
@@ -235,11 +235,11 @@ test('a whole series is deleted only by saying nothing about a timestamp', async
 
 test('options that do not fit an open directory are refused by name, with what it is open with', async (t) => {
   const path = directory(t);
-  const db = await open({ path, sync: 'always', cacheBytes: 1 << 20 });
+  const db = await open({ path, sync: 'always', blockCacheBytes: 1 << 20 });
   t.after(() => db.close());
   const refused = (/** @type {object} */ options, /** @type {RegExp} */ message) =>
     assert.rejects(open({ path, ...options }), { code: 'FLOWDB_INVALID_ARGUMENT', message });
   await refused({ sync: 'os' }, /^sync: .* with "always", and "os" was asked for$/);
-  await refused({ cacheBytes: 2 << 20 }, /^cacheBytes: .* with 1048576, and 2097152 was asked for$/);
+  await refused({ blockCacheBytes: 2 << 20 }, /^blockCacheBytes: .* with 1048576, and 2097152 was asked for$/);
   await (await open({ path })).close();
 });

@@ -94,7 +94,7 @@ export async function records(): Promise<number> {
   // @ts-expect-error one call has no pages: limit and gt make them
   await db.series.latestOfEach({ offset: 5 });
   // @ts-expect-error how long is missing
-  await open({ memory: true, seriesRetention: [{ prefix: 'a' }] });
+  await open({ memory: true, seriesRetentionByPrefix: [{ prefix: 'a' }] });
   const urls: Promise<Database>[] = [open('data', { sync: 'always' }), open(new URL('file:///data'), {}), open(new URL('file:///data')), open({ path: new URL('file:///data') })];
   await Promise.all([Database.destroy('data'), Database.verify(new URL('file:///data')), ...urls]);
   console.log(newest?.ts, last?.value, copied, there, counts, text, values, points);
@@ -102,7 +102,7 @@ export async function records(): Promise<number> {
   await open('data', { path: 'data' });
   // @ts-expect-error it needs to know what to work out
   await db.series.aggregate({ prefix: 'sensor' });
-  await open({ memory: true, kvTtlMs: 'never', seriesRetentionMs: 5, seriesRetention: [{ prefix: 'a', ms: 5, bucketMs: 60_000 }, { prefix: Buffer.from('b'), ms: 'never' }], logger: { error() {}, warn() {}, info() {}, debug() {} } });
+  await open({ memory: true, kvTtlMs: 'never', seriesRetentionMs: 5, seriesRetentionByPrefix: [{ prefix: 'a', ms: 5, bucketMs: 60_000 }, { prefix: Buffer.from('b'), ms: 'never' }], logger: { error() {}, warn() {}, info() {}, debug() {} } });
   // @ts-expect-error a unit is missing
   await open({ memory: true, kvTtl: 5 });
   // @ts-expect-error a number is not a key
