@@ -2,7 +2,7 @@
 import js from '@eslint/js';
 import globals from 'globals';
 
-const LIBRARY = ['index.js', 'binding.js', 'records/**/*.js', 'indexeddb/**/*.js', 'auto/**/*.js', 'lib/**/*.js'];
+const LIBRARY = ['index.{js,mjs}', 'binding.js', 'records/**/*.js', 'indexeddb/**/*.js', 'auto/**/*.{js,mjs}', 'lib/**/*.js'];
 
 export default [
   { ignores: ['target/', 'node_modules/', 'npm/'] },

@@ -11,13 +11,18 @@
 export type Key = string | Uint8Array;
 
 /**
- * Microseconds since the epoch as a safe integer or BigInt (64 bits, signed), or a Date. `Date.now()` counts milliseconds: give `new Date()` or
- * `Date.now() * 1000`. Taken as it is, it is a moment of January 1970, which a retention does not even show.
+ * A moment: microseconds since the epoch as a safe integer or BigInt (64 bits, signed), or a Date. `Date.now()` counts milliseconds, so give `Date.now() * 1000` or
+ * `new Date()`; what comes out is a number of microseconds, of which `new Date(ts / 1000)` makes a Date. Milliseconds given by mistake are a moment of January 1970, which a retention does not even show. Durations (`ttl`, `window`, all that end in `Ms`) are milliseconds.
+ *
+ * @example
+ * await db.series.put('oven', 181.5, { ts: Date.now() * 1000 }); // or { ts: new Date() }
+ * const { ts } = (await db.series.latest('oven'))!;
+ * console.log(new Date(Number(ts) / 1000));
  */
 export type Timestamp = number | bigint | Date;
 
 /**
- * What values are, going in and coming out. At most 512 MiB as stored (else `FLOWDB_TOO_LARGE`).
+ * What values are, going in and coming out. At most 512 MiB each as stored (else `FLOWDB_TOO_LARGE`).
  *
  * | | `put` takes | `get` gives |
  * |---|---|---|
@@ -26,12 +31,12 @@ export type Timestamp = number | bigint | Date;
  * | `'buffer'` | Uint8Array | a Buffer |
  * | `'json'` | what JSON can hold | what `JSON.parse` makes of it |
  *
- * Bytes and text can be read as `'utf8'`, `'buffer'` and `'json'`, whichever they were put as; with `'utf8'`, bytes that are not UTF-8 become U+FFFD.
- * What only `'any'` can hold, or what is not JSON where `'json'` is asked for, is an error (`FLOWDB_INVALID_ARGUMENT`).
+ * Bytes and text can be read as `'utf8'`, `'buffer'` and `'json'`, however they were put; with `'utf8'`, bytes that are not UTF-8 become U+FFFD.
+ * Reading what only `'any'` can hold as something else, or what is not JSON as `'json'`, is an error (`FLOWDB_INVALID_ARGUMENT`).
  *
  * Small Buffers may be parts of a larger piece of memory, as those of `Buffer.from` are: up to 16 KiB of neighbours that `get` gave, up to 80 KiB of those that
- * a scan or `getMany` gave. One that is kept for long while its neighbours are not is better copied. Nor can their memory be
- * transferred to another thread: Node 20 sends a copy in its place, later versions throw a `DataCloneError`.
+ * a scan or `getMany` gave. Copy one that you keep for much longer than its neighbours. Their memory cannot be
+ * transferred to another thread either: Node 20 sends a copy in its place, later versions throw a `DataCloneError`.
  */
 export type ValueEncoding = 'any' | 'utf8' | 'buffer' | 'json';
 
@@ -39,10 +44,10 @@ export type ValueEncoding = 'any' | 'utf8' | 'buffer' | 'json';
 export type KeyEncoding = 'utf8' | 'buffer';
 
 /**
- * When a write counts as done, and what can be lost of what was done. What survives is always a prefix of all commits, in the order in which they
+ * When a write counts as done, and what a crash can then still lose. What survives is always a prefix of all commits, in the order in which they
  * were made. The option `sync` of a write makes it, and all before it, as safe as `'always'` does.
  *
- * | | done when | a killed process loses | a power cut loses |
+ * | | done when | a crash of the process loses | a power cut loses |
  * |---|---|---|---|
  * | `'os'` (default) | the operating system has it | nothing | what the system has not written back, typically up to 30 seconds |
  * | `{ intervalMs }` (1 to 3 600 000) | the operating system has it | nothing | what was written in the last interval, and during its sync |
@@ -55,91 +60,91 @@ export type SyncMode = 'os' | 'always' | { intervalMs: number };
 /** Nothing of this is kept in the directory: each opening says it anew. */
 export interface OpenOptions {
   /** Directory of the database, a path or a `file:` URL; directories above it are created too. Either this or `memory`. */
-  path?: string | URL;
+  path?: string | URL | undefined;
   /** A new database in memory, gone when it is closed. Default false. */
-  memory?: boolean;
+  memory?: boolean | undefined;
   /** Create the directory and the database if there is none (else `FLOWDB_NOT_FOUND`). Default true. */
-  createIfMissing?: boolean;
+  createIfMissing?: boolean | undefined;
   /**
-   * Open what is there without changing anything, beside other processes that do the same; who writes is kept out meanwhile. Writes, `flush`,
+   * Open what is there without changing anything, along with other processes that do the same; writers are kept out meanwhile. Writes, `flush`,
    * `compact` and `checkpoint` fail with `FLOWDB_READ_ONLY`. Default false. Not with `memory`.
    */
-  readOnly?: boolean;
-  /** What a crash can cost, and what a write. Default `'os'`, or what the directory is open with in this process. */
-  sync?: SyncMode;
+  readOnly?: boolean | undefined;
+  /** What a crash can lose, and what a write costs. Default `'os'`, or what the directory is open with in this process. */
+  sync?: SyncMode | undefined;
   /**
-   * Memory for blocks of tables that were read, decompressed, in bytes, for all who share the directory: what is in it is read again without the disk. It
-   * limits nothing that is stored, and has nothing to do with `kv` in particular; the size of `kv` on disk is `kvBytesMax`. Default 32 MiB, from 0 to 1 TiB.
+   * Memory for decompressed blocks of tables, in bytes, for all who share the directory: what is in it is read again without the disk. It
+   * limits nothing that is stored, and is not about `kv` in particular; the size of `kv` on disk is `kvBytesMax`. Default 32 MiB, from 0 to 1 TiB.
    */
-  cacheBytes?: number;
+  blockCacheBytes?: number | undefined;
   /**
-   * Recent writes kept in memory before they go to a table, in bytes, for each of `kv`, `series` and IndexedDB. About three
-   * times as much is held at most while the disk is behind; then writes wait.
+   * Recent writes kept in memory before they go to a table, in bytes, for each of `kv`, `series` and IndexedDB. At most about three
+   * times as much is held while the disk falls behind; then writes wait.
    * Default 16 MiB (32 MiB with `memory`), from 64 KiB to 1 GiB.
    */
-  writeBufferBytes?: number;
+  writeBufferBytes?: number | undefined;
   /** Full write buffers of each kind that may wait for the disk before writes wait. Default 2, from 1 to 16. */
-  frozenMemtablesMax?: number;
+  frozenWriteBuffersMax?: number | undefined;
   /** Size at which a block of a table is closed, in bytes before compression. Default 4 KiB, from 512 B to 1 MiB. */
-  blockBytes?: number;
+  blockBytes?: number | undefined;
   /** Compression of blocks, where it saves an eighth. Default `'lz4'`. */
-  compression?: 'lz4' | 'none';
-  /** Memory and disk for filters, which spare reads of keys that are not there, in bits per key. Default 10, from 0 (none) to 32. */
-  filterBitsPerKey?: number;
+  compression?: 'lz4' | 'none' | undefined;
+  /** Memory and disk for filters, which save reads of keys that are not there, in bits per key. Default 10, from 0 (none) to 32. */
+  filterBitsPerKey?: number | undefined;
   /** Size at which a segment of the log is followed by the next, in bytes. Default 64 MiB (1 MiB with `memory`), from 64 KiB to 4 GiB. */
-  logSegmentBytes?: number;
+  logSegmentBytes?: number | undefined;
   /** Log kept at most, in bytes. Default 256 MiB (4 MiB with `memory`), from one segment to 1 TiB. */
-  logBytesMax?: number;
+  logBytesMax?: number | undefined;
   /** Size at which compaction closes a table, in bytes. Default 32 MiB, from 64 KiB to 1 GiB. */
-  tableBytesMax?: number;
+  tableBytesMax?: number | undefined;
   /**
    * Size at which `kv` forgets what was written longest ago, in bytes on disk as `tableBytes` and `valueFileBytes` in `stats().trees.kv` tell them, from 256 KiB: the limit of
    * a cache. Up to one write buffer (an eighth of this at most) comes on top. Whole tables go at a time. Only writes count: what is read often goes too, unless it
-   * is put again. Memory is another matter: `cacheBytes`, `writeBufferBytes`. Default: nothing is forgotten.
+   * is put again. Memory is another matter: `blockCacheBytes`, `writeBufferBytes`. Default: nothing is forgotten.
    */
-  kvBytesMax?: number;
-  /** Time to live of cache entries that bring none, in milliseconds, from 1 to 1000 years. Default `'never'` to expire. */
-  kvTtlMs?: number | 'never';
-  /** Time to live of points that bring none, in milliseconds from their timestamp, from 1 to 1000 years. Default `'never'` to expire. */
-  seriesTtlMs?: number | 'never';
+  kvBytesMax?: number | undefined;
+  /** Time to live of `kv` records that are put without one, in milliseconds, from 1 to 1000 years; `'never'` (default): they do not expire. */
+  kvTtlMs?: number | 'never' | undefined;
+  /** Time to live of points that are put without one, in milliseconds from their timestamp, from 1 to 1000 years; `'never'` (default): they do not expire. */
+  seriesTtlMs?: number | 'never' | undefined;
   /**
    * Age from which points of all series are gone, whatever their time to live; in milliseconds, from 1 to 1000 years. A point that is older when it is put is not
    * seen. Points are kept apart by time, so that old ones go without being read or rewritten, which a time to live does not give. An opening without it, or with a longer
    * one, sees what was not dropped yet. Default: they stay.
    */
-  seriesRetentionMs?: number;
+  seriesRetentionMs?: number | undefined;
   /**
-   * Time span whose points go together; only with `seriesRetentionMs`. Default a tenth of that, at least an hour; from a minute, at least a 256th of
-   * `seriesRetentionMs`. A shorter one gives space back sooner, a longer one has reads of long windows look at fewer tables.
+   * Time span whose points are dropped together, in milliseconds; only with `seriesRetentionMs`. Default a tenth of that, at least an hour; from a minute, at least a 256th of
+   * `seriesRetentionMs`. A shorter one gives space back sooner; with a longer one, reads of long windows look at fewer tables.
    */
-  seriesBucketMs?: number;
+  seriesBucketMs?: number | undefined;
   /**
    * For series whose keys begin with a prefix, in the place of `seriesRetentionMs`; the longest prefix of a key counts. Default: none. Each
    * opening says anew what is seen; what was dropped stays so. At most 256 prefixes, each once; their order does not matter.
    */
-  seriesRetention?: readonly SeriesRetention[];
+  seriesRetentionByPrefix?: readonly SeriesRetention[] | undefined;
   /**
-   * Is told what the library logs while the database is open: of all databases of the process, once however many were opened with it. Fields come
-   * first, then the message, as pino takes them. Below `info` only if `isLevelEnabled('debug')` says so. Default: nothing is logged anywhere.
+   * Receives what the library logs while the database is open: for all databases of the process, each line once, however many of them were opened with it. Fields come
+   * first, then the message, as pino expects them. Below `info` only if `isLevelEnabled('debug')` says so. Default: nothing is logged anywhere.
    */
-  logger?: Logger;
-  /** For calls that name no other. Default `'any'`. */
-  valueEncoding?: ValueEncoding;
-  /** For scans that name no other. Default `'utf8'`. */
-  keyEncoding?: KeyEncoding;
+  logger?: Logger | undefined;
+  /** For calls that do not name one. Default `'any'`. */
+  valueEncoding?: ValueEncoding | undefined;
+  /** For scans that do not name one. Default `'utf8'`. */
+  keyEncoding?: KeyEncoding | undefined;
 }
 
-/** How long series whose keys begin with a prefix are kept: see {@link OpenOptions.seriesRetention}. */
+/** How long series whose keys begin with a prefix are kept: see {@link OpenOptions.seriesRetentionByPrefix}. */
 export interface SeriesRetention {
   /** What the keys begin with; at most 512 bytes. */
   prefix: Key;
-  /** Age from which their points are gone, in milliseconds, from 1 to 1000 years; or `'never'`, where `seriesRetentionMs` or a shorter prefix says something else. */
+  /** Age from which their points are gone, in milliseconds, from 1 to 1000 years; or `'never'`, as an exception to `seriesRetentionMs` or a shorter prefix. */
   ms: number | 'never';
-  /** Time span whose points go together. Default and range as `seriesBucketMs` has them, of `ms`; not with `'never'`. */
-  bucketMs?: number;
+  /** Time span whose points are dropped together, in milliseconds. Default and range as for `seriesBucketMs`, relative to `ms`; not with `'never'`. */
+  bucketMs?: number | undefined;
 }
 
-/** What pino and its like are. */
+/** What pino and similar loggers implement. */
 export interface Logger {
   error(fields: object, message: string): void;
   warn(fields: object, message: string): void;
@@ -153,8 +158,8 @@ export interface Logger {
  * Opens a database, and creates it if there is none.
  *
  * A directory is open in one process at a time. Within the process, all who open it (worker threads, `IDBFactory`
- * with the same path) share one engine; settings that differ from those it was opened with, all but `createIfMissing`, the encodings and the
- * `logger`, are an error (`FLOWDB_INVALID_ARGUMENT`); those that are not given are taken over.
+ * with the same path) share one engine; settings that differ from those it was opened with, other than `createIfMissing`, the encodings and the
+ * `logger`, are an error (`FLOWDB_INVALID_ARGUMENT`); those that are not given are the ones it is open with.
  *
  * Rejects with a {@link FlowDBError}: `FLOWDB_LOCKED` (another process has it; `holder` is its process id),
  * `FLOWDB_NOT_FOUND`, `FLOWDB_CORRUPTION`, `FLOWDB_UNSUPPORTED`, `FLOWDB_INVALID_ARGUMENT`, `FLOWDB_NO_SPACE`,
@@ -166,33 +171,37 @@ export interface Logger {
  * console.log(await db.get('greeting'));
  * await db.close();
  */
-export function open(target: string | URL | OpenOptions): Promise<Database>;
+export function open(path: string | URL, options?: Omit<OpenOptions, 'path' | 'memory'>): Promise<Database>;
+export function open(options: OpenOptions): Promise<Database>;
+
+/** Bounds of what is deleted: `undefined` is not one of them. */
+type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
 
 export interface SyncOptions {
-  /** Done only once it is on stable storage, whatever the database's sync mode. Default false: as the mode says. */
-  sync?: boolean;
+  /** The write is done only once it is on stable storage, whatever the database's sync mode. Default false: as the mode says. */
+  sync?: boolean | undefined;
 }
 
 export interface ExpiryOptions {
   /**
    * Milliseconds until it expires: from the write in `kv`, from `ts` in `series`. Positive, fractions down to a microsecond; or `'never'`. Not
-   * together with `expiresAt`. Default: `kvTtlMs` or `seriesTtlMs` of the database, which are never. What has expired is not read any more; its space comes back with compaction.
+   * together with `expiresAt`. Default: `kvTtlMs` or `seriesTtlMs` of the database, which default to never. What has expired is no longer read; compaction frees its space.
    */
-  ttl?: number | 'never';
-  /** When it expires by the machine's clock: milliseconds since the epoch, or a Date; what is in the past expires at once. Instead of `ttl`. */
-  expiresAt?: number | Date;
+  ttl?: number | 'never' | undefined;
+  /** When it expires by the machine's clock: milliseconds (not microseconds) since the epoch, or a Date; a moment in the past means at once. Instead of `ttl`. */
+  expiresAt?: number | Date | undefined;
 }
 
 export interface ValueEncodingOptions {
   /** Default: the database's. */
-  valueEncoding?: ValueEncoding;
+  valueEncoding?: ValueEncoding | undefined;
 }
 
 export interface PutOptions extends SyncOptions, ExpiryOptions, ValueEncodingOptions {}
 
 /** One moment of a database, for reads: `{ snapshot }`. */
 export interface Snapshot {
-  /** Lets go of it; further reads with it fail with `FLOWDB_CLOSED`. Closing again does nothing. */
+  /** Releases it; further reads with it fail with `FLOWDB_CLOSED`. Closing again does nothing. */
   close(): void;
   /** `close()`, for `using`. */
   [Symbol.dispose](): void;
@@ -202,25 +211,25 @@ export interface Snapshot {
 
 export interface SnapshotOptions {
   /** Read what was there at that moment. What has expired since may be gone, once its space was taken back. Default: what is there now. */
-  snapshot?: Snapshot;
+  snapshot?: Snapshot | undefined;
 }
 
 export interface SignalOptions {
   /**
-   * Ends the call with `FLOWDB_ABORTED`, whose `cause` is the reason. What is being read from the disk is read first, and the steps of a scan
-   * give what was read already, up to 512 entries.
+   * Ends the call with `FLOWDB_ABORTED`, whose `cause` is the reason. A read of the disk that has begun is finished first, and the steps of a scan
+   * still give what was read already, up to 512 entries.
    */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 export interface SeriesPutOptions extends PutOptions {
-  /** The timestamp of the value. Default: now, made unique among those that the process gave out. Who has to know it gives one. */
-  ts?: Timestamp;
+  /** The timestamp of the value: microseconds since the epoch (`Date.now() * 1000`), or a Date. Default: now, made unique among those that the process gave out; who has to know it gives one. */
+  ts?: Timestamp | undefined;
   /**
-   * What is to become of it if the series has a value at `ts`: `'last'` (default) replaces that one; `'first'` keeps it, and the promise tells whether
+   * What happens if the series already has a value at `ts`: `'last'` (default) replaces it; `'first'` keeps it, and the promise resolves to whether
    * the new one was written; `'error'` keeps it and rejects with `FLOWDB_CONFLICT`.
    */
-  duplicates?: 'last' | 'first' | 'error';
+  duplicates?: 'last' | 'first' | 'error' | undefined;
 }
 
 /**
@@ -229,33 +238,33 @@ export interface SeriesPutOptions extends PutOptions {
  */
 export interface KeyRangeOptions {
   /** Keys that begin with this. */
-  prefix?: Key;
+  prefix?: Key | undefined;
   /** Keys above this. Not together with `gte`. */
-  gt?: Key;
+  gt?: Key | undefined;
   /** This key and those above it. */
-  gte?: Key;
+  gte?: Key | undefined;
   /** Keys below this. Not together with `lte`. */
-  lt?: Key;
+  lt?: Key | undefined;
   /** This key and those below it. */
-  lte?: Key;
+  lte?: Key | undefined;
 }
 
 export interface RangeOptions extends KeyRangeOptions, SnapshotOptions, SignalOptions {
   /** From the largest to the smallest. Default false. */
-  reverse?: boolean;
-  /** At most so many entries, from 0. Default: Infinity, all. */
-  limit?: number;
+  reverse?: boolean | undefined;
+  /** At most this many entries, from 0. Default: Infinity, all. */
+  limit?: number | undefined;
   /** Default: the database's. */
-  keyEncoding?: KeyEncoding;
+  keyEncoding?: KeyEncoding | undefined;
   /** Default: the database's. */
-  valueEncoding?: ValueEncoding;
+  valueEncoding?: ValueEncoding | undefined;
 }
 
 export interface ScanOptions extends RangeOptions {
   /** False for values only. Default true. At least one of `keys` and `values` is true. */
-  keys?: boolean;
+  keys?: boolean | undefined;
   /** False for keys only. Default true. */
-  values?: boolean;
+  values?: boolean | undefined;
 }
 
 /**
@@ -263,29 +272,29 @@ export interface ScanOptions extends RangeOptions {
  */
 export interface SeriesRangeOptions extends KeyRangeOptions {
   /** One series only. Not together with `prefix` or bounds. */
-  key?: Key;
-  /** Earliest timestamp, included. Default: the beginning of time. */
-  from?: Timestamp;
-  /** Latest timestamp, not included. Default: the end of time. */
-  to?: Timestamp;
+  key?: Key | undefined;
+  /** Earliest timestamp, included: microseconds since the epoch, or a Date. Default: the beginning of time. */
+  from?: Timestamp | undefined;
+  /** Latest timestamp, not included: microseconds since the epoch, or a Date. Default: the end of time. */
+  to?: Timestamp | undefined;
 }
 
 export interface SeriesScanOptions extends RangeOptions, SeriesRangeOptions {
   /** False for points without `value`, whose values are not read. Default true. */
-  values?: boolean;
+  values?: boolean | undefined;
 }
 
 export interface LatestOfEachOptions extends KeyRangeOptions, SnapshotOptions, SignalOptions, ValueEncodingOptions {
   /** One series only. Not together with `prefix` or bounds. */
-  key?: Key;
-  /** The newest at or before this. Default: the newest of all. */
-  at?: Timestamp;
+  key?: Key | undefined;
+  /** The newest point at or before this: microseconds since the epoch, or a Date. Default: the newest of all. */
+  at?: Timestamp | undefined;
   /** From the last key to the first. Default false. */
-  reverse?: boolean;
-  /** At most so many series, from 0. Default: Infinity, all. */
-  limit?: number;
+  reverse?: boolean | undefined;
+  /** At most this many series, from 0. Default: Infinity, all. */
+  limit?: number | undefined;
   /** Default: the database's. */
-  keyEncoding?: KeyEncoding;
+  keyEncoding?: KeyEncoding | undefined;
 }
 
 /** `count` of the numbers, their `sum`, `avg`, `min` and `max`, and the `first` and `last` in time. */
@@ -293,43 +302,44 @@ export type AggregateFunction = 'count' | 'sum' | 'avg' | 'min' | 'max' | 'first
 
 export interface AggregateOptions<F extends AggregateFunction = AggregateFunction>
   extends SeriesRangeOptions, SnapshotOptions, SignalOptions, ValueEncodingOptions {
-  /** What is to be worked out. At least one. */
+  /** What to compute. At least one. */
   agg: readonly F[] | F;
   /**
    * Milliseconds: a row for each window of this length that has numbers in it. Windows begin at multiples of it since the epoch (UTC midnights for a
-   * day), so that the first and the last may lie partly outside `from` and `to`. Positive, fractions down to a microsecond. Default: one row for each series.
+   * day), so the first and the last may lie partly outside `from` and `to`. Positive, fractions down to a microsecond. Default: one row for each series.
    */
-  window?: number;
-  /** Where in a value the number is: names of properties, joined by periods. Default: the value is the number. */
-  field?: string;
+  window?: number | undefined;
+  /** Where in a value the number is: names of properties, joined by dots. Default: the value is the number. */
+  field?: string | undefined;
   /** Default: the database's. */
-  keyEncoding?: KeyEncoding;
+  keyEncoding?: KeyEncoding | undefined;
 }
 
 /** About one series, or one window of it. */
-export type AggregateRow<F extends AggregateFunction = AggregateFunction> = {
-  /** A string, or a Buffer: see {@link KeyEncoding}. */
-  key: any;
+export type AggregateRow<F extends AggregateFunction = AggregateFunction, K = string> = {
+  key: K;
   /** Where the window begins, microseconds since the epoch; only with `window`. */
   ts?: number | bigint;
 } & { [name in F]: number };
 
-/** An entry of a scan over `kv`. */
-export interface Entry<V = any> {
-  /** A string, or a Buffer: see {@link KeyEncoding}. */
-  key: any;
+/**
+ * An entry of a scan over `kv`. The type of its key is `string`, and `Buffer` where the call says `keyEncoding: 'buffer'`. What a compiler cannot know: keys that are not UTF-8
+ * are Buffers all the same, and so are all keys where `keyEncoding` was `'buffer'` in `open`.
+ */
+export interface Entry<V = any, K = string> {
+  key: K;
   value: V;
 }
 
 /** A point of a scan over `series`. */
-export interface Point<V = any> extends Entry<V> {
+export interface Point<V = any, K = string> extends Entry<V, K> {
   /** Microseconds since the epoch; a BigInt beyond the safe integers. */
   ts: number | bigint;
 }
 
 /**
- * Entries in order, read as they are asked for. Nothing is read before the first step; from then on the scan sees the
- * database as it was at that moment, and what it sees takes up space on disk until it ends. Leaving a loop early lets go of what it holds.
+ * Entries in order, read on demand. Nothing is read before the first step; from then on the scan sees the
+ * database as it was at that moment, and what it sees takes up space on disk until it ends. Leaving a loop early releases what it holds.
  * Each iteration is a new scan. Steps reject with `FLOWDB_CLOSED` once the database was closed (after what was read already, up to 512 entries), with `FLOWDB_CORRUPTION` and `FLOWDB_IO` where the
  * disk fails, and with `FLOWDB_INVALID_ARGUMENT` at a value that `valueEncoding` cannot express.
  */
@@ -341,46 +351,53 @@ export interface Scan<E> extends AsyncIterable<E> {
 }
 
 /**
- * Cache entries: one value for each key. Writes of one turn of the event loop share a commit, in order, up to 64 KiB.
- * Promises settle in the order of the writes; those of one commit may be one and the same. Reads see all writes made before them by the same handle, and none that it makes
+ * Key-value records, with expiry if you like: one value for each key. Writes of one turn of the event loop share a commit, in order, up to 64 KiB.
+ * Promises settle in the order of the writes; writes of one commit may share a promise. Reads see all writes made before them by the same handle, and none that it makes
  * after them; only a `get` or `getMany` that has to ask the disk may find what was written meanwhile.
  *
  * Writes reject with `FLOWDB_INVALID_ARGUMENT`, `FLOWDB_TOO_LARGE`, `FLOWDB_READ_ONLY` and `FLOWDB_CLOSED`, and then nothing was written; with `FLOWDB_NO_SPACE`,
  * and then nothing was written either; with `FLOWDB_IO` and `FLOWDB_POISONED`, and then the outcome is unknown until the database is opened again.
  * They reject with `FLOWDB_OVERLOADED` if more than 64 MiB of writes of the handle would wait for the disk: await earlier ones. A single
- * larger one is taken while no other waits. A batch of more than 1 GiB is `FLOWDB_TOO_LARGE`.
+ * larger one is accepted while no other waits. A batch of more than 1 GiB is `FLOWDB_TOO_LARGE`.
  *
  * Reads reject with `FLOWDB_INVALID_ARGUMENT`, `FLOWDB_TOO_LARGE`, `FLOWDB_CLOSED`, `FLOWDB_CORRUPTION` and `FLOWDB_IO`; `getSync` throws them.
  */
 export interface Kv {
   /** Gives `key` a value. */
-  put(key: Key, value: any, options?: PutOptions & { ifAbsent?: false }): Promise<void>;
+  put(key: Key, value: any, options?: PutOptions & { ifAbsent?: false | undefined }): Promise<void>;
   /** Gives `key` a value if it has none, or one that has expired. Resolves to true if it was written. */
   put(key: Key, value: any, options: PutOptions & { ifAbsent: true }): Promise<boolean>;
+  put(key: Key, value: any, options: PutOptions & { ifAbsent?: boolean | undefined }): Promise<boolean | undefined>;
   /** The value of `key`; `undefined` if there is none, or if it has expired. */
+  get(key: Key, options: { valueEncoding: 'buffer' } & SnapshotOptions): Promise<Buffer | undefined>;
+  get(key: Key, options: { valueEncoding: 'utf8' } & SnapshotOptions): Promise<string | undefined>;
   get<V = any>(key: Key, options?: ValueEncodingOptions & SnapshotOptions): Promise<V | undefined>;
-  /** As `get`, at once: blocks the thread where memory does not have the answer. Sees all writes that were acknowledged. */
+  /** `get`, synchronously: blocks the thread where the answer is not in memory. Sees all writes that were acknowledged. */
+  getSync(key: Key, options: { valueEncoding: 'buffer' } & SnapshotOptions): Buffer | undefined;
+  getSync(key: Key, options: { valueEncoding: 'utf8' } & SnapshotOptions): string | undefined;
   getSync<V = any>(key: Key, options?: ValueEncodingOptions & SnapshotOptions): V | undefined;
   /** The values of many keys, in their order, in one call; `undefined` for each that has none. */
+  getMany(keys: readonly Key[], options: { valueEncoding: 'buffer' } & SnapshotOptions): Promise<(Buffer | undefined)[]>;
+  getMany(keys: readonly Key[], options: { valueEncoding: 'utf8' } & SnapshotOptions): Promise<(string | undefined)[]>;
   getMany<V = any>(keys: readonly Key[], options?: ValueEncodingOptions & SnapshotOptions): Promise<(V | undefined)[]>;
   /** True if `key` has a value. */
   has(key: Key, options?: SnapshotOptions): Promise<boolean>;
-  /** Takes the value of `key` away, if it has one. */
+  /** Deletes the value of `key`, if it has one. */
   delete(key: Key, options?: SyncOptions): Promise<void>;
   /**
-   * Takes all values in a range of keys away, at the cost of one write. At least one bound is needed; one that is given
-   * as `undefined` is an error, as it would take more than was meant. Without an upper bound, keys that begin with 64
+   * Deletes all values in a range of keys, at the cost of one write. At least one bound is needed; a bound that is `undefined` and an empty
+   * `prefix` are errors, as they would delete more than was meant. Without an upper bound, keys that begin with 64
    * bytes of ff may stay if others put them meanwhile.
    */
-  deleteRange(options: KeyRangeOptions & SyncOptions): Promise<void>;
-  /** Takes all values away. Series and IndexedDB stay. */
+  deleteRange(options: Given<KeyRangeOptions> & SyncOptions): Promise<void>;
+  /** Deletes all values. Series and IndexedDB stay. */
   clear(options?: SyncOptions): Promise<void>;
   /**
    * Changes a value, atomically against all other writers, and resolves to the new one. It keeps its expiry unless there is a new one.
    *
-   * With fields: they are set in the plain object that is there, and taken away where they are undefined (`FLOWDB_INVALID_ARGUMENT` if it is something
-   * else). Where nothing is there nothing is written, and it resolves to `undefined`. With none of them, it is the expiry that changes: `patch(key, {}, { ttl })` lets a
-   * session live on.
+   * With fields: they are set in the plain object that is there, and deleted where they are undefined (`FLOWDB_INVALID_ARGUMENT` if it is something
+   * else). Where nothing is there nothing is written, and it resolves to `undefined`. Without any field only the expiry changes: `patch(key, {}, { ttl })` prolongs a
+   * session.
    *
    * With a function: it is given the value, or `undefined`, and returns the new one, or `undefined` to leave it as it is. It must not be
    * asynchronous, and is called again where someone else wrote meanwhile. What it throws, the promise rejects with.
@@ -389,36 +406,38 @@ export interface Kv {
    */
   patch<V = any>(key: Key, changes: Record<string, any> | ((current: V | undefined) => V | undefined), options?: PutOptions): Promise<V | undefined>;
   /**
-   * Gives `key` the value (`undefined`: none) if it has the expected one (`undefined`: none), atomically. Resolves to true if it did. Values are compared
-   * as they are stored: objects are equal if they have the same properties in the same order. The expiry is that of a put.
+   * Gives `key` the value (`undefined`: deletes it) if it has the expected one (`undefined`: none), atomically. Resolves to true if it did. Values are compared
+   * as they are stored: objects are equal if they have the same properties in the same order. The expiry is that of a put. Both have to be given.
    */
   compareAndSet(key: Key, expected: any, value: any, options?: PutOptions): Promise<boolean>;
   /**
-   * Adds to a number, atomically, and resolves to the sum. `delta` is 1 by default, and may be a BigInt, as the value is then. Where nothing is there it
-   * counts from zero, and lives by `ttl` or `expiresAt`; what is there keeps its expiry. Rejects with `FLOWDB_INVALID_ARGUMENT`, and changes nothing, if the
-   * value is no number (or not of `delta`'s type), or the sum not exact: beyond 2^53 - 1 for integers, beyond 64 bits for BigInts.
+   * Adds to a number, atomically, and resolves to the sum. `delta` is 1 by default, and may be a BigInt, as the value is then. Where there is no value it
+   * starts from zero and expires by `ttl` or `expiresAt`; an existing value keeps its expiry. Rejects with `FLOWDB_INVALID_ARGUMENT`, and changes nothing, if the
+   * value is not a number (or not of `delta`'s type), or the sum not exact: beyond 2^53 - 1 for integers, beyond 64 bits for BigInts.
    */
   increment(key: Key, delta?: number, options?: SyncOptions & ExpiryOptions): Promise<number>;
   increment(key: Key, delta: bigint, options?: SyncOptions & ExpiryOptions): Promise<bigint>;
   /**
-   * The value of `key`, or else what `loader` returns, which is put then. Of all calls of this handle for a key that come while its loader runs, only
-   * the first has its loader called; all get a copy of what it gives. What is put by someone else meanwhile stays, and is what they get. `undefined`
-   * is not put. If the loader fails, all reject with its error and nothing is put.
+   * The value of `key`, or else what `loader` returns, which is then put. Concurrent calls of this handle for a key share one load: only the loader of the first is
+   * called, and each caller gets its own copy of the result. What someone else puts meanwhile stays, and is what they get. `undefined`
+   * is not put. If the loader fails, all of them reject with its error and nothing is put.
    *
-   * What comes later than the beginning of a load wins, whoever does it: if the key is deleted while its loader runs (by `delete`, `deleteRange`, `clear`), those who wait get
-   * what is loaded, but it is not put; and who calls after the delete has his own loader called. A load that does not end holds a snapshot, and with it space on disk.
+   * Any write after the beginning of a load wins: if the key is deleted while its loader runs (by `delete`, `deleteRange`, `clear`), those who wait get
+   * what is loaded, but it is not put; and a call made after the delete starts a load of its own. A load that never ends holds a snapshot, and with it space on disk.
    *
    * `signal` ends the waiting of this call; the loader's own `signal` is aborted once nobody waits any more, and when the database is closed: calls
-   * whose loader still runs then reject with `FLOWDB_CLOSED`. What a loader gives after its signal was aborted is not put.
+   * whose loader is still running then reject with `FLOWDB_CLOSED`. What a loader returns after its signal was aborted is not put.
    */
   getOrSet<V = any>(
     key: Key, loader: (context: { signal: AbortSignal }) => V | Promise<V>, options?: PutOptions & SignalOptions,
   ): Promise<V>;
-  /** How many keys there are, in all or in a range. Reads all of these keys, not the values. */
+  /** The number of keys, in all or in a range. Reads all of these keys, but no values. */
   count(options?: KeyRangeOptions & SnapshotOptions & SignalOptions): Promise<number>;
   /** Entries in order of their keys. */
-  scan(options: ScanOptions & { values: false }): Scan<any>;
+  scan(options: ScanOptions & { values: false; keyEncoding: 'buffer' }): Scan<Buffer>;
+  scan(options: ScanOptions & { values: false }): Scan<string>;
   scan<V = any>(options: ScanOptions & { keys: false }): Scan<V>;
+  scan<V = any>(options: ScanOptions & { keyEncoding: 'buffer' }): Scan<Entry<V, Buffer>>;
   scan<V = any>(options?: ScanOptions): Scan<Entry<V>>;
 }
 
@@ -429,18 +448,26 @@ export interface Kv {
 export interface Series {
   /** Gives the series `key` a value at `ts`. One that expired before it was written is not there. */
   put(key: Key, value: any, options: SeriesPutOptions & { duplicates: 'first' }): Promise<boolean>;
-  put(key: Key, value: any, options?: SeriesPutOptions): Promise<void>;
+  put(key: Key, value: any, options?: SeriesPutOptions & { duplicates?: 'last' | 'error' | undefined }): Promise<void>;
+  put(key: Key, value: any, options: SeriesPutOptions): Promise<boolean | undefined>;
   /** The value at exactly `ts`. */
+  get(key: Key, options: { ts: Timestamp; valueEncoding: 'buffer' } & SnapshotOptions): Promise<Buffer | undefined>;
+  get(key: Key, options: { ts: Timestamp; valueEncoding: 'utf8' } & SnapshotOptions): Promise<string | undefined>;
   get<V = any>(key: Key, options: Timestamp | ({ ts: Timestamp } & ValueEncodingOptions & SnapshotOptions)): Promise<V | undefined>;
-  /** As `get`, at once: may block the thread for the disk. */
+  /** `get`, synchronously: may block the thread for the disk. */
+  getSync(key: Key, options: { ts: Timestamp; valueEncoding: 'buffer' } & SnapshotOptions): Buffer | undefined;
+  getSync(key: Key, options: { ts: Timestamp; valueEncoding: 'utf8' } & SnapshotOptions): string | undefined;
   getSync<V = any>(key: Key, options: Timestamp | ({ ts: Timestamp } & ValueEncodingOptions & SnapshotOptions)): V | undefined;
   /** The value with the highest timestamp, or with the highest at or before `at`. */
   latest<V = any>(
-    key: Key, options?: { at?: Timestamp; keyEncoding?: KeyEncoding } & ValueEncodingOptions & SnapshotOptions,
+    key: Key, options: { at?: Timestamp | undefined; keyEncoding: 'buffer' } & ValueEncodingOptions & SnapshotOptions,
+  ): Promise<Point<V, Buffer> | undefined>;
+  latest<V = any>(
+    key: Key, options?: { at?: Timestamp | undefined; keyEncoding?: KeyEncoding | undefined } & ValueEncodingOptions & SnapshotOptions,
   ): Promise<Point<V> | undefined>;
   /**
-   * The newest point of every series, of all or of a range, in order of keys; sought by workers, some hundred at a time. Costs three seeks for each series, however
-   * many points they have.
+   * The newest point of every series, of all or of a range, in order of keys; sought by workers, a few hundred at a time. Costs three seeks for each series, however
+   * many points it has.
    *
    * For pages, give `limit`, and from the second page on the last key of the one before as `gt` (with `reverse`: `lt`); with the same `snapshot`, all pages
    * are of one moment.
@@ -449,30 +476,34 @@ export interface Series {
    * const first = await db.series.latestOfEach({ prefix: 'room/', limit: 100 });
    * const second = await db.series.latestOfEach({ prefix: 'room/', gt: first.at(-1).key, limit: 100 });
    */
+  latestOfEach<V = any>(options: LatestOfEachOptions & { keyEncoding: 'buffer' }): Promise<Point<V, Buffer>[]>;
   latestOfEach<V = any>(options?: LatestOfEachOptions): Promise<Point<V>[]>;
   /**
-   * Takes values of one series away: the one at `ts`, those from `from` (included) to `to` (not included), or all of them if none of these is given. One
-   * that is given as `undefined` is an error.
+   * Deletes values of one series: the one at `ts`, those from `from` (included) to `to` (not included), or all of them if none of these is given. Giving one
+   * of them as `undefined` is an error.
    */
   delete(key: Key, options?: ({ ts?: Timestamp } | { from?: Timestamp; to?: Timestamp }) & SyncOptions): Promise<void>;
-  /** Takes the values of many series away, all or those of a window of time. A bound that is given as `undefined` is an error. Costs one write for each series with a window, else one. */
-  deleteRange(options: SeriesRangeOptions & SyncOptions): Promise<void>;
-  /** Takes all series away. */
+  /** Deletes the values of many series, all or those of a window of time. A bound that is `undefined` and an empty `prefix` are errors. Costs one write for each series with a window, else one. */
+  deleteRange(options: Given<SeriesRangeOptions> & SyncOptions): Promise<void>;
+  /** Deletes all series. */
   clear(options?: SyncOptions): Promise<void>;
   /** Points in order of key and timestamp. A window of time is sought in each series: what lies outside it is not read. */
+  scan(options: SeriesScanOptions & { values: false; keyEncoding: 'buffer' }): Scan<Omit<Point<any, Buffer>, 'value'>>;
   scan(options: SeriesScanOptions & { values: false }): Scan<Omit<Point, 'value'>>;
+  scan<V = any>(options: SeriesScanOptions & { keyEncoding: 'buffer' }): Scan<Point<V, Buffer>>;
   scan<V = any>(options?: SeriesScanOptions): Scan<Point<V>>;
-  /** How many points there are, in all or in a range and window. Reads all of their keys, not the values. */
+  /** The number of points, in all or in a range and window. Reads all of their keys, but no values. */
   count(options?: SeriesRangeOptions & SnapshotOptions & SignalOptions): Promise<number>;
   /**
-   * Numbers about the points of each series, worked out natively while they are scanned, off the JS thread: a row for each series, or for each `window` of each, in order of key and
-   * time. Values that are no numbers (or have none at `field`) and NaN are passed over, and windows and series without numbers have no row. BigInts count as the nearest number. With `valueEncoding: 'json'`, numbers
-   * are also found in JSON text. Sums are compensated, so that their order hardly matters.
+   * Numbers about the points of each series, computed natively while they are scanned, off the JS thread: a row for each series, or for each `window` of each, in order of key and
+   * time. Values that are not numbers (or have none at `field`) and NaN are skipped, and windows and series without numbers have no row. BigInts count as the nearest number. With `valueEncoding: 'json'`, numbers
+   * are also found in JSON text. Sums are compensated, so their order hardly matters.
    *
    * @example
    * const hours = await db.series.aggregate({ prefix: 'oven/', from: yesterday, window: 3_600_000, agg: ['avg', 'max'], field: 'celsius' });
    * // [{ key: 'oven/1', ts: 1767265200000000, avg: 181.2, max: 190 }, ...]
    */
+  aggregate<F extends AggregateFunction>(options: AggregateOptions<F> & { keyEncoding: 'buffer' }): Promise<AggregateRow<F, Buffer>[]>;
   aggregate<F extends AggregateFunction>(options: AggregateOptions<F>): Promise<AggregateRow<F>[]>;
 }
 
@@ -490,7 +521,7 @@ export interface TreeStats {
   garbageBytes: number;
   /** Size of the values that are kept in files of their own, in bytes. */
   valueFileBytes: number;
-  /** Entries that went with whole tables since the directory was opened, because of `kvBytesMax` or a retention, old versions counted. */
+  /** Entries dropped with whole tables since the directory was opened, because of `kvBytesMax` or a retention; old versions count too. */
   evictedEntries: number;
 }
 
@@ -504,12 +535,12 @@ export interface LatencyStats {
 }
 
 /**
- * What is done besides answering. `flush`, `log-segment` and `compaction` are tried again by themselves; a failure of another kind ends all writes until the
+ * What is done besides answering. `flush`, `log-segment` and `compaction` are retried automatically; a failure of another kind ends all writes until the
  * directory is opened again.
  */
 export type BackgroundWork = 'flush' | 'log-segment' | 'compaction' | 'log-write' | 'log-sync' | 'manifest' | 'directory';
 
-/** Something that fails in the background. */
+/** A failure in the background. */
 export interface BackgroundFailure {
   /** What fails. `flowdb:resumed` has the same word. */
   work: BackgroundWork;
@@ -518,7 +549,7 @@ export interface BackgroundFailure {
   message: string;
   /** When it failed first, milliseconds since the epoch. */
   since: number;
-  /** True if it is tried again by itself; false if the database has to be opened again. */
+  /** True if it is retried automatically; false if the database has to be opened again. */
   resumes: boolean;
 }
 
@@ -528,7 +559,7 @@ export interface Stats {
   sequence: number;
   /** Since the directory was opened, as all counters below are. */
   uptimeMs: number;
-  /** Log segments kept. */
+  /** Log segments that are kept. */
   logSegments: number;
   /** Bytes in them. */
   logBytes: number;
@@ -546,9 +577,9 @@ export interface Stats {
     flushes: number; flushBytesWritten: number; compactions: number; compactionBytesRead: number; compactionBytesWritten: number;
     stalls: number; stallMs: number; backgroundErrors: number;
   };
-  /** Of writes and reads only some are measured. */
+  /** Only a sample of the writes and reads is measured. */
   latencies: { write: LatencyStats; read: LatencyStats; flush: LatencyStats; compaction: LatencyStats; sync: LatencyStats };
-  /** What failed in the background and has not been overcome: while there is no space, say. */
+  /** What failed in the background and still does, for instance while there is no space. */
   backgroundError?: BackgroundFailure;
   trees: { kv: TreeStats; series: TreeStats; documents: TreeStats };
 }
@@ -578,14 +609,14 @@ export interface DirectoryProblem {
   sequences?: number[];
 }
 
-/** What a crash may leave, and the next opening puts right. */
+/** What a crash may leave behind, and the next opening cleans up. */
 export interface DirectoryNote {
   file: string;
   offset: number;
   message: string;
 }
 
-/** What {@link Database.verify} found, and how much it looked at. */
+/** What {@link Database.verify} found, and how much it read. */
 export interface VerifyReport {
   /** True without problems. */
   isClean: boolean;
@@ -600,11 +631,11 @@ export interface VerifyReport {
   bytesRead: number;
 }
 
-/** What {@link Database.repair} saved, and what not. */
+/** What {@link Database.repair} saved, and what it could not save. */
 export interface RepairReport {
   /** True if everything that was found to have been written was saved. */
   isComplete: boolean;
-  /** By what entries were put in order. With `'sequences'`, because the manifest could not be read, something deleted may be back. */
+  /** What entries were ordered by. With `'sequences'`, because the manifest could not be read, deleted entries may be back. */
   order: 'manifest' | 'sequences';
   lost: DirectoryProblem[];
   /** Damage that cost nothing. */
@@ -618,17 +649,18 @@ export interface RepairReport {
   lastSequence: number;
 }
 
-/** One write of a batch. With `ts` it is one of `series`, without of `kv`. */
+/** One write of a batch. With `ts` it is one of `series`, without of `kv`; a `ts` that is `undefined` is an error. */
 export type BatchOperation =
   | ({ type: 'put'; key: Key; value: any; ts?: Timestamp } & ExpiryOptions & ValueEncodingOptions)
   | { type: 'delete'; key: Key; ts?: Timestamp };
 
 /**
- * An open database: one handle. Close it, or let it be collected as garbage; the last handle of a directory closes
- * the engine. An open database that does nothing does not keep the process alive.
+ * An open database: one handle. Close it, or let it be garbage collected; the last handle of a directory closes
+ * the engine. An idle open database does not keep the process alive.
  *
  * `put`, `get`, `getSync`, `delete` and `scan` are shortcuts: an option `ts`, `from` or `to` makes them a call of `series`,
- * else they are one of `kv`.
+ * else they are one of `kv`. Where one of these is there but `undefined`, and none of them is defined, they fail with `FLOWDB_INVALID_ARGUMENT`: a value that
+ * was meant for a series does not go to `kv` because a property was misspelt.
  *
  * What happens is published on channels of `node:diagnostics_channel`; each message has the `path`, undefined in memory:
  * `flowdb:open`, `flowdb:close`; `flowdb:write` for each commit (`writes`, `bytes`, `error` if it failed); `flowdb:read` for reads that have to go to the disk
@@ -638,12 +670,12 @@ export type BatchOperation =
 export class Database {
   private constructor();
   /**
-   * Checks every byte of a directory that nobody has open to write, this process included. Changes nothing. Damage is in the report; rejects with `FLOWDB_LOCKED`,
-   * `FLOWDB_NOT_FOUND` and `FLOWDB_IO` where it cannot look.
+   * Checks every byte of a directory that nobody, this process included, has open for writing. Changes nothing. Damage is in the report; rejects with `FLOWDB_LOCKED`,
+   * `FLOWDB_NOT_FOUND` and `FLOWDB_IO` where it cannot read.
    */
   static verify(directory: string | URL): Promise<VerifyReport>;
   /**
-   * Saves what can be read of a damaged directory into a new one, `into`, which is empty or not there, and not inside the old one. That one stays as it is. Rejects with
+   * Saves what is readable of a damaged directory into a new one, `into`, which must be empty or not exist, and not lie inside the old one. The old one stays as it is. Rejects with
    * `FLOWDB_LOCKED`, `FLOWDB_NOT_FOUND`, `FLOWDB_CORRUPTION` (nothing says what it was), `FLOWDB_UNSUPPORTED`, `FLOWDB_INVALID_ARGUMENT` and `FLOWDB_IO`.
    */
   static repair(directory: string | URL, into: string | URL): Promise<RepairReport>;
@@ -652,54 +684,66 @@ export class Database {
    * there is none, and `FLOWDB_IO`.
    */
   static destroy(directory: string | URL): Promise<void>;
-  /** Cache entries. */
+  /** Key-value records, with expiry if you like. */
   readonly kv: Kv;
   /** Time series. */
   readonly series: Series;
   /** `series.put` if there is a `ts`, else `kv.put`. */
   put(key: Key, value: any, options: SeriesPutOptions & { ts: Timestamp; duplicates: 'first' }): Promise<boolean>;
-  put(key: Key, value: any, options: SeriesPutOptions & { ts: Timestamp }): Promise<void>;
+  put(key: Key, value: any, options: SeriesPutOptions & { ts: Timestamp; duplicates?: 'last' | 'error' | undefined }): Promise<void>;
+  put(key: Key, value: any, options: SeriesPutOptions & { ts: Timestamp }): Promise<boolean | undefined>;
   put(key: Key, value: any, options: PutOptions & { ifAbsent: true }): Promise<boolean>;
-  put(key: Key, value: any, options?: PutOptions & { ts?: Timestamp; ifAbsent?: false }): Promise<void>;
+  put(key: Key, value: any, options?: PutOptions & { ts?: Timestamp; ifAbsent?: false | undefined }): Promise<void>;
+  put(key: Key, value: any, options: PutOptions & { ifAbsent?: boolean | undefined }): Promise<boolean | undefined>;
   /** `series.get` if there is a `ts`, else `kv.get`. */
+  get(key: Key, options: { ts?: Timestamp; valueEncoding: 'buffer' } & SnapshotOptions): Promise<Buffer | undefined>;
+  get(key: Key, options: { ts?: Timestamp; valueEncoding: 'utf8' } & SnapshotOptions): Promise<string | undefined>;
   get<V = any>(key: Key, options?: { ts?: Timestamp } & ValueEncodingOptions & SnapshotOptions): Promise<V | undefined>;
   /** `series.getSync` if there is a `ts`, else `kv.getSync`. */
+  getSync(key: Key, options: { ts?: Timestamp; valueEncoding: 'buffer' } & SnapshotOptions): Buffer | undefined;
+  getSync(key: Key, options: { ts?: Timestamp; valueEncoding: 'utf8' } & SnapshotOptions): string | undefined;
   getSync<V = any>(key: Key, options?: { ts?: Timestamp } & ValueEncodingOptions & SnapshotOptions): V | undefined;
-  /** `series.delete` if there is a `ts`, `from` or `to`, else `kv.delete`. A `ts` that is undefined is none: the cache entry goes. */
+  /** `series.delete` if there is a `ts`, `from` or `to`, else `kv.delete`. */
   delete(key: Key, options?: ({ ts?: Timestamp } | { from?: Timestamp; to?: Timestamp }) & SyncOptions): Promise<void>;
   /** `series.scan` if there is a `from` or `to`, else `kv.scan`. */
+  scan<V = any>(options: SeriesScanOptions & ({ from: Timestamp } | { to: Timestamp }) & { keyEncoding: 'buffer' }): Scan<Point<V, Buffer>>;
   scan<V = any>(options: SeriesScanOptions & ({ from: Timestamp } | { to: Timestamp })): Scan<Point<V>>;
-  scan(options: ScanOptions & { values: false }): Scan<any>;
+  scan(options: ScanOptions & { values: false; keyEncoding: 'buffer' }): Scan<Buffer>;
+  scan(options: ScanOptions & { values: false }): Scan<string>;
   scan<V = any>(options: ScanOptions & { keys: false }): Scan<V>;
+  scan<V = any>(options: ScanOptions & { keyEncoding: 'buffer' }): Scan<Entry<V, Buffer>>;
   scan<V = any>(options?: ScanOptions): Scan<Entry<V>>;
-  /** Writes that land whole or not at all, in order. `sync: true` covers all of them. None is needed: an empty array does nothing. */
+  /** Writes that are applied atomically, in order. `sync: true` covers all of them. An empty array does nothing. */
   batch(operations: BatchOperation[], options?: SyncOptions): Promise<void>;
-  /** Writes what is in memory to tables, IndexedDB included. Not needed for safety: the log has it. */
+  /** Writes what is in memory to tables, IndexedDB included. Not needed for durability: the log has it. */
   flush(): Promise<void>;
   /**
-   * Flushes, and rewrites everything until nothing superfluous is left but what snapshots hold. Takes long; not needed, as it is done bit by bit anyway. `signal`
-   * ends it with `FLOWDB_ABORTED`, closing this handle with `FLOWDB_CLOSED`, a few ten milliseconds later: what was rewritten until then counts, and nothing is lost.
+   * Flushes, and rewrites everything until nothing superfluous is left but what snapshots hold. Takes long, and is not needed, as it is done bit by bit anyway. `signal`
+   * ends it with `FLOWDB_ABORTED`, and closing this handle with `FLOWDB_CLOSED`, within tens of milliseconds: what was rewritten by then counts, and nothing is lost.
    */
   compact(options?: SignalOptions): Promise<void>;
-  /** Takes all cache entries and all series away. IndexedDB stays. */
+  /**
+   * Deletes all of `kv` and all series; IndexedDB stays. These are two changes: a crash in between, or a failure of one, may leave the other's data, and a reader may see
+   * one done and the other not.
+   */
   clear(options?: SyncOptions): Promise<void>;
-  /** The present moment, for reads, with all writes made before this call. What it sees takes up space on disk until it is closed. */
+  /** The present state, for reads, with all writes made before this call. What it sees takes up space on disk until it is closed. */
   snapshot(): Promise<Snapshot>;
   /**
-   * A copy of the database as it is now, IndexedDB included, in a directory that is empty or not there; a backup that opens as a database of its own. Reads and
-   * writes go on meanwhile. Files that are never written again are linked where the file system can, so that it costs little. Rejects with
+   * A copy of the database as it is now, IndexedDB included, in a directory that is empty or does not exist: a backup that opens as a database of its own. Reads and
+   * writes go on meanwhile. Files that are never written again are hard-linked where the file system supports it, so it costs little. Rejects with
    * `FLOWDB_INVALID_ARGUMENT` (there are files; in memory), `FLOWDB_LOCKED`, `FLOWDB_NO_SPACE`, `FLOWDB_IO`, `FLOWDB_CLOSED`, `FLOWDB_POISONED`, `FLOWDB_READ_ONLY`.
    */
   checkpoint(directory: string | URL): Promise<CheckpointReport>;
-  /** Tries again at once what fails in the background; rejects with what it fails with now. */
+  /** Retries at once what fails in the background; rejects if it fails again. */
   resume(): Promise<void>;
-  /** Numbers about the directory. */
+  /** Statistics of the directory. */
   stats(): Promise<Stats>;
   /** The same as text for Prometheus. */
   metricsText(): Promise<string>;
   /**
-   * Waits for calls in flight, then gives the handle back. Later calls fail with `FLOWDB_CLOSED`, as do a `compact` in flight, a `getOrSet` whose loader still runs and a
-   * `patch` whose write is not on its way yet, of which nothing is written; closing again gives the same promise. What this handle had written and not synced is synced when the last handle is closed.
+   * Waits for calls in flight, then closes the handle. Later calls fail with `FLOWDB_CLOSED`, as do a `compact` in flight, a `getOrSet` whose loader is still running and a
+   * `patch` whose write has not been sent yet, of which nothing is written; closing again returns the same promise. What this handle wrote without syncing is synced when the last handle is closed.
    */
   close(): Promise<void>;
   /** `close()`, for `await using`. */
@@ -709,13 +753,13 @@ export class Database {
 /**
  * | code | what to do |
  * |---|---|
- * | `FLOWDB_INVALID_ARGUMENT` | fix the call; the message names the argument |
+ * | `FLOWDB_INVALID_ARGUMENT` | fix the call: `argument` |
  * | `FLOWDB_TOO_LARGE` | key or value above the limit |
  * | `FLOWDB_CLOSED` | the database was closed |
  * | `FLOWDB_OVERLOADED` | await earlier writes, then write again |
  * | `FLOWDB_NO_SPACE` | the write was rejected; try again once there is space |
  * | `FLOWDB_READ_ONLY` | the database was opened with `readOnly` |
- * | `FLOWDB_CONFLICT` | someone else's write is in the way: `duplicates: 'error'`, or a `patch` that lost again and again |
+ * | `FLOWDB_CONFLICT` | another write is in the way: `duplicates: 'error'`, or a `patch` that lost again and again |
  * | `FLOWDB_ABORTED` | the `signal` of the call was aborted: `cause` |
  * | `FLOWDB_NOT_FOUND` | there is no such database |
  * | `FLOWDB_LOCKED` | another process, or another copy of flowdb, has the directory open: `holder` |
@@ -723,7 +767,7 @@ export class Database {
  * | `FLOWDB_IO` | the operating system failed: see the message and `file` |
  * | `FLOWDB_CORRUPTION` | a file does not hold what was written: `file`, `offset`; restore from a backup |
  * | `FLOWDB_UNSUPPORTED` | written by a newer version, which can open it; nothing was touched |
- * | `FLOWDB_NO_BINARY` | (a plain Error) no native library for this platform: install the package it names in `package` |
+ * | `FLOWDB_NO_BINARY` | (a plain Error, at the first use) no native library for this platform: install the package it names in `package` |
  */
 export type FlowDBErrorCode =
   | 'FLOWDB_INVALID_ARGUMENT'
@@ -747,14 +791,16 @@ export class FlowDBError extends Error {
   constructor(
     code: FlowDBErrorCode,
     message: string,
-    details?: { file?: string; offset?: number; holder?: number; cause?: unknown },
+    details?: { argument?: string; file?: string; offset?: number; holder?: number; cause?: unknown },
   );
   readonly code: FlowDBErrorCode;
+  /** The argument or option that was refused, with the way to it: `ttl`, `operations[1].key`. */
+  readonly argument?: string;
   /** The file concerned. */
   readonly file?: string;
   /** Where in the file, in bytes. */
   readonly offset?: number;
-  /** Process id of the one that has the directory open (`FLOWDB_LOCKED`). */
+  /** Process id of the process that has the directory open (`FLOWDB_LOCKED`). */
   readonly holder?: number;
 }
 
@@ -792,20 +838,21 @@ export type IDBTransaction = Instance<Global<'IDBTransaction', AnyConstructor>>;
 export const IDBVersionChangeEvent: Global<'IDBVersionChangeEvent', AnyConstructor>;
 export type IDBVersionChangeEvent = Instance<Global<'IDBVersionChangeEvent', AnyConstructor>>;
 
-/** A factory of databases: a world of its own. */
+/** A factory of databases. Two factories in memory share nothing; two on the same directory share everything. */
 export type IDBFactory = Instance<Global<'IDBFactory', AnyConstructor>> & {
   /**
    * An extension: closes all connections, waits for their transactions, and gives the directory back. Afterwards another process can open it,
    * unless someone else in this one still has it open. Opens that are still waiting fail with `AbortError`, later ones with `UnknownError`.
-   * Rejects with an error that has a `code` if the directory could not be closed in order; what was committed is there all the same.
+   * Rejects with an error that has a `code` if the directory could not be closed properly; what was committed is there all the same.
    */
   close(): Promise<void>;
 };
 export const IDBFactory: {
   /**
-   * Without `path` a fresh, empty world in memory, freed when it is unreachable; with it, a path or a `file:` URL, what is in the directory, which is
-   * created if there is none, shared by all of the process that name the same one. What cannot be a directory's name is a `TypeError`. The directory is opened in
-   * the background: a failure is the `error` of the requests, an `UnknownError`.
+   * Without `path` a fresh, empty factory in memory, freed when it is unreachable; with it, a path or a `file:` URL, what is in the directory, which is
+   * created if there is none, shared by all of the process that name the same one. An unknown option, and what cannot be a directory's name, is a `TypeError` with
+   * `code` and `argument`. The directory is opened in the background: a failure is the `error` of the requests, an `UnknownError` whose `cause` is a
+   * {@link FlowDBError} with `code`, `file` and `holder`.
    *
    * What a crash can cost depends on the `durability` of a transaction: `'strict'` is on stable storage before `complete` is fired, as every version change is;
    * `'relaxed'` and `'default'` are as the directory's {@link SyncMode} says, which is `'os'` unless `open` was called with another.
@@ -817,6 +864,6 @@ export const IDBFactory: {
 /** Closes a connection as if it had been closed abnormally: its transactions are aborted, and it gets a `close` event. */
 export function forceCloseDatabase(database: IDBDatabase): void;
 
-/** A world in memory, one for each thread, as `flowdb/auto` installs it. */
+/** A factory in memory, one for each thread, as `flowdb/auto` installs it. */
 export const indexedDB: IDBFactory;
 export default indexedDB;

@@ -71,9 +71,12 @@ describe('README', () => {
     assert.equal(fences.length, 2 * (programs.length + blocks('sh').length));
   });
 
-  test('it has its two main programs in ten lines each, and two commands', () => {
+  test('it has its two main programs in ten lines each, two commands, and those that install it', () => {
     for (const program of programs.slice(0, 2)) assert.ok(program.split('\n').filter(Boolean).length <= 10, program);
-    assert.deepEqual(blocks('sh'), ['npm run demo\nnpm test\n']);
+    assert.deepEqual(blocks('sh'), [
+      'npm run demo\nnpm test\n',
+      'npm ci && npm run build && node scripts/pack.mjs tarballs\ncd ../your-project && npm install ../flowdb/tarballs/*.tgz\n',
+    ]);
   });
 
   test('what it links to is there', () => {

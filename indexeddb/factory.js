@@ -1,6 +1,7 @@
 'use strict';
 
 const { checkDirectory } = require('../records/directory_path.js');
+const { checkOptions } = require('../records/options.js');
 const { unknownError } = require('./internal/exceptions.js');
 const { compareKeys, keyFromValue } = require('./internal/keys.js');
 const { OpenRequest, failed } = require('./internal/open_database.js');
@@ -26,8 +27,7 @@ class IDBFactory {
 
   /** @param {{ path?: string | URL }} [options] */
   constructor(options = undefined) {
-    const { path } = toDictionary(options, 'IDBFactory');
-    this.#world = new World(path === undefined ? null : directoryOf(path));
+    this.#world = new World(directoryOf(toDictionary(options, 'IDBFactory')));
   }
 
   /**
@@ -79,14 +79,18 @@ class IDBFactory {
 }
 
 /**
- * @param {unknown} path
- * @returns {string}
+ * A misspelt name would make a world in memory that is gone with the process.
+ *
+ * @param {Record<string, unknown>} options
+ * @returns {string | null} null: in memory
  */
-function directoryOf(path) {
+function directoryOf(options) {
   try {
-    return checkDirectory('path', path);
+    const { path } = checkOptions(options, ['path']);
+    return path === undefined ? null : checkDirectory('path', path);
   } catch (error) {
-    throw new TypeError(/** @type {Error} */ (error).message, { cause: error });
+    const { message, code, argument } = /** @type {any} */ (error);
+    throw Object.assign(new TypeError(message, { cause: error }), { code, argument });
   }
 }
 

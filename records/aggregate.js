@@ -22,8 +22,11 @@ const KEY_OFFSET = 12 + 8 * FUNCTIONS.length;
  */
 function checkFunctions(agg) {
   const wanted = typeof agg === 'string' ? [agg] : agg;
-  if (!Array.isArray(wanted) || wanted.length === 0 || !wanted.every((name) => FUNCTIONS.includes(name))) {
-    throw expected('agg', agg, `an array of ${FUNCTIONS.map((name) => `'${name}'`).join(', ')}`);
+  const names = FUNCTIONS.map((name) => `'${name}'`).join(', ');
+  if (!Array.isArray(wanted) || wanted.length === 0) throw expected('agg', agg, `an array of ${names}`);
+  // Not `findIndex`: it is to see a hole of a sparse array.
+  for (const [index, name] of wanted.entries()) {
+    if (!FUNCTIONS.includes(name)) throw expected(Array.isArray(agg) ? `agg[${index}]` : 'agg', name, `one of ${names}`);
   }
   return [...wanted];
 }

@@ -2,7 +2,7 @@
 
 /** Writes that land whole or not at all, over both kinds of records. */
 
-const { FlowDBError, invalid } = require('./errors.js');
+const { FlowDBError, invalid, within } = require('./errors.js');
 const { checkKey } = require('./keys.js');
 const kv = require('./kv.js');
 const { checkOptions, checkTimestamp, expected } = require('./options.js');
@@ -11,6 +11,8 @@ const { OPERATION, WriteBuffer } = require('./write_buffer.js');
 
 const PUT_NAMES = ['type', 'key', 'value', 'ts', 'ttl', 'expiresAt', 'valueEncoding'];
 const DELETE_NAMES = ['type', 'key', 'ts'];
+
+const UNDECIDED = 'is undefined, so that it is not clear whether the series or kv is meant: leave it out for kv';
 
 /** A buffer is kept for the next batch unless it is larger. */
 const KEPT_BYTES_MAX = 1024 * 1024;
@@ -37,7 +39,7 @@ function packBatch(operations, valueEncoding) {
     try {
       packed.add(readOperation(operations[index], valueEncoding));
     } catch (error) {
-      throw located(error, index);
+      throw error instanceof FlowDBError ? within(error, `operations[${index}]`) : error;
     }
   }
   return packed;
@@ -54,8 +56,9 @@ function recycle(packed) {
  * @returns {import('./write_buffer.js').Write}
  */
 function readOperation(operation, valueEncoding) {
-  if (operation === null || typeof operation !== 'object') throw expected('operation', operation, 'an object');
+  if (operation === null || typeof operation !== 'object') throw expected('', operation, 'an object');
   const { type, key, value, ts } = operation;
+  if (ts === undefined && 'ts' in operation) throw invalid('ts', UNDECIDED);
   if (type === 'put') {
     const put = ts === undefined ? kv.putWrite : series.putWrite;
     return put(key, value, checkOptions(operation, PUT_NAMES), valueEncoding);
@@ -65,16 +68,4 @@ function readOperation(operation, valueEncoding) {
   if (ts === undefined) return { operation: OPERATION.kvDelete, key: checkKey(key) };
   return { operation: OPERATION.seriesDelete, key: checkKey(key), ts: checkTimestamp('ts', ts) };
 }
-
-/**
- * @param {unknown} error
- * @param {number} index
- */
-function located(error, index) {
-  if (!(error instanceof FlowDBError)) return error;
-  const where = `operations[${index}]`;
-  if (error.code === 'FLOWDB_INVALID_ARGUMENT') return invalid(where, error.message);
-  return new FlowDBError(error.code, `${where}: ${error.message}`, { cause: error });
-}
-
 module.exports = { packBatch, recycle };

@@ -2,13 +2,10 @@
 
 /** Writes that depend on what is there, packed as src/changes.rs says. */
 
-const { writeInt64 } = require('./numbers.js');
+const { INT64_BYTES, UINT32_BYTES, writeInt64 } = require('./numbers.js');
 const { expiryTime, timeFlags } = require('./times.js');
 
 const CHANGE = { putIfAbsent: 1, compareAndSet: 2, swap: 3, increment: 4, deleteRange: 5, putLoaded: 6 };
-
-const LENGTH_BYTES = 4;
-const INT64_BYTES = 8;
 
 /**
  * @param {number} operation
@@ -30,9 +27,9 @@ function packChange(operation, { ts, expiry }, ...operands) {
  * @returns {Buffer} their length and they
  */
 function sized(bytes) {
-  const packed = Buffer.allocUnsafe(LENGTH_BYTES + bytes.length);
+  const packed = Buffer.allocUnsafe(UINT32_BYTES + bytes.length);
   packed.writeUInt32LE(bytes.length, 0);
-  packed.set(bytes, LENGTH_BYTES);
+  packed.set(bytes, UINT32_BYTES);
   return packed;
 }
 

@@ -1,5 +1,6 @@
 'use strict';
 
+const { stat } = require('node:fs/promises');
 const { packBatch, recycle } = require('./batch.js');
 const { checkDirectory } = require('./directory_path.js');
 const { guardedLater, invalid } = require('./errors.js');
@@ -9,6 +10,9 @@ const { checkBoolean, checkOptions, checkSignal } = require('./options.js');
 const { Series } = require('./series.js');
 const { Session } = require('./session.js');
 const { Snapshot } = require('./snapshot.js');
+
+/** Options that say that a series is meant. */
+const SERIES_ONLY = ['ts', 'from', 'to'];
 
 /** Only `open` makes databases. */
 const CONSTRUCT = Symbol('construct');
@@ -38,7 +42,7 @@ class Database {
    * @returns {Promise<void>}
    */
   put(key, value, options) {
-    return this.#pick(options).put(key, value, options);
+    return this.#later(options, (records) => records.put(key, value, options));
   }
 
   /**
@@ -47,7 +51,7 @@ class Database {
    * @returns {Promise<any>}
    */
   get(key, options) {
-    return this.#pick(options).get(key, options);
+    return this.#later(options, (records) => records.get(key, options));
   }
 
   /**
@@ -64,7 +68,7 @@ class Database {
    * @returns {Promise<void>}
    */
   delete(key, options) {
-    return this.#pick(options).delete(key, options);
+    return this.#later(options, (records) => records.delete(key, options));
   }
 
   /** @param {any} [options] */
@@ -175,17 +179,37 @@ class Database {
   }
 
   /**
-   * An option that only series have selects them.
+   * Not an async function: it would make a promise of its own for each call.
+   *
+   * @param {any} options
+   * @param {(records: Kv | Series) => Promise<any>} call
+   * @returns {Promise<any>}
+   */
+  #later(options, call) {
+    try {
+      return call(this.#pick(options));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /**
+   * An option that only series have selects them. Where one is there and undefined, a property was misspelt or is missing: what was meant
+   * for a series would be written to kv, or deleted there.
    *
    * @param {any} options
    */
   #pick(options) {
+    if (options === undefined) return this.kv;
     const { ts, from, to } = options ?? {};
-    return ts === undefined && from === undefined && to === undefined ? this.kv : this.series;
+    if (ts !== undefined || from !== undefined || to !== undefined) return this.series;
+    const undecided = SERIES_ONLY.find((name) => options !== null && typeof options === 'object' && name in options);
+    if (undecided === undefined) return this.kv;
+    throw invalid(undecided, 'is undefined, so that it is not clear whether the series or kv is meant: leave it out, or call db.series or db.kv');
   }
 }
 
-// Node 18.18 and 20 have the symbol; where it is missing there is no `await using` either.
+// A test environment may lack the symbol; where it is missing there is no `await using` either.
 if (typeof (/** @type {any} */ (Symbol).asyncDispose) === 'symbol') {
   Object.defineProperty(Database.prototype, /** @type {any} */ (Symbol).asyncDispose, {
     value: Database.prototype.close, writable: true, configurable: true,
@@ -196,15 +220,29 @@ if (typeof (/** @type {any} */ (Symbol).asyncDispose) === 'symbol') {
  * Opens a database, and creates it if there is none.
  *
  * @param {any} target
+ * @param {any} [options]
  * @returns {Promise<Database>}
  */
-async function open(target) {
-  const settings = checkOpen(target);
-  return new Database(CONSTRUCT, await Session.open(native(), settings));
+async function open(target, options) {
+  const settings = checkOpen(target, options);
+  try {
+    return new Database(CONSTRUCT, await Session.open(native(), settings));
+  } catch (error) {
+    const { path } = settings.native;
+    throw path !== undefined && await isFile(path) ? invalid('path', `${path} is a file; expected a directory`, error) : error;
+  }
 }
 
 /**
- * Loaded when it is needed first, so that the package can be imported where there is no library for the platform.
+ * @param {string} path
+ * @returns {Promise<boolean>}
+ */
+async function isFile(path) {
+  return stat(path).then((stats) => stats.isFile(), () => false);
+}
+
+/**
+ * Loaded when it is needed first: a missing library is what `open` rejects with, and can be caught there.
  *
  * @returns {any}
  */

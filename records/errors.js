@@ -7,12 +7,13 @@ class FlowDBError extends Error {
   /**
    * @param {string} code
    * @param {string} message
-   * @param {{ file?: string, offset?: number, holder?: number, cause?: unknown }} [details]
+   * @param {{ argument?: string, file?: string, offset?: number, holder?: number, cause?: unknown }} [details]
    */
   constructor(code, message, details = {}) {
     super(message, 'cause' in details ? { cause: details.cause } : undefined);
     /** What went wrong, as a stable `FLOWDB_...` name. */
     this.code = code;
+    if (details.argument !== undefined) this.argument = details.argument;
     if (details.file !== undefined) this.file = details.file;
     if (details.offset !== undefined) this.offset = details.offset;
     if (details.holder !== undefined) this.holder = details.holder;
@@ -23,9 +24,40 @@ Object.defineProperty(FlowDBError.prototype, 'name', { value: 'FlowDBError', wri
 /**
  * @param {string} argument
  * @param {string} problem
+ * @param {unknown} [cause]
  */
-function invalid(argument, problem) {
-  return new FlowDBError('FLOWDB_INVALID_ARGUMENT', `${argument}: ${problem}`);
+function invalid(argument, problem, cause) {
+  return refused('FLOWDB_INVALID_ARGUMENT', argument, problem, cause);
+}
+
+/**
+ * @param {string} argument
+ * @param {string} problem
+ */
+function tooLarge(argument, problem) {
+  return refused('FLOWDB_TOO_LARGE', argument, problem);
+}
+
+/**
+ * @param {string} code
+ * @param {string} argument
+ * @param {string} problem
+ * @param {unknown} [cause]
+ */
+function refused(code, argument, problem, cause) {
+  return new FlowDBError(code, `${argument}: ${problem}`, cause === undefined ? { argument } : { argument, cause });
+}
+
+/**
+ * @param {FlowDBError} error about an argument, or a part of one
+ * @param {string} whole what it is a part of; that itself where the error names nothing
+ * @returns {FlowDBError} the same, with the name of the part in full
+ */
+function within(error, whole) {
+  const { code, argument, message } = error;
+  if (argument === undefined) return new FlowDBError(code, `${whole}: ${message}`, { argument: whole, cause: error });
+  const full = argument === '' ? whole : `${whole}.${argument}`;
+  return new FlowDBError(code, `${full}${message.slice(argument.length)}`, { argument: full, cause: error.cause });
 }
 
 /** @param {string} [what] */
@@ -33,19 +65,25 @@ function closed(what = 'the database is closed') {
   return new FlowDBError('FLOWDB_CLOSED', what);
 }
 
+/** What loading the native library fails with: an error that says which package is missing. */
+const NO_BINARY = 'FLOWDB_NO_BINARY';
+
 /**
  * What the native side threw, as an error of ours. Anything else is a bug and stays as it is.
  *
  * @param {any} error
  */
 function fromNative(error) {
+  if (error?.code === NO_BINARY) return error;
   if (error instanceof FlowDBError || typeof error?.code !== 'string' || !error.code.startsWith('FLOWDB_')) return error;
   return new FlowDBError(error.code, error.message, detailsOf(error));
 }
 
 /** @param {any} error */
-function detailsOf({ file, offset, holder }) {
-  return { file, offset, holder };
+function detailsOf({ code, message, file, offset, holder }) {
+  // A setting that it refuses stands first in the message.
+  const argument = code === 'FLOWDB_INVALID_ARGUMENT' ? /^([a-z]+): /i.exec(message)?.[1] : undefined;
+  return { argument, file, offset, holder };
 }
 
 /**
@@ -70,4 +108,4 @@ function guardedLater(promise) {
   return promise.catch((error) => { throw fromNative(error); });
 }
 
-module.exports = { FlowDBError, invalid, closed, fromNative, guarded, guardedLater };
+module.exports = { FlowDBError, invalid, tooLarge, within, closed, fromNative, guarded, guardedLater };

@@ -4,7 +4,7 @@
 
 const { isUtf8 } = require('node:buffer');
 const { types } = require('node:util');
-const { FlowDBError, invalid } = require('./errors.js');
+const { invalid, tooLarge } = require('./errors.js');
 const { expected } = require('./options.js');
 
 /** Longest key, in bytes. */
@@ -50,8 +50,7 @@ function checkKey(key, name = 'key') {
  * @param {string} name
  */
 function checkLength(length, name) {
-  if (length <= KEY_BYTES_MAX) return;
-  throw new FlowDBError('FLOWDB_TOO_LARGE', `${name} of ${length} bytes; the limit is ${KEY_BYTES_MAX}`);
+  if (length > KEY_BYTES_MAX) throw tooLarge(name, `is ${length} bytes long; the limit is ${KEY_BYTES_MAX}`);
 }
 
 /**

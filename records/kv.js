@@ -6,7 +6,7 @@ const { readRange } = require('./key_range.js');
 const { checkKey, encodeKey } = require('./keys.js');
 const { Loads } = require('./loads.js');
 const {
-  checkBoolean, checkExpiry, checkFlag, checkGiven, checkKeyEncoding, checkLimit, checkOptions, checkSignal, checkValueEncoding,
+  checkBoolean, checkDeletion, checkExpiry, checkFlag, checkKeyEncoding, checkLimit, checkOptions, checkSignal, checkValueEncoding,
   expected,
 } = require('./options.js');
 const { copyOf, merging, patch } = require('./patch.js');
@@ -124,12 +124,7 @@ class Kv {
    * @returns {Promise<void>}
    */
   async deleteRange(options) {
-    const checked = checkOptions(options, [...RANGE_OPTIONS, 'sync']);
-    if (RANGE_OPTIONS.every((name) => checked[name] === undefined)) {
-      throw expected('options', options, 'prefix, gt, gte, lt or lte; clear() deletes everything');
-    }
-    checkGiven(checked, RANGE_OPTIONS);
-    await this.#deleteRange(checked);
+    await this.#deleteRange(checkDeletion(options, RANGE_OPTIONS));
   }
 
   /**
@@ -164,6 +159,8 @@ class Kv {
    * @returns {Promise<boolean>}
    */
   async compareAndSet(key, wanted, value, options) {
+    // Undefined stands for nothing, but what is left out is forgotten.
+    if (arguments.length < 3) throw invalid(arguments.length < 2 ? 'expected' : 'value', 'is missing; undefined stands for no value');
     const { encoding, expiry, sync } = this.#changeOptions(options);
     const records = [wanted, value].map((one) => (one === undefined ? Buffer.alloc(0) : toRecord(encodeValue(one, encoding))));
     const change = packChange(CHANGE.compareAndSet, { expiry }, sized(encodeKey(key)), sized(records[0]), records[1]);

@@ -2,6 +2,7 @@
 
 const { CHANGE, packChange, sized } = require('./changes.js');
 const { FlowDBError, closed } = require('./errors.js');
+const { packUint32 } = require('./numbers.js');
 const { throwIfAborted } = require('./options.js');
 const { whenAborted } = require('./signals.js');
 const { decodeValue, encodeValue, toRecord } = require('./values.js');
@@ -180,7 +181,7 @@ class Loads {
     if (value === undefined || load.signal.aborted) return undefined;
     const record = toRecord(encodeValue(value, encoding));
     // What someone else has put meanwhile is what all others see, so it is what this answers with. What was deleted meanwhile stays so.
-    const change = packChange(CHANGE.putLoaded, { expiry }, sized(key), toUint32(load.number), record);
+    const change = packChange(CHANGE.putLoaded, { expiry }, sized(key), packUint32(load.number), record);
     const inTheWay = await this.#session.change(change, sync);
     return inTheWay.length > 0 ? inTheWay : record;
   }
@@ -198,13 +199,6 @@ class Loads {
     this.#session.loads.end(load.number);
     if (this.#pending.get(name) === load) this.#pending.delete(name);
   }
-}
-
-/** @param {number} number */
-function toUint32(number) {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32LE(number);
-  return bytes;
 }
 
 module.exports = { Loads };

@@ -3,6 +3,20 @@
 /** 64-bit integers in bytes, little-endian, without a BigInt where a number will do. */
 
 const WORD = 2 ** 32;
+const UINT32_BYTES = 4;
+const INT64_BYTES = 8;
+const INT64_MIN = -(2n ** 63n);
+const INT64_MAX = 2n ** 63n - 1n;
+
+/**
+ * @param {number} value
+ * @returns {Buffer} the bytes of it
+ */
+function packUint32(value) {
+  const bytes = Buffer.allocUnsafe(UINT32_BYTES);
+  writeUint32(bytes, value, 0);
+  return bytes;
+}
 
 /**
  * @param {Uint8Array} buffer
@@ -50,4 +64,4 @@ function readInt64(buffer, offset) {
   return Number.isSafeInteger(value) ? value : buffer.readBigInt64LE(offset);
 }
 
-module.exports = { readInt64, readUint32, writeInt64, writeUint32 };
+module.exports = { INT64_BYTES, INT64_MAX, INT64_MIN, UINT32_BYTES, packUint32, readInt64, readUint32, writeInt64, writeUint32 };

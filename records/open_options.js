@@ -37,9 +37,9 @@ const RETENTION_PREFIX_BYTES_MAX = 512;
 
 /** Settings that are integers, with their ranges. */
 const INTEGER_RANGES = {
-  cacheBytes: [0, 2 ** 40],
+  blockCacheBytes: [0, 2 ** 40],
   writeBufferBytes: [64 * 1024, 2 ** 30],
-  frozenMemtablesMax: [1, 16],
+  frozenWriteBuffersMax: [1, 16],
   blockBytes: [512, 2 ** 20],
   filterBitsPerKey: [0, 32],
   logSegmentBytes: [64 * 1024, 2 ** 32],
@@ -52,7 +52,7 @@ const INTEGER_RANGES = {
 
 const OPEN_OPTIONS = [
   'path', 'memory', 'createIfMissing', 'readOnly', 'sync', 'compression', 'kvTtlMs', 'seriesTtlMs', ...Object.keys(INTEGER_RANGES),
-  'seriesRetention', 'valueEncoding', 'keyEncoding', 'logger',
+  'seriesRetentionByPrefix', 'valueEncoding', 'keyEncoding', 'logger',
 ];
 
 /** What has no number of its own among the times to live. */
@@ -98,9 +98,9 @@ function checkLogger(logger) {
  */
 function checkRetention(rules) {
   if (rules === undefined) return undefined;
-  if (!Array.isArray(rules)) throw expected('seriesRetention', rules, 'an array of { prefix, ms, bucketMs }');
-  if (rules.length > RETENTION_PREFIXES_MAX) throw invalid('seriesRetention', `has ${rules.length} prefixes; the limit is ${RETENTION_PREFIXES_MAX}`);
-  return rules.map((rule, index) => checkRetentionRule(rule, `seriesRetention[${index}]`));
+  if (!Array.isArray(rules)) throw expected('seriesRetentionByPrefix', rules, 'an array of { prefix, ms, bucketMs }');
+  if (rules.length > RETENTION_PREFIXES_MAX) throw invalid('seriesRetentionByPrefix', `has ${rules.length} prefixes; the limit is ${RETENTION_PREFIXES_MAX}`);
+  return rules.map((rule, index) => checkRetentionRule(rule, `seriesRetentionByPrefix[${index}]`));
 }
 
 /**
@@ -130,9 +130,24 @@ function checkIntegers(options) {
 
 /**
  * @param {any} target path, URL, or options
+ * @param {any} more options, where the target is a path or URL
  */
-function checkOpen(target) {
-  const options = checkOptions(typeof target === 'string' || isUrl(target) ? { path: target } : target, OPEN_OPTIONS);
+function placed(target, more) {
+  if (typeof target === 'string' || isUrl(target)) {
+    const options = checkOptions(more, OPEN_OPTIONS);
+    if (options.path !== undefined) throw invalid('path', 'is given twice');
+    return { ...options, path: target };
+  }
+  if (more !== undefined) throw invalid('options', 'only a path can be followed by options');
+  return checkOptions(target, OPEN_OPTIONS);
+}
+
+/**
+ * @param {any} target path, URL, or options
+ * @param {any} [more] options, where the target is a path or URL
+ */
+function checkOpen(target, more) {
+  const options = placed(target, more);
   const { compression, sync, valueEncoding, keyEncoding } = options;
   if (checkBoolean('readOnly', options.readOnly) && options.memory) {
     throw invalid('readOnly', 'a new database in memory has nothing to read');
@@ -147,7 +162,7 @@ function checkOpen(target) {
       kvTtlMs: checkDefaultTtl('kvTtlMs', options.kvTtlMs),
       seriesTtlMs: checkDefaultTtl('seriesTtlMs', options.seriesTtlMs),
       ...checkIntegers(options),
-      seriesRetention: checkRetention(options.seriesRetention),
+      seriesRetentionByPrefix: checkRetention(options.seriesRetentionByPrefix),
     },
     logger: checkLogger(options.logger),
     valueEncoding: checkValueEncoding(valueEncoding, 'any'),

@@ -4,9 +4,9 @@
 
 const { types } = require('node:util');
 const { FlowDBError, invalid } = require('./errors.js');
+const { INT64_MAX, INT64_MIN } = require('./numbers.js');
+const { nearest } = require('./nearest.js');
 
-const INT64_MIN = -(2n ** 63n);
-const INT64_MAX = 2n ** 63n - 1n;
 const VALUE_ENCODINGS = ['any', 'utf8', 'buffer', 'json'];
 const KEY_ENCODINGS = ['utf8', 'buffer'];
 
@@ -16,6 +16,7 @@ function describe(value) {
   if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}...` : value);
   if (typeof value === 'object') return `an object of type ${Object.prototype.toString.call(value).slice(8, -1)}`;
   if (typeof value === 'function') return 'a function';
+  if (typeof value === 'bigint') return `the bigint ${value}n`;
   return String(value);
 }
 
@@ -39,9 +40,36 @@ function checkOptions(options, names) {
   if (options === undefined) return {};
   if (options === null || typeof options !== 'object') throw expected('options', options, 'an object');
   for (const name of Object.keys(options)) {
-    if (!names.includes(name) && options[name] !== undefined) throw invalid(name, `no such option; there are ${names.join(', ')}`);
+    if (!names.includes(name) && options[name] !== undefined) throw unknownOption(name, names);
   }
   return options;
+}
+
+/**
+ * @param {string} name
+ * @param {readonly string[]} names
+ */
+function unknownOption(name, names) {
+  const meant = nearest(name, names);
+  const question = meant === undefined ? '' : ` Did you mean ${meant}?`;
+  return invalid(name, `no such option.${question} There are ${[...names].sort().join(', ')}`);
+}
+
+/**
+ * What `deleteRange` is given: at least one bound, and none that stands for everything.
+ *
+ * @param {any} options
+ * @param {readonly string[]} bounds
+ * @returns {any} the options
+ */
+function checkDeletion(options, bounds) {
+  const checked = checkOptions(options, [...bounds, 'sync']);
+  checkGiven(checked, bounds);
+  if (bounds.every((name) => checked[name] === undefined)) {
+    throw invalid('options', `at least one of ${bounds.join(', ')} is needed; clear() deletes everything`);
+  }
+  if (checked.prefix?.length === 0) throw invalid('prefix', 'an empty one stands for all keys; clear() deletes everything');
+  return checked;
 }
 
 /**
@@ -207,6 +235,6 @@ function checkDuration(name, milliseconds) {
 }
 
 module.exports = {
-  checkBoolean, checkChoice, checkDuration, checkExpiry, checkFlag, checkGiven, checkInteger, checkKeyEncoding, checkLimit, checkOptions,
+  checkBoolean, checkChoice, checkDeletion, checkDuration, checkExpiry, checkFlag, checkGiven, checkInteger, checkKeyEncoding, checkLimit, checkOptions,
   checkSignal, checkTimestamp, checkValueEncoding, expected, throwIfAborted,
 };

@@ -5,7 +5,7 @@
 const { publishSoon } = require('./diagnostics.js');
 const { fromNative, guarded } = require('./errors.js');
 const { checkKey, keyBytesMax, writeKey } = require('./keys.js');
-const { readUint32, writeInt64, writeUint32 } = require('./numbers.js');
+const { UINT32_BYTES, readUint32, writeInt64, writeUint32 } = require('./numbers.js');
 const { shared } = require('./shared_memory.js');
 const { afterTurn } = require('./turn.js');
 const { SHARED_BYTES_MAX } = require('./values.js');
@@ -13,7 +13,6 @@ const { SHARED_BYTES_MAX } = require('./values.js');
 const READ = { get: 1, getAt: 2, getLatest: 3 };
 
 const HEADER_BYTES = 9;
-const LENGTH_BYTES = 4;
 
 /** More keys at a time are a worker's: they would hold up the event loop, wherever their values are. */
 const MANY = 1000;
@@ -222,7 +221,7 @@ class Reader {
    * @returns {Promise<Buffer | undefined>}
    */
   #readLater(operation, key, ts) {
-    const request = Buffer.allocUnsafe(LENGTH_BYTES + HEADER_BYTES + keyBytesMax(key));
+    const request = Buffer.allocUnsafe(UINT32_BYTES + HEADER_BYTES + keyBytesMax(key));
     const length = packSized(operation, key, ts, request, 0);
     return new Promise((resolve, reject) => {
       this.#misses.push({ request: request.subarray(0, length), resolve, reject });
@@ -269,9 +268,9 @@ class Reader {
  * @returns {number} how many bytes it takes, its length included
  */
 function packSized(operation, key, ts, buffer, offset) {
-  const length = packRead(operation, key, ts, buffer, offset + LENGTH_BYTES);
+  const length = packRead(operation, key, ts, buffer, offset + UINT32_BYTES);
   writeUint32(buffer, length, offset);
-  return LENGTH_BYTES + length;
+  return UINT32_BYTES + length;
 }
 
 /**
@@ -283,7 +282,7 @@ function packGets(keys) {
   // Not `map`, which goes past what is missing in an array.
   const checked = Array.from(keys, (key, index) => {
     const one = checkKey(key, `keys[${index}]`);
-    bytesMax += LENGTH_BYTES + HEADER_BYTES + keyBytesMax(one);
+    bytesMax += UINT32_BYTES + HEADER_BYTES + keyBytesMax(one);
     return one;
   });
   const requests = Buffer.allocUnsafe(bytesMax);
@@ -299,7 +298,7 @@ function packGets(keys) {
  */
 function afterRequests(requests, count) {
   let offset = 0;
-  for (let index = 0; index < count && offset < requests.length; index += 1) offset += LENGTH_BYTES + readUint32(requests, offset);
+  for (let index = 0; index < count && offset < requests.length; index += 1) offset += UINT32_BYTES + readUint32(requests, offset);
   return requests.subarray(offset);
 }
 
@@ -323,7 +322,7 @@ function unpack(answers, decode) {
   shared(answers);
   for (let offset = 0; offset < answers.length;) {
     const length = readUint32(answers, offset);
-    offset += LENGTH_BYTES;
+    offset += UINT32_BYTES;
     if (length === ABSENT_LENGTH) {
       found.push(undefined);
     } else {

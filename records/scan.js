@@ -2,7 +2,7 @@
 
 const { Entries } = require('./entries.js');
 const { decodeKey } = require('./keys.js');
-const { readInt64, readUint32 } = require('./numbers.js');
+const { INT64_BYTES, readInt64, readUint32 } = require('./numbers.js');
 const { throwIfAborted } = require('./options.js');
 const { shared } = require('./shared_memory.js');
 const { isOverdue, nextTurn } = require('./turn.js');
@@ -13,7 +13,6 @@ const FIRST_COUNT = 1;
 const GROWTH = 8;
 const COUNT_MAX = 512;
 const BYTES_MAX = 64 * 1024;
-const INT64_BYTES = 8;
 const HEADER_BYTES = 8;
 
 /** Flags of a page. */

@@ -2,15 +2,13 @@
 
 /** What a scan asks for, packed as src/scan.rs says. */
 
-const { writeInt64 } = require('./numbers.js');
+const { INT64_MAX, INT64_MIN, writeInt64 } = require('./numbers.js');
 
 const TREE = { kv: 1, series: 2 };
 
 const REVERSE = 1;
 const KEYS_ONLY = 2;
 
-const INT64_MIN = -(2n ** 63n);
-const INT64_MAX = 2n ** 63n - 1n;
 
 /**
  * @param {{
@@ -57,4 +55,4 @@ function isEmptyWindow(from, to) {
   return to !== undefined && BigInt(to) <= BigInt(from ?? INT64_MIN);
 }
 
-module.exports = { INT64_MAX, TREE, isEmptyWindow, packScan };
+module.exports = { TREE, isEmptyWindow, packScan };

@@ -7,14 +7,14 @@ const { FlowDBError, invalid } = require('./errors.js');
 const { readRange } = require('./key_range.js');
 const { checkKey, decodeKey, encodeKey } = require('./keys.js');
 const { putIfAbsent } = require('./kv.js');
-const { readInt64 } = require('./numbers.js');
+const { INT64_BYTES, INT64_MAX, readInt64 } = require('./numbers.js');
 const {
-  checkBoolean, checkChoice, checkDuration, checkExpiry, checkFlag, checkGiven, checkKeyEncoding, checkLimit, checkOptions,
+  checkBoolean, checkChoice, checkDeletion, checkDuration, checkExpiry, checkFlag, checkGiven, checkKeyEncoding, checkLimit, checkOptions,
   checkSignal, checkTimestamp, checkValueEncoding, expected,
 } = require('./options.js');
 const { READ } = require('./reader.js');
 const { Scan, count } = require('./scan.js');
-const { INT64_MAX, TREE, isEmptyWindow, packScan } = require('./scan_request.js');
+const { TREE, isEmptyWindow, packScan } = require('./scan_request.js');
 const { Snapshot } = require('./snapshot.js');
 const { DECODERS, decodeValue, encodeValue } = require('./values.js');
 const { OPERATION } = require('./write_buffer.js');
@@ -27,7 +27,6 @@ const SHAPE_OPTIONS = ['keyEncoding', 'valueEncoding'];
 const SCAN_OPTIONS = [...RANGE_OPTIONS, 'reverse', 'limit', 'values', ...SHAPE_OPTIONS, ...SOURCE_OPTIONS];
 const LATEST_OPTIONS = [...KEYS_OPTIONS, 'at', 'reverse', 'limit', ...SHAPE_OPTIONS, ...SOURCE_OPTIONS];
 const AGGREGATE_OPTIONS = [...RANGE_OPTIONS, 'window', 'agg', 'field', ...SHAPE_OPTIONS, ...SOURCE_OPTIONS];
-const INT64_BYTES = 8;
 
 /** Time series: values by key and timestamp (microseconds); an expiry counts from the timestamp. */
 class Series {
@@ -55,7 +54,7 @@ class Series {
       ? this.#session.write(write, checkBoolean('sync', sync)).then(() => true)
       : putIfAbsent(this.#session, write, checkBoolean('sync', sync));
     if (policy === 'first') return isNew;
-    if (!await isNew) throw new FlowDBError('FLOWDB_CONFLICT', `ts: the series has a value at ${write.ts}`);
+    if (!await isNew) throw new FlowDBError('FLOWDB_CONFLICT', `ts: the series has a value at ${write.ts}`, { argument: 'ts' });
     return undefined;
   }
 
@@ -135,12 +134,7 @@ class Series {
    * @returns {Promise<void>}
    */
   async deleteRange(options) {
-    const checked = checkOptions(options, [...RANGE_OPTIONS, 'sync']);
-    if (RANGE_OPTIONS.every((name) => checked[name] === undefined)) {
-      throw expected('options', options, 'prefix, key, gt, gte, lt, lte, from or to; clear() deletes everything');
-    }
-    checkGiven(checked, RANGE_OPTIONS);
-    await this.#deleteRange(checked);
+    await this.#deleteRange(checkDeletion(options, RANGE_OPTIONS));
   }
 
   /**

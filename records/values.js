@@ -5,7 +5,7 @@
 const { types } = require('node:util');
 const { decode } = require('../indexeddb/internal/decode.js');
 const { encode } = require('../indexeddb/internal/clone.js');
-const { FlowDBError, invalid } = require('./errors.js');
+const { FlowDBError, invalid, tooLarge } = require('./errors.js');
 const { checkBytes, isWellFormed } = require('./keys.js');
 const { expected } = require('./options.js');
 
@@ -34,7 +34,7 @@ const VALUE_BYTES_MAX = 512 * 1024 * 1024;
 function encodeValue(value, encoding) {
   const stored = ENCODERS[/** @type {keyof ENCODERS} */ (encoding)](value);
   if (stored.bytes.length > VALUE_BYTES_MAX) {
-    throw new FlowDBError('FLOWDB_TOO_LARGE', `value of ${stored.bytes.length} bytes; the limit is ${VALUE_BYTES_MAX}`);
+    throw tooLarge('value', `is ${stored.bytes.length} bytes long as stored; the limit is ${VALUE_BYTES_MAX}`);
   }
   return stored;
 }
@@ -77,7 +77,7 @@ function stringified(value) {
     return JSON.stringify(value);
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
-    throw new FlowDBError('FLOWDB_INVALID_ARGUMENT', `value: ${error.message}`, { cause: error });
+    throw invalid('value', error.message, error);
   }
 }
 
@@ -115,7 +115,7 @@ function cloned(value) {
  */
 function notCloneable(error) {
   if (error?.name !== 'DataCloneError') return error;
-  return new FlowDBError('FLOWDB_INVALID_ARGUMENT', `value: ${error.message}`, { cause: error });
+  return invalid('value', error.message, error);
 }
 
 /**
@@ -177,7 +177,7 @@ function parse(json) {
   try {
     return JSON.parse(json);
   } catch (error) {
-    throw new FlowDBError('FLOWDB_INVALID_ARGUMENT', 'valueEncoding: the record does not hold JSON', { cause: error });
+    throw invalid('valueEncoding', 'the record does not hold JSON', error);
   }
 }
 

@@ -4,13 +4,12 @@
 
 const { FlowDBError } = require('./errors.js');
 const { keyBytesMax, writeKey } = require('./keys.js');
-const { writeInt64, writeUint32 } = require('./numbers.js');
+const { INT64_BYTES, writeInt64, writeUint32 } = require('./numbers.js');
 const { expiryTime, timeFlags } = require('./times.js');
 
 const OPERATION = { kvPut: 1, kvDelete: 2, seriesPut: 3, seriesDelete: 4, seriesDeleteAll: 5 };
 
 const HEADER_BYTES = 10;
-const INT64_BYTES = 8;
 const FIRST_BYTES = 1024;
 
 /** Bytes of one batch: it is packed into one Buffer, which has a limit of its own in each version of Node. */

@@ -21,9 +21,9 @@ const KEPT_BYTES_MAX = 4 * GROUP_BYTES;
 /** Bytes of writes that may wait for their outcome. */
 const OUTSTANDING_BYTES_MAX = 64 * 1024 * 1024;
 
-/** `#tryWrite` answers with this; with a positive number where a sync is under way, with a negative one where it would have to wait. */
+/** What the native side answers to a write, as src/writer.rs has it; a positive number is that of the sync that is under way. */
 const DONE = 0;
-const WOULD_WAIT = -1;
+const WOULD_BLOCK = -2;
 
 /**
  * Queues with outcomes under way. The native side only holds them weakly, and someone waits for the outcome.
@@ -284,7 +284,7 @@ class WriteQueue {
   /** @param {WriteGroup} group */
   #writeGroup(group) {
     const { memory, length, sync } = group;
-    const answer = this.#queued === 0 && length < GROUP_BYTES ? this.#tryWrite(memory, length, sync) : WOULD_WAIT;
+    const answer = this.#queued === 0 && length < GROUP_BYTES ? this.#tryWrite(memory, length, sync) : WOULD_BLOCK;
     if (answer < DONE) {
       this.#await(this.#native.writeLater(group.bytes, sync), group);
       this.#queued += 1;

@@ -6,14 +6,17 @@ import { copyFileSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { Failure } from './failure.mjs';
 import { GLIBC_MAX } from './glibc.mjs';
+import { writeNotices } from './notices.mjs';
 import { ROOT, hostPlatform, platforms } from './platform.mjs';
 import { isEntry, main, run } from './run.mjs';
 
 /** Cargo decides whether anything has to be compiled; a library that did not change is left alone. */
 export async function build() {
-  const { folder, library } = hostPlatform();
+  const platform = hostPlatform();
+  const { folder, library } = platform;
   const built = await cargoBuild(['build']);
   for (const target of [path.join(ROOT, library), path.join(folder, library)]) place(built, target);
+  await writeNotices(platform);
 }
 
 /**
@@ -28,6 +31,7 @@ async function buildFor(triple) {
   const command = triple.startsWith('linux-') ? 'zigbuild' : 'build';
   const built = await cargoBuild([command, '--target', triple.endsWith('-gnu') ? `${target}.${GLIBC_MAX}` : target]);
   place(built, path.join(folder, library));
+  await writeNotices(platform);
 }
 
 /**

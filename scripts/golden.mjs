@@ -6,11 +6,9 @@
 // old. docs/format.md takes its worked examples from them.
 import { existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import flowdb from '../index.js';
+import { IDBFactory, open } from '../index.js';
 import { Failure } from './failure.mjs';
 import { main } from './run.mjs';
-
-const { IDBFactory, open } = flowdb;
 
 /** Microseconds since the epoch: 2026-01-01T12:00Z. */
 const NOON = 1_767_268_800_000_000;

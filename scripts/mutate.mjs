@@ -68,7 +68,7 @@ function mutationsOf(source) {
 function workspace() {
   const directory = mkdtempSync(path.join(tmpdir(), 'flowdb-mutate-'));
   for (const name of readdirSync(ROOT)) {
-    if (/^(indexeddb|__test__|auto|lib|records|scripts|package\.json|binding\.js|index\.(js|d\.ts))$|\.node$/.test(name)) {
+    if (/^(indexeddb|__test__|auto|lib|records|scripts|package\.json|binding\.js|index\.(m?js|d\.m?ts))$|\.node$/.test(name)) {
       cpSync(path.join(ROOT, name), path.join(directory, name), { recursive: true });
     }
   }
@@ -117,7 +117,7 @@ function filesIn(folder) {
   return readdirSync(path.join(ROOT, folder)).filter((name) => name.endsWith('.js')).map((name) => path.join(folder, name));
 }
 
-main(async () => {
+await main(async () => {
   const { every, files } = parse(process.argv.slice(2));
   const directory = workspace();
   const tests = readdirSync(path.join(directory, TESTS)).filter((name) => name.endsWith('.test.js'))

@@ -10,18 +10,33 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, write
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Failure } from './failure.mjs';
+import { NOTICES } from './notices.mjs';
 import { ROOT, platforms } from './platform.mjs';
 import { main, npm } from './run.mjs';
+
+/** Where the sources are: known to the workflow that publishes. */
+const REPOSITORY = repositoryFields(process.env);
+
+/** @param {NodeJS.ProcessEnv} environment */
+function repositoryFields({ GITHUB_REPOSITORY: name, GITHUB_SERVER_URL: server = 'https://github.com' }) {
+  if (!name) return {};
+  const url = `${server}/${name}`;
+  return { repository: { type: 'git', url: `git+${url}.git` }, homepage: `${url}#readme`, bugs: `${url}/issues` };
+}
 
 /**
  * @param {string} destination
  * @param {boolean} all  every platform
  */
 async function pack(destination, all) {
-  const isReady = (/** @type {import('./platform.mjs').Platform} */ { folder, library }) => existsSync(path.join(folder, library));
+  const isReady = (/** @type {import('./platform.mjs').Platform} */ { folder, library }) => (
+    [library, NOTICES].every((file) => existsSync(path.join(folder, file))));
   const missing = platforms().filter((platform) => !isReady(platform)).map(({ triple }) => triple);
   if (all && missing.length > 0) throw new Failure(`there is no native library for ${missing.join(', ')}`);
   const ready = platforms().filter(isReady);
+  if (all && Object.keys(REPOSITORY).length === 0) {
+    throw new Failure('GITHUB_REPOSITORY is not set: npm states where a package was built only if its manifest names the repository');
+  }
   if (ready.length === 0) throw new Failure('no native library to pack: run `npm run build` first');
   mkdirSync(destination, { recursive: true });
   const stage = mkdtempSync(path.join(tmpdir(), 'flowdb-pack-'));
@@ -42,8 +57,9 @@ async function packRoot(stage, destination) {
   const manifest = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8'));
   delete manifest.scripts;
   delete manifest.devDependencies;
+  Object.assign(manifest, REPOSITORY);
   manifest.optionalDependencies = Object.fromEntries(platforms().map(({ manifest: { name, version } }) => [name, version]));
-  writeFileSync(path.join(stage, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+  writeManifest(stage, manifest);
   await packFolder(stage, destination);
 }
 
@@ -52,10 +68,19 @@ async function packRoot(stage, destination) {
  * @param {string} stage
  * @param {string} destination
  */
-async function packPlatform({ folder }, stage, destination) {
+async function packPlatform({ folder, manifest }, stage, destination) {
   cpSync(folder, stage, { recursive: true });
+  writeManifest(stage, { ...manifest, ...REPOSITORY });
   for (const licence of ['LICENSE-MIT', 'LICENSE-APACHE']) cpSync(path.join(ROOT, licence), path.join(stage, licence));
   await packFolder(stage, destination);
+}
+
+/**
+ * @param {string} stage
+ * @param {object} manifest
+ */
+function writeManifest(stage, manifest) {
+  writeFileSync(path.join(stage, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
 }
 
 /** @returns {Promise<string[]>} what `files` in package.json comes to */

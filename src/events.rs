@@ -1,6 +1,7 @@
 //! What a client is told, as JS objects.
 
-use flowdb_store::document::{DatabaseInfo, Event};
+use crate::error;
+use flowdb_store::document::{Cause, DatabaseInfo, Event};
 use napi::bindgen_prelude::{BufferSlice, JsObjectValue, Object, ToNapiValue, Utf16String};
 use napi::{Env, Property, PropertyAttributes};
 
@@ -15,10 +16,11 @@ pub(crate) fn event<'env>(env: &'env Env, event: Event) -> napi::Result<Object<'
     match event {
         Event::Started { transaction } => start("started")?.with("transaction", transaction)?.done(),
         Event::Committed { transaction } => start("committed")?.with("transaction", transaction)?.done(),
-        Event::CommitFailed { transaction, name, message } => start("commitFailed")?
+        Event::CommitFailed { transaction, name, message, cause } => start("commitFailed")?
             .with("transaction", transaction)?
             .with("name", name)?
             .with("message", message)?
+            .cause(cause)?
             .done(),
         Event::VersionChange { request, connection, old_version, new_version } => start("versionchange")?
             .with("request", request)?
@@ -46,9 +48,12 @@ pub(crate) fn event<'env>(env: &'env Env, event: Event) -> napi::Result<Object<'
         Event::Deleted { request, old_version } => {
             start("deleted")?.with("request", request)?.with("oldVersion", number(old_version))?.done()
         }
-        Event::Failed { request, name, message } => {
-            start("failed")?.with("request", request)?.with("name", name)?.with("message", message)?.done()
-        }
+        Event::Failed { request, name, message, cause } => start("failed")?
+            .with("request", request)?
+            .with("name", name)?
+            .with("message", message)?
+            .cause(cause)?
+            .done(),
         // Kept by the binding, which has it done.
         Event::DeleteNeedsWorker { request } => start("deleteNeedsWorker")?.with("request", request)?.done(),
     }
@@ -69,6 +74,20 @@ impl<'env> Fields<'env> {
         let property = Property::new().with_utf8_name(name)?.with_napi_value(self.env, value)?;
         self.properties.push(property.with_property_attributes(PropertyAttributes::Enumerable));
         Ok(self)
+    }
+
+    /// What the engine's error says besides its message; nothing if there is none.
+    fn cause(self, cause: Option<Cause>) -> napi::Result<Self> {
+        let Some(Cause { kind, file, offset }) = cause else { return Ok(self) };
+        let mut fields = self.with("code", error::code(kind))?;
+        if let Some(file) = file {
+            fields = fields.with("file", file.display().to_string())?;
+        }
+        if let Some(offset) = offset {
+            // Offsets in files are far below 2^53.
+            fields = fields.with("offset", offset as f64)?;
+        }
+        Ok(fields)
     }
 
     fn versions(self, old: u64, new: u64) -> napi::Result<Self> {

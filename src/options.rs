@@ -27,11 +27,11 @@ pub struct OpenOptions {
     /// Time to live of points; -1 for ever.
     pub series_ttl_ms: Option<i64>,
     /// The others, of which all that counts is their number.
-    pub cache_bytes: Option<i64>,
+    pub block_cache_bytes: Option<i64>,
     /// Memtables.
     pub write_buffer_bytes: Option<i64>,
     /// Memtables that wait for their flush.
-    pub frozen_memtables_max: Option<i64>,
+    pub frozen_write_buffers_max: Option<i64>,
     /// Blocks of tables.
     pub block_bytes: Option<i64>,
     /// Filters.
@@ -49,7 +49,7 @@ pub struct OpenOptions {
     /// Time span whose points go together.
     pub series_bucket_ms: Option<i64>,
     /// The same by what keys begin with.
-    pub series_retention: Option<Vec<RetentionRule>>,
+    pub series_retention_by_prefix: Option<Vec<RetentionRule>>,
 }
 
 /// How long series whose keys begin with a prefix are kept.
@@ -68,7 +68,7 @@ impl RetentionRule {
         Ok(SeriesRetention {
             prefix: self.prefix.to_vec(),
             keep_ms: u64::try_from(self.keep_ms).ok(),
-            bucket_ms: number("seriesRetention.bucketMs", self.bucket_ms)?,
+            bucket_ms: number("seriesRetentionByPrefix.bucketMs", self.bucket_ms)?,
         })
     }
 }
@@ -80,9 +80,9 @@ impl OpenOptions {
             create_if_missing: self.create_if_missing.unwrap_or(true),
             read_only: self.read_only.unwrap_or(false),
             sync: self.sync_interval_ms.map(sync_mode),
-            cache_bytes: number("cacheBytes", self.cache_bytes)?,
+            cache_bytes: number("blockCacheBytes", self.block_cache_bytes)?,
             write_buffer_bytes: number("writeBufferBytes", self.write_buffer_bytes)?,
-            frozen_memtables_max: number("frozenMemtablesMax", self.frozen_memtables_max)?,
+            frozen_memtables_max: number("frozenWriteBuffersMax", self.frozen_write_buffers_max)?,
             block_bytes: number("blockBytes", self.block_bytes)?,
             compression: self.compress.map(|yes| if yes { Compression::Lz4 } else { Compression::None }),
             filter_bits_per_key: number("filterBitsPerKey", self.filter_bits_per_key)?,
@@ -103,7 +103,7 @@ impl OpenOptions {
 
 impl OpenOptions {
     fn series_retention(&self) -> Result<Option<Vec<SeriesRetention>>> {
-        let rules = self.series_retention.as_deref();
+        let rules = self.series_retention_by_prefix.as_deref();
         rules.map(|rules| rules.iter().map(RetentionRule::to_store).collect()).transpose()
     }
 }

@@ -1,7 +1,9 @@
 'use strict';
 
 const assert = require('node:assert/strict');
+const { readFileSync, writeFileSync } = require('node:fs');
 const { test } = require('node:test');
+const { pathToFileURL } = require('node:url');
 const { Database, FlowDBError, open } = require('../../index.js');
 const { database, directory } = require('../fixture.js');
 
@@ -10,7 +12,8 @@ function naming(name) {
   return (error) => {
     assert.ok(error instanceof FlowDBError, `${error}`);
     assert.equal(error.code, 'FLOWDB_INVALID_ARGUMENT');
-    assert.ok(error.message.startsWith(name), `${error.message} does not name ${name}`);
+    assert.ok(error.message.startsWith(`${name}: `), `${error.message} does not name ${name}`);
+    assert.equal(error.argument, name);
     return true;
   };
 }
@@ -19,7 +22,7 @@ test('open says which option is wrong', async () => {
   const cases = [
     ['path', undefined], ['path', ''], ['path', 7], ['path', 'a\0b'], ['memory', 1], ['createIfMissing', 'yes'], ['sync', 'now'],
     ['sync', {}], ['sync.intervalMs', { intervalMs: 0 }], ['sync.intervalMs', { intervalMs: 1.5 }],
-    ['cacheBytes', -1], ['cacheBytes', '1'], ['writeBufferBytes', 1], ['valueEncoding', 'xml'], ['keyEncoding', 'hex'], ['chache', 1],
+    ['blockCacheBytes', -1], ['blockCacheBytes', '1'], ['writeBufferBytes', 1], ['valueEncoding', 'xml'], ['keyEncoding', 'hex'], ['chache', 1],
   ];
   for (const [name, value] of cases) {
     const option = name.split('.')[0];
@@ -72,9 +75,14 @@ test('series say which argument is wrong', async (t) => {
 
 test('batches say which operation is wrong', async (t) => {
   const db = await database(t);
-  for (const operation of [null, 5, {}, { type: 'upsert' }, { type: 'put', key: 'k' }, { type: 'delete', key: 'k', ttl: 1 }]) {
-    await assert.rejects(db.batch([{ type: 'delete', key: 'k' }, operation]), naming('operations[1]'));
+  const cases = [
+    ['', null], ['', 5], ['.type', {}], ['.type', { type: 'upsert' }], ['.value', { type: 'put', key: 'k' }], ['.ttl', { type: 'delete', key: 'k', ttl: 1 }],
+    ['.key', { type: 'put', key: 7, value: 1 }], ['.ts', { type: 'put', key: 'k', value: 1, ts: undefined }], ['.ts', { type: 'delete', key: 'k', ts: undefined }],
+  ];
+  for (const [name, operation] of cases) {
+    await assert.rejects(db.batch([{ type: 'delete', key: 'k' }, operation]), naming(`operations[1]${name}`));
   }
+  await db.batch([{ type: 'delete', key: 'k', ttl: undefined }]);
   await assert.rejects(db.batch({}), naming('operations'));
   await assert.rejects(db.batch([], { snyc: true }), naming('snyc'));
 });
@@ -86,7 +94,71 @@ test('keys and values have limits', async (t) => {
   assert.equal(await db.get(key), 'x');
   await db.series.put(Buffer.alloc(512 * 1024), 'zeros take the most room', { ts: 1 });
   assert.equal((await db.series.scan().all())[0].value, 'zeros take the most room');
-  await assert.rejects(db.put(`${key}k`, 'x'), { code: 'FLOWDB_TOO_LARGE' });
+  const tooLarge = (/** @type {string} */ argument) => ({ code: 'FLOWDB_TOO_LARGE', argument, message: new RegExp(`^${argument.replace(/[[\]]/g, '\\$&')}: `) });
+  await assert.rejects(db.put(`${key}k`, 'x'), tooLarge('key'));
+  await assert.rejects(db.batch([{ type: 'put', key: `${key}k`, value: 'x' }]), tooLarge('operations[0].key'));
+  // Memory that is reserved and never touched.
+  const large = new Uint8Array(512 * 1024 * 1024 + 1);
+  for (const valueEncoding of ['any', 'buffer']) await assert.rejects(db.put('k', large, { valueEncoding }), tooLarge('value'));
+  assert.equal(await db.get('k'), undefined);
+});
+
+test('a database is opened by a path and options, or by options with the path in them', async (t) => {
+  const path = directory(t);
+  const db = await open(path, { sync: 'always', valueEncoding: 'json' });
+  t.after(() => db.close());
+  await db.put('k', { n: 1 });
+  assert.equal(await db.get('k', { valueEncoding: 'utf8' }), '{"n":1}');
+  await assert.rejects(open(path, { sync: 'os' }), naming('sync'), 'the options count');
+  for (const place of [path, pathToFileURL(path)]) {
+    await assert.rejects(open(place, { path }), naming('path'));
+    await assert.rejects(open(place, { memory: true }), naming('path'));
+    await assert.rejects(open(place, 5), naming('options'));
+    await (await open(place, undefined)).close();
+  }
+  await assert.rejects(open({ path }, { sync: 'always' }), naming('options'));
+});
+
+test('a path that is a file is said to be one', async (t) => {
+  const file = `${directory(t)}/file`;
+  writeFileSync(file, 'kept');
+  for (const options of [{}, { createIfMissing: false }, { readOnly: true }]) await assert.rejects(open(file, options), naming('path'));
+  assert.equal(readFileSync(file, 'utf8'), 'kept');
+});
+
+test('a range that is deleted has a bound that is given, and none that stands for everything', async (t) => {
+  const db = await database(t);
+  await db.put('k', 'x');
+  await db.series.put('k', 'x', { ts: 1 });
+  for (const records of [db.kv, db.series]) {
+    for (const [name, options] of [
+      ['prefix', { prefix: '' }], ['prefix', { prefix: new Uint8Array(0) }], ['prefix', { prefix: undefined }], ['gte', { gte: undefined, lt: 'z' }],
+      ['options', {}], ['options', undefined], ['options', { sync: true }],
+    ]) await assert.rejects(records.deleteRange(options), naming(name));
+  }
+  await assert.rejects(db.series.deleteRange({ prefix: '', to: 5 }), naming('prefix'));
+  assert.deepEqual([await db.kv.count(), await db.series.count()], [1, 1]);
+});
+
+test('a value is compared and set only if both are given', async (t) => {
+  const db = await database(t);
+  await assert.rejects(db.kv.compareAndSet('a'), naming('expected'));
+  await assert.rejects(db.kv.compareAndSet('a', undefined), naming('value'));
+  assert.equal(await db.kv.compareAndSet('a', undefined, undefined), true);
+});
+
+test('messages say what was given, and which name may have been meant', async (t) => {
+  const db = await database(t);
+  const said = (/** @type {() => any} */ call) => Promise.resolve().then(call).then(() => assert.fail('it was taken'), (error) => error.message);
+  assert.equal(await said(() => db.put('k', 1, { ttl: 5n })), "ttl: expected a positive number of milliseconds, or 'never', got the bigint 5n");
+  assert.equal(await said(() => db.series.aggregate({ agg: ['avg', 'median'] })),
+    "agg[1]: expected one of 'count', 'sum', 'avg', 'min', 'max', 'first', 'last', got \"median\"");
+  assert.equal(await said(() => db.kv.put('k', 1, { tll: 5 })),
+    'tll: no such option. Did you mean ttl? There are expiresAt, ifAbsent, sync, ttl, valueEncoding');
+  assert.equal(await said(() => db.kv.put('k', 1, { colour: 5 })), 'colour: no such option. There are expiresAt, ifAbsent, sync, ttl, valueEncoding');
+  for (const [written, meant] of [['seriesRetentionMS', 'seriesRetentionMs'], ['readonly', 'readOnly'], ['kvTtl', 'kvTtlMs'], ['syncc', 'sync']]) {
+    assert.match(await said(() => open({ memory: true, [written]: 5 })), new RegExp(`\\. Did you mean ${meant}\\? There are `));
+  }
 });
 
 test('bytes that were transferred are refused, empty ones are not', async (t) => {
@@ -99,7 +171,7 @@ test('bytes that were transferred are refused, empty ones are not', async (t) =>
   }
   await assert.rejects(db.kv.put(gone, 'x'), naming('key'));
   await assert.rejects(db.kv.get(gone), naming('key'));
-  await assert.rejects(db.batch([{ type: 'put', key: 'k', value: gone }]), naming('operations[0]'));
+  await assert.rejects(db.batch([{ type: 'put', key: 'k', value: gone }]), naming('operations[0].value'));
   assert.throws(() => db.kv.scan({ prefix: gone }), naming('prefix'));
   await db.kv.put(new Uint8Array(0), new Uint8Array(0));
   assert.deepEqual(await db.kv.scan().all(), [{ key: '', value: Buffer.alloc(0) }]);
@@ -114,12 +186,23 @@ test('what is not there is not created unless it may be', async (t) => {
 test('an option that is undefined is not given, also where there is no such option', async (t) => {
   const db = await database(t);
   const [ts, from, to] = [];
-  await db.put('k', 'x', { ts, ttl: undefined });
-  assert.equal(await db.get('k', { ts }), 'x');
-  assert.equal(db.getSync('k', { ts }), 'x');
-  assert.deepEqual(await db.scan({ prefix: 'k', from, to, values: false }).all(), ['k']);
-  await db.delete('k', { ts });
-  assert.equal(await db.get('k'), undefined);
+  await db.kv.put('k', 'x', { ts, ttl: undefined });
+  assert.equal(await db.kv.get('k', { ts: undefined, valueEncoding: undefined }), 'x');
+  assert.deepEqual(await db.kv.scan({ prefix: 'k', from, to, values: false }).all(), ['k']);
+});
+
+test('a shortcut does not guess what a timestamp that is undefined means', async (t) => {
+  const db = await database(t);
+  const reading = { time: 5 };
+  await db.put('k', 'kept');
+  await assert.rejects(db.put('k', 'x', { ts: reading.ts }), naming('ts'));
+  await assert.rejects(db.get('k', { ts: reading.ts }), naming('ts'));
+  await assert.rejects(db.delete('k', { ts: reading.ts }), naming('ts'));
+  await assert.rejects(db.delete('k', { from: reading.ts }), naming('from'));
+  assert.throws(() => db.getSync('k', { ts: reading.ts }), naming('ts'));
+  assert.throws(() => db.scan({ prefix: 'k', from: reading.ts, to: reading.ts }), naming('from'));
+  assert.equal(await db.get('k'), 'kept');
+  assert.deepEqual(await db.scan({ prefix: 'k', from: reading.ts, to: 5 }).all(), [], 'one bound says that a series is meant');
 });
 
 test('an expiry may be any moment, and any length of time', async (t) => {
@@ -152,11 +235,11 @@ test('a whole series is deleted only by saying nothing about a timestamp', async
 
 test('options that do not fit an open directory are refused by name, with what it is open with', async (t) => {
   const path = directory(t);
-  const db = await open({ path, sync: 'always', cacheBytes: 1 << 20 });
+  const db = await open({ path, sync: 'always', blockCacheBytes: 1 << 20 });
   t.after(() => db.close());
   const refused = (/** @type {object} */ options, /** @type {RegExp} */ message) =>
     assert.rejects(open({ path, ...options }), { code: 'FLOWDB_INVALID_ARGUMENT', message });
   await refused({ sync: 'os' }, /^sync: .* with "always", and "os" was asked for$/);
-  await refused({ cacheBytes: 2 << 20 }, /^cacheBytes: .* with 1048576, and 2097152 was asked for$/);
+  await refused({ blockCacheBytes: 2 << 20 }, /^blockCacheBytes: .* with 1048576, and 2097152 was asked for$/);
   await (await open({ path })).close();
 });

@@ -24,7 +24,7 @@ test('many keys are found on disk too', async (t) => {
   await first.batch(keys.map((key) => ({ type: 'put', key, value: key.repeat(20) })));
   await first.compact();
   await first.close();
-  const db = await database(t, { path, cacheBytes: 0 });
+  const db = await database(t, { path, blockCacheBytes: 0 });
   assert.deepEqual(await db.kv.getMany(keys), keys.map((key) => key.repeat(20)));
 });
 

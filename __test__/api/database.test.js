@@ -13,9 +13,9 @@ const { database, directory, eventually, run } = require('../fixture.js');
 const { Database, open } = require('../../index.js');
 
 const SETTINGS = {
-  sync: { intervalMs: 50 }, cacheBytes: 0, writeBufferBytes: 65_536, frozenMemtablesMax: 3, blockBytes: 1024, compression: 'none', filterBitsPerKey: 0,
+  sync: { intervalMs: 50 }, blockCacheBytes: 0, writeBufferBytes: 65_536, frozenWriteBuffersMax: 3, blockBytes: 1024, compression: 'none', filterBitsPerKey: 0,
   logSegmentBytes: 65_536, logBytesMax: 131_072, tableBytesMax: 65_536, kvBytesMax: 1 << 20, kvTtlMs: 60_000, seriesTtlMs: 'never',
-  seriesRetentionMs: 86_400_000, seriesBucketMs: 3_600_000, seriesRetention: [{ prefix: 'a', ms: 5 }, { prefix: 'b', ms: 'never' }],
+  seriesRetentionMs: 86_400_000, seriesBucketMs: 3_600_000, seriesRetentionByPrefix: [{ prefix: 'a', ms: 5 }, { prefix: 'b', ms: 'never' }],
 };
 
 test('every setting reaches the store, which refuses others while it is open', async (t) => {
@@ -24,8 +24,8 @@ test('every setting reaches the store, which refuses others while it is open', a
   await (await open({ path: where, ...SETTINGS })).close();
   const others = {
     ...Object.fromEntries(Object.entries(SETTINGS).map(([name, value]) => [name, typeof value === 'number' ? value + (name.endsWith('Ms') ? 60_000 : 1) : value])),
-    cacheBytes: 7, sync: 'os', compression: 'lz4', seriesTtlMs: 5, logSegmentBytes: 65_537, kvBytesMax: 2 << 20,
-    seriesRetention: [{ prefix: 'a', ms: 6 }],
+    blockCacheBytes: 7, sync: 'os', compression: 'lz4', seriesTtlMs: 5, logSegmentBytes: 65_537, kvBytesMax: 2 << 20,
+    seriesRetentionByPrefix: [{ prefix: 'a', ms: 6 }],
   };
   for (const name of Object.keys(SETTINGS)) {
     await assert.rejects(open({ path: where, [name]: others[name] }), { code: 'FLOWDB_INVALID_ARGUMENT', message: new RegExp(`^${name}`) }, name);
@@ -35,7 +35,7 @@ test('every setting reaches the store, which refuses others while it is open', a
 
 test('settings out of range are refused by name', async () => {
   const wrong = {
-    readOnly: 1, frozenMemtablesMax: 17, blockBytes: 511, compression: 'zstd', filterBitsPerKey: 33, logSegmentBytes: 1, logBytesMax: 1, tableBytesMax: 1,
+    readOnly: 1, frozenWriteBuffersMax: 17, blockBytes: 511, compression: 'zstd', filterBitsPerKey: 33, logSegmentBytes: 1, logBytesMax: 1, tableBytesMax: 1,
     kvBytesMax: 1, kvTtlMs: 0, seriesTtlMs: 'forever', seriesRetentionMs: 0.5, seriesBucketMs: 1, logger: console.log,
   };
   for (const [name, value] of Object.entries(wrong)) {

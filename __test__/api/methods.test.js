@@ -73,7 +73,7 @@ const WRONG = [
   ['ts', (db) => db.series.delete('k', { ts: 1, from: 1 })], ['from', (db) => db.series.delete('k', { from: undefined })], ['to', (db) => db.series.delete('k', { to: 'x' })],
   ['options', (db) => db.series.deleteRange({})], ['lt', (db) => db.kv.deleteRange({ gte: 'a', lt: undefined })],
   ['to', (db) => db.series.deleteRange({ prefix: 'a', to: undefined })], ['prefix', (db) => db.series.deleteRange({ prefix: undefined, to: 1 })], ['values', (db) => db.series.scan({ values: 1 })], ['key', (db) => db.series.count({ key: 'a', prefix: 'a' })],
-  ['agg', (db) => db.series.aggregate({})], ['agg', (db) => db.series.aggregate({ agg: [] })], ['agg', (db) => db.series.aggregate({ agg: ['median'] })],
+  ['agg', (db) => db.series.aggregate({})], ['agg', (db) => db.series.aggregate({ agg: [] })], ['agg', (db) => db.series.aggregate({ agg: 'median' })], ['agg[0]', (db) => db.series.aggregate({ agg: ['median'] })],
   ['window', (db) => db.series.aggregate({ agg: 'sum', window: 0 })], ['window', (db) => db.series.aggregate({ agg: 'sum', window: '1h' })], ['window', (db) => db.series.aggregate({ agg: 'sum', window: Infinity })],
   ['prefix', (db) => db.clear({ prefix: 'a' })], ['prefix', (db) => db.series.clear({ prefix: 'a' })], ['ts', (db) => db.series.getSync('k')],
   ['directory', (db) => db.checkpoint('')], ['directory', () => Database.verify(5)], ['directory', () => Database.destroy('')], ['directory', () => Database.repair(5, 'x')],
@@ -81,7 +81,7 @@ const WRONG = [
   ['field', (db) => db.series.aggregate({ agg: 'sum', field: 5 })], ['signal', (db) => db.series.aggregate({ agg: 'sum', signal: 5 })],
   ['key', (db) => db.get()], ['valueEncoding', (db) => db.kv.get('k', { valueEncoding: 'xml' })], ['key', (db) => db.kv.get({})], ['snapshot', (db) => db.kv.getSync('k', { snapshot: {} })],
   ['key', (db) => db.kv.delete(undefined)], ['sync', (db) => db.kv.delete('k', { sync: 'yes' })], ['ts', (db) => db.kv.delete('k', { ts: 1 })],
-  ['operations[0]', (db) => db.batch([{ type: 'put', key: 'k', value: 1, ttl: -1 }])],
+  ['operations[0].ttl', (db) => db.batch([{ type: 'put', key: 'k', value: 1, ttl: -1 }])],
   ['operations[1]', (db) => db.batch(Object.assign([{ type: 'put', key: 'k', value: 1 }], { length: 2 }))], ['keys[1]', (db) => db.kv.getMany(Object.assign(['k'], { length: 2 }))],
 ];
 
@@ -106,6 +106,7 @@ test('every call says which argument is wrong', async (t) => {
     const error = await failure(() => call(db));
     assert.ok(error instanceof FlowDBError && error.code === 'FLOWDB_INVALID_ARGUMENT', `${call}: ${error}`);
     assert.ok(error.message.startsWith(`${name}:`), `${call}: ${error.message}`);
+    assert.equal(error.argument, name, `${call}`);
   }
   assert.equal(await db.kv.count() + await db.series.count(), 0, 'and nothing was written');
 });

@@ -11,7 +11,7 @@ const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 const RULES = {
   seriesRetentionMs: 10 * DAY,
-  seriesRetention: [{ prefix: 'debug/', ms: DAY }, { prefix: Buffer.from('debug/kept/'), ms: 'never' }, { prefix: 'audit/', ms: 100 * DAY, bucketMs: DAY }],
+  seriesRetentionByPrefix: [{ prefix: 'debug/', ms: DAY }, { prefix: Buffer.from('debug/kept/'), ms: 'never' }, { prefix: 'audit/', ms: 100 * DAY, bucketMs: DAY }],
 };
 const KEYS = { 'debug/': 1, 'debug/1': 1, 'debug/kept/1': Infinity, debug: 10, other: 10, 'audit/1': 100 };
 const AGES = [0.1, 0.9, 2, 9, 11, 99, 101];
@@ -68,12 +68,12 @@ test('rules are those of the opening, and those of all who have the directory op
   const path = directory(t);
   const db = await open({ path, ...RULES });
   await fill(db);
-  const inOtherOrder = await open({ path, seriesRetention: [...RULES.seriesRetention].reverse() });
+  const inOtherOrder = await open({ path, seriesRetentionByPrefix: [...RULES.seriesRetentionByPrefix].reverse() });
   assert.deepEqual(await seen(inOtherOrder), kept());
   await inOtherOrder.close();
-  const other = { path, seriesRetention: RULES.seriesRetention.slice(1) };
-  await assert.rejects(open(other), { code: 'FLOWDB_INVALID_ARGUMENT', message: /^seriesRetention: the directory is open/ });
-  await assert.rejects(open({ path, seriesRetention: [] }), { code: 'FLOWDB_INVALID_ARGUMENT' });
+  const other = { path, seriesRetentionByPrefix: RULES.seriesRetentionByPrefix.slice(1) };
+  await assert.rejects(open(other), { code: 'FLOWDB_INVALID_ARGUMENT', message: /^seriesRetentionByPrefix: the directory is open/ });
+  await assert.rejects(open({ path, seriesRetentionByPrefix: [] }), { code: 'FLOWDB_INVALID_ARGUMENT' });
   await db.close();
   const without = await database(t, { path });
   assert.deepEqual(await seen(without), Object.fromEntries(Object.keys(KEYS).map((key) => [key, AGES])), 'nothing was dropped yet');
@@ -82,28 +82,28 @@ test('rules are those of the opening, and those of all who have the directory op
 test('bad rules are refused by name', async () => {
   const rule = { prefix: 'a', ms: DAY };
   const wrong = {
-    seriesRetention: [{ prefix: 'a', ms: DAY }, 'a', () => {}],
-    'seriesRetention[0]': [[5], [null], ['a']],
-    'seriesRetention[0].prefix': [[{ ms: DAY }], [{ prefix: 5, ms: DAY }], [{ prefix: 'x'.repeat(513), ms: DAY }], [{ prefix: '\ud800', ms: DAY }]],
-    'seriesRetention[1].ms': [[rule, { prefix: 'b' }], [rule, { prefix: 'b', ms: 0 }], [rule, { prefix: 'b', ms: 1.5 }], [rule, { prefix: 'b', ms: 'forever' }]],
-    'seriesRetention[0].bucketMs': [[{ ...rule, bucketMs: 59_999 }], [{ ...rule, bucketMs: '1h' }]],
+    seriesRetentionByPrefix: [{ prefix: 'a', ms: DAY }, 'a', () => {}],
+    'seriesRetentionByPrefix[0]': [[5], [null], ['a']],
+    'seriesRetentionByPrefix[0].prefix': [[{ ms: DAY }], [{ prefix: 5, ms: DAY }], [{ prefix: 'x'.repeat(513), ms: DAY }], [{ prefix: '\ud800', ms: DAY }]],
+    'seriesRetentionByPrefix[1].ms': [[rule, { prefix: 'b' }], [rule, { prefix: 'b', ms: 0 }], [rule, { prefix: 'b', ms: 1.5 }], [rule, { prefix: 'b', ms: 'forever' }]],
+    'seriesRetentionByPrefix[0].bucketMs': [[{ ...rule, bucketMs: 59_999 }], [{ ...rule, bucketMs: '1h' }]],
     keep: [[{ ...rule, keep: 5 }]],
   };
   for (const [name, values] of Object.entries(wrong)) {
-    for (const seriesRetention of values) {
-      const error = await open({ memory: true, seriesRetention }).then(() => undefined, (reason) => reason);
+    for (const seriesRetentionByPrefix of values) {
+      const error = await open({ memory: true, seriesRetentionByPrefix }).then(() => undefined, (reason) => reason);
       assert.equal(error?.code, 'FLOWDB_INVALID_ARGUMENT', name);
       assert.ok(error.message.startsWith(`${name}:`), error.message);
     }
   }
   const contradictions = [
-    { seriesRetention: [rule, rule] }, { seriesRetention: [rule, { prefix: Buffer.from('a'), ms: 5 }] },
-    { seriesRetention: Array.from({ length: 257 }, (_, index) => ({ prefix: `${index}`, ms: DAY })) },
-    { seriesRetention: [{ prefix: 'a', ms: 'never', bucketMs: HOUR }] }, { seriesRetention: [{ prefix: 'a', ms: 365 * DAY, bucketMs: 60_000 }] },
-    { seriesBucketMs: HOUR }, { seriesBucketMs: HOUR, seriesRetention: [rule] }, { seriesRetentionMs: 365 * DAY, seriesBucketMs: 60_000 },
+    { seriesRetentionByPrefix: [rule, rule] }, { seriesRetentionByPrefix: [rule, { prefix: Buffer.from('a'), ms: 5 }] },
+    { seriesRetentionByPrefix: Array.from({ length: 257 }, (_, index) => ({ prefix: `${index}`, ms: DAY })) },
+    { seriesRetentionByPrefix: [{ prefix: 'a', ms: 'never', bucketMs: HOUR }] }, { seriesRetentionByPrefix: [{ prefix: 'a', ms: 365 * DAY, bucketMs: 60_000 }] },
+    { seriesBucketMs: HOUR }, { seriesBucketMs: HOUR, seriesRetentionByPrefix: [rule] }, { seriesRetentionMs: 365 * DAY, seriesBucketMs: 60_000 },
   ];
   for (const options of contradictions) {
-    const name = 'seriesRetention' in options ? /^series(Retention|Bucket)/ : /^seriesBucketMs/;
+    const name = 'seriesRetentionByPrefix' in options ? /^series(Retention|Bucket)/ : /^seriesBucketMs/;
     await assert.rejects(open({ memory: true, ...options }), { code: 'FLOWDB_INVALID_ARGUMENT', message: name });
   }
 });

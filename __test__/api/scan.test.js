@@ -99,7 +99,7 @@ test('steps that were not awaited come in order', async (t) => {
 
 test('a scan over files goes on where memory ends', async (t) => {
   const path = directory(t);
-  const { db } = await filled(t, 2000, { path, cacheBytes: 0 });
+  const { db } = await filled(t, 2000, { path, blockCacheBytes: 0 });
   await db.flush();
   await db.put('k000500', 'newer');
   const all = await db.scan().all();

@@ -10,7 +10,7 @@ const util = require('node:util');
 const { encode } = require('../../indexeddb/internal/clone');
 const { decode, decodeWithKey } = require('../../indexeddb/internal/decode');
 const { encodeKeyPath, isValidKeyPath, splitKeyPath } = require('../../indexeddb/internal/key_path');
-const native = require('../../indexeddb/internal/native');
+const native = require('../../indexeddb/internal/native.js').native();
 const { canInject, keyAt } = require('../support/key_path_oracle');
 const { Random, randomKey, randomValue } = require('../support/random_value');
 

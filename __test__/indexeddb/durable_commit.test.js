@@ -5,9 +5,12 @@
 
 const assert = require('node:assert/strict');
 const { execFile } = require('node:child_process');
+const { randomBytes } = require('node:crypto');
+const { readFileSync, readdirSync, statSync, writeFileSync } = require('node:fs');
+const { join } = require('node:path');
 const { test } = require('node:test');
 const { promisify } = require('node:util');
-const { IDBFactory, forceCloseDatabase, open } = require('../../index.js');
+const { FlowDBError, IDBFactory, forceCloseDatabase, open } = require('../../index.js');
 const { directory, run } = require('../fixture.js');
 const { finished, openDatabase, result } = require('./support.js');
 
@@ -61,6 +64,30 @@ test('a process does not end before a commit that waits for the disk', async (t)
   assert.deepEqual([code, output.trim()], [0, 'complete']);
 });
 
+test('a request that meets damage fails with what the engine says as the cause', async (t) => {
+  const path = directory(t);
+  const factory = new IDBFactory({ path });
+  const written = await openDatabase((created) => created.createObjectStore('s').put(randomBytes(100_000), 1), { factory });
+  written.close();
+  await factory.close();
+  const records = await open(path);
+  await records.flush();
+  await records.close();
+  // A value of this size, which does not compress, has a file of its own.
+  const [values] = readdirSync(path, { recursive: true, encoding: 'utf8' }).filter((name) => statSync(join(path, name)).size > 100_000);
+  const bytes = readFileSync(join(path, values));
+  bytes[50_000] ^= 1;
+  writeFileSync(join(path, values), bytes);
+  const damaged = new IDBFactory({ path });
+  const db = await openDatabase(undefined, { factory: damaged });
+  await assert.rejects(result(db.transaction('s').objectStore('s').get(1)), ({ name, message, cause }) => {
+    assert.deepEqual([name, cause instanceof FlowDBError, cause.code], ['UnknownError', true, 'FLOWDB_CORRUPTION']);
+    assert.ok(message.startsWith(cause.message), message);
+    return true;
+  });
+  await damaged.close();
+});
+
 test('without space a transaction aborts with a QuotaExceededError, and costs nothing else', { skip: process.platform === 'win32' }, async (t) => {
   const path = directory(t);
   const program = `
@@ -72,7 +99,7 @@ test('without space a transaction aborts with a QuotaExceededError, and costs no
       const transaction = request.result.transaction('s', 'readwrite', { durability });
       transaction.objectStore('s').put(new Uint8Array(bytes).fill(7), key);
       transaction.oncomplete = () => resolve('complete');
-      transaction.onabort = () => resolve(transaction.error.name);
+      transaction.onabort = () => resolve([transaction.error.name, transaction.error.cause.name, transaction.error.cause.code].join(' '));
     });
     request.onsuccess = async () => {
       let committed = 0;
@@ -92,7 +119,7 @@ test('without space a transaction aborts with a QuotaExceededError, and costs no
   const { stdout } = await promisify(execFile)('sh', limited);
   const { committed, ...rest } = JSON.parse(stdout);
   assert.ok(committed > 2 && committed < 100, stdout);
-  assert.deepEqual(rest, { outcome: 'QuotaExceededError', keys: committed, refused: 'FLOWDB_NO_SPACE', small: ['complete', null] });
+  assert.deepEqual(rest, { outcome: 'QuotaExceededError FlowDBError FLOWDB_NO_SPACE', keys: committed, refused: 'FLOWDB_NO_SPACE', small: ['complete', null] });
   const factory = new IDBFactory({ path });
   const db = await openDatabase(undefined, { factory });
   const kept = await result(db.transaction('s').objectStore('s').getAllKeys());

@@ -126,9 +126,9 @@ test('handles of one directory are closed one by one', async (t) => {
 
 test('handles of one directory have one set of options', async (t) => {
   const path = directory(t);
-  const db = await open({ path, cacheBytes: 1 << 20, sync: { intervalMs: 50 } });
+  const db = await open({ path, blockCacheBytes: 1 << 20, sync: { intervalMs: 50 } });
   const same = await open(path);
-  await assert.rejects(open({ path, cacheBytes: 2 << 20 }), { code: 'FLOWDB_INVALID_ARGUMENT', message: /^cacheBytes/ });
+  await assert.rejects(open({ path, blockCacheBytes: 2 << 20 }), { code: 'FLOWDB_INVALID_ARGUMENT', message: /^blockCacheBytes/ });
   await assert.rejects(open({ path, sync: 'always' }), { code: 'FLOWDB_INVALID_ARGUMENT', message: /^sync/ });
   await Promise.all([db.close(), same.close()]);
   await (await open({ path, sync: 'always' })).close();

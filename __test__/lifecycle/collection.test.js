@@ -12,12 +12,12 @@ test('a forgotten database is closed', async (t) => {
   const { output } = await run(`
     const path = process.argv[1];
     (async () => {
-      await (async () => { const db = await open({ path, cacheBytes: 1_000_000 }); await db.put('k', 'x', { sync: true }); })();
+      await (async () => { const db = await open({ path, blockCacheBytes: 1_000_000 }); await db.put('k', 'x', { sync: true }); })();
       for (let attempt = 0; attempt < 200; attempt += 1) {
         gc();
         await new Promise((resolve) => setTimeout(resolve, 10));
         // Other options are refused for as long as the first handle is open.
-        const db = await open({ path, cacheBytes: 2_000_000 }).catch((error) => { if (error.code !== 'FLOWDB_INVALID_ARGUMENT') throw error; });
+        const db = await open({ path, blockCacheBytes: 2_000_000 }).catch((error) => { if (error.code !== 'FLOWDB_INVALID_ARGUMENT') throw error; });
         if (db) return console.log('closed', await db.get('k'));
       }
       console.log('never closed');

@@ -72,7 +72,7 @@ test('an uncaught error ends the process as ever', async (t) => {
 test('a pool of one thread is enough', async (t) => {
   const { code, output } = await run(`
     (async () => {
-      const db = await open({ path: process.argv[1], writeBufferBytes: 64 * 1024, cacheBytes: 0, sync: 'always' });
+      const db = await open({ path: process.argv[1], writeBufferBytes: 64 * 1024, blockCacheBytes: 0, sync: 'always' });
       const all = [];
       for (let index = 0; index < 3000; index += 1) all.push(db.put('k' + index, 'x'.repeat(300)));
       all.push(db.put('large', 'x'.repeat(3_000_000)));

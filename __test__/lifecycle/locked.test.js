@@ -24,6 +24,24 @@ test('a second process is told who has the directory', async (t) => {
   assert.deepEqual(JSON.parse((await run(TRY, { args: [dir] })).output), { value: 'x' });
 });
 
+test('IndexedDB in a second process is told the same, as the cause of its exception', async (t) => {
+  const dir = directory(t);
+  const db = await open(dir);
+  await db.flush();
+  const { output } = await run(`
+    const { IDBFactory } = require(${JSON.stringify(ROOT)});
+    const request = new IDBFactory({ path: process.argv[1] }).open('name');
+    request.onerror = () => {
+      const { name, message, cause } = request.error;
+      console.log(JSON.stringify({ name, message, isOurs: cause instanceof FlowDBError, code: cause.code, holder: cause.holder }));
+    };
+  `, { args: [dir] });
+  const { message, ...refused } = JSON.parse(output);
+  assert.deepEqual(refused, { name: 'UnknownError', isOurs: true, code: 'FLOWDB_LOCKED', holder: process.pid });
+  assert.match(message, /^FLOWDB_LOCKED: /);
+  await db.close();
+});
+
 test('a killed process leaves nothing locked and nothing lost', async (t) => {
   const dir = directory(t);
   const child = await run(`

@@ -98,13 +98,13 @@ test('maintenance asked for by a thread that died is done by others', async (t) 
 
 test('the registry forgets a directory whose threads are gone', async (t) => {
   const path = directory(t);
-  const thread = worker(`await open({ path, cacheBytes: 1000000 }); parentPort.postMessage('open');`, path);
+  const thread = worker(`await open({ path, blockCacheBytes: 1000000 }); parentPort.postMessage('open');`, path);
   await new Promise((resolve) => { thread.once('message', resolve); });
   await thread.terminate();
   // The handle of a dead thread is closed in the background; until then its options hold.
   let db;
   for (let attempt = 0; !db && attempt < 100; attempt += 1) {
-    db = await open({ path, cacheBytes: 2_000_000 }).catch(() => pause(20));
+    db = await open({ path, blockCacheBytes: 2_000_000 }).catch(() => pause(20));
   }
   assert.ok(db, 'the handle of the dead thread was never closed');
   await db.close();

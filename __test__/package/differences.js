@@ -145,7 +145,7 @@ const DIFFERENCES = {
     theirs: [false, false],
     ours: [true, true],
   },
-  'Objects show nothing of what is inside': {
+  'Internal state is not visible': {
     see: async (implementation) => {
       const database = await openDatabase(implementation);
       return ['_rawDatabase' in database, Object.keys(database).length === 0];
@@ -158,7 +158,7 @@ const DIFFERENCES = {
     theirs: '[object Object]',
     ours: '[object DOMStringList]',
   },
-  'Messages are other ones, names are not': {
+  'Messages differ, names do not': {
     async see(implementation) {
       const database = await openDatabase(implementation);
       try {
@@ -217,7 +217,7 @@ const DIFFERENCES = {
 
 /** What the page says is as before, and what both see. @type {Record<string, { see: Difference['see'], both: unknown }>} */
 const SIMILARITIES = {
-  'a request that fails unheard aborts its transaction': {
+  'a failed request that nobody handles aborts its transaction': {
     async see(implementation) {
       const store = await storeOf(implementation);
       store.put('x', 1);
@@ -237,7 +237,7 @@ const SIMILARITIES = {
     },
     both: 'blocked',
   },
-  'an older version than that of the database is refused': {
+  "opening with a version below the database's is refused": {
     async see({ IDBFactory }) {
       const factory = new IDBFactory();
       (await result(factory.open('database', 3))).close();

@@ -33,9 +33,21 @@ for (const subPath of subPaths) {
   });
 }
 
-test('both ways to load a path give the same objects', async () => {
+test('both ways to load the package give the same objects', async () => {
   const imported = await import('flowdb');
   const required = require('flowdb');
-  for (const [name, value] of Object.entries(required)) if (name !== 'default') assert.equal(imported[name], value, name);
+  assert.deepEqual(Object.keys(imported).sort(), Object.keys(required).sort());
+  for (const [name, value] of Object.entries(required)) assert.equal(imported[name], value, name);
   assert.equal((await import('flowdb/lib/FDBFactory')).default, required.IDBFactory);
+});
+
+test('the default is the factory, as in fake-indexeddb: its open makes a request', async () => {
+  for (const name of ['fake-indexeddb', 'flowdb']) {
+    const { default: factory, IDBFactory, IDBOpenDBRequest } = await import(name);
+    assert.ok(factory instanceof IDBFactory, name);
+    const request = factory.open('the default', 1);
+    assert.ok(request instanceof IDBOpenDBRequest, name);
+    await new Promise((resolve) => { request.onsuccess = resolve; });
+    request.result.close();
+  }
 });

@@ -1,6 +1,6 @@
 'use strict';
 
-// What loading says on a platform whose library is not there. Platforms are faked: the real one's library is not looked for then.
+// What the first use says on a platform whose library is not there: importing works everywhere. Platforms are faked: the real one's library is not looked for then.
 
 const assert = require('node:assert/strict');
 const { execFileSync } = require('node:child_process');
@@ -23,13 +23,15 @@ function loadAs({ platform, arch, glibc, execPath = '' }, root = ROOT) {
     const load = createRequire(${JSON.stringify(path.join(root, 'index.js'))});
     for (const name of ['platform', 'arch', 'execPath']) Object.defineProperty(process, name, { value: fake[name] });
     Object.defineProperty(process, 'report', { value: { getReport: () => ({ header: fake.header }) } });
-    try {
-      load('./index.js');
-      console.log('{}');
-    } catch (error) {
-      const { code, message, platform, arch, libc, cause } = error;
-      console.log(JSON.stringify({ code, message, platform, arch, libc, package: error.package, cause: cause?.message }));
-    }`;
+    const report = ({ code, message, platform, arch, libc, cause, package: name }) => (
+      { code, message, platform, arch, libc, package: name, cause: cause?.message.split('\\n')[0] });
+    const { indexedDB, open } = load('./index.js');
+    (async () => {
+      const error = await open({ memory: true }).catch((reason) => reason);
+      const request = indexedDB.open('name');
+      const exception = await new Promise((resolve) => { request.onerror = () => resolve(request.error); });
+      console.log(JSON.stringify({ ...report(error), exception: { name: exception.name, cause: report(exception.cause) } }));
+    })();`;
   return JSON.parse(execFileSync(process.execPath, ['-e', program], { encoding: 'utf8' }));
 }
 
@@ -49,6 +51,8 @@ for (const { triple, libc, packaged, ...fake } of ABSENT) {
     assert.equal(error.code, 'FLOWDB_NO_BINARY');
     assert.deepEqual([error.platform, error.arch, error.libc], [fake.platform, fake.arch, libc]);
     assert.equal(error.package, `@flowdb/binding-${triple}`);
+    const { exception, ...rest } = error;
+    assert.deepEqual(exception, { name: 'UnknownError', cause: rest }, 'IndexedDB gives the same one as its cause');
     for (const word of [fake.platform, fake.arch, libc, error.package]) assert.ok(error.message.includes(word), error.message);
     assert.equal(error.message.includes('There are packages for'), !packaged, error.message);
   });

@@ -17,7 +17,7 @@ for (const triple of fs.readdirSync(path.join(ROOT, 'npm'))) {
     const [platform, arch, abi] = triple.split('-');
     assert.equal(manifest.name, `@flowdb/binding-${triple}`);
     assert.equal(manifest.main, `flowdb.${triple}.node`);
-    assert.deepEqual(manifest.files, [manifest.main]);
+    assert.deepEqual(manifest.files, [manifest.main, 'LICENSE-APACHE', 'LICENSE-MIT', 'THIRD-PARTY-NOTICES.txt']);
     assert.deepEqual([manifest.os, manifest.cpu], [[platform], [arch]]);
     assert.deepEqual(manifest.libc, LIBC_OF_ABI[abi]);
     for (const field of ['version', 'license', 'engines']) assert.deepEqual(manifest[field], root[field], field);

@@ -45,17 +45,12 @@ describe('the two tarballs, installed into an empty folder', () => {
     assert.equal(output, `${RECORDS_OUTPUT}\n-1 7\n`);
   });
 
-  test('flowdb holds JavaScript and types only', () => {
-    const files = fs.readdirSync(path.join(installation.project, 'node_modules', 'flowdb'), { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile()).map((entry) => entry.name);
-    const documents = ['package.json', 'README.md', 'CHANGELOG.md', 'LICENSE-MIT', 'LICENSE-APACHE'];
-    assert.deepEqual(files.filter((name) => !/\.(js|mjs|d\.ts|d\.mts)$/.test(name)).sort(), documents.sort());
-  });
-
-  test('the package of the platform holds the library only', async () => {
-    const { library, manifest } = await hostPlatform();
-    const files = fs.readdirSync(path.join(installation.project, 'node_modules', manifest.name));
-    assert.deepEqual(files.sort(), ['README.md', library, 'package.json'].sort());
+  test('flowdb holds JavaScript, types and documents only', () => {
+    const root = path.join(installation.project, 'node_modules', 'flowdb');
+    const files = fs.readdirSync(root, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+      .map((entry) => path.relative(root, path.join(entry.parentPath ?? entry.path, entry.name)).replaceAll(path.sep, '/'));
+    const others = files.filter((name) => !/\.(js|mjs|d\.ts|d\.mts)$|^docs\/[\w-]+\.md$|^examples\//.test(name));
+    assert.deepEqual(others.sort(), ['CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE-APACHE', 'LICENSE-MIT', 'README.md', 'package.json']);
   });
 });
 
@@ -75,21 +70,61 @@ test('without the package of the platform the error says which one is missing', 
   }
 });
 
-test('scripts/pack.mjs makes tarballs that name all platforms and install without a registry', async () => {
+describe('the tarballs that scripts/pack.mjs makes', () => {
   const installation = new Installation();
   const destination = fs.mkdtempSync(path.join(os.tmpdir(), 'flowdb-packed-'));
-  try {
-    execFileSync(process.execPath, [path.join(ROOT, 'scripts', 'pack.mjs'), destination], { cwd: ROOT, env: process.env, stdio: 'pipe' });
-    const tarballs = fs.readdirSync(destination);
-    const { manifest: { name, version } } = await hostPlatform();
-    assert.deepEqual(tarballs.sort(), [`flowdb-${version}.tgz`, `${name.slice(1).replace('/', '-')}-${version}.tgz`].sort());
-    installation.install(...tarballs.map((tarball) => path.join(destination, tarball)));
-    const manifest = JSON.parse(fs.readFileSync(path.join(installation.project, 'node_modules/flowdb/package.json'), 'utf8'));
-    assert.deepEqual(Object.keys(manifest.optionalDependencies).sort(),
-      fs.readdirSync(path.join(ROOT, 'npm')).map((triple) => `@flowdb/binding-${triple}`).sort());
-    assert.equal(installation.run('packed.js', `console.log(typeof require('flowdb').open);`).trim(), 'function');
-  } finally {
+  const folderOf = (/** @type {string} */ name) => path.join(installation.project, 'node_modules', name);
+  const manifestOf = (/** @type {string} */ name) => JSON.parse(fs.readFileSync(path.join(folderOf(name), 'package.json'), 'utf8'));
+  /** @type {any} */
+  let platform;
+  before(async () => {
+    platform = await hostPlatform();
+    execFileSync(process.execPath, [path.join(ROOT, 'scripts', 'pack.mjs'), destination], {
+      cwd: ROOT, env: { ...process.env, GITHUB_REPOSITORY: 'someone/flowdb', GITHUB_SERVER_URL: 'https://git.example' }, stdio: 'pipe',
+    });
+    installation.install(...fs.readdirSync(destination).map((tarball) => path.join(destination, tarball)));
+  });
+  after(() => {
     installation.remove();
     fs.rmSync(destination, { recursive: true, force: true });
-  }
+  });
+
+  test('are two where one library was built', () => {
+    const { name, version } = platform.manifest;
+    assert.deepEqual(fs.readdirSync(destination).sort(), [`flowdb-${version}.tgz`, `${name.slice(1).replace('/', '-')}-${version}.tgz`].sort());
+  });
+
+  test('work, and name the packages of all platforms', () => {
+    assert.deepEqual(Object.keys(manifestOf('flowdb').optionalDependencies).sort(),
+      fs.readdirSync(path.join(ROOT, 'npm')).map((triple) => `@flowdb/binding-${triple}`).sort());
+    assert.equal(installation.run('packed.js', `console.log(typeof require('flowdb').open);`).trim(), 'function');
+  });
+
+  test('name the repository that the workflow runs for', () => {
+    for (const name of ['flowdb', platform.manifest.name]) {
+      const { repository, homepage } = manifestOf(name);
+      assert.deepEqual(repository, { type: 'git', url: 'git+https://git.example/someone/flowdb.git' });
+      assert.equal(homepage, 'https://git.example/someone/flowdb#readme');
+    }
+  });
+
+  test('hold the licences, and those of the crates that are in the library', () => {
+    const { library, manifest } = platform;
+    const files = ['LICENSE-APACHE', 'LICENSE-MIT', 'README.md', 'THIRD-PARTY-NOTICES.txt', library, 'package.json'];
+    assert.deepEqual(fs.readdirSync(folderOf(manifest.name)).sort(), files.sort());
+    const notices = fs.readFileSync(path.join(folderOf(manifest.name), 'THIRD-PARTY-NOTICES.txt'), 'utf8');
+    const locked = [...fs.readFileSync(path.join(ROOT, 'Cargo.lock'), 'utf8').matchAll(/name = "(.*)"\nversion = "(.*)"/g)].map(([, name, version]) => `${name} ${version}`);
+    const named = [...notices.matchAll(/-{80}\n\n(\S+ \S+)\nLicence: \S.*\n\n\S/g)].map(([, crate]) => crate);
+    assert.deepEqual(named, [...new Set(named)].sort());
+    assert.deepEqual(named.filter((crate) => !locked.includes(crate)), []);
+    for (const name of ['lz4_flex', 'napi', 'parking_lot', 'xxhash-rust']) assert.ok(named.some((crate) => crate.startsWith(`${name} `)), name);
+    for (const name of ['flowdb-engine', 'napi-derive', 'syn', 'proptest']) assert.ok(!named.some((crate) => crate.startsWith(`${name} `)), name);
+  });
+
+  test('hold what the README refers to', () => {
+    const links = [...fs.readFileSync(path.join(folderOf('flowdb'), 'README.md'), 'utf8').matchAll(/\]\(([^)#]+)/g)].map(([, link]) => link);
+    const local = links.filter((link) => !/^https?:/.test(link));
+    assert.ok(local.length > 10, local.join());
+    assert.deepEqual(local.filter((link) => !fs.existsSync(path.join(folderOf('flowdb'), link))), []);
+  });
 });

@@ -36,6 +36,32 @@ export async function records(): Promise<number> {
   const hottest: number = Math.max(...rows.map(({ max }) => max), Number(rows[0]?.ts ?? 0));
   // @ts-expect-error it was not asked for
   rows.map(({ min }) => min);
+  const maybe = Math.random() < 0.5;
+  const perhaps: (boolean | undefined)[] = [
+    await db.kv.put('key', 1, { ifAbsent: maybe }), await db.put('key', 1, { ifAbsent: maybe, ttl: 5 }),
+    await db.series.put('sensor', 1, { ts: 1, duplicates: maybe ? 'first' : 'last' }), await db.put('sensor', 1, { ts: 1, duplicates: maybe ? 'first' : 'last' }),
+  ];
+  const nothing: void = await db.series.put('sensor', 1, { duplicates: 'last' });
+  const bytes: (Buffer | undefined)[] = [
+    await db.kv.get('key', { valueEncoding: 'buffer' }), db.kv.getSync('key', { valueEncoding: 'buffer' }), await db.get('key', { valueEncoding: 'buffer', snapshot }),
+    db.getSync('key', { ts: 1, valueEncoding: 'buffer' }), await db.series.get('sensor', { ts: 1, valueEncoding: 'buffer' }), ...await db.kv.getMany(['key'], { valueEncoding: 'buffer' }),
+  ];
+  const texts: (string | undefined)[] = [await db.get('key', { valueEncoding: 'utf8' }), await db.series.get('sensor', { ts: 1, valueEncoding: 'utf8' })];
+  // @ts-expect-error it is a Buffer
+  (await db.kv.get('key', { valueEncoding: 'buffer' }))?.startsWith('a');
+  const unset: number | undefined = maybe ? 1 : undefined;
+  const strings: string[] = [
+    ...(await db.kv.scan({ limit: unset }).all()).map(({ key }) => key), ...await db.kv.scan({ values: false }).all(), ...(await db.series.scan({ limit: unset, from: unset }).all()).map(({ key }) => key),
+    ...(await db.series.latestOfEach({ at: unset })).map(({ key }) => key), ...(await db.series.aggregate({ agg: 'sum', window: unset })).map(({ key }) => key),
+  ];
+  const buffers: Buffer[] = [
+    ...(await db.kv.scan({ keyEncoding: 'buffer' }).all()).map(({ key }) => key), ...await db.scan({ values: false, keyEncoding: 'buffer' }).all(),
+    ...(await db.scan({ from: 1, keyEncoding: 'buffer' }).all()).map(({ key }) => key), ...(await db.series.scan({ values: false, keyEncoding: 'buffer' }).all()).map(({ key }) => key),
+    ...(await db.series.latestOfEach({ keyEncoding: 'buffer' })).map(({ key }) => key), ...(await db.series.aggregate({ agg: 'sum', keyEncoding: 'buffer' })).map(({ key }) => key),
+  ];
+  // @ts-expect-error what is deleted has bounds that are given
+  await db.kv.deleteRange({ gte: 'a', lt: maybe ? 'b' : undefined });
+  console.log(perhaps, nothing, bytes, texts, strings, buffers, await open('data', { kvTtlMs: unset, logger: undefined }));
   const written: boolean = await db.series.put('sensor', 1, { ts: 1, duplicates: 'first' });
   const taken: boolean = await db.put('lock', 1, { ifAbsent: true });
   const once: boolean = await db.put('sensor', 1, { ts: 1, duplicates: 'first' });
@@ -69,13 +95,15 @@ export async function records(): Promise<number> {
   // @ts-expect-error one call has no pages: limit and gt make them
   await db.series.latestOfEach({ offset: 5 });
   // @ts-expect-error how long is missing
-  await open({ memory: true, seriesRetention: [{ prefix: 'a' }] });
-  const urls: Promise<Database>[] = [open(new URL('file:///data')), open({ path: new URL('file:///data') })];
+  await open({ memory: true, seriesRetentionByPrefix: [{ prefix: 'a' }] });
+  const urls: Promise<Database>[] = [open('data', { sync: 'always' }), open(new URL('file:///data'), {}), open(new URL('file:///data')), open({ path: new URL('file:///data') })];
   await Promise.all([Database.destroy('data'), Database.verify(new URL('file:///data')), ...urls]);
   console.log(newest?.ts, last?.value, copied, there, counts, text, values, points);
+  // @ts-expect-error the path is there already
+  await open('data', { path: 'data' });
   // @ts-expect-error it needs to know what to work out
   await db.series.aggregate({ prefix: 'sensor' });
-  await open({ memory: true, kvTtlMs: 'never', seriesRetentionMs: 5, seriesRetention: [{ prefix: 'a', ms: 5, bucketMs: 60_000 }, { prefix: Buffer.from('b'), ms: 'never' }], logger: { error() {}, warn() {}, info() {}, debug() {} } });
+  await open({ memory: true, kvTtlMs: 'never', seriesRetentionMs: 5, seriesRetentionByPrefix: [{ prefix: 'a', ms: 5, bucketMs: 60_000 }, { prefix: Buffer.from('b'), ms: 'never' }], logger: { error() {}, warn() {}, info() {}, debug() {} } });
   // @ts-expect-error a unit is missing
   await open({ memory: true, kvTtl: 5 });
   // @ts-expect-error a number is not a key
@@ -93,6 +121,18 @@ export const factories = [indexedDB, new IDBFactory(), new IDBFactory({ path: 'd
 factories.push(new IDBFactory({ path: 1 }));
 export const alias: IDBFactory = new FDBFactory();
 export const range = IDBKeyRange.bound(1, 2);
+`;
+
+// The default is the factory: of an ES module its default export, in CommonJS the property of that name.
+const IMPORTED = `
+import factory, { indexedDB } from 'flowdb';
+export const same: typeof indexedDB[] = [factory];
+// @ts-expect-error a factory has no records
+factory.kv;
+`;
+const REQUIRED = `
+import flowdb = require('flowdb');
+export const same: typeof flowdb.indexedDB[] = [flowdb.default];
 `;
 
 // What is written for the browser's types goes on to compile.
@@ -154,6 +194,9 @@ test('the program above calls every method that is declared, and all of them are
   await db.close();
 });
 
+test('the default of an ES module', () => assert.deepEqual(compile('default.mts', IMPORTED, { lib: DOM, ...NODENEXT }), []));
+test('the default of a bundled module', () => assert.deepEqual(compile('default.ts', IMPORTED, { lib: DOM, ...BUNDLER }), []));
+test('the default in CommonJS', () => assert.deepEqual(compile('default.cts', REQUIRED, { lib: DOM, ...NODENEXT }), []));
 test('without lib.dom', () => assert.deepEqual(compile('plain.mts', COMMON, { lib: NO_DOM, ...NODENEXT }), []));
 test('without lib.dom, as CommonJS', () => assert.deepEqual(compile('plain.cts', COMMON, { lib: NO_DOM, ...NODENEXT }), []));
 test('with lib.dom', () => assert.deepEqual(compile('dom.mts', WITH_DOM, { lib: DOM, ...NODENEXT }), []));

@@ -1,6 +1,9 @@
 'use strict';
 
 // The main process of an Electron app: one instance, one directory, IndexedDB and records in it, and windows that ask for them.
+//
+// To start it, in this folder, with Electron 29 or newer: `npm install --no-save electron flowdb`, then `npm start`. While flowdb is not on npm, install
+// the two tarballs that the README says how to make instead.
 
 const path = require('node:path');
 const { app, BrowserWindow, ipcMain } = require('electron');

@@ -4,10 +4,10 @@
 // Jest) and objects with a changed prototype are told apart correctly. Everything is captured at import, so that user
 // code that patches a prototype later does not change what we see.
 
-const { createHistogram } = require('perf_hooks');
-const { types } = require('util');
-const buffer = require('buffer');
-const { uncurry, getterOf, requiredGetterOf, succeeds } = require('./slots');
+const { createHistogram } = require('node:perf_hooks');
+const { types } = require('node:util');
+const buffer = require('node:buffer');
+const { uncurry, getterOf, requiredGetterOf, succeeds } = require('./slots.js');
 
 const objectPrototype = Object.prototype;
 const toStringTag = Symbol.toStringTag;

@@ -1,6 +1,6 @@
 'use strict';
 
-const { TAG, VERSION } = require('./value_tags');
+const { TAG, VERSION } = require('./value_tags.js');
 
 const { latin1Slice, ucs2Slice } = /** @type {any} */ (Buffer.prototype);
 /** Up to this many code units a loop is faster than a call into Buffer. */

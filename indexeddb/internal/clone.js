@@ -4,13 +4,13 @@
 // https://html.spec.whatwg.org/multipage/structured-data.html#structuredserializeforstorage
 // The walk is iterative: 10 000 levels of nesting must not depend on the size of the stack.
 
-const { ByteWriter } = require('./byte_writer');
-const { types } = require('util');
-const { TAG, VERSION, DEPTH_MAX, VIEW_NAMES, ERROR_NAMES, ERROR_KIND_DOM_EXCEPTION, ERROR_FLAG } = require('./value_tags');
+const { ByteWriter } = require('./byte_writer.js');
+const { types } = require('node:util');
+const { TAG, VERSION, DEPTH_MAX, VIEW_NAMES, ERROR_NAMES, ERROR_KIND_DOM_EXCEPTION, ERROR_FLAG } = require('./value_tags.js');
 const {
   append, uncurry, requiredGetterOf, arrayBuffer, isDetached, viewBounds, regexpFlags, errorStack, isLengthTracking,
-} = require('./slots');
-const { isUncloneable, isSurelyPlain, blobBrand, isDOMException, registerPlatformInterface } = require('./brands');
+} = require('./slots.js');
+const { isUncloneable, isSurelyPlain, blobBrand, isDOMException, registerPlatformInterface } = require('./brands.js');
 
 const dateValue = uncurry(Date.prototype.getTime);
 const numberValue = uncurry(Number.prototype.valueOf);

@@ -4,12 +4,12 @@
 // https://html.spec.whatwg.org/multipage/structured-data.html#structureddeserialize
 // The walk is iterative, and nothing in it runs user code: no setter that someone planted on a prototype is met.
 
-const buffer = require('buffer');
-const { ByteReader, corruption } = require('./byte_reader');
-const { TAG, DEPTH_MAX, VIEW_NAMES, VIEW_ELEMENT_SIZES, ERROR_KIND_DOM_EXCEPTION, ERROR_FLAG } = require('./value_tags');
-const { append, defineOwn, uncurry, arrayBuffer, isDetached } = require('./slots');
-const { fastDecode, UNKNOWN } = require('./fast_decode');
-const { splitKeyPath } = require('./key_path');
+const buffer = require('node:buffer');
+const { ByteReader, corruption } = require('./byte_reader.js');
+const { TAG, DEPTH_MAX, VIEW_NAMES, VIEW_ELEMENT_SIZES, ERROR_KIND_DOM_EXCEPTION, ERROR_FLAG } = require('./value_tags.js');
+const { append, defineOwn, uncurry, arrayBuffer, isDetached } = require('./slots.js');
+const { fastDecode, UNKNOWN } = require('./fast_decode.js');
+const { splitKeyPath } = require('./key_path.js');
 
 const objectPrototype = Object.prototype;
 const arrayPrototype = Array.prototype;

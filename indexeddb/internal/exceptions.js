@@ -1,5 +1,7 @@
 'use strict';
 
+const { FlowDBError, fromNative } = require('../../records/errors.js');
+
 // Captured at import: a test environment may replace the global later.
 const { DOMException } = globalThis;
 
@@ -12,14 +14,34 @@ function exception(name, message) {
 }
 
 /**
- * A failure of the native side, as the standard lets it be seen. The native code is part of the message, for a
- * DOMException has no place for it.
+ * @param {string} name
+ * @param {string} message
+ * @param {unknown} cause an error of the record API, with its stable code, where the engine is the reason
+ */
+function exceptionWithCause(name, message, cause) {
+  // Not every DOMException of a test environment takes a cause in its constructor.
+  return Object.defineProperty(exception(name, message), 'cause', { value: cause, writable: true, enumerable: false, configurable: true });
+}
+
+/**
+ * @param {string} name
+ * @param {string} code
+ * @param {string} message
+ * @param {{ file?: string, offset?: number }} [details]
+ */
+function engineException(name, code, message, details) {
+  return exceptionWithCause(name, message, new FlowDBError(code, message, details));
+}
+
+/**
+ * A failure of the native side, as the standard lets it be seen. The code is part of the message as well, which is all that most programs print.
  * @param {unknown} error
  */
 function unknownError(error) {
   const { message, code } = /** @type {{ message?: unknown, code?: unknown }} */ (Object(error));
   const text = typeof message === 'string' ? message : String(error);
-  return exception('UnknownError', typeof code === 'string' && !text.includes(code) ? `${code}: ${text}` : text);
+  if (typeof code !== 'string') return exception('UnknownError', text);
+  return exceptionWithCause('UnknownError', text.includes(code) ? text : `${code}: ${text}`, fromNative(error));
 }
 
-module.exports = { exception, unknownError };
+module.exports = { engineException, exception, exceptionWithCause, unknownError };

@@ -2,8 +2,8 @@
 
 // Keys of IndexedDB, encoded so that the order of the bytes is the order of the keys (docs/format.md section 7.1).
 
-const { types } = require('util');
-const { append, uncurry, viewBounds, isDetached } = require('./slots');
+const { types } = require('node:util');
+const { append, uncurry, viewBounds, isDetached } = require('./slots.js');
 
 const TAG_NUMBER = 0x10;
 const TAG_DATE = 0x20;

@@ -23,14 +23,14 @@
  *
  * @typedef {{ type: 'started', transaction: number }
  *   | { type: 'committed', transaction: number }
- *   | { type: 'commitFailed', transaction: number, name: string, message: string }
+ *   | { type: 'commitFailed', transaction: number, name: string, message: string, code?: string, file?: string, offset?: number }
  *   | { type: 'versionchange', request: number, connection: number, oldVersion: number, newVersion: number }
  *   | { type: 'blocked', request: number, oldVersion: number, newVersion: number }
  *   | { type: 'upgrade', request: number, connection: number, transaction: number, oldVersion: number,
  *       newVersion: number, schema: Uint8Array }
  *   | { type: 'opened', request: number, connection: number, version: number, schema: Uint8Array }
  *   | { type: 'deleted', request: number, oldVersion: number }
- *   | { type: 'failed', request: number, name: string, message: string }} NativeEvent
+ *   | { type: 'failed', request: number, name: string, message: string, code?: string, file?: string, offset?: number }} NativeEvent
  *
  * @typedef {{
  *   DocumentClient: {
@@ -42,5 +42,18 @@
  * }} NativeModule
  */
 
-/** @type {NativeModule} */
-module.exports = require('../../binding.js');
+/** @type {NativeModule | undefined} */
+let loaded;
+
+/**
+ * Loads it when it is needed first: a failure is then the error of a request. An ES module that imports a CommonJS module which
+ * throws ends the process in Node 20, even where the import is in a `try`.
+ *
+ * @returns {NativeModule}
+ */
+function native() {
+  loaded ??= /** @type {NativeModule} */ (require('../../binding.js'));
+  return loaded;
+}
+
+module.exports = { native };

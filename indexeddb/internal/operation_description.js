@@ -3,7 +3,7 @@
 // An operation in words: read back from its bytes, so that the making of requests costs nothing more. For traces and the messages of
 // errors.
 
-const native = require('./native.js');
+const { native } = require('./native.js');
 const { encodeKeyPath } = require('./key_path.js');
 const { decodeKey } = require('./keys.js');
 const { DIRECTIONS, OPERATION, PUT, RANGE } = require('./operations.js');
@@ -183,7 +183,7 @@ function uniqueKeys(store, value) {
   const found = [];
   for (const index of store.indexes.values()) {
     if (!index.unique || index.multiEntry) continue;
-    const extracted = native.extractKey(value, encodeKeyPath(index.keyPath), false);
+    const extracted = native().extractKey(value, encodeKeyPath(index.keyPath), false);
     if (extracted[0] === EXTRACTED_KEY) found.push(`key ${textOf(decodeKey(extracted.subarray(1)))} in index '${index.name}'`);
   }
   return found;

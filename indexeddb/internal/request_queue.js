@@ -5,7 +5,7 @@
 
 const { EventTargetState } = require('./event_target.js');
 const { errorEvent, successEvent } = require('./event.js');
-const { exception, unknownError } = require('./exceptions.js');
+const { exception, exceptionWithCause, unknownError } = require('./exceptions.js');
 const { newContext } = require('./context.js');
 const { fire, isHeard } = require('./fire.js');
 const { inWords } = require('./operation_description.js');
@@ -411,8 +411,9 @@ function failed(transaction, operation, error) {
  * @param {Operation} operation
  * @param {DOMException} error
  */
-function described(transaction, { bytes }, { name, message }) {
-  return exception(name, `${message}: ${inWords(transaction, bytes)}`);
+function described(transaction, { bytes }, { name, message, cause }) {
+  const words = `${message}: ${inWords(transaction, bytes)}`;
+  return cause === undefined ? exception(name, words) : exceptionWithCause(name, words, cause);
 }
 
 /**

@@ -1,6 +1,6 @@
 'use strict';
 
-const { exception } = require('./exceptions.js');
+const { engineException, exception } = require('./exceptions.js');
 const { decodeKeyAt } = require('./keys.js');
 const { uncurry } = require('./slots.js');
 const { decode, decodeWithKey } = require('./decode.js');
@@ -17,6 +17,21 @@ const ERROR_NAMES = [
   'QuotaExceededError',
   'NotFoundError',
   'InvalidStateError',
+];
+const NAME_BITS = 4;
+const NAME_MASK = 15;
+/** By the number of an error's kind, which is in the same byte; the first is no error of the engine's. */
+const ENGINE_CODES = [
+  undefined,
+  'FLOWDB_CORRUPTION',
+  'FLOWDB_NO_SPACE',
+  'FLOWDB_IO',
+  'FLOWDB_POISONED',
+  'FLOWDB_CLOSED',
+  'FLOWDB_TOO_LARGE',
+  'FLOWDB_READ_ONLY',
+  'FLOWDB_NOT_FOUND',
+  'FLOWDB_UNSUPPORTED',
 ];
 const RECORD_KEY_GENERATED = 1;
 
@@ -43,8 +58,10 @@ class Response {
     const bytes = this.#bytes;
     const start = this.#offset;
     if (bytes[start - 1] !== STATUS_ERROR) return null;
-    const name = ERROR_NAMES[bytes[start]] ?? 'UnknownError';
-    return exception(name, new TextDecoder().decode(bytes.subarray(start + 1, this.#end)));
+    const name = ERROR_NAMES[bytes[start] & NAME_MASK] ?? 'UnknownError';
+    const code = ENGINE_CODES[bytes[start] >> NAME_BITS];
+    const message = new TextDecoder().decode(bytes.subarray(start + 1, this.#end));
+    return code === undefined ? exception(name, message) : engineException(name, code, message);
   }
 
   /** Where the operation goes on, of which a portion is done; null if it is done. Not a copy. */

@@ -3,8 +3,8 @@
 // What is in the internal slots of objects, read with methods captured at import: properties and prototypes that user
 // code may have changed are not asked.
 
-const { types } = require('util');
-const { VIEW_NAMES, VIEW_ELEMENT_SIZES } = require('./value_tags');
+const { types } = require('node:util');
+const { VIEW_NAMES, VIEW_ELEMENT_SIZES } = require('./value_tags.js');
 
 const toStringTag = Symbol.toStringTag;
 const arrayPrototype = Array.prototype;

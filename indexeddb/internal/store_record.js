@@ -6,7 +6,7 @@ const { blobContent } = require('./blob_content.js');
 const { assertActive } = require('./checks.js');
 const { encodeForNow } = require('./clone.js');
 const { exception } = require('./exceptions.js');
-const native = require('./native.js');
+const { native } = require('./native.js');
 const operations = require('./operations.js');
 const { createRequest, objectOf } = require('./source.js');
 
@@ -44,7 +44,7 @@ function cloneDuringTransaction(transaction, value, keyName) {
  * @param {ObjectStore} store
  */
 function extractKeyFrom(value, store) {
-  const result = native.extractKey(value, store.keyPathBytes, false);
+  const result = native().extractKey(value, store.keyPathBytes, false);
   if (result[0] === EXTRACTED_NOTHING) return null;
   if (result[0] === EXTRACTED_INVALID) throw exception('DataError', `${where(store)} yields something that is not a key`);
   return result.subarray(1);
@@ -67,7 +67,7 @@ function checkInlineKey({ bytes: value, keyProperty }, store) {
   if (typeof keyProperty === 'string' && keyProperty.length <= SURELY_KEY_LENGTH) return;
   if (extractKeyFrom(value, store) !== null) return;
   if (!store.autoIncrement) throw exception('DataError', `${where(store)} yields no value`);
-  if (!native.canInjectKey(value, store.keyPathBytes)) {
+  if (!native().canInjectKey(value, store.keyPathBytes)) {
     throw exception('DataError', `A generated key could not be stored: ${where(store)} leads into something that is no object`);
   }
 }

@@ -2,9 +2,9 @@
 
 // What a factory stands on: one native client, and the JavaScript side of what is going on there.
 
-const { exception, unknownError } = require('./exceptions.js');
+const { engineException, exception, unknownError } = require('./exceptions.js');
 const { LinkedList } = require('./linked_list.js');
-const native = require('./native.js');
+const { native } = require('./native.js');
 const openDatabase = require('./open_database.js');
 const { startedAtOnce, transactionStarted } = require('./request_queue.js');
 const { lengthAt } = require('./response.js');
@@ -38,6 +38,16 @@ const waitingWorlds = new Set();
 
 /** @type {FinalizationRegistry<{ world: WeakRef<World>, id: number }>} */
 const unreachable = new FinalizationRegistry(({ world, id }) => world.deref()?.closeUnreachable(id));
+
+/**
+ * Asynchronous, so that a missing library is a failure like others.
+ *
+ * @param {string} path
+ * @param {() => void} wake
+ */
+async function openClient(path, wake) {
+  return native().DocumentClient.open(path, wake);
+}
 
 class World {
   #path;
@@ -106,7 +116,7 @@ class World {
    */
   #openMemory(ready, failed) {
     try {
-      this.#client = native.DocumentClient.openMemory(wakeOf(this));
+      this.#client = native().DocumentClient.openMemory(wakeOf(this));
     } catch (error) {
       failed(error);
       return;
@@ -119,7 +129,7 @@ class World {
     /** @type {{ ready: () => void, failed: (error: unknown) => void }[]} */
     const callers = [];
     this.#opening = callers;
-    native.DocumentClient.open(path, wakeOf(this)).then(
+    openClient(path, wakeOf(this)).then(
       (client) => {
         this.#opening = null;
         this.#client = client;
@@ -398,7 +408,7 @@ class World {
       return;
     }
     transaction.live = false;
-    if (event.type === 'commitFailed') commitFailed(transaction, exception(event.name, event.message));
+    if (event.type === 'commitFailed') commitFailed(transaction, exceptionOf(event));
     else committed(transaction);
   }
 
@@ -471,7 +481,7 @@ class World {
         openDatabase.deleted(request, event);
         break;
       case 'failed':
-        openDatabase.failed(request, exception(event.name, event.message));
+        openDatabase.failed(request, exceptionOf(event));
         break;
     }
   }
@@ -514,6 +524,11 @@ class World {
       else append(this.#opening, { ready: resolve, failed: () => resolve() });
     });
   }
+}
+
+/** @param {{ name: string, message: string, code?: string, file?: string, offset?: number }} event of the native side */
+function exceptionOf({ name, message, code, file, offset }) {
+  return code === undefined ? exception(name, message) : engineException(name, code, message, { file, offset });
 }
 
 /** Messages have the number of the transaction. */

@@ -50,7 +50,7 @@ pub struct StoreOptions {
     pub kv_bytes_max: Option<u64>,
     /// Time to live of cache entries that bring none. Default never; in milliseconds, from 1 to [`crate::TTL_MS_MAX`].
     pub kv_ttl: Option<Ttl>,
-    /// Time to live of points that bring none, the retention of the series. Default never; in milliseconds, from 1 to
+    /// Time to live of points that bring none. Default never; in milliseconds, from 1 to
     /// [`crate::TTL_MS_MAX`], counted from the point's timestamp.
     pub series_ttl: Option<Ttl>,
     /// Age from which on points are not seen any more, whatever their TTL: see [`flowdb_engine::TreeOptions::retention`]. Default: none; in
@@ -98,9 +98,9 @@ impl Default for StoreOptions {
 
 /// Names and allowed values of the settings that are numbers.
 const RANGES: [(&str, u64, u64); 11] = [
-    ("cacheBytes", 0, 1 << 40),
+    ("blockCacheBytes", 0, 1 << 40),
     ("writeBufferBytes", 64 << 10, 1 << 30),
-    ("frozenMemtablesMax", 1, 16),
+    ("frozenWriteBuffersMax", 1, 16),
     ("blockBytes", 512, 1 << 20),
     ("filterBitsPerKey", 0, 32),
     ("logSegmentBytes", 64 << 10, 4 << 30),
@@ -267,7 +267,7 @@ mod tests {
             json!({ "logSegmentBytes": 1 << 20, "logBytesMax": 1 << 19 }),
             json!({ "seriesRetentionMs": 257 * 60_000, "seriesBucketMs": 60_000 }),
             json!({ "seriesBucketMs": 60_000 }),
-            json!({ "seriesRetention": [{ "prefix": "a", "ms": 5 }], "seriesBucketMs": 60_000 }),
+            json!({ "seriesRetentionByPrefix": [{ "prefix": "a", "ms": 5 }], "seriesBucketMs": 60_000 }),
         ] {
             assert!(accepted(&StoreOptions::from_json(&contradiction).unwrap()).is_err());
         }
@@ -276,8 +276,8 @@ mod tests {
     #[test]
     fn retentions_by_prefix_are_checked_by_name() {
         let refused = |rules: serde_json::Value| {
-            let error = StoreOptions::from_json(&json!({ "seriesRetention": rules })).unwrap_err();
-            assert!(error.message().starts_with("seriesRetention"), "{error}");
+            let error = StoreOptions::from_json(&json!({ "seriesRetentionByPrefix": rules })).unwrap_err();
+            assert!(error.message().starts_with("seriesRetentionByPrefix"), "{error}");
         };
         let year = 31_536_000_000_u64;
         for bad in [
@@ -304,9 +304,9 @@ mod tests {
     #[test]
     fn retentions_by_prefix_are_the_same_in_any_order_and_with_their_defaults() {
         let settings = |rules: serde_json::Value| {
-            let options = StoreOptions::from_json(&json!({ "seriesRetention": rules })).unwrap();
+            let options = StoreOptions::from_json(&json!({ "seriesRetentionByPrefix": rules })).unwrap();
             let settings = Settings::apply(&options, &mut crate::store::engine_options()).unwrap();
-            settings.given.to_json()["seriesRetention"].clone()
+            settings.given.to_json()["seriesRetentionByPrefix"].clone()
         };
         let hour = 3_600_000;
         let (a, b) =

@@ -579,7 +579,7 @@ impl Program {
                     pages.push(response[1..].to_vec());
                     return Ok(joined(pages));
                 }
-                1 => return Err(response[1]),
+                1 => return Err(response[1] & 15),
                 _ => {
                     self.portions.set(self.portions.get() + 1);
                     let (rest, length) = response.split_last_chunk::<4>().unwrap();

@@ -56,7 +56,7 @@ fn other_options_are_refused_by_name() {
     let other = |options: StoreOptions| Store::open(&dir.0, &options).unwrap_err();
     let error = other(StoreOptions { cache_bytes: Some(2 << 20), ..StoreOptions::default() });
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
-    assert!(error.message().starts_with("cacheBytes"), "{error}");
+    assert!(error.message().starts_with("blockCacheBytes"), "{error}");
     let error = other(StoreOptions { sync: Some(SyncMode::Always), ..StoreOptions::default() });
     assert!(error.message().starts_with("sync"), "{error}");
     let error = other(StoreOptions { write_buffer_bytes: Some(1 << 20), ..StoreOptions::default() });

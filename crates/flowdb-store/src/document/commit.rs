@@ -181,7 +181,12 @@ impl World {
                 }
                 Err(error) => {
                     let (name, message) = (write_failure_name(&error), error.to_string());
-                    (Event::CommitFailed { transaction: id, name, message }, CommitOutcome::Failed, None)
+                    let cause = Some((&error).into());
+                    (
+                        Event::CommitFailed { transaction: id, name, message, cause },
+                        CommitOutcome::Failed,
+                        None,
+                    )
                 }
             };
             if committed.is_none() || told == Told::ByEvent {

@@ -258,8 +258,8 @@ impl Connections {
         let (client, connection) = (*client, *connection);
         self.remove_request(request);
         let message = "all database ids of this directory are used up".to_owned();
-        let mut actions =
-            vec![Action::Tell(client, Event::Failed { request, name: "UnknownError", message })];
+        let event = Event::Failed { request, name: "UnknownError", message, cause: None };
+        let mut actions = vec![Action::Tell(client, event)];
         actions.extend(self.close(client, connection, catalog));
         actions
     }

@@ -34,7 +34,8 @@ impl World {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => state.postpone_deletion(request),
                 Err(error) => {
                     let name = write_failure_name(&error);
-                    let event = Event::Failed { request, name, message: error.to_string() };
+                    let (message, cause) = (error.to_string(), Some((&error).into()));
+                    let event = Event::Failed { request, name, message, cause };
                     state.connections.delete_finished(request, event, &state.catalog)
                 }
                 Ok(()) => {

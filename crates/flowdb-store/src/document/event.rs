@@ -1,6 +1,25 @@
 //! What clients are told.
 
 use super::{ConnectionId, RequestId, TransactionId};
+use flowdb_engine::{Error, ErrorKind};
+use std::path::PathBuf;
+
+/// What an error of the engine says besides its message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// What can be done about it.
+    pub kind: ErrorKind,
+    /// The file concerned.
+    pub file: Option<PathBuf>,
+    /// Where in it, in bytes.
+    pub offset: Option<u64>,
+}
+
+impl From<&Error> for Cause {
+    fn from(error: &Error) -> Self {
+        Cause { kind: error.kind(), file: error.file().map(Into::into), offset: error.offset() }
+    }
+}
 
 /// Something that happened, for one client, in the order in which it happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +97,8 @@ pub enum Event {
         name: &'static str,
         /// What happened.
         message: String,
+        /// The engine's error, if it is one.
+        cause: Option<Cause>,
     },
     /// A commit that needed a worker is done.
     Committed {
@@ -92,5 +113,7 @@ pub enum Event {
         name: &'static str,
         /// What happened.
         message: String,
+        /// The engine's error, if it is one.
+        cause: Option<Cause>,
     },
 }

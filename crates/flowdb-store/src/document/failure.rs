@@ -69,6 +69,22 @@ pub(crate) fn name_of(error: &Error) -> ErrorName {
     }
 }
 
+/// The number of an error's kind in a response, from 1 to 15: for those that operations meet.
+pub(crate) fn kind_number(error: &Error) -> u8 {
+    match error.kind() {
+        ErrorKind::Corruption => 1,
+        ErrorKind::NoSpace => 2,
+        ErrorKind::Io => 3,
+        ErrorKind::Poisoned => 4,
+        ErrorKind::Closed => 5,
+        ErrorKind::TooLarge => 6,
+        ErrorKind::ReadOnly => 7,
+        ErrorKind::NotFound => 8,
+        ErrorKind::Unsupported => 9,
+        ErrorKind::InvalidArgument | ErrorKind::Locked | ErrorKind::WouldBlock | ErrorKind::Conflict => 0,
+    }
+}
+
 /// The exception of a transaction or database deletion whose write failed.
 pub(crate) fn write_failure_name(error: &Error) -> &'static str {
     if error.kind() == ErrorKind::NoSpace { "QuotaExceededError" } else { "UnknownError" }

@@ -42,7 +42,7 @@ mod walk;
 mod world;
 
 pub use commit::CommitOutcome;
-pub use event::Event;
+pub use event::{Cause, Event};
 pub use portion::Limits;
 pub use scheduler::Mode;
 pub use transact::{Begin, Then, Transacted};

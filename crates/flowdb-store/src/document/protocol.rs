@@ -1,6 +1,6 @@
 //! Requests and responses of the binding, as bytes. All integers are little-endian; "bytes" are a u32 length and that many bytes.
 
-use super::failure::ErrorName;
+use super::failure::{ErrorName, kind_number, name_of};
 use super::key::{KEY_BYTES_MAX, encoded_length};
 use super::portion::Resume;
 use super::schema::{Index, put_count, read_bool, read_index_flags, read_name};
@@ -313,6 +313,12 @@ impl Response {
     /// Of a request that fails.
     pub(crate) fn error(name: ErrorName, message: &str) -> Vec<u8> {
         [&[STATUS_ERROR, name as u8], message.as_bytes()].concat()
+    }
+
+    /// Of a request that the engine fails: its kind is in the upper half of the byte of the name.
+    pub(crate) fn engine_error(error: &Error) -> Vec<u8> {
+        let name = name_of(error) as u8 | (kind_number(error) << 4);
+        [&[STATUS_ERROR, name], error.to_string().as_bytes()].concat()
     }
 
     /// Of a request that has to go on at `place`, and has dealt with `done` records.

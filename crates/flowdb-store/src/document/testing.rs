@@ -177,7 +177,7 @@ pub(crate) fn send(
                 pages.push(response[1..].to_vec());
                 return Ok(joined(pages));
             }
-            1 => return Err((response[1], String::from_utf8(response[2..].to_vec()).unwrap())),
+            1 => return Err((response[1] & 15, String::from_utf8(response[2..].to_vec()).unwrap())),
             _ => {
                 let (rest, length) = response.split_last_chunk::<4>().unwrap();
                 let (page, resume) = rest.split_at(rest.len() - u32::from_le_bytes(*length) as usize);

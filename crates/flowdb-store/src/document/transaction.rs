@@ -1,6 +1,6 @@
 //! A running transaction: a snapshot, what was written over it, and the requests it executes.
 
-use super::failure::{ErrorName, Failure, Outcome, corruption, invalid_state, name_of, not_found};
+use super::failure::{ErrorName, Failure, Outcome, corruption, invalid_state, not_found};
 use super::overlay::{Known, Overlay};
 use super::portion::{Limits, Portion, Resume};
 use super::protocol::{Request, Response, Source, reads_one_record};
@@ -98,7 +98,7 @@ impl Transaction {
             Err(Failure::Engine(error)) => match error.kind() {
                 ErrorKind::WouldBlock => return Ok(None),
                 ErrorKind::InvalidArgument => return Err(error),
-                _ => Response::error(name_of(&error), &error.to_string()),
+                _ => Response::engine_error(&error),
             },
         };
         self.unfinished = false;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use std::time::Duration;
 
 impl StoreOptions {
-    /// Reads settings from a JSON object: the fields' names in camel case. `sync` is `"always"`, `"os"` or `{"intervalMs": 100}`,
+    /// Reads settings from a JSON object, by the names that the JavaScript API has for them. `sync` is `"always"`, `"os"` or `{"intervalMs": 100}`,
     /// `compression` is `"lz4"` or `"none"`, `kvTtlMs` and `seriesTtlMs` are milliseconds or `"never"`. Clock and waker have no JSON.
     ///
     /// Fails with `InvalidArgument`, naming the setting, for an unknown name, a wrong type or a value out of range.
@@ -47,7 +47,7 @@ impl StoreOptions {
             ("compression", self.compression.map(compression_to_json)),
             ("kvTtlMs", self.kv_ttl.map(ttl_to_json)),
             ("seriesTtlMs", self.series_ttl.map(ttl_to_json)),
-            ("seriesRetention", self.series_retention.as_deref().map(retention_to_json)),
+            ("seriesRetentionByPrefix", self.series_retention.as_deref().map(retention_to_json)),
         ];
         let set = others.into_iter().chain(numbers);
         set.filter_map(|(name, value)| value.map(|value| (name.to_owned(), value))).collect()
@@ -60,9 +60,9 @@ impl StoreOptions {
             }
             "readOnly" => self.read_only = boolean(name, value)?,
             "sync" => self.sync = Some(sync_from_json(value)?),
-            "cacheBytes" => self.cache_bytes = Some(number(name, value)?),
+            "blockCacheBytes" => self.cache_bytes = Some(number(name, value)?),
             "writeBufferBytes" => self.write_buffer_bytes = Some(number(name, value)?),
-            "frozenMemtablesMax" => self.frozen_memtables_max = Some(number(name, value)?),
+            "frozenWriteBuffersMax" => self.frozen_memtables_max = Some(number(name, value)?),
             "blockBytes" => self.block_bytes = Some(number(name, value)?),
             "compression" => self.compression = Some(compression_from_json(value)?),
             "filterBitsPerKey" => self.filter_bits_per_key = Some(number(name, value)?),
@@ -72,7 +72,7 @@ impl StoreOptions {
             "kvBytesMax" => self.kv_bytes_max = Some(number(name, value)?),
             "seriesRetentionMs" => self.series_retention_ms = Some(number(name, value)?),
             "seriesBucketMs" => self.series_bucket_ms = Some(number(name, value)?),
-            "seriesRetention" => self.series_retention = Some(retention_from_json(value)?),
+            "seriesRetentionByPrefix" => self.series_retention = Some(retention_from_json(value)?),
             "kvTtlMs" => self.kv_ttl = Some(ttl_from_json(name, value)?),
             "seriesTtlMs" => self.series_ttl = Some(ttl_from_json(name, value)?),
             _ => return Err(Error::invalid(format!("there is no setting {name:?}"))),
@@ -130,7 +130,7 @@ fn compression_to_json(compression: Compression) -> Value {
 }
 
 fn retention_from_json(value: &Value) -> Result<Vec<SeriesRetention>> {
-    let rules = value.as_array().ok_or_else(|| expected("seriesRetention", value, "an array"))?;
+    let rules = value.as_array().ok_or_else(|| expected("seriesRetentionByPrefix", value, "an array"))?;
     rules.iter().map(SeriesRetention::from_json).collect()
 }
 
@@ -162,11 +162,11 @@ mod tests {
     #[test]
     fn settings_round_trip() {
         let all = json!({
-            "createIfMissing": false, "readOnly": true, "sync": { "intervalMs": 7 }, "cacheBytes": 0, "writeBufferBytes": 65_536,
-            "frozenMemtablesMax": 3, "blockBytes": 1024, "compression": "none", "filterBitsPerKey": 0,
+            "createIfMissing": false, "readOnly": true, "sync": { "intervalMs": 7 }, "blockCacheBytes": 0, "writeBufferBytes": 65_536,
+            "frozenWriteBuffersMax": 3, "blockBytes": 1024, "compression": "none", "filterBitsPerKey": 0,
             "logSegmentBytes": 65_536, "logBytesMax": 131_072, "tableBytesMax": 65_536, "kvTtlMs": 1,
             "seriesTtlMs": "never", "seriesRetentionMs": 86_400_000, "seriesBucketMs": 3_600_000,
-            "seriesRetention": [
+            "seriesRetentionByPrefix": [
                 { "prefixHex": "00ff", "ms": "never" },
                 { "prefix": "oven/", "ms": 3_600_000, "bucketMs": 60_000 },
             ],
@@ -184,7 +184,7 @@ mod tests {
             (json!([]), "the settings is []; expected is an object"),
             (json!({ "cachebytes": 1 }), "there is no setting \"cachebytes\""),
             (json!({ "createIfMissing": "yes" }), "createIfMissing is \"yes\"; expected is true or false"),
-            (json!({ "cacheBytes": -1 }), "cacheBytes is -1; expected is a whole number in range"),
+            (json!({ "blockCacheBytes": -1 }), "blockCacheBytes is -1; expected is a whole number in range"),
             (json!({ "sync": { "intervalMs": 0 } }), "sync.intervalMs is 0; allowed are 1 to 3600000"),
             (json!({ "kvTtlMs": 0 }), "kvTtlMs is 0 ms; allowed are 1 to 31536000000000, or never"),
             (

@@ -42,7 +42,7 @@ impl SeriesRetention {
     }
 
     fn retention(&self) -> Result<Option<Retention>> {
-        let bucket_name = "seriesRetention: bucketMs";
+        let bucket_name = "seriesRetentionByPrefix: bucketMs";
         self.keep_ms.map(|keep_ms| retention(keep_ms, self.bucket_ms, (bucket_name, "ms"))).transpose()
     }
 
@@ -99,7 +99,7 @@ fn check(name: &str, value: Option<u64>, min: u64) -> Result<()> {
 }
 
 fn refused(message: impl std::fmt::Display) -> Error {
-    Error::invalid(format!("seriesRetention: {message}"))
+    Error::invalid(format!("seriesRetentionByPrefix: {message}"))
 }
 
 /// `names` are those of bucket and time kept, for the message.

@@ -142,5 +142,5 @@ impl Connections {
 
 fn version_error(request: RequestId, version: u64, old_version: u64) -> Event {
     let message = format!("version {version} was asked for, and the database has version {old_version}");
-    Event::Failed { request, name: "VersionError", message }
+    Event::Failed { request, name: "VersionError", message, cause: None }
 }

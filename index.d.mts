@@ -1,0 +1,2 @@
+export * from './index.js';
+export { indexedDB as default } from './index.js';
