@@ -126,7 +126,7 @@ test('a directory is checked, repaired and removed', async (t) => {
   const db = await open(where);
   await db.batch(Array.from({ length: 2000 }, (_, index) => ({ type: 'put', key: `k${index}`, value: `${index}`.repeat(20) })));
   await db.flush();
-  for (const call of [() => Database.verify(where), () => Database.destroy(where), () => Database.repair(where, path.join(where, 'saved'))]) {
+  for (const call of [() => Database.verify(where), () => Database.destroy(where), () => Database.repair(where, path.join(directory(t), 'saved'))]) {
     await assert.rejects(call, { code: 'FLOWDB_LOCKED', holder: process.pid, message: /open in this process .*close it first/ });
   }
   await db.close();

@@ -69,6 +69,10 @@ class Run {
 
   async delete(range) {
     if (Object.keys(range).length === 0) return;
+    if (range.prefix?.length === 0) {
+      for (const tree of [this.db.kv, this.db.series]) await assert.rejects(tree.deleteRange(range), { code: 'FLOWDB_INVALID_ARGUMENT', argument: 'prefix' });
+      return;
+    }
     await Promise.all([this.db.kv.deleteRange(range), this.db.series.deleteRange(range)]);
     for (const [name, key] of this.keys) if (matches(key, range)) this.keys.delete(name);
   }
