@@ -12,7 +12,7 @@ export type Key = string | Uint8Array;
 
 /**
  * A moment: microseconds since the epoch as a safe integer or BigInt (64 bits, signed), or a Date. `Date.now()` counts milliseconds, so give `Date.now() * 1000` or
- * `new Date()`; what comes out is a number of microseconds, of which `new Date(ts / 1000)` makes a Date. Milliseconds given by mistake are a moment of January 1970, which a retention does not even show. Durations (`ttl`, `window`, all that end in `Ms`) are milliseconds.
+ * `new Date()`; what comes out is a number of microseconds, of which `new Date(ts / 1000)` makes a Date. Milliseconds passed by mistake mean a moment in January 1970, which a database with a retention will not even return. Durations (`ttl`, `window`, all that end in `Ms`) are milliseconds.
  *
  * @example
  * await db.series.put('oven', 181.5, { ts: Date.now() * 1000 }); // or { ts: new Date() }
@@ -34,8 +34,8 @@ export type Timestamp = number | bigint | Date;
  * Bytes and text can be read as `'utf8'`, `'buffer'` and `'json'`, however they were put; with `'utf8'`, bytes that are not UTF-8 become U+FFFD.
  * Reading what only `'any'` can hold as something else, or what is not JSON as `'json'`, is an error (`FLOWDB_INVALID_ARGUMENT`).
  *
- * Small Buffers may be parts of a larger piece of memory, as those of `Buffer.from` are: up to 16 KiB of neighbours that `get` gave, up to 80 KiB of those that
- * a scan or `getMany` gave. Copy one that you keep for much longer than its neighbours. Their memory cannot be
+ * Small Buffers may be parts of a larger piece of memory, as those of `Buffer.from` are: up to 16 KiB of neighbours that `get` gave from memory, up to 80 KiB of
+ * those that a scan, `getMany` or a `get` from disk gave. Copy one that you keep for much longer than its neighbours. Their memory cannot be
  * transferred to another thread either: Node 20 sends a copy in its place, later versions throw a `DataCloneError`.
  */
 export type ValueEncoding = 'any' | 'utf8' | 'buffer' | 'json';
@@ -223,7 +223,7 @@ export interface SignalOptions {
 }
 
 export interface SeriesPutOptions extends PutOptions {
-  /** The timestamp of the value: microseconds since the epoch (`Date.now() * 1000`), or a Date. Default: now, made unique among those that the process gave out; who has to know it gives one. */
+  /** The timestamp of the value: microseconds since the epoch (`Date.now() * 1000`), or a Date. Default: now, made unique among those that the process gave out; pass one if you need to know it. */
   ts?: Timestamp | undefined;
   /**
    * What happens if the series already has a value at `ts`: `'last'` (default) replaces it; `'first'` keeps it, and the promise resolves to whether
@@ -309,7 +309,7 @@ export interface AggregateOptions<F extends AggregateFunction = AggregateFunctio
    * day), so the first and the last may lie partly outside `from` and `to`. Positive, fractions down to a microsecond. Default: one row for each series.
    */
   window?: number | undefined;
-  /** Where in a value the number is: names of properties, joined by dots. Default: the value is the number. */
+  /** Where in a value the number is: names of properties, joined by periods. Default: the value is the number. */
   field?: string | undefined;
   /** Default: the database's. */
   keyEncoding?: KeyEncoding | undefined;
@@ -352,7 +352,7 @@ export interface Scan<E> extends AsyncIterable<E> {
 
 /**
  * Key-value records, with expiry if you like: one value for each key. Writes of one turn of the event loop share a commit, in order, up to 64 KiB.
- * Promises settle in the order of the writes; writes of one commit may share a promise. Reads see all writes made before them by the same handle, and none that it makes
+ * What became of writes is told in their order, though reactions to different calls may interleave within a turn; writes of one commit may share a promise. Reads see all writes made before them by the same handle, and none that it makes
  * after them; only a `get` or `getMany` that has to ask the disk may find what was written meanwhile.
  *
  * Writes reject with `FLOWDB_INVALID_ARGUMENT`, `FLOWDB_TOO_LARGE`, `FLOWDB_READ_ONLY` and `FLOWDB_CLOSED`, and then nothing was written; with `FLOWDB_NO_SPACE`,
@@ -423,7 +423,7 @@ export interface Kv {
    * is not put. If the loader fails, all of them reject with its error and nothing is put.
    *
    * Any write after the beginning of a load wins: if the key is deleted while its loader runs (by `delete`, `deleteRange`, `clear`), those who wait get
-   * what is loaded, but it is not put; and a call made after the delete starts a load of its own. A load that never ends holds a snapshot, and with it space on disk.
+   * what is loaded, but it is not put; and a call made after the delete starts a load of its own. A load that never ends holds a snapshot, and with it space on disk, as long as someone waits for it.
    *
    * `signal` ends the waiting of this call; the loader's own `signal` is aborted once nobody waits any more, and when the database is closed: calls
    * whose loader is still running then reject with `FLOWDB_CLOSED`. What a loader returns after its signal was aborted is not put.
@@ -466,7 +466,7 @@ export interface Series {
     key: Key, options?: { at?: Timestamp | undefined; keyEncoding?: KeyEncoding | undefined } & ValueEncodingOptions & SnapshotOptions,
   ): Promise<Point<V> | undefined>;
   /**
-   * The newest point of every series, of all or of a range, in order of keys; sought by workers, a few hundred at a time. Costs three seeks for each series, however
+   * The newest point of every series, of all or of a range, in order of keys; looked up by worker threads, a few hundred at a time. Costs three seeks for each series, however
    * many points it has.
    *
    * For pages, give `limit`, and from the second page on the last key of the one before as `gt` (with `reverse`: `lt`); with the same `snapshot`, all pages
@@ -474,7 +474,7 @@ export interface Series {
    *
    * @example
    * const first = await db.series.latestOfEach({ prefix: 'room/', limit: 100 });
-   * const second = await db.series.latestOfEach({ prefix: 'room/', gt: first.at(-1).key, limit: 100 });
+   * const second = await db.series.latestOfEach({ prefix: 'room/', gt: first.at(-1)!.key, limit: 100 });
    */
   latestOfEach<V = any>(options: LatestOfEachOptions & { keyEncoding: 'buffer' }): Promise<Point<V, Buffer>[]>;
   latestOfEach<V = any>(options?: LatestOfEachOptions): Promise<Point<V>[]>;

@@ -1,7 +1,8 @@
 'use strict';
 
-const { checkDirectory } = require('../records/directory_path.js');
-const { checkOptions } = require('../records/options.js');
+const { checkDirectory, isUrl } = require('../records/directory_path.js');
+const { FlowDBError } = require('../records/errors.js');
+const { checkOptions, expected } = require('../records/options.js');
 const { unknownError } = require('./internal/exceptions.js');
 const { compareKeys, keyFromValue } = require('./internal/keys.js');
 const { OpenRequest, failed } = require('./internal/open_database.js');
@@ -86,9 +87,11 @@ class IDBFactory {
  */
 function directoryOf(options) {
   try {
+    if (isUrl(options)) throw expected('options', options, 'an object with a path');
     const { path } = checkOptions(options, ['path']);
     return path === undefined ? null : checkDirectory('path', path);
   } catch (error) {
+    if (!(error instanceof FlowDBError)) throw error;
     const { message, code, argument } = /** @type {any} */ (error);
     throw Object.assign(new TypeError(message, { cause: error }), { code, argument });
   }

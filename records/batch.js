@@ -68,4 +68,5 @@ function readOperation(operation, valueEncoding) {
   if (ts === undefined) return { operation: OPERATION.kvDelete, key: checkKey(key) };
   return { operation: OPERATION.seriesDelete, key: checkKey(key), ts: checkTimestamp('ts', ts) };
 }
+
 module.exports = { packBatch, recycle };

@@ -82,6 +82,7 @@ function merging(changes) {
 function copyOf(changes, encoding) {
   const isJson = encoding === 'json';
   const copy = decodeValue(toRecord(encodeValue({ ...changes }, isJson ? 'json' : 'any')), isJson ? 'json' : 'any');
+  if (copy === null || typeof copy !== 'object') throw invalid('changes', 'toJSON() gives no object of fields');
   // JSON has no place for them.
   for (const name of Object.keys(changes)) if (!Object.hasOwn(copy, name)) copy[name] = undefined;
   return copy;

@@ -274,7 +274,7 @@ function packSized(operation, key, ts, buffer, offset) {
 }
 
 /**
- * @param {any[]} keys of cache entries
+ * @param {any[]} keys of entries
  * @returns {{ requests: Buffer, count: number }} a get of each
  */
 function packGets(keys) {

@@ -9,7 +9,6 @@ const TREE = { kv: 1, series: 2 };
 const REVERSE = 1;
 const KEYS_ONLY = 2;
 
-
 /**
  * @param {{
  *   tree: number,

@@ -173,7 +173,7 @@ test('a directory may be named by a file: URL', async (t) => {
 });
 
 test('a factory refuses options that it does not know, and a path that is none', () => {
-  for (const [argument, options] of [['pth', { pth: 'x' }], ['path', { path: '' }], ['path', { path: 5 }], ['path', { path: null }], ['path', { path: 'a\0b' }]]) {
+  for (const [argument, options] of [['options', pathToFileURL('/tmp/x')], ['pth', { pth: 'x' }], ['path', { path: '' }], ['path', { path: 5 }], ['path', { path: null }], ['path', { path: 'a\0b' }]]) {
     assert.throws(() => new IDBFactory(options), (error) => {
       assert.ok(error instanceof TypeError);
       assert.deepEqual([error.code, error.argument, error.message.startsWith(`${argument}: `)], ['FLOWDB_INVALID_ARGUMENT', argument, true], error.message);

@@ -347,7 +347,11 @@ impl Inner {
         self.closed.store(true, Ordering::Release);
         let result = match state.log.take() {
             Some(log) if is_opened && self.poison.get().is_none() => self.record_close(log),
-            Some(log) => prepared.and_then(|()| self.sync_to_close(&log)),
+            // Whatever came of the flush.
+            Some(log) => {
+                let synced = self.sync_to_close(&log);
+                prepared.and(synced)
+            }
             None => prepared,
         };
         if let Some(job) = workshop.job.take() {

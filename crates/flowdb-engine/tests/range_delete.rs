@@ -91,6 +91,9 @@ fn filters_answer_beside_range_deletes() {
     db.flush().unwrap();
     db.close().unwrap();
     let db = open(&fs, &Arc::default()).unwrap();
+    // Filters are read when they are needed first.
+    db.get(TREES[0], &FEW.to_be_bytes(), ReadOptions::default()).unwrap();
+    db.get(TREES[0], &13_u32.to_be_bytes(), ReadOptions::default()).unwrap();
     let options = ReadOptions { tier: ReadTier::Memory, ..ReadOptions::default() };
     let absent: Vec<u32> = (21..FEW - 10).step_by(2).collect();
     let answered = absent.iter().filter(|key| db.get(TREES[0], &key.to_be_bytes(), options).is_ok()).count();

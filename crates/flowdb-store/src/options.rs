@@ -183,7 +183,7 @@ impl Settings {
         retention::apply(&mut given, engine)?;
         if engine.log_bytes_max < engine.log_segment_bytes {
             return Err(Error::invalid(format!(
-                "logBytesMax is {}; allowed is at least logSegmentBytes, which is {}",
+                "logBytesMax: is {}; allowed is at least logSegmentBytes, which is {}",
                 engine.log_bytes_max, engine.log_segment_bytes
             )));
         }

@@ -138,7 +138,7 @@ pub(super) fn validate(options: &StoreOptions) -> Result<()> {
 /// Has the tree of series forget what is too old. Fills in what was left open.
 pub(super) fn apply(given: &mut StoreOptions, engine: &mut Options) -> Result<()> {
     if given.series_bucket_ms.is_some() && given.series_retention_ms.is_none() {
-        return Err(Error::invalid("seriesBucketMs is for a store with seriesRetentionMs"));
+        return Err(Error::invalid("seriesBucketMs: only with seriesRetentionMs"));
     }
     let otherwise = given.series_retention_ms.map(|keep_ms| {
         let bucket_ms = *given.series_bucket_ms.get_or_insert_with(|| default_bucket(keep_ms));
