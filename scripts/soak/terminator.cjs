@@ -15,6 +15,9 @@ const WRITE_BUFFER_BYTES = 64 * 1024;
 const WRITING = 0.75;
 const PAUSE_MS_MAX = 60;
 const THREADS = 2;
+/** A file that is open this long after the last handle was closed stays open. */
+const CLOSING_MS_MAX = 10_000;
+const LOOK_MS = 20;
 
 const PROGRAM = `
   const { parentPort, workerData: { root, directory, prefix, acknowledged } } = require('node:worker_threads');
@@ -81,6 +84,8 @@ async function run() {
   }
   await db.put('end', 'x', { sync: true });
   await db.close();
+  // What the last threads had open is closed in the background.
+  for (let wait = 0; wait < CLOSING_MS_MAX && openFiles() > files; wait += LOOK_MS) await new Promise((resolve) => { setTimeout(resolve, LOOK_MS); });
   console.log(JSON.stringify({ acknowledged: total, filesGrown: openFiles() - files, rssMiB: Math.round(process.memoryUsage.rss() / 2 ** 20) }));
 }
 
