@@ -8,8 +8,8 @@
 // names have no shape of their own; the rest of it is put there one by one.
 
 const { TAG, VERSION, VIEW_NAMES, VIEW_ELEMENT_SIZES } = require('./value_tags.js');
-const { defineOwn, uncurry } = require('./slots.js');
-const { NAMES_MAX, currentTree, setProperty } = require('./shapes.js');
+const { defineOwn, setProperty, uncurry } = require('./slots.js');
+const { NAMES_MAX, currentTree } = require('./shapes.js');
 const { SHARED_MAX, sharedString } = require('./shared_strings.js');
 
 /** @typedef {ReturnType<typeof currentTree>['root']} Shape */

@@ -4,9 +4,8 @@
 // has limits in every direction; what it has no place for is made stepwise. A place is taken from a name only for one in ADMITTED_OF that
 // asked for it: names that come once do not drive out those that come again and again, nor cost much themselves.
 
-const { append, defineOwn } = require('./slots.js');
+const { append, setProperty } = require('./slots.js');
 
-const objectPrototype = Object.prototype;
 const FunctionConstructor = Function;
 
 /** All shapes together. */
@@ -180,17 +179,6 @@ class ShapeTree {
 }
 
 /**
- * Plain assignment is faster than definition, and the same where no prototype knows the name.
- * @param {any} object
- * @param {string} name
- * @param {unknown} value
- */
-function setProperty(object, name, value) {
-  if (name in objectPrototype) defineOwn(object, name, value);
-  else object[name] = value;
-}
-
-/**
  * @param {string[]} names
  * @param {any[]} values
  * @param {number} first
@@ -230,4 +218,4 @@ function currentTree() {
   return tree;
 }
 
-module.exports = { NAMES_MAX, currentTree, setProperty };
+module.exports = { NAMES_MAX, currentTree };

@@ -8,6 +8,7 @@ const { VIEW_NAMES, VIEW_ELEMENT_SIZES } = require('./value_tags.js');
 
 const toStringTag = Symbol.toStringTag;
 const arrayPrototype = Array.prototype;
+const objectPrototype = Object.prototype;
 /** @type {(object: object, key: PropertyKey, descriptor: any) => void} */
 const defineProperty = Object.defineProperty;
 
@@ -84,6 +85,18 @@ function append(list, value) {
 function setElement(list, index, value) {
   if (index in arrayPrototype) defineOwn(list, index, value);
   else list[index] = value;
+}
+
+/**
+ * Gives `object` an own property, as CreateDataProperty does. Plain assignment is ten times faster, and the same thing
+ * where no prototype knows the name.
+ * @param {any} object whose prototype is Object.prototype, or one of ours that inherits from it
+ * @param {PropertyKey} key
+ * @param {unknown} value
+ */
+function setProperty(object, key, value) {
+  if (key in objectPrototype) defineOwn(object, key, value);
+  else object[key] = value;
 }
 
 /**
@@ -221,6 +234,6 @@ function isLengthTracking(view, { buffer, offset, size, name }) {
 }
 
 module.exports = {
-  append, setElement, defineOwn, uncurry, getterOf, requiredGetterOf, succeeds, arrayBuffer, isDetached, viewBounds, regexpFlags, errorStack,
+  append, setElement, setProperty, defineOwn, uncurry, getterOf, requiredGetterOf, succeeds, arrayBuffer, isDetached, viewBounds, regexpFlags, errorStack,
   isLengthTracking,
 };

@@ -4,7 +4,7 @@
 //! again: both are linked where that is possible. The segment being written is copied up to what was synced. The manifest comes last: without
 //! it the directory does not open.
 
-use crate::commit::{LogPosition, closed};
+use crate::commit::LogPosition;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileSystem, copy_bytes};
 use crate::inner::Inner;
@@ -78,8 +78,7 @@ impl Inner {
     fn moment(&self) -> Result<Moment> {
         let (mut state, end, last_sequence) = {
             let commit = self.commit.lock();
-            let log = commit.log.as_ref().ok_or_else(closed)?;
-            let end = LogPosition { segment: log.segment(), offset: log.end() };
+            let end = commit.log_end()?;
             (self.version.lock().state.clone(), end, commit.last)
         };
         state.clean = false;

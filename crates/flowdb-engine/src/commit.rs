@@ -41,6 +41,14 @@ pub(crate) struct CommitState {
     pub(crate) last: Sequence,
 }
 
+impl CommitState {
+    /// Where the log ends. Fails with `Closed`.
+    pub(crate) fn log_end(&self) -> Result<LogPosition> {
+        let log = self.log.as_ref().ok_or_else(closed)?;
+        Ok(LogPosition { segment: log.segment(), offset: log.end() })
+    }
+}
+
 /// A log that has outgrown its segment size this many times over is followed by a new segment in the middle of a commit call,
 /// if maintenance has not come round to it.
 const OVERDUE_SEGMENTS: u64 = 2;
@@ -101,9 +109,7 @@ impl Inner {
 
     /// See [`crate::Db::log_end`].
     pub(crate) fn log_end(&self) -> Result<LogPosition> {
-        let state = self.commit.lock();
-        let log = state.log.as_ref().ok_or_else(closed)?;
-        Ok(LogPosition { segment: log.segment(), offset: log.end() })
+        self.commit.lock().log_end()
     }
 
     /// See [`crate::Db::sync`].

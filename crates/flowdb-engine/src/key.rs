@@ -63,13 +63,6 @@ pub struct Entry {
     pub value: Bytes,
 }
 
-impl Entry {
-    /// True once the entry counts as deleted.
-    pub fn is_expired(&self, now: i64) -> bool {
-        self.expiry <= now
-    }
-}
-
 /// One version of a key that is known. Clones share the bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version {
@@ -81,13 +74,6 @@ pub struct Version {
     pub expiry: i64,
     /// The value; empty for a delete.
     pub value: Bytes,
-}
-
-impl Version {
-    /// True once the version counts as deleted.
-    pub fn is_expired(&self, now: i64) -> bool {
-        self.expiry <= now
-    }
 }
 
 impl From<Entry> for Version {

@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn a_clock_that_is_set_back_again_and_again_takes_no_more_room() {
         let notes: Vec<_> =
-            (1..100).map(|number| (1000 - i64::from(number), u64::from(number as u32))).collect();
+            (1..100_u32).map(|number| (1000 - i64::from(number), u64::from(number))).collect();
         let purges = purges(&notes);
         assert_eq!(purges.notes().len(), NOTES_MAX);
         assert_eq!(purges.notes().last(), Some(&Purge { time: 901, up_to: 99 }));

@@ -53,8 +53,9 @@ pub(crate) fn open(fs: Arc<dyn FileSystem>, dir: &Path, options: Options) -> Res
     let replay = inner.replay_log(&files)?;
     inner.begin_log(&replay)?;
     inner.opening.begin();
+    let mut orphans = inner.orphans(&files);
     // What the manifest does not name goes only once it is durable.
-    if !was_closed || !inner.orphans(&files).is_empty() || inner.has_unused_values() {
+    if !was_closed || !orphans.is_empty() || inner.has_unused_values() {
         match inner.finish_opening() {
             // What is there can be read, and written to once there is space.
             Err(error) if error.kind() == ErrorKind::NoSpace && !replay.segments.is_empty() => {
@@ -62,8 +63,8 @@ pub(crate) fn open(fs: Arc<dyn FileSystem>, dir: &Path, options: Options) -> Res
             }
             result => result?,
         }
+        orphans = inner.orphans(&files);
     }
-    let orphans = inner.orphans(&files);
     inner.garbage.lock().extend(orphans);
     inner.collect_garbage();
     // Something may have become superfluous meanwhile.
