@@ -13,8 +13,8 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
-/// What a block costs besides its contents, in bytes.
-const BLOCK_OVERHEAD: u64 = 128;
+/// What a block costs besides its contents, in bytes: itself, and the owners of its memory.
+const BLOCK_OVERHEAD: u64 = size_of::<Block>() as u64 + 96;
 /// Of so many blocks, one may be young while others have to go.
 const YOUNG_PART: usize = 10;
 /// Places of closed tables are not looked for before there are so many.

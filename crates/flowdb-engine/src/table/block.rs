@@ -7,6 +7,7 @@ use crate::key::{Kind, Sequence, Version, compare};
 use crate::slabs::Slabs;
 use bytes::Bytes;
 use std::cmp::Ordering;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
@@ -19,8 +20,6 @@ const RESTART_BYTES: usize = 512;
 /// A value of up to this length is copied for who gets it: that is quicker than to count another owner of the block, which would keep all of the
 /// block in memory besides.
 const COPIED_BYTES_MAX: usize = 512;
-/// Length of a [`head`].
-const HEAD_BYTES: usize = size_of::<u64>();
 
 /// Writes a data block.
 #[derive(Debug, Default)]
@@ -102,22 +101,36 @@ impl BlockBuilder {
 }
 
 /// What the keys at restart points have in common counts up to this length: it is noted once more, and keys may be long.
-const SHARED_BYTES_MAX: usize = 64;
+const SHARED_BYTES_MAX: usize = 48;
+/// Restart points that are noted: all of a usual block.
+const NOTED_RESTARTS: usize = 12;
 
 /// A data block in memory. Its checksum was right, but nothing else about it is taken for granted.
 #[derive(Debug)]
 pub(crate) struct Block {
-    /// What stands in the file, and behind it for each restart point the [`head`] of its key behind the shared bytes, and these bytes: a search
-    /// among the heads stays within two cache lines, where each step among the entries would wait for memory.
+    /// What stands in the file.
     contents: Bytes,
     /// Where the entries end.
     end: usize,
     restarts: usize,
-    /// Bytes that the keys at all restart points begin with, or some of these.
-    shared: usize,
     base: Sequence,
+    notes: Notes,
     /// It was read since the cache last looked at it.
     was_read: AtomicBool,
+}
+
+/// What a search among the restart points begins with. It lies in the block itself: each step among the entries would wait for memory.
+#[derive(Debug)]
+struct Notes {
+    /// One in `1 << spread` restart points is noted, from the first on.
+    spread: u32,
+    /// Bytes that the keys at all restart points begin with, or some of these.
+    shared: [u8; SHARED_BYTES_MAX],
+    shared_length: usize,
+    /// What follows these in the keys noted: the [`head`] of it.
+    heads: [u64; NOTED_RESTARTS],
+    /// Where their entries begin.
+    offsets: [u32; NOTED_RESTARTS],
 }
 
 /// What a block says about a key.
@@ -136,7 +149,7 @@ pub(super) struct Malformed;
 
 impl Block {
     /// Takes the contents of a block apart.
-    pub(super) fn new(mut contents: Vec<u8>, base: Sequence) -> Result<Block, Malformed> {
+    pub(super) fn new(contents: Vec<u8>, base: Sequence) -> Result<Block, Malformed> {
         let length = contents.len();
         let count_at = length.checked_sub(4).ok_or(Malformed)?;
         let restarts = Reader::new(&contents[count_at..]).u32().ok_or(Malformed)? as usize;
@@ -144,46 +157,8 @@ impl Block {
         if restarts == 0 || end == 0 {
             return Err(Malformed);
         }
-        let mut block = Block {
-            contents: Bytes::new(),
-            end,
-            restarts,
-            shared: 0,
-            base,
-            was_read: AtomicBool::new(false),
-        };
-        block.note_heads(&mut contents)?;
-        block.contents = contents.into();
-        Ok(block)
-    }
-
-    /// Appends what a search begins with to `contents`, and checks the restart points on the way.
-    fn note_heads(&mut self, contents: &mut Vec<u8>) -> Result<(), Malformed> {
-        let length = contents.len();
-        let (entries, restarts) = contents[..length - 4].split_at(self.end);
-        let offset = |index: usize| u32::from_le_bytes(restarts.as_chunks().0[index]) as usize;
-        let in_order = (1..self.restarts).all(|index| offset(index - 1) < offset(index));
-        if offset(0) != 0 || !in_order {
-            return Err(Malformed);
-        }
-        let key = |index: usize| {
-            let bytes = entries.get(offset(index)..).filter(|bytes| !bytes.is_empty())?;
-            RawEntry::parse(self.base, bytes, 0).filter(|entry| entry.shared == 0).map(|entry| entry.suffix)
-        };
-        let (first, last) = (key(0).ok_or(Malformed)?, key(self.restarts - 1).ok_or(Malformed)?);
-        self.shared = common_prefix(first, last).min(SHARED_BYTES_MAX);
-        let mut notes = Vec::with_capacity(HEAD_BYTES * self.restarts + self.shared);
-        for index in 0..self.restarts {
-            let key = key(index).ok_or(Malformed)?;
-            // Keys ascend, or the block is not ours.
-            let behind = key.strip_prefix(&first[..self.shared]).ok_or(Malformed)?;
-            notes.extend_from_slice(&head(behind).to_le_bytes());
-        }
-        notes.extend_from_slice(&first[..self.shared]);
-        // As many as there are: growing by doubling, the cache would hold twice the memory that it counts.
-        contents.reserve_exact(notes.len());
-        contents.extend_from_slice(&notes);
-        Ok(())
+        let notes = Notes::new(&contents[..end], &contents[end..count_at], base).ok_or(Malformed)?;
+        Ok(Block { contents: contents.into(), end, restarts, base, notes, was_read: AtomicBool::new(false) })
     }
 
     /// The same in memory of `slabs`, if that pays.
@@ -194,7 +169,7 @@ impl Block {
         }
     }
 
-    /// Memory it takes.
+    /// Memory that the contents take.
     pub(crate) fn bytes(&self) -> usize {
         self.contents.len()
     }
@@ -255,21 +230,8 @@ impl Block {
 
     /// The last restart point whose entry is before (`key`, `sequence`), or the first.
     fn restart_before(&self, key: &[u8], sequence: Sequence) -> Result<usize, Malformed> {
-        let (heads, shared) =
-            self.contents[self.end + 4 * self.restarts + 4..].split_at(HEAD_BYTES * self.restarts);
-        let compared = key.len().min(self.shared);
-        match key[..compared].cmp(&shared[..compared]) {
-            Ordering::Less => return Ok(0),
-            Ordering::Greater => return Ok(self.restarts - 1),
-            Ordering::Equal if compared < self.shared => return Ok(0),
-            Ordering::Equal => {}
-        }
-        let (heads, wanted) = (heads.as_chunks().0, head(&key[self.shared..]));
-        let number = |head: &[u8; HEAD_BYTES]| u64::from_le_bytes(*head);
-        let first = heads.partition_point(|head| number(head) < wanted);
-        let mut before = first;
-        // Few, if any: those that differ from the key behind their heads only.
-        let mut end = first + heads[first..].partition_point(|head| number(head) == wanted);
+        // Few, if any: those that are not noted, and those that differ from the key behind their heads only.
+        let Range { start: mut before, mut end } = self.notes.around(key, self.restarts);
         while before < end {
             let middle = before.midpoint(end);
             let entry = self.entry(self.restart(middle)).ok_or(Malformed)?;
@@ -286,9 +248,74 @@ impl Block {
     }
 
     fn restart(&self, index: usize) -> usize {
+        if let Some(offset) = self.notes.offset(index) {
+            return offset;
+        }
         let at = self.end + 4 * index;
         let bytes = self.contents.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
         bytes.map_or(usize::MAX, |bytes| u32::from_le_bytes(bytes) as usize)
+    }
+}
+
+impl Notes {
+    /// Checks the restart points on the way.
+    fn new(entries: &[u8], restarts: &[u8], base: Sequence) -> Option<Notes> {
+        let offsets = restarts.as_chunks().0.iter().map(|offset| u32::from_le_bytes(*offset));
+        if offsets.clone().next() != Some(0) || !offsets.clone().is_sorted_by(|one, next| one < next) {
+            return None;
+        }
+        let key = |offset: u32| {
+            let bytes = entries.get(offset as usize..).filter(|bytes| !bytes.is_empty())?;
+            RawEntry::parse(base, bytes, 0).filter(|entry| entry.shared == 0).map(|entry| entry.suffix)
+        };
+        let (first, last) = (key(0)?, key(offsets.clone().next_back()?)?);
+        let shared_length = common_prefix(first, last).min(SHARED_BYTES_MAX);
+        let mut notes = Notes {
+            spread: offsets.len().div_ceil(NOTED_RESTARTS).next_power_of_two().ilog2(),
+            shared: [0; SHARED_BYTES_MAX],
+            shared_length,
+            // No key is behind those that are missing.
+            heads: [u64::MAX; NOTED_RESTARTS],
+            offsets: [0; NOTED_RESTARTS],
+        };
+        notes.shared[..shared_length].copy_from_slice(&first[..shared_length]);
+        for (index, offset) in offsets.enumerate() {
+            // Keys ascend, or the block is not ours.
+            let behind = key(offset)?.strip_prefix(&first[..shared_length])?;
+            if let Some(place) = notes.place(index) {
+                notes.heads[place] = head(behind);
+                notes.offsets[place] = offset;
+            }
+        }
+        Some(notes)
+    }
+
+    /// Where a restart point is noted, if it is.
+    fn place(&self, index: usize) -> Option<usize> {
+        let place = index >> self.spread;
+        (place << self.spread == index).then_some(place)
+    }
+
+    /// Where the entry at a restart point begins, if it is noted.
+    fn offset(&self, index: usize) -> Option<usize> {
+        self.place(index).map(|place| self.offsets[place] as usize)
+    }
+
+    /// The restart points among which the first may be that is not before `key`: it is one of these, or the one behind them.
+    fn around(&self, key: &[u8], restarts: usize) -> Range<usize> {
+        let shared = &self.shared[..self.shared_length];
+        let compared = key.len().min(shared.len());
+        match key[..compared].cmp(&shared[..compared]) {
+            Ordering::Greater => return restarts..restarts,
+            Ordering::Equal if compared == shared.len() => {}
+            Ordering::Less | Ordering::Equal => return 0..0,
+        }
+        let wanted = head(&key[shared.len()..]);
+        // All are counted, whose lines come from memory side by side, while each step of a search would wait for the one before.
+        let below = self.heads.iter().filter(|head| **head < wanted).count();
+        let not_above = self.heads.iter().filter(|head| **head <= wanted).count();
+        let start = below.checked_sub(1).map_or(0, |last| (last << self.spread) + 1);
+        start..(not_above << self.spread).min(restarts)
     }
 }
 
@@ -301,7 +328,7 @@ pub(super) struct BlockCursor {
     sequence: Sequence,
     kind: Option<Kind>,
     expiry: i64,
-    value: std::ops::Range<usize>,
+    value: Range<usize>,
     /// Where the entry begins.
     start: usize,
     /// Where the next one begins.
@@ -526,7 +553,7 @@ struct RawEntry<'a> {
     sequence: Sequence,
     kind: Kind,
     expiry: i64,
-    value: std::ops::Range<usize>,
+    value: Range<usize>,
     end: usize,
 }
 
@@ -584,6 +611,7 @@ impl<'a> RawEntry<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fs::Random;
 
     #[test]
     fn a_block_takes_the_memory_that_it_counts() {
@@ -594,5 +622,49 @@ mod tests {
         let block = Block::new(builder.finish(<[u8]>::to_vec), 1).unwrap();
         let counted = block.bytes();
         assert_eq!(block.contents.try_into_mut().unwrap().capacity(), counted);
+    }
+
+    #[test]
+    fn searches_end_where_looking_at_every_entry_does() {
+        for seed in 1..400 {
+            let mut random = Random::new(seed);
+            // Behind a common beginning, of a length beyond what is noted too: keys that agree in their heads, and versions of one key.
+            let beginning = vec![b'x'; random.below(70)];
+            let key = |random: &mut Random| {
+                let letters =
+                    (0..random.below(12)).map(|_| [0, 1, b'x', 0xff][random.below(4)]).collect::<Vec<_>>();
+                let kept = match random.below(8) {
+                    0 => random.below(beginning.len() + 1),
+                    _ => beginning.len(),
+                };
+                [&beginning[..kept], &letters].concat()
+            };
+            let count = 1 + random.below(700);
+            let mut entries: Vec<_> =
+                (0..count).map(|_| (key(&mut random), 1 + random.below(4) as u64)).collect();
+            entries.retain(|(key, _)| key.starts_with(&beginning));
+            entries.push((beginning.clone(), 1));
+            entries.sort_unstable_by(|a, b| compare(&a.0, a.1, &b.0, b.1));
+            entries.dedup();
+            let mut builder = BlockBuilder::default();
+            for (key, sequence) in &entries {
+                builder.add(1, key, *sequence, Kind::Put, NEVER, &vec![b'v'; random.below(30)]);
+            }
+            let block = Block::new(builder.finish(<[u8]>::to_vec), 1).unwrap();
+            for _ in 0..60 {
+                let (wanted, sequence) = (key(&mut random), random.below(5) as u64);
+                let is_before =
+                    |entry: &&(Vec<u8>, u64)| compare(&entry.0, entry.1, &wanted, sequence) == Ordering::Less;
+                let place = entries.iter().take_while(is_before).count();
+                let mut cursor = BlockCursor::default();
+                let at =
+                    |cursor: &BlockCursor| cursor.valid().then(|| (cursor.key().to_vec(), cursor.sequence()));
+                cursor.seek(&block, &wanted, sequence).unwrap();
+                assert_eq!(at(&cursor), entries.get(place).cloned(), "seed {seed}, {wanted:?}");
+                cursor.seek_before(&block, &wanted, sequence).unwrap();
+                let before = place.checked_sub(1).and_then(|before| entries.get(before));
+                assert_eq!(at(&cursor), before.cloned(), "seed {seed}, before {wanted:?}");
+            }
+        }
     }
 }

@@ -1,10 +1,13 @@
 //! Which data block holds which keys.
 
-use super::prefix::{common_prefix, head};
+use super::prefix::{common_prefix, long_head};
 use super::stored::Handle;
 use crate::format::{NEVER, Reader, put_bytes, put_varint};
 use std::cmp::Ordering;
 use std::ops::Range;
+
+/// Heads that are searched together.
+const GROUP_HEADS: usize = 8;
 
 /// What the index knows about the values a block's entries have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,11 +65,12 @@ pub(super) struct Index {
     entries: Vec<IndexEntry>,
     /// Bytes that all last keys begin with.
     shared: usize,
-    /// What follows these in each last key. A search among these numbers stays within a few cache lines; among the keys themselves every
-    /// step of it would wait for memory, twice.
-    heads: Vec<u64>,
-    /// What follows the heads. Keys that begin with the name of a group have the same head throughout the group.
-    seconds: Vec<u64>,
+    /// What follows these in each last key: the [`long_head`] of it. Keys that begin with the name of a group have the same first half throughout
+    /// the group.
+    heads: Vec<u128>,
+    /// The last of each group of [`GROUP_HEADS`] heads. A search goes through these, which stay in the processor's cache, and then through the
+    /// heads of one group, which are two lines of it; each step among all heads, or among the keys, would wait for memory.
+    tops: Vec<u128>,
 }
 
 #[derive(Debug)]
@@ -110,14 +114,17 @@ impl Index {
             (Some(first), Some(last)) => common_prefix(key(first), key(last)),
             _ => 0,
         };
-        let heads = entries.iter().map(|entry| head(&key(entry)[shared..])).collect();
-        let seconds = entries.iter().map(|entry| second(&key(entry)[shared..])).collect();
-        Some(Index { contents, entries, shared, heads, seconds })
+        let heads: Vec<_> = entries.iter().map(|entry| long_head(&key(entry)[shared..])).collect();
+        let tops = heads.chunks_exact(GROUP_HEADS).map(|group| group[GROUP_HEADS - 1]).collect();
+        Some(Index { contents, entries, shared, heads, tops })
     }
 
     /// Memory it takes, in bytes, about.
     pub(super) fn memory_bytes(&self) -> usize {
-        self.contents.len() + self.entries.len() * (size_of::<IndexEntry>() + 2 * size_of::<u64>())
+        self.contents.len()
+            + size_of_val(&*self.entries)
+            + size_of_val(&*self.heads)
+            + size_of_val(&*self.tops)
     }
 
     /// Number of data blocks.
@@ -186,12 +193,19 @@ impl Index {
             Ordering::Equal if compared < self.shared => return low,
             Ordering::Equal => {}
         }
-        let key_behind = &key[self.shared..];
-        let alike = equal_range(&self.heads, low..high, head(key_behind));
-        let alike = equal_range(&self.seconds, alike, second(key_behind));
-        // Few, if any: those that differ from the key behind sixteen bytes only.
-        alike.start
-            + self.entries[alike].partition_point(|entry| self.contents[entry.last_key.clone()] < *key)
+        let wanted = long_head(&key[self.shared..]);
+        let first = self.first_not_below(wanted, low, high);
+        // Those that differ from the key behind sixteen bytes only.
+        let alike = first..first + count_equal(&self.heads[first..high], wanted);
+        first + self.entries[alike].partition_point(|entry| self.contents[entry.last_key.clone()] < *key)
+    }
+
+    /// The first head from `low` on that is not below `wanted`, or `high`.
+    fn first_not_below(&self, wanted: u128, low: usize, high: usize) -> usize {
+        let groups = low / GROUP_HEADS..high / GROUP_HEADS;
+        let group = groups.start + self.tops[groups].partition_point(|top| *top < wanted);
+        let (from, to) = ((group * GROUP_HEADS).max(low), ((group + 1) * GROUP_HEADS).min(high));
+        from + self.heads[from..to].partition_point(|head| *head < wanted)
     }
 
     /// True if no entry of the block is wanted by who wants properties in `wanted` (inclusive).
@@ -201,22 +215,15 @@ impl Index {
     }
 }
 
-/// Where `wanted` is among those of the ascending `numbers` that are in `range`: where it would be, if it is not.
-fn equal_range(numbers: &[u64], range: Range<usize>, wanted: u64) -> Range<usize> {
-    let first = range.start + numbers[range.clone()].partition_point(|number| *number < wanted);
-    let behind = &numbers[first..range.end];
-    // Mostly few are equal: their end is near, while a search among all would look at memory far away.
+/// How many of the ascending `numbers` are `wanted`, which none is below.
+fn count_equal(numbers: &[u128], wanted: u128) -> usize {
+    // Mostly few: their end is near, while a search among all would look at memory far away.
     let mut bound = 1;
-    while bound <= behind.len() && behind[bound - 1] == wanted {
+    while bound <= numbers.len() && numbers[bound - 1] == wanted {
         bound *= 2;
     }
-    let near = &behind[bound / 2..bound.min(behind.len())];
-    first..first + bound / 2 + near.partition_point(|number| *number == wanted)
-}
-
-/// What [`head`] is of the bytes behind the first eight.
-fn second(bytes: &[u8]) -> u64 {
-    head(bytes.get(size_of::<u64>()..).unwrap_or_default())
+    let known = bound / 2;
+    known + numbers[known..bound.min(numbers.len())].partition_point(|number| *number == wanted)
 }
 
 fn parse(reader: &mut Reader<'_>) -> Option<IndexEntry> {

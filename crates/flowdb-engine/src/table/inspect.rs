@@ -178,7 +178,7 @@ impl<'a> Inspector<'a> {
         self.read_properties(footer.properties, end);
         parts.base = self.found.properties.as_ref().map(|properties| properties.base);
         if let Some(block) = self.part(footer.filter, end, "the filter") {
-            parts.filter = Filter::new(block);
+            parts.filter = Filter::new(&block);
             if parts.filter.is_none() {
                 self.damage(footer.filter.offset, "the filter is malformed");
             }

@@ -23,6 +23,12 @@ pub(super) fn head(bytes: &[u8]) -> u64 {
     u64::from_be_bytes(head)
 }
 
+/// The same of the first sixteen.
+pub(super) fn long_head(bytes: &[u8]) -> u128 {
+    let (first, second) = bytes.split_at(bytes.len().min(size_of::<u64>()));
+    u128::from(head(first)) << u64::BITS | u128::from(head(second))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,5 +55,11 @@ mod tests {
             [b"", b"\0", b"a", b"a\0", b"ab", b"abcdefgh", b"abcdefghi", b"\xff\xff\xff\xff\xff\xff\xff\xff"];
         assert!(texts.windows(2).all(|pair| head(pair[0]) <= head(pair[1])));
         assert!(head(b"a") < head(b"b") && head(b"abcdefg") < head(b"abcdefh"));
+        assert!(texts.windows(2).all(|pair| long_head(pair[0]) <= long_head(pair[1])));
+        assert!(
+            long_head(b"abcdefgh") < long_head(b"abcdefghi")
+                && long_head(b"abcdefghi") < long_head(b"abcdefghj")
+        );
+        assert_eq!(long_head(b"abcdefghijklmnop"), long_head(b"abcdefghijklmnopq"));
     }
 }

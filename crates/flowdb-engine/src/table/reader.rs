@@ -117,7 +117,7 @@ impl Table {
 
     fn filter(&self, tier: ReadTier) -> Result<&Filter> {
         self.filter.get(tier, |handle| {
-            let filter = Filter::new(self.read(handle)?);
+            let filter = Filter::new(&self.read(handle)?);
             let filter = filter.ok_or_else(|| self.corrupt(handle, "the filter is malformed"))?;
             let memory = self.charge(filter.memory_bytes());
             Ok((filter, memory))
@@ -227,6 +227,12 @@ impl Table {
 
     pub(crate) fn range_deletes(&self) -> &Arc<RangeDeletes> {
         &self.range_deletes
+    }
+
+    /// The same as asking [`Table::range_deletes`], without following it.
+    #[inline]
+    pub(crate) fn has_range_deletes(&self) -> bool {
+        self.properties.range_deletes > 0
     }
 
     pub(crate) fn properties(&self) -> &Properties {

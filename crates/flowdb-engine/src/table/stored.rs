@@ -15,9 +15,6 @@ const CONTENTS_BYTES_MAX: usize = crate::batch::VALUE_BYTES_MAX + 2 * crate::bat
 /// LZ4 makes at most this many bytes of one, so that a length that claims more is a lie.
 const LZ4_RATIO_MAX: usize = 256;
 
-/// Room for one byte in this many is left behind the contents, where a data block gets notes for searches.
-const NOTES_PART: usize = 32;
-
 /// Where a block is: offset, and length without the trailer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Handle {
@@ -173,8 +170,7 @@ fn decode<'a>(bytes: &'a [u8], path: &Path, offset: u64, identity: Identity) -> 
             if raw_length > CONTENTS_BYTES_MAX || raw_length / LZ4_RATIO_MAX > contents.len() {
                 return Err(corrupt("a compressed block claims an impossible length"));
             }
-            let mut decompressed = Vec::with_capacity(raw_length + raw_length / NOTES_PART);
-            decompressed.resize(raw_length, 0);
+            let mut decompressed = vec![0; raw_length];
             let written = lz4_flex::block::decompress_into(contents, &mut decompressed).ok();
             if written != Some(raw_length) {
                 return Err(corrupt("a block cannot be decompressed"));

@@ -249,7 +249,7 @@ fn the_cache_keeps_what_is_read_again_and_gives_everything_back() {
     let fs = MemoryFileSystem::new();
     let blocks =
         build(&fs, &random_rows(&mut Random::new(1), 2_000), &[]).index(ReadTier::Disk).unwrap().len();
-    let cache = Arc::new(BlockCache::new(40 << 10));
+    let cache = Arc::new(BlockCache::new(56 << 10));
     let table = open_with(&fs, Arc::clone(&cache));
     let read = |number: usize| table.block(number, ReadTier::Disk, true).unwrap();
     let is_there = |number: usize| table.block(number, ReadTier::Memory, false).is_ok();
@@ -266,9 +266,10 @@ fn the_cache_keeps_what_is_read_again_and_gives_everything_back() {
     assert!(cache.stats().blocks > 30, "{:?}", cache.stats());
     assert!(cache.stats().blocks * 2 < table.known_blocks(), "{:?} of {blocks}", cache.stats());
     assert!(hot.clone().all(is_there), "a scan drove out what is read again");
-    // Read once and never again, they have to go in the end.
-    for round in 0..8 {
-        (20..60).for_each(|number| drop(read(number + 40 * (round % 2))));
+    // Read twice and never again, they have to go in the end, for more than fits and comes back soon after it went.
+    let more = hot.end..hot.end + usize::try_from(cache.stats().blocks).unwrap() * 3 / 2;
+    for _ in 0..8 {
+        more.clone().for_each(|number| drop(read(number)));
     }
     assert!(!hot.clone().all(is_there));
     drop(table);

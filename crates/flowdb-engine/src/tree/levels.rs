@@ -95,9 +95,8 @@ impl Levels {
         hash: u64,
     ) -> impl Iterator<Item = &'a Arc<LiveTable>> {
         // The filter first: it costs one look at memory, the bounds of a table four.
-        let is_possible = move |live: &&Arc<LiveTable>| {
-            live.table.seems_to_contain(hash) || !live.table.range_deletes().is_empty()
-        };
+        let is_possible =
+            move |live: &&Arc<LiveTable>| live.table.seems_to_contain(hash) || live.table.has_range_deletes();
         let newest_first =
             self.levels[0].iter().rev().filter(is_possible).filter(move |live| live.may_contain(key));
         newest_first.chain(
