@@ -16,8 +16,8 @@ use flowdb_engine::fs::{
     CrashOptions, Fault, FaultyFileSystem, FileSystem, MemoryFileSystem, Names, Unsynced,
 };
 use flowdb_engine::{
-    Db, ErrorKind, LogRepair, Maintenance, Options, ReadOptions, RepairOptions, RepairOrder, RepairReport,
-    Result, Sequence, TreeId, VerifyOptions, WriteOptions, repair, verify,
+    Db, ErrorKind, LogRepair, Maintenance, ManualClock, Options, ReadOptions, RepairOptions, RepairOrder,
+    RepairReport, Result, Retention, Sequence, TreeId, VerifyOptions, WriteOptions, repair, verify,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -398,6 +398,40 @@ fn without_a_manifest_all_that_is_found_is_merged() {
         assert!(report.is_complete() && report.order == RepairOrder::Sequences, "{report:#?}");
         assert_eq!(report.last_sequence, history.operations.len() as u64);
     });
+}
+
+#[test]
+fn a_range_delete_in_the_log_is_brought_to_the_buckets_of_time_that_it_hides_something_of() {
+    let time_of = |key: &[u8]| key.last_chunk::<8>().map(|time| i64::from_be_bytes(*time));
+    let clock = Arc::new(ManualClock::new(10_000));
+    let options = || {
+        let mut options = small_options(&clock);
+        options.trees[0].block_property = time_of;
+        options.trees[0].retention = Some(Retention { keep: 100_000, bucket: 1_000 }).into();
+        options
+    };
+    let key = |series: u8, time: i64| [&[series][..], &time.to_be_bytes()].concat();
+    let tree = TREES[0];
+    let fs: Arc<dyn FileSystem> = Arc::new(MemoryFileSystem::new());
+    let db = Db::open(Arc::clone(&fs), Path::new(DIR), options()).unwrap();
+    let write = |write: Write| db.write(batch(&[write]), WriteOptions::default()).unwrap();
+    for (series, time) in (4_500..5_500).step_by(10).flat_map(|time| [(1, time), (2, time)]) {
+        write(Write::Put { tree, key: key(series, time), value: vec![7], expiry: i64::MAX });
+    }
+    db.flush().unwrap();
+    write(Write::DeleteRange { tree, start: key(1, 0), end: key(1, i64::MAX) });
+    db.close().unwrap();
+
+    let report =
+        repair(Arc::clone(&fs), Path::new(DIR), Path::new(NEW_DIR), &RepairOptions::new(options().trees))
+            .unwrap();
+    assert!(report.is_complete() && report.order == RepairOrder::Manifest, "{report:?}");
+    let db = Db::open(fs, Path::new(NEW_DIR), options()).unwrap();
+    let count =
+        || collect_forward(&mut db.iter(tree, EVERYTHING, ReadOptions::default()).unwrap()).unwrap().len();
+    assert_eq!(count(), 100);
+    db.compact(tree).unwrap();
+    assert_eq!(count(), 100, "after a compaction");
 }
 
 #[test]

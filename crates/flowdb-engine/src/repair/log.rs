@@ -5,10 +5,11 @@ use super::target::Target;
 use super::{LogRepair, Repair, RepairOrder};
 use crate::batch::Operation;
 use crate::error::{Error, Result};
-use crate::iter::{CompactionIter, CompactionPolicy};
+use crate::iter::{CompactionIter, CompactionPolicy, RangeDelete};
 use crate::key::{Sequence, TreeId};
 use crate::memtable::Memtable;
 use crate::options::TreeOptions;
+use crate::retention::Bucket;
 use crate::version::log_name;
 use crate::wal;
 use bytes::Bytes;
@@ -156,14 +157,40 @@ fn write_memtable(target: &mut Target<'_>, tree: &TreeOptions, memtable: &Arc<Me
     };
     let range_deletes = vec![memtable.range_deletes()];
     let mut entries = CompactionIter::new(Box::new(memtable.cursor()), range_deletes, policy)?;
-    let mut table = target.begin(tree, (0, None), memtable.smallest_sequence())?;
+    let base = memtable.smallest_sequence();
+    let mut table = target.begin(tree, (0, None), base)?;
     while entries.valid() {
         let (kind, expiry) = (entries.kind(), entries.expiry());
         table.builder.add(entries.key(), entries.sequence(), kind, expiry, entries.value_bytes())?;
         entries.next()?;
     }
-    for (start, end, sequence) in entries.kept_range_deletes() {
-        table.builder.add_range_delete(&start, &end, sequence);
+    let range_deletes = entries.kept_range_deletes();
+    for (start, end, sequence) in &range_deletes {
+        table.builder.add_range_delete(start, end, *sequence);
     }
-    target.finish(table)
+    target.finish(table)?;
+    write_beside(target, tree, base, &range_deletes)
+}
+
+/// Brings range deletes to the buckets of time in which they hide something: a compaction looks for what they hide among the tables beside them only.
+fn write_beside(
+    target: &mut Target<'_>,
+    tree: &TreeOptions,
+    base: Sequence,
+    range_deletes: &[RangeDelete],
+) -> Result<()> {
+    let mut hiding: BTreeMap<Bucket, Vec<&RangeDelete>> = BTreeMap::new();
+    for range_delete in range_deletes {
+        for bucket in target.buckets_touched(tree.id, &range_delete.0, &range_delete.1) {
+            hiding.entry(bucket).or_default().push(range_delete);
+        }
+    }
+    for (bucket, range_deletes) in hiding {
+        let mut table = target.begin(tree, (0, Some(bucket)), base)?;
+        for (start, end, sequence) in range_deletes {
+            table.builder.add_range_delete(start, end, *sequence);
+        }
+        target.finish(table)?;
+    }
+    Ok(())
 }

@@ -11,6 +11,7 @@ use crate::version::{
     Edit, LOCK, LOCK_HOLDER, MANIFEST, MANIFEST_NEW, Manifest, State, TableMeta, parse_name, table_name,
 };
 use crate::wal::{LogWriter, SegmentHeader};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -93,6 +94,13 @@ impl<'a> Target<'a> {
         let summary = builder.finish()?;
         self.tables.push(TableMeta::of_new(id, tree, (level, bucket), summary));
         Ok(())
+    }
+
+    /// The buckets of time of which a table of `tree` may hold something for the keys from `start` to `end`, both included.
+    pub(super) fn buckets_touched(&self, tree: TreeId, start: &[u8], end: &[u8]) -> BTreeSet<Bucket> {
+        let overlaps = |meta: &&TableMeta| meta.smallest[..] <= *end && *start <= meta.largest[..];
+        let touched = self.tables.iter().filter(|meta| meta.tree == tree).filter(overlaps);
+        touched.filter_map(|meta| meta.bucket).collect()
     }
 
     /// Removes the file of a table whose entries are in others.
