@@ -141,7 +141,7 @@ impl Inner {
         let copy = || {
             let source = self.fs.open_read(&path)?;
             let copied = self.fs.create(&target.join(&name))?;
-            copy_bytes(&*source, &*copied, end.offset)?;
+            copy_bytes(&*source, &*copied, 0..end.offset)?;
             copied.sync()
         };
         copy().map_err(|error| Error::io(&path, "copying the log", error))?;

@@ -17,6 +17,7 @@ use crate::table::{Placement, Table, TableBuilder, TableOptions};
 use crate::tree::{Buffer, Garbage, LiveTable, Shelves, Tree};
 use crate::values::ValueFile;
 use crate::version::{Edit, TableMeta, log_name, table_name};
+use crate::wal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -92,9 +93,17 @@ impl Inner {
 
     /// While the log is replayed, it may still be in the operating system's memory only.
     fn sync_replayed_segment(&self) -> Result<()> {
-        let path = self.dir.join(log_name(self.segment.load(Ordering::Acquire)));
-        let sync = || self.fs.open_write(&path)?.sync();
-        sync().map_err(|error| Error::io(&path, "syncing the log", error))
+        let segment = self.segment.load(Ordering::Acquire);
+        let path = self.dir.join(log_name(segment));
+        let sync = || {
+            let length = self.fs.open_read(&path)?.len()?;
+            wal::write_anew(&*self.fs, &path, 0..length)
+        };
+        if self.replayed_segment_synced.load(Ordering::Acquire) != segment {
+            sync().map_err(|error| Error::io(&path, "syncing the log", error))?;
+            self.replayed_segment_synced.store(segment, Ordering::Release);
+        }
+        Ok(())
     }
 
     fn write_memtable(&self, tree: &Tree, buffer: &Buffer, shelves: &Arc<Shelves>) -> Result<Flushed> {

@@ -51,6 +51,8 @@ pub(crate) struct Inner {
     pub(crate) log: RwLock<Option<Arc<LogFile>>>,
     /// Number of the segment being written, or replayed. Changes under the commit lock; an empty active memtable always has it as its first.
     pub(crate) segment: AtomicU64,
+    /// Number of the segment that was last made durable while it was replayed; nothing is written to it then.
+    pub(crate) replayed_segment_synced: AtomicU64,
     pub(crate) version: Mutex<Version>,
     pub(crate) workshop: Mutex<Workshop>,
     /// Number of the next table or value file. Moved past everything seen at open, so that none is used twice.

@@ -222,6 +222,7 @@ pub(crate) fn assemble(
         unsynced_since: AtomicU64::new(0),
         closed: AtomicBool::new(false),
         poison: OnceLock::new(),
+        replayed_segment_synced: AtomicU64::new(0),
         synced_at_close: OnceLock::new(),
         opening: Opening::default(),
         drafting: RwLock::new(()),

@@ -213,3 +213,39 @@ fn a_close_syncs_what_was_acknowledged_before_writes_ended() {
         }
     }
 }
+
+#[test]
+fn what_a_failed_sync_lost_is_written_again_when_the_database_is_reopened() {
+    // Reopened with memtables that hold the log, and with ones that are flushed while it is replayed.
+    for write_buffer_bytes in [1 << 20, 8 << 10] {
+        for close in [false, true] {
+            let what = format!("memtables of {write_buffer_bytes} bytes, closed in order: {close}");
+            let world = World::new(SyncMode::Os);
+            world.put(0, Some(Durability::Synced)).unwrap();
+            (1..2_000).for_each(|number| world.put(number, None).unwrap());
+            // A write, then its sync.
+            world.faulty.fail_at(2, Fault::Eio);
+            assert_eq!(kind(world.put(2_000, Some(Durability::Synced))), ErrorKind::Io, "{what}");
+            let names = world.memory.list(Path::new(DIR)).unwrap();
+            let log = names.iter().filter(|name| name.ends_with(".log")).max().unwrap();
+            world.memory.lose_unsynced(&Path::new(DIR).join(log)).unwrap();
+            assert_eq!(kind(world.db.close()), ErrorKind::Poisoned, "{what}");
+
+            let mut options = small_options(&world.clock);
+            options.trees.iter_mut().for_each(|tree| tree.write_buffer_bytes = write_buffer_bytes);
+            let fs: Arc<dyn FileSystem> = Arc::new(world.memory.clone());
+            let db = Db::open(fs, Path::new(DIR), options).unwrap();
+            let mut expected = numbers(&db);
+            assert_eq!(expected.len(), 2_001, "{what}");
+            if close {
+                db.close().unwrap();
+            } else {
+                let (tree, key) = (TREES[0], 2_001_u32.to_be_bytes().to_vec());
+                let put = Write::Put { tree, key, value: vec![7], expiry: i64::MAX };
+                db.write(batch(&[put]), WriteOptions { durability: Some(Durability::Synced) }).unwrap();
+                expected.push(2_001);
+            }
+            assert_eq!(world.left(&POWER_CUT), expected, "{what}");
+        }
+    }
+}

@@ -172,6 +172,17 @@ impl MemoryFileSystem {
         self.shared.total.load(Ordering::Relaxed)
     }
 
+    /// What a sync that fails may do to a file: the system goes on reading what was written, takes it for synced, and no later sync brings it to
+    /// the disk. Only where it is written again, it is as if it was written then. (Linux does so with most file systems.)
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such file.
+    pub fn lose_unsynced(&self, path: &Path) -> io::Result<()> {
+        self.shared.tree.lock().file(path)?.lose_unsynced();
+        Ok(())
+    }
+
     /// What a power cut at this moment could leave, as a new file system on which nothing is locked. This one goes on as
     /// before. In a file system that is not crashable, nothing is lost.
     ///

@@ -38,7 +38,7 @@ struct Contents {
     history: Option<History>,
 }
 
-/// `synced` with all `changes` applied is the file's contents.
+/// `synced` with all `changes` applied is the file's contents, but for what was lost.
 #[derive(Default)]
 struct History {
     synced: Vec<u8>,
@@ -96,6 +96,15 @@ impl MemoryFile {
             }
             Ok(())
         })
+    }
+}
+
+impl MemoryFile {
+    /// What was not synced stays in the contents, and never gets to what a crash leaves, unless it is written again.
+    pub(super) fn lose_unsynced(&self) {
+        if let Some(history) = &mut self.contents.write().history {
+            history.changes.clear();
+        }
     }
 }
 

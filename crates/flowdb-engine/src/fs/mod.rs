@@ -16,6 +16,7 @@ pub use real::{FileAccess, RealFileSystem};
 
 use std::fmt::Debug;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -57,23 +58,23 @@ pub trait FileSystem: Send + Sync + Debug {
     /// Copies a file that nobody writes to the name `to`. The contents are not synced.
     fn copy(&self, from: &Path, to: &Path) -> io::Result<()> {
         let (source, target) = (self.open_read(from)?, self.create(to)?);
-        copy_bytes(&*source, &*target, source.len()?)
+        copy_bytes(&*source, &*target, 0..source.len()?)
     }
     /// Removes an empty directory; fails if it is not empty.
     fn remove_dir(&self, dir: &Path) -> io::Result<()>;
 }
 
-/// Copies the first `length` bytes of a file, a piece at a time.
+/// Copies a range of a file to the same place in another, a piece at a time.
 pub(crate) fn copy_bytes(
     source: &dyn ReadableFile,
     target: &dyn WritableFile,
-    length: u64,
+    range: Range<u64>,
 ) -> io::Result<()> {
     const PIECE_BYTES: usize = 1 << 20;
     let mut piece = Vec::new();
-    let mut offset = 0;
-    while offset < length {
-        let left = usize::try_from(length - offset).unwrap_or(usize::MAX);
+    let mut offset = range.start;
+    while offset < range.end {
+        let left = usize::try_from(range.end - offset).unwrap_or(usize::MAX);
         piece.resize(left.min(PIECE_BYTES), 0);
         source.read_at(offset, &mut piece)?;
         target.write_at(offset, &piece)?;

@@ -17,6 +17,6 @@ pub(crate) use frame::SegmentHeader;
 #[cfg(any(test, fuzzing))]
 pub use fuzz::fuzz_log;
 pub(crate) use owner::database_of;
-pub(crate) use reader::{Expected, Replay, replay, replay_unchanged};
+pub(crate) use reader::{Expected, Replay, replay, replay_unchanged, write_anew};
 pub(crate) use survey::{LogDamage, Survey, survey, unreadable};
 pub(crate) use writer::{LogFile, LogWriter};

@@ -4,10 +4,12 @@ use super::frame::{FRAME_ALIGNMENT, FrameKind, SEGMENT_HEADER_BYTES, SegmentHead
 use super::input::{Frame, Input};
 use crate::batch::{Operation, operations};
 use crate::error::{Error, Result};
-use crate::fs::FileSystem;
+use crate::fs::{FileSystem, copy_bytes};
 use crate::key::Sequence;
 use crate::version::{NumberedFile, log_name, parse_name};
 use bytes::Bytes;
+use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// What a replay found.
@@ -110,7 +112,7 @@ fn read_chain(
         Some(link) => {
             let cut = replay_last(link, expected, &mut replay, sink)?;
             if tail == Tail::Settle {
-                settle(fs, &cut.path, cut.length)?;
+                settle(fs, &cut)?;
             }
         }
         None if expected.is_closed => {
@@ -215,6 +217,8 @@ fn replay_sealed(mut link: Link, replay: &mut Replay, sink: &mut Sink<'_>) -> Re
 struct Cut {
     path: PathBuf,
     length: Option<u64>,
+    /// What may have to be written anew: see [`write_anew`].
+    unproven: Range<u64>,
 }
 
 fn replay_last(mut link: Link, expected: &Expected, replay: &mut Replay, sink: &mut Sink<'_>) -> Result<Cut> {
@@ -231,7 +235,9 @@ fn replay_last(mut link: Link, expected: &Expected, replay: &mut Replay, sink: &
         let message = "the database was closed, but its log does not end with the mark of it";
         return Err(Error::corruption(&input.path, scan.end, message));
     }
-    Ok(Cut { path: input.path, length: (!is_whole).then_some(scan.end) })
+    let known = if expected.synced.0 == input.segment { expected.synced.1 } else { 0 };
+    let unproven = scan.synced.max(known).min(scan.end)..scan.end;
+    Ok(Cut { path: input.path, length: (!is_whole).then_some(scan.end), unproven })
 }
 
 /// Where reading ended.
@@ -240,6 +246,8 @@ struct Scan {
     stop: u64,
     /// Behind the last complete commit.
     end: u64,
+    /// What was on stable storage when its last frame was written.
+    synced: u64,
     is_closed: bool,
 }
 
@@ -248,11 +256,12 @@ fn scan(link: &mut Link, replay: &mut Replay, sink: &mut Sink<'_>) -> Result<Sca
     let Link { input, header } = link;
     begin(&input.path, header, replay)?;
     let start = SEGMENT_HEADER_BYTES as u64;
-    let mut scan = Scan { stop: start, end: start, is_closed: false };
+    let mut scan = Scan { stop: start, end: start, synced: start, is_closed: false };
     let mut commit = Vec::new();
     while let Some(frame) = input.frame(scan.stop)? {
         let at = scan.stop;
         scan.stop = frame.header.end(at);
+        scan.synced = scan.synced.max(frame.header.synced);
         scan.is_closed = frame.header.kind == FrameKind::Close;
         match frame.header.kind {
             FrameKind::Part => {
@@ -347,20 +356,23 @@ fn refuse_if_short(input: &Input, end: u64, synced: (u64, u64)) -> Result<()> {
     Err(Error::corruption(&input.path, end, message))
 }
 
-/// Cuts the last segment to `length`, if given, and makes all of it durable: after a crash of the process alone, what was
+/// Cuts the last segment, if it is to be, and makes all of it durable: after a crash of the process alone, what was
 /// replayed may be in the operating system's memory only.
-fn settle(fs: &dyn FileSystem, path: &Path, length: Option<u64>) -> Result<()> {
-    let settle = || {
-        let file = fs.open_write(path)?;
-        if let Some(length) = length {
-            file.set_len(length)?;
-        }
-        file.sync()
-    };
+fn settle(fs: &dyn FileSystem, Cut { path, length, unproven }: &Cut) -> Result<()> {
     if let Some(length) = length {
         tracing::debug!(file = %path.display(), length, "cutting a torn tail");
+        let cut = || fs.open_write(path)?.set_len(*length);
+        cut().map_err(|error| Error::io(path, "cutting the tail of the log", error))?;
     }
-    settle().map_err(|error| Error::io(path, "cutting the tail of the log", error))
+    write_anew(fs, path, unproven.clone()).map_err(|error| Error::io(path, "syncing the log", error))
+}
+
+/// Writes a range of a log over itself, and syncs the log. When a sync fails, the system may take for written what never reached the disk: it
+/// is read from memory as if it were there, and no later sync writes it.
+pub(crate) fn write_anew(fs: &dyn FileSystem, path: &Path, range: Range<u64>) -> io::Result<()> {
+    let file = fs.open_write(path)?;
+    copy_bytes(&*fs.open_read(path)?, &*file, range)?;
+    file.sync()
 }
 
 fn remove(fs: &dyn FileSystem, dir: &Path, leftovers: &[u64]) -> Result<()> {
