@@ -2,13 +2,31 @@
 
 const { defineEventHandlers, defineEventTarget } = require('./internal/event_target.js');
 const { exception } = require('./internal/exceptions.js');
-const { defineSlot } = require('./internal/slot.js');
+const { Slotted } = require('./internal/slot.js');
 const { assertConstructible, defineInterface } = require('./internal/webidl.js');
 
 /** @typedef {import('./internal/request_queue.js').Request} Request */
 
-/** @type {ReturnType<typeof defineSlot<Request>>} */
-const { give, stateOf } = defineSlot();
+class RequestSlot extends Slotted {
+  /** @type {Request} */
+  #state;
+
+  /**
+   * @param {object} object
+   * @param {Request} state
+   */
+  constructor(object, state) {
+    super(object);
+    this.#state = state;
+  }
+
+  /** @param {any} object other objects throw TypeError */
+  static stateOf(object) {
+    return /** @type {RequestSlot} */ (object).#state;
+  }
+}
+
+const { stateOf } = RequestSlot;
 
 /** https://w3c.github.io/IndexedDB/#idbrequest */
 class IDBRequest extends EventTarget {
@@ -19,7 +37,7 @@ class IDBRequest extends EventTarget {
   constructor(token = undefined, state = undefined) {
     assertConstructible(token);
     super();
-    give(this, /** @type {Request} */ (state));
+    new RequestSlot(this, /** @type {Request} */ (state));
   }
 
   get result() {
@@ -58,7 +76,7 @@ function pending() {
  */
 function createRequestObject(state) {
   const object = Object.create(IDBRequest.prototype);
-  give(object, state);
+  new RequestSlot(object, state);
   return object;
 }
 

@@ -4,7 +4,7 @@ const { sortedNameList } = require('./internal/dom_string_list.js');
 const { defineEventHandlers, defineEventTarget } = require('./internal/event_target.js');
 const { exception } = require('./internal/exceptions.js');
 const { abortTransaction, commitTransaction } = require('./internal/transaction_lifecycle.js');
-const { defineSlot } = require('./internal/slot.js');
+const { Slotted } = require('./internal/slot.js');
 const {
   INTERNAL,
   assertConstructible,
@@ -17,8 +17,26 @@ const { IDBObjectStore } = require('./object_store.js');
 /** @typedef {import('./internal/transaction_lifecycle.js').Transaction} Transaction */
 /** @typedef {import('./internal/schema.js').ObjectStore} ObjectStore */
 
-/** @type {ReturnType<typeof defineSlot<Transaction>>} */
-const { give, stateOf } = defineSlot();
+class TransactionSlot extends Slotted {
+  /** @type {Transaction} */
+  #state;
+
+  /**
+   * @param {object} object
+   * @param {Transaction} state
+   */
+  constructor(object, state) {
+    super(object);
+    this.#state = state;
+  }
+
+  /** @param {any} object other objects throw TypeError */
+  static stateOf(object) {
+    return /** @type {TransactionSlot} */ (object).#state;
+  }
+}
+
+const { stateOf } = TransactionSlot;
 
 /** https://w3c.github.io/IndexedDB/#idbtransaction */
 class IDBTransaction extends EventTarget {
@@ -81,7 +99,7 @@ class IDBTransaction extends EventTarget {
  */
 function createTransactionObject(state) {
   const object = Object.create(IDBTransaction.prototype);
-  give(object, state);
+  new TransactionSlot(object, state);
   return object;
 }
 

@@ -5,31 +5,17 @@
 use crate::channel::Channel;
 use crate::error;
 use crate::events;
-use crate::external_memory::ExternalMemory;
-use crate::maintenance::{self, Scheduler};
+use crate::maintenance::Scheduler;
 use crate::options::open_store;
+use crate::requests::Requests;
 use crate::task::{self, Reply, Work};
 use flowdb_engine::{Error, ErrorKind, ReadTier, Result};
-use flowdb_store::document::{Begin, ClientId, CommitOutcome, Event, Mode, Then, Transacted, World};
+use flowdb_store::document::{ClientId, CommitOutcome, Event, Mode, World};
 use flowdb_store::{StoreHandle, StoreOptions};
-use napi::bindgen_prelude::{
-    AsyncTask, BufferSlice, Either, Env, Function, Object, ObjectFinalize, Utf16String,
-};
+use napi::bindgen_prelude::{AsyncTask, BufferSlice, Env, Function, Object, ObjectFinalize, Utf16String};
 use napi_derive::napi;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-/// Room for the response to most requests.
-const RESPONSE_BYTES: usize = 512;
-
-/// What is in front of responses in memory of the facade's. `transact` writes there how far it has come, and the number of the transaction.
-const HEAD_BYTES: usize = 8;
-const COMMITTED: u32 = 0;
-const RUNNING: u32 = 1;
-
-/// Flags of `transact`.
-const READ_WRITE: u32 = 1;
-const COMMIT: u32 = 2;
 
 /// A client, and the handle that keeps its store open.
 #[napi(custom_finalize)]
@@ -39,7 +25,7 @@ pub struct DocumentClient {
     channel: Arc<Channel>,
     handle: Arc<StoreHandle>,
     held: AtomicBool,
-    memory: ExternalMemory,
+    requests: Arc<Requests>,
 }
 
 impl Reply for DocumentClient {
@@ -63,14 +49,9 @@ impl DocumentClient {
                 channel.notify();
             }
         }));
-        Ok(DocumentClient {
-            world,
-            client,
-            channel,
-            handle: Arc::new(handle),
-            held: AtomicBool::new(false),
-            memory: ExternalMemory::default(),
-        })
+        let handle = Arc::new(handle);
+        let requests = Requests::new(Arc::clone(&world), client, Arc::clone(&handle));
+        Ok(DocumentClient { world, client, channel, handle, held: AtomicBool::new(false), requests })
     }
 }
 
@@ -142,60 +123,26 @@ impl DocumentClient {
         Ok(if started { f64::from(id) } else { -f64::from(id) })
     }
 
-    /// Executes requests from memory, up to one that may take long: those in `requests` from `start` up to `end`, each behind its length. Writes
-    /// the responses to `scratch`, behind a head, each behind its length, and answers how many bytes they are; or answers them as a Buffer, if they are more
-    /// than fit. 0: the first cannot be answered from memory, and nothing has changed.
-    #[napi]
-    pub fn execute<'env>(
-        &self,
-        env: &'env Env,
-        transaction: u32,
-        requests: &[u8],
-        start: u32,
-        end: u32,
-        mut scratch: BufferSlice<'_>,
-    ) -> napi::Result<Either<u32, BufferSlice<'env>>> {
-        let requests = requests.get(start as usize..end as usize).unwrap_or_default();
-        let mut responses = Vec::with_capacity(RESPONSE_BYTES);
-        let executed = self.world.execute_batch(self.client, transaction, requests, &mut responses);
-        executed.map_err(|error| error::to_js(env, &error))?;
-        hand_over(env, responses, scratch.get_mut(HEAD_BYTES..).unwrap_or_default())
+    /// The function that executes requests of a transaction: see [`Requests::executor`].
+    #[napi(
+        ts_return_type = "(transaction: number, requests: Buffer, start: number, end: number, scratch: Buffer) => number"
+    )]
+    pub fn executor<'env>(&self, env: &'env Env) -> napi::Result<Function<'env, (), i32>> {
+        self.requests.executor(env)
     }
 
-    /// Creates a transaction over one store, executes its first requests as `execute` does, and commits it if that is among the `flags`, if all
-    /// requests have succeeded, and if nothing has to be waited for. In front of the responses, `scratch` has how far it has come (committed,
-    /// running), and its number. In memory only, and if no other transaction is running or waiting.
+    /// The function that does a transaction in one call: see [`Requests::transactor`].
+    #[napi(
+        ts_return_type = "(connection: number, store: number, flags: number, requests: Buffer, start: number, end: number, scratch: Buffer) => number"
+    )]
+    pub fn transactor<'env>(&self, env: &'env Env) -> napi::Result<Function<'env, (), i32>> {
+        self.requests.transactor(env)
+    }
+
+    /// The responses for which there was no room.
     #[napi]
-    #[allow(clippy::too_many_arguments, reason = "an object with them would cost more than the call")]
-    pub fn transact<'env>(
-        &self,
-        env: &'env Env,
-        connection: u32,
-        store: u32,
-        flags: u32,
-        requests: &[u8],
-        start: u32,
-        end: u32,
-        mut scratch: BufferSlice<'_>,
-    ) -> napi::Result<Either<u32, BufferSlice<'env>>> {
-        let requests = requests.get(start as usize..end as usize).unwrap_or_default();
-        let mode = if flags & READ_WRITE != 0 { Mode::ReadWrite } else { Mode::ReadOnly };
-        let then = if flags & COMMIT != 0 { Then::Commit } else { Then::Stay };
-        let begin = Begin { connection, store, mode };
-        let mut responses = Vec::with_capacity(RESPONSE_BYTES);
-        let (head, rest) = scratch
-            .split_first_chunk_mut::<HEAD_BYTES>()
-            .ok_or_else(|| napi::Error::from_reason("scratch: too small"))?;
-        let done = self.world.transact(self.client, begin, requests, &mut responses, then);
-        let (state, id) = match done.map_err(|error| error::to_js(env, &error))? {
-            Transacted::Committed => {
-                self.has_committed(env);
-                (COMMITTED, 0)
-            }
-            Transacted::Running(id) => (RUNNING, id),
-        };
-        *head = (u64::from(state) | u64::from(id) << 32).to_le_bytes();
-        hand_over(env, responses, rest)
+    pub fn take_responses<'env>(&self, env: &'env Env) -> napi::Result<BufferSlice<'env>> {
+        BufferSlice::copy_from(env, self.requests.take_responses())
     }
 
     /// Executes a request on a worker. Its bytes are copied.
@@ -212,7 +159,7 @@ impl DocumentClient {
     #[napi]
     pub fn commit(&self, env: Env, transaction: u32, strict: bool) -> napi::Result<u32> {
         let outcome = self.world.commit(self.client, transaction, strict);
-        self.has_committed(&env);
+        self.requests.has_committed(&env);
         match outcome.map_err(|error| error::to_js(&env, &error))? {
             CommitOutcome::Committed if self.world.has_events(self.client) => Ok(2),
             CommitOutcome::Committed => Ok(1),
@@ -235,7 +182,7 @@ impl DocumentClient {
     #[napi(ts_return_type = "object[]")]
     pub fn drain<'env>(&self, env: &'env Env) -> napi::Result<Vec<Object<'env>>> {
         // What a worker has committed meanwhile is there now.
-        self.memory.tell(env, self.handle.memory_bytes());
+        self.requests.memory.tell(env, self.handle.memory_bytes());
         let mut objects = Vec::new();
         for event in self.world.drain(self.client) {
             match event {
@@ -264,37 +211,15 @@ impl DocumentClient {
     pub fn dispose(&self, env: Env) -> napi::Result<AsyncTask<Work<()>>> {
         self.world.drop_client(self.client);
         self.hold(env, false)?;
-        self.memory.tell(&env, 0);
+        self.requests.memory.tell(&env, 0);
         let handle = Arc::clone(&self.handle);
         Ok(task::run(move || handle.close()))
     }
 }
 
-impl DocumentClient {
-    fn has_committed(&self, env: &Env) {
-        self.memory.tell(env, self.handle.memory_bytes());
-        maintenance::start_slice(env);
-    }
-}
-
-/// Writes responses to the front of `scratch` and answers how many bytes they are; or answers them as a Buffer, if they are more than fit.
-fn hand_over<'env>(
-    env: &'env Env,
-    responses: Vec<u8>,
-    scratch: &mut [u8],
-) -> napi::Result<Either<u32, BufferSlice<'env>>> {
-    match (scratch.get_mut(..responses.len()), u32::try_from(responses.len())) {
-        (Some(target), Ok(length)) => {
-            target.copy_from_slice(&responses);
-            Ok(Either::A(length))
-        }
-        _ => BufferSlice::copy_from(env, responses).map(Either::B),
-    }
-}
-
 impl ObjectFinalize for DocumentClient {
     fn finalize(self, env: Env) -> napi::Result<()> {
-        self.memory.tell(&env, 0);
+        self.requests.memory.tell(&env, 0);
         Ok(())
     }
 }

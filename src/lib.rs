@@ -25,6 +25,7 @@ mod operations;
 pub mod options;
 pub mod reader;
 mod records;
+mod requests;
 pub mod scan;
 pub mod stats;
 pub mod task;

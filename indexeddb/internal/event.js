@@ -1,10 +1,32 @@
 'use strict';
 
 const { setAttach } = require('./dispatch.js');
+const { Slotted } = require('./slot.js');
 const { IDBVersionChangeEvent } = require('../version_change_event.js');
 
 /** @typedef {import('./dispatch.js').Dispatch} Dispatch */
-/** @typedef {{ attach(event: Event, dispatch: Dispatch): boolean }} Attachable */
+
+class DispatchSlot extends Slotted {
+  /** @type {Dispatch | null} */
+  #dispatch = null;
+
+  /** @param {any} event other objects throw TypeError */
+  static dispatchOf(event) {
+    return /** @type {DispatchSlot} */ (event).#dispatch;
+  }
+
+  /**
+   * @param {any} event
+   * @param {Dispatch} dispatch
+   */
+  static attach(event, dispatch) {
+    if (!(#dispatch in event)) return false;
+    event.#dispatch = dispatch;
+    return true;
+  }
+}
+
+const { dispatchOf } = DispatchSlot;
 
 /**
  * A subclass of an event class for the events we fire. Scripts cannot see that it is one.
@@ -13,21 +35,8 @@ const { IDBVersionChangeEvent } = require('../version_change_event.js');
  */
 function firedEventClass(Base) {
   class FiredEvent extends Base {
-    /** @type {Dispatch | null} */
-    #dispatch = null;
-
-    /**
-     * @param {Event} event
-     * @param {Dispatch} dispatch
-     */
-    static attach(event, dispatch) {
-      if (!(#dispatch in event)) return false;
-      event.#dispatch = dispatch;
-      return true;
-    }
-
     get target() {
-      return this.#dispatch?.target ?? null;
+      return dispatchOf(this)?.target ?? null;
     }
 
     get srcElement() {
@@ -35,23 +44,24 @@ function firedEventClass(Base) {
     }
 
     get currentTarget() {
-      return this.#dispatch?.currentTarget ?? null;
+      return dispatchOf(this)?.currentTarget ?? null;
     }
 
     get eventPhase() {
-      return this.#dispatch?.eventPhase ?? 0;
+      return dispatchOf(this)?.eventPhase ?? 0;
     }
 
     composedPath() {
-      return /** @type {EventTarget[]} */ (this.#dispatch?.path ?? []);
+      return /** @type {EventTarget[]} */ (dispatchOf(this)?.path ?? []);
     }
 
     preventDefault() {
-      if (!this.#dispatch?.inPassiveListener) super.preventDefault();
+      if (!dispatchOf(this)?.inPassiveListener) super.preventDefault();
     }
 
     stopImmediatePropagation() {
-      if (this.#dispatch !== null) this.#dispatch.stoppedImmediately = true;
+      const dispatch = dispatchOf(this);
+      if (dispatch !== null) dispatch.stoppedImmediately = true;
       super.stopImmediatePropagation();
     }
   }
@@ -61,16 +71,26 @@ function firedEventClass(Base) {
 
 const FiredEvent = firedEventClass(Event);
 const FiredVersionChangeEvent = firedEventClass(IDBVersionChangeEvent);
-setAttach((event, dispatch) => FiredEvent.attach(event, dispatch) || FiredVersionChangeEvent.attach(event, dispatch));
+setAttach(DispatchSlot.attach);
+
+/**
+ * An event that a dispatch can be attached to.
+ * @template {Event} E
+ * @param {E} event
+ */
+function attachable(event) {
+  new DispatchSlot(event);
+  return event;
+}
 
 const BUBBLES = Object.freeze({ bubbles: true });
 const BUBBLES_AND_CANCELABLE = Object.freeze({ bubbles: true, cancelable: true });
 
-const successEvent = () => new FiredEvent('success');
-const errorEvent = () => new FiredEvent('error', BUBBLES_AND_CANCELABLE);
-const abortEvent = () => new FiredEvent('abort', BUBBLES);
-const completeEvent = () => new FiredEvent('complete');
-const closeEvent = () => new FiredEvent('close');
+const successEvent = () => attachable(new FiredEvent('success'));
+const errorEvent = () => attachable(new FiredEvent('error', BUBBLES_AND_CANCELABLE));
+const abortEvent = () => attachable(new FiredEvent('abort', BUBBLES));
+const completeEvent = () => attachable(new FiredEvent('complete'));
+const closeEvent = () => attachable(new FiredEvent('close'));
 
 /**
  * @param {string} type
@@ -78,7 +98,7 @@ const closeEvent = () => new FiredEvent('close');
  * @param {number | null} newVersion
  */
 function versionChangeEvent(type, oldVersion, newVersion) {
-  return new FiredVersionChangeEvent(type, { oldVersion, newVersion });
+  return attachable(new FiredVersionChangeEvent(type, { oldVersion, newVersion }));
 }
 
 module.exports = { successEvent, errorEvent, abortEvent, completeEvent, closeEvent, versionChangeEvent };

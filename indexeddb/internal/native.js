@@ -10,9 +10,9 @@
  *   versionChangeDelivered(request: number, connection: number): void,
  *   closeConnection(connection: number): void,
  *   beginTransaction(connection: number, stores: Uint32Array, readwrite: boolean): number,
- *   execute(transaction: number, requests: Uint8Array, start: number, end: number, scratch: Uint8Array): number | Uint8Array,
- *   transact(connection: number, store: number, flags: number, requests: Uint8Array, start: number, end: number, scratch: Uint8Array):
- *     number | Uint8Array,
+ *   executor(): Execute,
+ *   transactor(): Transact,
+ *   takeResponses(): Uint8Array,
  *   executeAsync(transaction: number, request: Uint8Array): Promise<Uint8Array>,
  *   commit(transaction: number, strict: boolean): number,
  *   abort(transaction: number): void,
@@ -20,6 +20,9 @@
  *   hold(yes: boolean): void,
  *   dispose(): Promise<void>,
  * }} DocumentClient
+ *
+ * @typedef {(transaction: number, requests: Uint8Array, start: number, end: number, scratch: Uint8Array) => number} Execute
+ * @typedef {(connection: number, store: number, flags: number, requests: Uint8Array, start: number, end: number, scratch: Uint8Array) => number} Transact
  *
  * @typedef {{ type: 'started', transaction: number }
  *   | { type: 'committed', transaction: number }

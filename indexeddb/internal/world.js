@@ -14,6 +14,8 @@ const trace = require('./trace.js');
 const { commitFailed, committed } = require('./transaction_lifecycle.js');
 
 /** @typedef {import('./native.js').DocumentClient} DocumentClient */
+/** @typedef {import('./native.js').Execute} Execute */
+/** @typedef {import('./native.js').Transact} Transact */
 /** @typedef {import('./native.js').NativeEvent} NativeEvent */
 /** @typedef {import('./connection.js').Connection} Connection */
 /** @typedef {import('./transaction_lifecycle.js').Transaction} Transaction */
@@ -28,6 +30,8 @@ const READ_WRITE = 1;
 const COMMIT = 2;
 /** What it writes in front of the answers: how far the transaction has come, and its number. */
 const COMMITTED = 0;
+/** What it answers instead of a length where there is no room for the answers. */
+const LONG = -1;
 
 /**
  * Worlds that wait for the native side. Nothing else holds a world but its factory and what was made from it: the
@@ -53,6 +57,8 @@ class World {
   #path;
   /** @type {DocumentClient | null} */
   #client = null;
+  /** Its functions for requests; made with it. @type {{ execute: Execute, transact: Transact } | null} */
+  #functions = null;
   /** Those that wait for the directory to be opened; null when nobody is opening it.
    * @type {{ ready: () => void, failed: (error: unknown) => void }[] | null} */
   #opening = null;
@@ -100,7 +106,7 @@ class World {
   whenReady(ready, failed) {
     if (this.#closed !== null) {
       // From the call of close() on: it does not wait for what is asked for while it waits for transactions.
-      failed(exception('InvalidStateError', 'The factory is closed'));
+      failed(factoryClosed());
     } else if (this.#client !== null) {
       ready();
     } else if (this.#path === null) {
@@ -116,7 +122,7 @@ class World {
    */
   #openMemory(ready, failed) {
     try {
-      this.#client = native().DocumentClient.openMemory(wakeOf(this));
+      this.#use(native().DocumentClient.openMemory(wakeOf(this)));
     } catch (error) {
       failed(error);
       return;
@@ -132,7 +138,7 @@ class World {
     openClient(path, wakeOf(this)).then(
       (client) => {
         this.#opening = null;
-        this.#client = client;
+        this.#use(client);
         for (const { ready } of callers) ready();
       },
       (error) => {
@@ -143,9 +149,15 @@ class World {
     return callers;
   }
 
+  /** @param {DocumentClient} client */
+  #use(client) {
+    this.#client = client;
+    this.#functions = { execute: client.executor(), transact: client.transactor() };
+  }
+
   /** The client, for those who got something from it before. */
   get client() {
-    if (this.#client === null) throw exception('InvalidStateError', 'The factory is closed');
+    if (this.#client === null) throw factoryClosed();
     return this.#client;
   }
 
@@ -236,14 +248,21 @@ class World {
    * @param {boolean} commit nothing will be asked for behind the requests
    */
   execute(transaction, chunk, start, end, scratch, commit) {
-    if (transaction !== this.#unbegun) return this.client.execute(transaction.id, chunk, start, end, scratch);
+    if (this.#functions === null) throw factoryClosed();
+    const { execute, transact } = this.#functions;
+    if (transaction !== this.#unbegun) return this.#responses(execute(transaction.id, chunk, start, end, scratch));
     this.#unbegun = null;
     const { connection, mode, storeIds } = transaction;
     const flags = (mode === 'readwrite' ? READ_WRITE : 0) | (commit ? COMMIT : 0);
-    const answers = this.client.transact(connection.id, /** @type {Uint32Array} */ (storeIds)[0], flags, chunk, start, end, scratch);
+    const length = transact(connection.id, /** @type {Uint32Array} */ (storeIds)[0], flags, chunk, start, end, scratch);
     transaction.live = lengthAt(scratch, 0) !== COMMITTED;
     transaction.id = lengthAt(scratch, 4);
-    return answers;
+    return this.#responses(length);
+  }
+
+  /** @param {number} length of the responses in the scratch memory, or that they are not there */
+  #responses(length) {
+    return length === LONG ? this.client.takeResponses() : length;
   }
 
   /**
@@ -513,6 +532,7 @@ class World {
     await Promise.all(idle);
     const client = this.#client;
     this.#client = null;
+    this.#functions = null;
     waitingWorlds.delete(this);
     await client?.dispose();
   }
@@ -529,6 +549,10 @@ class World {
 /** @param {{ name: string, message: string, code?: string, file?: string, offset?: number }} event of the native side */
 function exceptionOf({ name, message, code, file, offset }) {
   return code === undefined ? exception(name, message) : engineException(name, code, message, { file, offset });
+}
+
+function factoryClosed() {
+  return exception('InvalidStateError', 'The factory is closed');
 }
 
 /** Messages have the number of the transaction. */

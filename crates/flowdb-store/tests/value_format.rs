@@ -250,3 +250,22 @@ fn references_lead_back_only() {
         assert!(!exercise(bytes), "{bytes:02x?}");
     }
 }
+
+#[test]
+fn each_key_of_an_array_is_found_once_in_its_order() {
+    for length in [1, 15, 16, 17, 18, 40, 120] {
+        // Small numbers, zigzag: 0, 1, 2 and so on, each several times.
+        let numbers: Vec<u8> = (0..length).map(|index| index % 29 * 7 % 29).collect();
+        let mut bytes = vec![1, 0x14, length];
+        bytes.extend(numbers.iter().flat_map(|number| [0x06, number * 2]));
+        let mut expected: Vec<Vec<u8>> = Vec::new();
+        for number in numbers {
+            let key = Key::Number(number.into()).encode();
+            if !expected.contains(&key) {
+                expected.push(key);
+            }
+        }
+        let found = extract_multi(&bytes, &KeyPath::of(""), None).unwrap();
+        assert_eq!(found, ExtractedMulti::Keys(expected), "{length} elements");
+    }
+}

@@ -48,8 +48,9 @@ impl Index {
 
     /// Behind all entries before (`key`, `sequence`).
     pub(super) fn place(&self, records: &Records, key: &[u8], sequence: Sequence) -> Place {
-        let leaf = self.borders.count_before(records, key, sequence);
-        let at = self.leaves.get(leaf).map_or(0, |run| run.count_before(records, key, sequence));
+        let leaf = self.borders.count_before(records, key, sequence, Witness::First);
+        let at =
+            self.leaves.get(leaf).map_or(0, |run| run.count_before(records, key, sequence, Witness::Nearest));
         Place { leaf, at }
     }
 
@@ -101,6 +102,16 @@ impl Index {
     }
 }
 
+/// The entry of a run whose key tells whether another key begins as all of them do. Whichever it is, its memory is likely to be far from that of
+/// the run.
+#[derive(Debug, Clone, Copy)]
+enum Witness {
+    /// The same for all searches, which have touched it lately: for the run that each search goes through.
+    First,
+    /// The one that is looked at next.
+    Nearest,
+}
+
 /// Entries in order, with eight bytes of each key: those behind what all the keys have in common.
 #[derive(Debug, Default)]
 struct Run {
@@ -122,18 +133,21 @@ impl Run {
     }
 
     /// The number of entries before (`key`, `sequence`).
-    fn count_before(&self, records: &Records, key: &[u8], sequence: Sequence) -> usize {
-        let Some(first) = self.ids.first() else {
+    fn count_before(&self, records: &Records, key: &[u8], sequence: Sequence, witness: Witness) -> usize {
+        let head = head(key, self.shared);
+        let start = self.heads.partition_point(|other| *other < head);
+        let witness = match witness {
+            Witness::First => self.ids.first(),
+            Witness::Nearest => self.ids.get(start).or(self.ids.last()),
+        };
+        let Some(witness) = witness else {
             return 0;
         };
-        let prefix = &records.get(*first).key()[..self.shared];
-        match key[..key.len().min(self.shared)].cmp(prefix) {
+        match key[..key.len().min(self.shared)].cmp(&records.get(*witness).key()[..self.shared]) {
             Ordering::Less => return 0,
             Ordering::Greater => return self.ids.len(),
             Ordering::Equal => {}
         }
-        let head = head(key, self.shared);
-        let start = self.heads.partition_point(|other| *other < head);
         let is_before = |id: &u32| {
             let record = records.get(*id);
             compare(record.key(), record.sequence, key, sequence) == Ordering::Less

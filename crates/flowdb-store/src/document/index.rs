@@ -7,7 +7,7 @@ use super::schema::{Index, Store, display};
 use super::transaction::Transaction;
 use super::walk::Wanted;
 use crate::keyspace::KeySpan;
-use crate::value::{self, Extracted, ExtractedMulti, KeyPath};
+use crate::value::{self, Extracted, ExtractedMulti};
 use flowdb_engine::{Error, KEY_BYTES_MAX, Result};
 use std::sync::Arc;
 
@@ -40,39 +40,35 @@ impl<'a> Record<'a> {
         Ok(Record { key, flags, value })
     }
 
-    /// The entries of the record in one index, ascending.
-    fn entries_in(&self, store: &Store, id: u32, index: &Index) -> Result<Vec<IndexEntry>> {
+    /// <https://w3c.github.io/IndexedDB/#store-a-record-into-an-object-store>, step 4.1 to 4.4: the keys of the record in an index, ascending,
+    /// each once. What is no key makes no entry.
+    pub(super) fn keys_in(
+        &self,
+        store: &Store,
+        index: &Index,
+    ) -> Result<impl Iterator<Item = Vec<u8>> + use<>> {
         let injected = (self.flags & FLAG_KEY_INJECTED != 0).then_some((&store.key_path, self.key));
-        let mut keys = index_keys(index, self.value, injected)?;
-        keys.sort_unstable();
-        keys.dedup();
-        Ok(keys.into_iter().map(|key| IndexEntry { index: id, key }).collect())
+        let path = &index.key_path;
+        let (mut one, mut several) = (None, Vec::new());
+        if index.multi_entry {
+            if let ExtractedMulti::Keys(keys) = value::extract_multi(self.value, path, injected)? {
+                several = keys;
+                several.sort_unstable();
+            }
+        } else if let Extracted::Key(key) = value::extract_key(self.value, path, injected)? {
+            one = Some(key);
+        }
+        Ok(one.into_iter().chain(several))
     }
 
     /// The entries of the record in all indexes of its store, ascending.
     pub(super) fn entries(&self, store: &Store) -> Result<Vec<IndexEntry>> {
-        let mut entries = Vec::new();
+        let mut entries = Vec::with_capacity(store.indexes.len());
         for (&id, index) in &store.indexes {
-            entries.append(&mut self.entries_in(store, id, index)?);
+            entries.extend(self.keys_in(store, index)?.map(|key| IndexEntry { index: id, key }));
         }
         Ok(entries)
     }
-}
-
-/// <https://w3c.github.io/IndexedDB/#store-a-record-into-an-object-store>, step 4.1 to 4.4: the keys of a value in an index.
-/// What is no key makes no entry.
-fn index_keys(index: &Index, value: &[u8], injected: Option<(&KeyPath, &[u8])>) -> Result<Vec<Vec<u8>>> {
-    let path = &index.key_path;
-    if index.multi_entry {
-        return Ok(match value::extract_multi(value, path, injected)? {
-            ExtractedMulti::Keys(keys) => keys,
-            ExtractedMulti::Nothing | ExtractedMulti::Invalid => Vec::new(),
-        });
-    }
-    Ok(match value::extract_key(value, path, injected)? {
-        Extracted::Key(key) => vec![key],
-        Extracted::Nothing | Extracted::Invalid => Vec::new(),
-    })
 }
 
 impl Transaction {
@@ -170,12 +166,13 @@ impl Transaction {
     ) -> Outcome<usize> {
         let source = Source { store: store_id, index: 0 };
         let entries = Record::read(primary_key, stored)
-            .and_then(|record| record.entries_in(store, id, index))
-            .map_err(|error| self.corrupt(source, primary_key, error.message()))?;
-        let mut keys = Vec::with_capacity(entries.len());
-        for entry in &entries {
-            self.check_unique(store_id, entry, primary_key)?;
-            keys.push(self.entry_key(store_id, entry, primary_key)?);
+            .and_then(|record| record.keys_in(store, index))
+            .map_err(|error| self.corrupt(source, primary_key, error.message()))?
+            .map(|key| IndexEntry { index: id, key });
+        let mut keys = Vec::new();
+        for entry in entries {
+            self.check_unique(store_id, &entry, primary_key)?;
+            keys.push(self.entry_key(store_id, &entry, primary_key)?);
         }
         let bytes = stored.len() + keys.iter().map(Vec::len).sum::<usize>();
         for key in keys {
@@ -192,12 +189,23 @@ impl Transaction {
         primary_key: &[u8],
         stored: &[u8],
     ) -> Result<Vec<IndexEntry>> {
+        self.stored_record(store_id, primary_key, stored, |record| record.entries(store))
+    }
+
+    /// What `read` makes of a stored record; corruption that says where if it does not decode.
+    pub(super) fn stored_record<R>(
+        &self,
+        store_id: u32,
+        primary_key: &[u8],
+        stored: &[u8],
+        read: impl FnOnce(Record<'_>) -> Result<R>,
+    ) -> Result<R> {
         let source = Source { store: store_id, index: 0 };
         if !is_key(primary_key) {
             return Err(self.corrupt(source, primary_key, "the key does not decode"));
         }
         Record::read(primary_key, stored)
-            .and_then(|record| record.entries(store))
+            .and_then(read)
             .map_err(|error: Error| self.corrupt(source, primary_key, error.message()))
     }
 }

@@ -132,6 +132,9 @@ pub fn put_string(out: &mut Vec<u8>, units: impl IntoIterator<Item = u16>) {
 
 /// Appends the encoding of a string without its tag.
 pub fn put_text(out: &mut Vec<u8>, units: impl IntoIterator<Item = u16>) {
+    let units = units.into_iter();
+    // Most of them take one byte.
+    out.reserve(units.size_hint().0 + 1);
     for unit in units {
         if unit < TWO_BYTES {
             let [_, low] = (unit + 2).to_be_bytes();

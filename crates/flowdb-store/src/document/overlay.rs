@@ -124,13 +124,18 @@ impl Overlay {
         if let Some(value) = self.puts.get(key) {
             return Known::Put(value);
         }
-        if self.deletes.contains(key) {
+        if self.is_deleted(key) {
             return Known::Deleted;
         }
         match self.cleared.range::<[u8], _>((Bound::Unbounded, Bound::Included(key))).next_back() {
             Some((start, end)) if key < &end[..] => Known::Cleared { start, end },
             _ => Known::Nothing,
         }
+    }
+
+    /// Many deletes at once are mostly of index entries, which lie behind the records that are walked through meanwhile.
+    fn is_deleted(&self, key: &[u8]) -> bool {
+        self.deletes.first().is_some_and(|first| first[..] <= *key) && self.deletes.contains(key)
     }
 
     /// First put from `start` up to, and without, `end`.

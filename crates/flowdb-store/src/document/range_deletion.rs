@@ -1,7 +1,7 @@
 //! Deleting records. Those of a range go at once, and their index entries too where many of them are neighbours.
 
 use super::failure::{Failure, Outcome};
-use super::index::IndexEntry;
+use super::index::Record;
 use super::portion::{Portion, Resume};
 use super::protocol::{KeyRange, Response};
 use super::schema::Store;
@@ -19,23 +19,58 @@ mod tests;
 /// So many entries under one index key are deleted as a range: it is one write in the place of many, but readers keep it in mind.
 const ENTRIES_MIN: usize = 16;
 
-/// Index entries of the records that a portion deals with.
-#[derive(Debug, Default)]
+/// The records that a portion deals with, and their index entries.
+#[derive(Debug)]
+struct Collected {
+    /// Ascending.
+    primary_keys: Vec<Bytes>,
+    /// Of each index of the store, in their order.
+    entries: Vec<Entries>,
+}
+
+/// Entries of one index.
+#[derive(Debug)]
 struct Entries {
-    /// Stored keys of those in unique indexes: each has an index key of its own.
+    /// What is in front of the index keys in stored keys.
+    prefix: Vec<u8>,
+    is_unique: bool,
+    /// Stored keys, if the index is unique: each entry has an index key of its own.
     unique: Vec<Vec<u8>>,
-    /// The others: primary keys, ascending, by what is in front of them in the stored keys.
-    by_key: HashMap<Vec<u8>, Vec<Bytes>>,
+    /// If it is not: by index key, the numbers of the records, ascending.
+    by_key: HashMap<Vec<u8>, Vec<usize>>,
+}
+
+impl Collected {
+    fn new(transaction: &Transaction, store_id: u32, store: &Store) -> Self {
+        let entries = store.indexes.iter().map(|(&id, index)| Entries {
+            prefix: transaction.prefix(store_id, id),
+            is_unique: index.unique,
+            unique: Vec::new(),
+            by_key: HashMap::new(),
+        });
+        Collected { primary_keys: Vec::new(), entries: entries.collect() }
+    }
+
+    /// Adds a record and its entries. Answers how many bytes these have.
+    fn add(&mut self, store: &Store, record: Record<'_>, primary_key: &Bytes) -> Result<usize> {
+        let mut bytes = 0;
+        for (entries, index) in self.entries.iter_mut().zip(store.indexes.values()) {
+            for key in record.keys_in(store, index)? {
+                bytes += entries.prefix.len() + key.len();
+                entries.add(key, primary_key, self.primary_keys.len());
+            }
+        }
+        self.primary_keys.push(primary_key.clone());
+        Ok(bytes)
+    }
 }
 
 impl Entries {
-    /// Adds one, of which `before` is what is in front of the primary key.
-    fn add(&mut self, is_unique: bool, mut before: Vec<u8>, primary_key: &Bytes) {
-        if is_unique {
-            before.extend_from_slice(primary_key);
-            self.unique.push(before);
+    fn add(&mut self, key: Vec<u8>, primary_key: &[u8], record: usize) {
+        if self.is_unique {
+            self.unique.push([&self.prefix, &key, primary_key].concat());
         } else {
-            self.by_key.entry(before).or_default().push(primary_key.clone());
+            self.by_key.entry(key).or_default().push(record);
         }
     }
 }
@@ -122,23 +157,23 @@ impl Transaction {
         let first_key = span.start[self.prefix(store_id, 0).len()..].to_vec();
         let at = resume.map_or_else(|| span.start.clone(), |resume| resume.place.to_vec());
         let mut portion = self.portion();
-        let mut entries = Entries::default();
-        let walked = self.collect_entries((store_id, store), span, at, &mut portion, &mut entries)?;
-        self.delete_entries(&first_key, entries);
+        let mut collected = Collected::new(self, store_id, store);
+        let walked = self.collect((store_id, store), span, at, &mut portion, &mut collected)?;
+        self.delete_entries(&first_key, collected);
         Ok(walked.map(|place| {
             let done = resume.map_or(0, |resume| resume.done).saturating_add(portion.steps());
             Response::portion(done, &place)
         }))
     }
 
-    /// Collects the index entries of the records in `span` from `at` on, as far as the portion goes. `None`: there are no more.
-    fn collect_entries(
+    /// Collects the records in `span` from `at` on, as far as the portion goes. `None`: there are no more.
+    fn collect(
         &mut self,
         (store_id, store): (u32, &Store),
         span: KeySpan,
         at: Vec<u8>,
         portion: &mut Portion,
-        collected: &mut Entries,
+        collected: &mut Collected,
     ) -> Outcome<Option<Vec<u8>>> {
         let prefix_bytes = self.prefix(store_id, 0).len();
         let mut records = self.walk(span, at)?;
@@ -150,14 +185,10 @@ impl Transaction {
                 Err(error) => return Err(error.into()),
             };
             let primary_key = stored_key.slice(prefix_bytes..);
-            let entries = self.stored_entries(store_id, store, &primary_key, &stored)?;
-            portion.step(
-                stored.len() + entries.iter().map(|entry| entry.key.len() + prefix_bytes).sum::<usize>(),
-            );
-            for IndexEntry { index, key } in entries {
-                let is_unique = store.indexes.get(&index).is_some_and(|index| index.unique);
-                collected.add(is_unique, [&self.prefix(store_id, index), &key[..]].concat(), &primary_key);
-            }
+            let bytes = self.stored_record(store_id, &primary_key, &stored, |record| {
+                collected.add(store, record, &primary_key)
+            })?;
+            portion.step(stored.len() + bytes);
         }
         let place = records.position().to_vec();
         self.keep(records);
@@ -166,17 +197,23 @@ impl Transaction {
 
     /// Deletes index entries of the records from `first_key` on, of which those before are gone. Under one index key there are no others from there up to
     /// the last of these: the records between them are among those that are deleted.
-    fn delete_entries(&mut self, first_key: &[u8], entries: Entries) {
-        for key in entries.unique {
-            self.overlay.delete(key);
-        }
-        for (before, primary_keys) in entries.by_key {
-            match &primary_keys[..] {
-                [.., last] if primary_keys.len() >= ENTRIES_MIN => {
-                    let (start, end) = ([&before, first_key].concat(), [&before, &last[..], &[0]].concat());
-                    self.overlay.clear(KeySpan { start, end });
+    fn delete_entries(&mut self, first_key: &[u8], collected: Collected) {
+        let Collected { primary_keys, entries } = collected;
+        for Entries { prefix, unique, by_key, .. } in entries {
+            unique.into_iter().for_each(|key| self.overlay.delete(key));
+            for (key, records) in by_key {
+                match &records[..] {
+                    [.., last] if records.len() >= ENTRIES_MIN => {
+                        let start = [&prefix, &key, first_key].concat();
+                        let end = [&prefix[..], &key, &primary_keys[*last], &[0]].concat();
+                        self.overlay.clear(KeySpan { start, end });
+                    }
+                    few => {
+                        let stored_key =
+                            |record: &usize| [&prefix, &key, &primary_keys[*record][..]].concat();
+                        few.iter().for_each(|record| self.overlay.delete(stored_key(record)));
+                    }
                 }
-                few => few.iter().for_each(|key| self.overlay.delete([&before, &key[..]].concat())),
             }
         }
     }

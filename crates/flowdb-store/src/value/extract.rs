@@ -10,6 +10,9 @@ use flowdb_engine::Result;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashSet};
 
+/// Up to so many keys are looked through for the same one, which costs less than a set of them.
+const SCANNED_KEYS_MAX: usize = 16;
+
 /// What a key path finds in a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Extracted {
@@ -265,7 +268,7 @@ impl<'a> Evaluator<'a> {
     fn own_property(&self, head: &Head<'a>, position: usize, identifier: &[u16]) -> Result<Node<'a>> {
         let is = |name: &str| name.encode_utf16().eq(identifier.iter().copied());
         Ok(match *head {
-            Head::Object => self.stored_property(position, identifier)?,
+            Head::Object => self.node_at(self.value.property(position, identifier)?)?,
             Head::Array { length, .. } | Head::SparseArray { length } if is("length") => number_of(length),
             Head::Array { has_properties: true, .. } | Head::SparseArray { .. } => {
                 self.stored_property(position, identifier)?
@@ -302,7 +305,12 @@ impl<'a> Evaluator<'a> {
             }
             Ok(found.is_none())
         })?;
-        let Some(position) = found else { return Ok(Node::Missing) };
+        self.node_at(found)
+    }
+
+    /// What stands at a position; nothing if there is none.
+    fn node_at(&self, position: Option<usize>) -> Result<Node<'a>> {
+        let Some(position) = position else { return Ok(Node::Missing) };
         let (head, position) = self.resolve(position)?;
         Ok(Node::Value { head, position })
     }
@@ -418,14 +426,19 @@ impl<'a> Evaluator<'a> {
 
     /// <https://w3c.github.io/IndexedDB/#convert-a-value-to-a-multientry-key>
     fn elements_as_keys(&self, head: &Head<'a>, position: usize) -> Result<Vec<Vec<u8>>> {
-        let mut keys = Vec::new();
-        let mut seen = HashSet::new();
+        let (mut keys, mut seen): (Vec<Vec<u8>>, HashSet<Vec<u8>>) = Default::default();
+        let mut within = vec![position];
         self.for_each_element(head, position, |at| {
             let (head, at) = self.resolve(at)?;
             let mut key = Vec::new();
-            let is_key =
-                self.put_value(&head, at, &mut key, &mut vec![position])? && key.len() <= KEY_BYTES_MAX;
-            if is_key && seen.insert(key.clone()) {
+            if !self.put_value(&head, at, &mut key, &mut within)? || key.len() > KEY_BYTES_MAX {
+                return Ok(true);
+            }
+            if keys.len() == SCANNED_KEYS_MAX {
+                seen.extend(keys.iter().cloned());
+            }
+            let is_new = if seen.is_empty() { !keys.contains(&key) } else { seen.insert(key.clone()) };
+            if is_new {
                 keys.push(key);
             }
             Ok(true)
@@ -457,11 +470,7 @@ impl<'a> Evaluator<'a> {
             }
             return Ok(());
         }
-        self.for_each_part(position, |place, at| match place {
-            Place::Element(_) if self.value.head(at)? == Head::Hole => Ok(true),
-            Place::Element(_) => visit(at),
-            _ => Ok(false),
-        })
+        self.value.for_each_element(position, visit)
     }
 }
 

@@ -38,7 +38,13 @@ impl Text<'_> {
 
     /// True if these are the code units.
     pub fn is(&self, units: &[u16]) -> bool {
-        self.length() == units.len() && self.units().eq(units.iter().copied())
+        match self {
+            Text::Latin1(bytes) => {
+                bytes.len() == units.len()
+                    && bytes.iter().zip(units).all(|(byte, unit)| u16::from(*byte) == *unit)
+            }
+            Text::Utf16(_) => self.length() == units.len() && self.units().eq(units.iter().copied()),
+        }
     }
 
     /// For people: lone surrogates are replaced.

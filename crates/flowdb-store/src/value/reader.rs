@@ -2,8 +2,14 @@
 
 use super::head::{Head, Text, ViewBuffer, text, view_fits};
 use super::{DEPTH_MAX, VERSION, damaged};
-use flowdb_engine::Result;
 use flowdb_engine::format::Reader;
+use flowdb_engine::{Error, Result};
+
+#[cfg(test)]
+mod tests;
+
+/// The tag behind the last part of a container.
+const END: u8 = 0x7f;
 
 /// A value in the value format. Nothing is checked until it is looked at.
 #[derive(Debug, Clone, Copy)]
@@ -37,9 +43,54 @@ impl<'a> ValueRef<'a> {
 
     /// Where the value that begins at `position` ends.
     pub fn skip(&self, position: usize) -> Result<usize> {
+        let (head, end) = Head::read(self.bytes, position)?;
+        // Most values are no containers, and need no walk.
+        if frame_of(&head).is_none() && !matches!(head, Head::End | Head::Hole) {
+            return Ok(end);
+        }
         let mut walker = self.walk(position);
         while walker.next()?.is_some() {}
         Ok(walker.position)
+    }
+
+    /// Where the property `name` of the plain object at `position` begins.
+    pub(super) fn property(&self, position: usize, name: &[u16]) -> Result<Option<usize>> {
+        let (_, mut position) = Head::read(self.bytes, position)?;
+        while self.bytes.get(position) != Some(&END) {
+            let (found, value) = property_name(self.bytes, position)?;
+            if found.is(name) {
+                let (head, _) = self.head_of_part(value)?;
+                return if head == Head::Hole { Err(missing(value)) } else { Ok(Some(value)) };
+            }
+            position = self.skip(value)?;
+        }
+        Ok(None)
+    }
+
+    /// Shows where the elements of the dense array at `position` begin, those that are there, until told to stop.
+    pub(super) fn for_each_element(
+        &self,
+        position: usize,
+        mut visit: impl FnMut(usize) -> Result<bool>,
+    ) -> Result<()> {
+        let (head, mut position) = Head::read(self.bytes, position)?;
+        let Head::Array { length, .. } = head else { return Ok(()) };
+        for _ in 0..length {
+            position = match self.head_of_part(position)? {
+                (Head::Hole, end) => end,
+                _ if visit(position)? => self.skip(position)?,
+                _ => break,
+            };
+        }
+        Ok(())
+    }
+
+    /// The head of a part of a container, and where it ends.
+    fn head_of_part(&self, position: usize) -> Result<(Head<'a>, usize)> {
+        match Head::read(self.bytes, position)? {
+            (Head::End, _) => Err(missing(position)),
+            part => Ok(part),
+        }
     }
 
     /// Where objects begin, by number. Costs a walk over everything.
@@ -208,7 +259,7 @@ impl<'a> Walker<'a> {
             return self.value(Place::Root).map(Some);
         }
         let position = self.position;
-        let at_end = self.bytes.get(position) == Some(&0x7f);
+        let at_end = self.bytes.get(position) == Some(&END);
         let Some(frame) = self.frames.last_mut() else { return Ok(None) };
         let place = match frame {
             Frame::Elements { index, length, .. } if *index < *length => {
@@ -251,15 +302,14 @@ impl<'a> Walker<'a> {
     }
 
     fn property(&mut self, array_length: Option<u64>) -> Result<Text<'a>> {
-        let mut reader = Reader::new(&self.bytes[self.position..]);
-        let name = text(&mut reader).ok_or_else(|| damaged(self.position, "no property name"))?;
+        let (name, end) = property_name(self.bytes, self.position)?;
         let beyond = |length| {
             name == Text::Latin1(b"length") || name.array_index().is_some_and(|index| index >= length)
         };
         if array_length.is_some_and(beyond) {
             return Err(damaged(self.position, "a property that changes the length of its array"));
         }
-        self.position += reader.position();
+        self.position = end;
         Ok(name)
     }
 
@@ -268,7 +318,7 @@ impl<'a> Walker<'a> {
         let (head, end) = Head::read(self.bytes, position)?;
         let is_misplaced_hole = head == Head::Hole && !matches!(place, Place::Element(_));
         if head == Head::End || is_misplaced_hole {
-            return Err(damaged(position, "a value is missing"));
+            return Err(missing(position));
         }
         self.position = end;
         if let Some(frame) = frame_of(&head) {
@@ -279,6 +329,17 @@ impl<'a> Walker<'a> {
         }
         Ok(Event::Value { head, place, position })
     }
+}
+
+fn missing(position: usize) -> Error {
+    damaged(position, "a value is missing")
+}
+
+/// The name of the property that begins at `position`, and where its value does.
+fn property_name(bytes: &[u8], position: usize) -> Result<(Text<'_>, usize)> {
+    let mut reader = Reader::new(bytes.get(position..).unwrap_or_default());
+    let name = text(&mut reader).ok_or_else(|| damaged(position, "no property name"))?;
+    Ok((name, position + reader.position()))
 }
 
 fn frame_of(head: &Head) -> Option<Frame> {
