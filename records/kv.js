@@ -29,12 +29,12 @@ const NO_TIMESTAMP = 0;
 /** Cache entries: one value for each key; an expiry counts from the write. */
 class Kv {
   #session;
+  /** @type {Loads | undefined} made when it is needed first */
   #loads;
 
   /** @param {import('./session.js').Session} session */
   constructor(session) {
     this.#session = session;
-    this.#loads = new Loads(session);
   }
 
   /**
@@ -196,7 +196,9 @@ class Kv {
     if (typeof loader !== 'function') throw expected('loader', loader, 'a function');
     const bytes = Buffer.from(encodeKey(key));
     const found = await this.#session.read(READ.get, bytes, NO_TIMESTAMP, DECODERS[checked.encoding]);
-    return found === undefined ? this.#loads.join(bytes, loader, checked) : found;
+    if (found !== undefined) return found;
+    this.#loads ??= new Loads(this.#session);
+    return this.#loads.join(bytes, loader, checked);
   }
 
   /** @param {any} [options] */

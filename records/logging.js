@@ -19,7 +19,6 @@ const forgotten = new FinalizationRegistry((/** @type {() => void} */ detach) =>
  * @returns {() => void} ends its use
  */
 function attach(logger, module) {
-  if (logger === undefined) return () => {};
   const entry = loggers.get(logger) ?? { users: 0, listener: listen(logger, module) };
   loggers.set(logger, entry);
   entry.users += 1;

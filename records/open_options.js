@@ -6,7 +6,7 @@ const { checkDirectory, isUrl } = require('./directory_path.js');
 const { invalid } = require('./errors.js');
 const { encodeKey } = require('./keys.js');
 const {
-  checkBoolean, checkChoice, checkFlag, checkInteger, checkKeyEncoding, checkOptions, checkValueEncoding, expected,
+  checkBoolean, checkChoice, checkInteger, checkKeyEncoding, checkOptions, checkValueEncoding, expected,
 } = require('./options.js');
 
 /** Sync modes as the native side knows them. */
@@ -22,7 +22,6 @@ const TTL_MS_MAX = 31_536_000_000_000;
  * @returns {number | undefined} as the native side wants it
  */
 function checkSync(sync) {
-  if (sync === undefined) return undefined;
   if (sync === 'os') return SYNC_OS;
   if (sync === 'always') return SYNC_ALWAYS;
   if (sync === null || typeof sync !== 'object') throw expected('sync', sync, "'os', 'always' or { intervalMs }");
@@ -35,7 +34,11 @@ const BUCKET_MS_MIN = 60_000;
 const RETENTION_PREFIXES_MAX = 256;
 const RETENTION_PREFIX_BYTES_MAX = 512;
 
-/** Settings that are integers, with their ranges. */
+/**
+ * Settings that are integers, with their ranges.
+ *
+ * @type {Record<string, [number, number]>}
+ */
 const INTEGER_RANGES = {
   blockCacheBytes: [0, 2 ** 40],
   writeBufferBytes: [64 * 1024, 2 ** 30],
@@ -50,8 +53,10 @@ const INTEGER_RANGES = {
   seriesBucketMs: [BUCKET_MS_MIN, TTL_MS_MAX],
 };
 
+const INTEGERS = Object.keys(INTEGER_RANGES);
+
 const OPEN_OPTIONS = [
-  'path', 'memory', 'createIfMissing', 'readOnly', 'sync', 'compression', 'kvTtlMs', 'seriesTtlMs', ...Object.keys(INTEGER_RANGES),
+  'path', 'memory', 'createIfMissing', 'readOnly', 'sync', 'compression', 'kvTtlMs', 'seriesTtlMs', ...INTEGERS,
   'seriesRetentionByPrefix', 'valueEncoding', 'keyEncoding', 'logger',
 ];
 
@@ -85,7 +90,6 @@ function checkDefaultTtl(name, ttl) {
 
 /** @param {any} logger */
 function checkLogger(logger) {
-  if (logger === undefined) return undefined;
   const isOne = logger !== null && typeof logger === 'object'
     && ['error', 'warn', 'info', 'debug'].every((level) => typeof logger[level] === 'function');
   if (!isOne) throw expected('logger', logger, 'an object with functions error, warn, info and debug');
@@ -94,10 +98,9 @@ function checkLogger(logger) {
 
 /**
  * @param {any} rules
- * @returns {{ prefix: Uint8Array, keepMs: number, bucketMs: number | undefined }[] | undefined} as the native side wants them
+ * @returns {{ prefix: Uint8Array, keepMs: number, bucketMs: number | undefined }[]} as the native side wants them
  */
 function checkRetention(rules) {
-  if (rules === undefined) return undefined;
   if (!Array.isArray(rules)) throw expected('seriesRetentionByPrefix', rules, 'an array of { prefix, ms, bucketMs }');
   if (rules.length > RETENTION_PREFIXES_MAX) throw invalid('seriesRetentionByPrefix', `has ${rules.length} prefixes; the limit is ${RETENTION_PREFIXES_MAX}`);
   return rules.map((rule, index) => checkRetentionRule(rule, `seriesRetentionByPrefix[${index}]`));
@@ -124,8 +127,26 @@ function checkRetentionRule(rule, name) {
 
 /** @param {any} options */
 function checkIntegers(options) {
-  const ranges = Object.entries(INTEGER_RANGES);
-  return Object.fromEntries(ranges.map(([name, [min, max]]) => [name, checkInteger(name, options[name], min, max)]));
+  /** @type {Record<string, number | undefined>} */
+  const checked = {};
+  for (const name of INTEGERS) {
+    const value = options[name];
+    if (value !== undefined) checked[name] = checkInteger(name, value, ...INTEGER_RANGES[name]);
+  }
+  return checked;
+}
+
+/**
+ * Most settings are not given, and their checks do not run then: a function that runs for the first time is compiled first, which takes
+ * a good part of the time that opening needs of this thread.
+ *
+ * @template T
+ * @param {any} value
+ * @param {(value: any) => T} check
+ * @returns {T | undefined}
+ */
+function ifGiven(value, check) {
+  return value === undefined ? undefined : check(value);
 }
 
 /**
@@ -149,22 +170,23 @@ function placed(target, more) {
 function checkOpen(target, more) {
   const options = placed(target, more);
   const { compression, sync, valueEncoding, keyEncoding } = options;
-  if (checkBoolean('readOnly', options.readOnly) && options.memory) {
+  const readOnly = checkBoolean('readOnly', options.readOnly);
+  if (readOnly && options.memory) {
     throw invalid('readOnly', 'a new database in memory has nothing to read');
   }
   return {
     native: {
       path: checkPlace(options),
-      createIfMissing: checkFlag(options, 'createIfMissing', true),
-      readOnly: checkFlag(options, 'readOnly', false),
-      syncIntervalMs: checkSync(sync),
-      compress: compression === undefined ? undefined : checkChoice('compression', compression, ['lz4', 'none'], 'lz4') === 'lz4',
-      kvTtlMs: checkDefaultTtl('kvTtlMs', options.kvTtlMs),
-      seriesTtlMs: checkDefaultTtl('seriesTtlMs', options.seriesTtlMs),
+      createIfMissing: ifGiven(options.createIfMissing, (create) => checkBoolean('createIfMissing', create)),
+      readOnly,
+      syncIntervalMs: ifGiven(sync, checkSync),
+      compress: ifGiven(compression, (name) => checkChoice('compression', name, ['lz4', 'none'], 'lz4') === 'lz4'),
+      kvTtlMs: ifGiven(options.kvTtlMs, (ttl) => checkDefaultTtl('kvTtlMs', ttl)),
+      seriesTtlMs: ifGiven(options.seriesTtlMs, (ttl) => checkDefaultTtl('seriesTtlMs', ttl)),
       ...checkIntegers(options),
-      seriesRetentionByPrefix: checkRetention(options.seriesRetentionByPrefix),
+      seriesRetentionByPrefix: ifGiven(options.seriesRetentionByPrefix, checkRetention),
     },
-    logger: checkLogger(options.logger),
+    logger: ifGiven(options.logger, checkLogger),
     valueEncoding: checkValueEncoding(valueEncoding, 'any'),
     keyEncoding: checkKeyEncoding(keyEncoding, 'utf8'),
   };

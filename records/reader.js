@@ -243,12 +243,14 @@ class Reader {
     let answered = 0;
     try {
       /** @type {Buffer} */
-      let rest = Buffer.concat(misses.map(({ request }) => request));
-      // As in `#readRest`.
-      while (rest.length > 0) {
-        const answers = unpack(await this.#native.getLater(firstRequests(rest, MANY)), ownBytes);
-        rest = afterRequests(rest, answers.length);
+      let rest = misses.length === 1 ? misses[0].request : Buffer.concat(misses.map(({ request }) => request));
+      for (;;) {
+        const asked = misses.length <= MANY ? rest : firstRequests(rest, MANY);
+        const answers = unpack(await this.#native.getLater(asked), ownBytes);
         for (const answer of answers) misses[answered++].resolve(answer);
+        if (answered === misses.length) return;
+        // As in `#readRest`.
+        rest = afterRequests(rest, answers.length);
       }
     } catch (error) {
       const left = misses.slice(answered);

@@ -26,21 +26,21 @@ class Session {
   /** @type {Set<() => void>} */
   #closeListeners = new Set();
 
-  /** @type {() => void} */
+  /** @type {(() => void) | undefined} if there is a logger */
   #detachLogger;
 
   /**
    * @param {any} native
    * @param {WriteQueue} writes
    * @param {{ path: string | undefined, valueEncoding: string, keyEncoding: string }} settings
-   * @param {() => void} detachLogger
+   * @param {() => void} [detachLogger]
    */
   constructor(native, writes, { path, valueEncoding, keyEncoding }, detachLogger) {
     this.#native = native;
     this.#writes = writes;
     this.#reader = new Reader(native.reader(), path);
     this.#detachLogger = detachLogger;
-    detachWith(this, detachLogger);
+    if (detachLogger) detachWith(this, detachLogger);
     this.path = path;
     this.valueEncoding = valueEncoding;
     this.keyEncoding = keyEncoding;
@@ -51,6 +51,7 @@ class Session {
    * @param {ReturnType<typeof import('./open_options.js').checkOpen>} settings
    */
   static async open(module, settings) {
+    if (settings.logger === undefined) return Session.#open(module, settings);
     // Before the database is opened: opening has things to say, too.
     const detachLogger = attach(settings.logger, module);
     try {
@@ -64,7 +65,7 @@ class Session {
   /**
    * @param {any} module
    * @param {ReturnType<typeof import('./open_options.js').checkOpen>} settings
-   * @param {() => void} detachLogger
+   * @param {() => void} [detachLogger]
    */
   static async #open(module, { native: options, ...encodings }, detachLogger) {
     const { path } = options;
@@ -309,7 +310,7 @@ class Session {
     try {
       await guardedLater(this.#native.close());
     } finally {
-      this.#detachLogger();
+      this.#detachLogger?.();
       publish('close', () => ({ path: this.path }));
     }
   }

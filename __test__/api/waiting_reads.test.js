@@ -142,3 +142,11 @@ test('a snapshot may be closed right behind a read, wherever the value is', asyn
     assert.equal(await held(), 0, where);
   }
 });
+
+test('gets of one turn are all answered by the disk, one alone and more than a worker takes at a time', async (t) => {
+  const db = await cold(t);
+  assert.equal(await db.kv.get(KEYS[1000]), KEYS[1000].repeat(50));
+  const asked = [...KEYS, 'missing'];
+  const values = await Promise.all(asked.map((key) => db.kv.get(key)));
+  assert.deepEqual(values, [...KEYS.map((key) => key.repeat(50)), undefined]);
+});

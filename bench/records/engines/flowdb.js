@@ -2,6 +2,9 @@
 
 const { open } = require('../../../index.js');
 
+// The others load their libraries with their modules, this one with the first database.
+require('../../../binding.js');
+
 /** @param {string} directory */
 module.exports = async (directory) => {
   const db = await open({ path: directory, valueEncoding: 'buffer' });
