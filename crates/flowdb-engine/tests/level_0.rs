@@ -1,5 +1,6 @@
 //! Goal: tables of level 0 that lie apart in time stay as they are, and those that readers of one moment would all have to ask are merged. Method: the
-//! names of the table files before and after maintenance, while the tree is written to and when it is quiet, and the contents.
+//! names of the table files before and after maintenance, while the tree is written to and when it is quiet, and the contents; random points, late, overwritten
+//! and deleted ones among them, against a plain map.
 
 #![allow(
     clippy::unwrap_used,
@@ -195,4 +196,69 @@ fn one_series_that_comes_in_order_is_moved() {
     world.maintain();
     assert_eq!(world.tables(), (0, OVERLAPPING as usize));
     assert_eq!(world.files(), files, "as they are");
+}
+
+/// Mostly a point of about now; else a late or overwritten one, a delete, or seldom a part of a series cleared.
+fn random_point(random: &mut Random, now: i64) -> Write {
+    let series = random.below(SERIES.into()) as u8;
+    let earlier = random.below(now as u64 + 1) as i64;
+    let recent = now + random.below(5) as i64;
+    match random.below(400) {
+        0 => {
+            let end = key(series, earlier + random.below(50) as i64);
+            Write::DeleteRange { tree: TREES[0], start: key(series, earlier), end }
+        }
+        1..=2 => delete(series, earlier),
+        3..=6 => put(series, earlier, NEVER),
+        7..=9 => put(series, recent, 1_000 + random.below(100) as i64),
+        _ => put(series, recent, NEVER),
+    }
+}
+
+/// Everything, a window of time, and single points.
+fn check(world: &World, model: &Model, random: &mut Random, now: i64) {
+    let clock = flowdb_engine::Clock::now(&*world.clock);
+    let expected = model.range(TREES[0], &EVERYTHING, clock);
+    let all = |options| collect_forward(&mut world.db.iter(TREES[0], EVERYTHING, options).unwrap()).unwrap();
+    assert_eq!(all(ReadOptions::default()), expected);
+    let first = random.below(now as u64 + 1) as i64;
+    let last = first + random.below(40) as i64;
+    let is_within = |entry: &(Vec<u8>, Vec<u8>)| (first..=last).contains(&time_of(&entry.0).unwrap());
+    let found = all(ReadOptions { property: Some((first, last)), ..ReadOptions::default() });
+    let within = |entries: Vec<_>| entries.into_iter().filter(is_within).collect::<Vec<_>>();
+    assert_eq!(within(found), within(expected), "{first} to {last}");
+    for _ in 0..20 {
+        let key = key(random.below(SERIES.into()) as u8, random.below(now as u64 + 6) as i64);
+        let found = world.db.get(TREES[0], &key, ReadOptions::default()).unwrap();
+        assert_eq!(found.as_ref().map(|entry| &entry.value[..]), model.get(TREES[0], &key, clock));
+    }
+}
+
+#[test]
+fn random_points_are_there_however_tables_lie() {
+    for_seeds(6, |seed| {
+        let mut random = Random::new(seed);
+        let mut world = World::new();
+        let (mut model, mut now) = (Model::default(), 0);
+        for _ in 0..300 {
+            now += random.below(12) as i64;
+            let writes: Vec<_> = (0..random.below(30)).map(|_| random_point(&mut random, now)).collect();
+            model.apply(&writes);
+            world.db.write(batch(&writes), WriteOptions::default()).unwrap();
+            match random.below(40) {
+                0..=9 => world.db.flush().unwrap(),
+                10..=13 => world.maintain(),
+                14 => world.rest(),
+                15 => {
+                    world.db.close().unwrap();
+                    world.db =
+                        Db::open(Arc::clone(&world.fs), Path::new(DIR), options(&world.clock)).unwrap();
+                }
+                16..=19 => check(&world, &model, &mut random, now),
+                _ => {}
+            }
+        }
+        world.rest();
+        check(&world, &model, &mut random, now);
+    });
 }
