@@ -1,5 +1,6 @@
 //! The work of a compaction, in steps that a slice of maintenance can stop between.
 
+use super::level_0::is_movable;
 use super::picker::{Choice, Circumstances, pick, pick_all, pick_garbage};
 use super::quiet::pick_quiet;
 use super::retire::partly_forgotten;
@@ -15,7 +16,6 @@ use crate::options::ReadTier;
 use crate::retention::Bucket;
 use crate::separate::{Output, Relocated};
 use crate::tree::{Levels, LiveTable, Shelves, Sources, Tree, ValueFileUse};
-use crate::version::TableMeta;
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -387,22 +387,6 @@ enum Begun {
     Moved,
     Job(Box<CompactionJob>),
     Nothing,
-}
-
-/// True if the tables may go to their level unchanged: nothing overlaps, nothing in them is there to be dropped, and none is there
-/// already (then they were chosen in order to be merged).
-fn is_movable(choice: &Choice, now: i64) -> bool {
-    let mut tables: Vec<&TableMeta> = choice.inputs.iter().map(|live| &live.meta).collect();
-    tables.sort_unstable_by(|a, b| a.smallest.cmp(&b.smallest));
-    let is_apart = tables.windows(2).all(|pair| pair[0].largest < pair[1].smallest);
-    let is_plain = |live: &Arc<LiveTable>| {
-        let properties = live.table.properties();
-        properties.deletes == 0
-            && properties.range_deletes == 0
-            && live.meta.expiry_max > now
-            && live.meta.level != choice.level
-    };
-    is_apart && choice.inputs.iter().all(is_plain)
 }
 
 /// Cursors over the inputs: one for each table of level 0, one for each deeper level.

@@ -1,16 +1,13 @@
 //! Which tables to rewrite next: a pure choice from the state of a tree.
 
+use super::level_0;
 use crate::key::Sequence;
 use crate::table::EXPIRY_PARTS;
 use crate::tree::{LEVELS, Levels, LiveTable, ValueFileUse};
 use std::sync::Arc;
 
-/// Level-0 tables at which they are merged into level 1.
-const LEVEL_0_TABLES: usize = 4;
 /// Small neighbours on a deeper level at which they are merged.
 const SCATTERED_TABLES: usize = 8;
-/// Level-0 tables at which writes wait.
-pub(crate) const LEVEL_0_TABLES_MAX: usize = 24;
 /// Each level may hold this many times what the one above it holds.
 const LEVEL_FACTOR: u64 = 10;
 /// Size of level 1, in tables of the largest size.
@@ -39,10 +36,8 @@ pub(crate) struct Circumstances {
 
 /// The most useful thing to do, if anything is.
 pub(crate) fn pick(levels: &Levels, at: Circumstances) -> Option<Choice> {
-    if levels.level(0).len() >= LEVEL_0_TABLES {
-        return Some(from_level_0(levels));
-    }
-    oversized(levels, at.table_bytes_max)
+    level_0::due(levels, at)
+        .or_else(|| oversized(levels, at.table_bytes_max))
         .or_else(|| scattered(levels, at))
         .or_else(|| expired(levels, at))
         .or_else(|| full_of_deletes(levels, at))
@@ -79,14 +74,6 @@ pub(crate) fn pick_all(levels: &Levels, table_bytes_max: u64) -> Option<Choice> 
 /// Bytes a level may hold.
 fn limit(level: usize, table_bytes_max: u64) -> u64 {
     (1..level).fold(table_bytes_max * LEVEL_1_TABLES, |bytes, _| bytes.saturating_mul(LEVEL_FACTOR))
-}
-
-/// All of level 0, and what it overlaps in level 1. All, because a part could bring old versions beneath newer ones.
-pub(super) fn from_level_0(levels: &Levels) -> Choice {
-    let mut inputs: Vec<_> = levels.level(0).iter().rev().cloned().collect();
-    let (start, end) = span(&inputs);
-    inputs.extend_from_slice(levels.overlapping(1, &start, &end));
-    Choice { inputs, level: 1 }
 }
 
 /// One table of the level that exceeds its limit most, with what it overlaps beneath.
@@ -171,7 +158,7 @@ pub(super) fn partly_expired(
 /// Rids `live` of what is superfluous in it: where it is if nothing lies beneath, else on the way down.
 pub(super) fn rewrite(levels: &Levels, level: usize, live: &Arc<LiveTable>) -> Choice {
     if level == 0 {
-        return from_level_0(levels);
+        return level_0::whole(levels);
     }
     if levels.has_beneath(level, &live.meta.smallest, &live.meta.largest) {
         return down(levels, level, live);
@@ -219,7 +206,7 @@ pub(crate) fn pick_garbage(levels: &Levels, has_garbage: impl Fn(&ValueFileUse) 
 /// Rewrites `live` where it is.
 pub(super) fn in_place(levels: &Levels, level: usize, live: &Arc<LiveTable>) -> Choice {
     if level == 0 {
-        return from_level_0(levels);
+        return level_0::whole(levels);
     }
     Choice { inputs: vec![Arc::clone(live)], level: level_number(level) }
 }
@@ -234,12 +221,12 @@ fn down(levels: &Levels, level: usize, live: &Arc<LiveTable>) -> Choice {
     Choice { inputs, level: level_number(target) }
 }
 
-fn span(tables: &[Arc<LiveTable>]) -> (bytes::Bytes, bytes::Bytes) {
+pub(super) fn span(tables: &[Arc<LiveTable>]) -> (bytes::Bytes, bytes::Bytes) {
     let smallest = tables.iter().map(|live| &live.meta.smallest).min();
     let largest = tables.iter().map(|live| &live.meta.largest).max();
     (smallest.cloned().unwrap_or_default(), largest.cloned().unwrap_or_default())
 }
 
-fn level_number(level: usize) -> u8 {
+pub(super) fn level_number(level: usize) -> u8 {
     u8::try_from(level).expect("there are few levels")
 }

@@ -3,7 +3,8 @@
 //! Each choice leaves less for these rules to find, so that they come to rest: data moves to a deeper level, or a table loses what had it
 //! chosen. `docs/architecture.md`, section 5, says how much garbage remains.
 
-use super::picker::{Choice, Circumstances, from_level_0, partly_expired, rewrite};
+use super::level_0;
+use super::picker::{Choice, Circumstances, partly_expired, rewrite};
 use crate::format::NEVER;
 use crate::iter::RangeDelete;
 use crate::tree::{Amount, LEVELS, Levels, LiveTable, Shelves};
@@ -74,10 +75,10 @@ fn hiding_much(levels: &Levels, at: Circumstances) -> Option<Choice> {
         return None;
     }
     let (_, level, live) = hidden.into_iter().max_by_key(|(bytes, ..)| *bytes)?;
-    Some(if level == 0 { from_level_0(levels) } else { rewrite(levels, level, live) })
+    Some(if level == 0 { level_0::whole(levels) } else { rewrite(levels, level, live) })
 }
 
-/// What a table may hide of those beneath it, and its own deletes: bytes, about.
+/// What a table may hide of those beneath it, and its own deletes: bytes, about. A key has one time, so that entries hide none of other times.
 fn hidden_by(levels: &Levels, level: usize, live: &LiveTable) -> u64 {
     let beneath = levels.beneath(Some((level, live)), &live.meta.smallest, &live.meta.largest);
     if beneath == Amount::default() {
@@ -88,7 +89,8 @@ fn hidden_by(levels: &Levels, level: usize, live: &LiveTable) -> u64 {
     let by_ranges = deleted(live.table.range_deletes().originals(), reach, beneath.bytes);
     let own =
         Amount { bytes: live.meta.file_bytes, entries: properties.entries }.hidden_by(properties.deletes);
-    beneath.hidden_by(properties.entries).saturating_add(by_ranges).min(beneath.bytes) + own
+    let of_its_time = levels.beneath_in_time(level, live);
+    of_its_time.hidden_by(properties.entries).saturating_add(by_ranges).min(beneath.bytes) + own
 }
 
 /// What range deletes reach, at most `all`: bytes, about.

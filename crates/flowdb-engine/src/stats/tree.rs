@@ -29,7 +29,7 @@ pub struct TreeStats {
     /// Bytes of the keys and values of these entries, before compression.
     pub table_contents_bytes: u64,
     /// Of the size of its tables, what a compaction of everything would probably leave, in bytes. Deletes and tables of which all has expired
-    /// are taken for garbage, and so is what lies above older data, as if each entry there replaced one.
+    /// are taken for garbage, and so is what lies above older data (that of the same time, where keys have one), as if each entry there replaced one.
     pub live_bytes: u64,
     /// The rest of their size.
     pub garbage_bytes: u64,
@@ -88,16 +88,7 @@ pub(super) fn stats(tree: &Tree, now: i64) -> TreeStats {
 
 fn live_bytes(levels: &Levels, live: &Arc<LiveTable>, now: i64) -> u64 {
     let meta = &live.meta;
-    let is_older_beneath = || {
-        let is_older = |other: &&Arc<LiveTable>| other.meta.largest_sequence < meta.smallest_sequence;
-        let overlaps = |other: &&Arc<LiveTable>| {
-            other.meta.smallest <= meta.largest && meta.smallest <= other.meta.largest
-        };
-        let in_level_0 =
-            meta.level == 0 && levels.level(0).iter().filter(is_older).any(|other| overlaps(&other));
-        in_level_0 || levels.has_beneath(usize::from(meta.level), &meta.smallest, &meta.largest)
-    };
-    if meta.expiry_max <= now || is_older_beneath() {
+    if meta.expiry_max <= now || levels.may_hide(usize::from(meta.level), live) {
         return 0;
     }
     let properties = live.table.properties();

@@ -123,18 +123,37 @@ impl Levels {
     /// What the tables beneath a place hold for the keys from `start` to `end`, both included, estimated from the indexes of the tables.
     /// Beneath a table of level 0 are the older ones of that level too; `None` asks for what all tables hold.
     pub(crate) fn beneath(&self, place: Option<(usize, &LiveTable)>, start: &[u8], end: &[u8]) -> Amount {
-        let is_older = |live: &&Arc<LiveTable>| match place {
+        self.tables_beneath(place, start, end).map(|live| Amount::within(live, start, end)).sum()
+    }
+
+    /// What those tables beneath `above` hold for its keys that may have entries of its times.
+    pub(crate) fn beneath_in_time(&self, level: usize, above: &LiveTable) -> Amount {
+        let (start, end) = (&above.meta.smallest[..], &above.meta.largest[..]);
+        let beneath = self.tables_beneath(Some((level, above)), start, end);
+        let in_time = beneath.filter(|live| !live.is_apart_in_time(above));
+        in_time.map(|live| Amount::within(live, start, end)).sum()
+    }
+
+    /// True if a table beneath `above` may hold something for its keys, of its times.
+    pub(crate) fn may_hide(&self, level: usize, above: &LiveTable) -> bool {
+        let (start, end) = (&above.meta.smallest[..], &above.meta.largest[..]);
+        let mut beneath = self.tables_beneath(Some((level, above)), start, end);
+        beneath.any(|live| live.overlaps(start, end) && !live.is_apart_in_time(above))
+    }
+
+    fn tables_beneath<'a>(
+        &'a self,
+        place: Option<(usize, &'a LiveTable)>,
+        start: &'a [u8],
+        end: &'a [u8],
+    ) -> impl Iterator<Item = &'a Arc<LiveTable>> {
+        let is_older = move |live: &&Arc<LiveTable>| match place {
             None => true,
             Some((level, above)) => level == 0 && live.meta.largest_sequence < above.meta.smallest_sequence,
         };
         let from = place.map_or(1, |(level, _)| level + 1);
-        let deeper = (from..LEVELS).flat_map(|level| overlapping(&self.levels[level], start, end));
-        self.levels[0]
-            .iter()
-            .filter(is_older)
-            .chain(deeper)
-            .map(|live| Amount::within(live, start, end))
-            .sum()
+        let deeper = (from..LEVELS).flat_map(move |level| overlapping(&self.levels[level], start, end));
+        self.levels[0].iter().filter(is_older).chain(deeper)
     }
 
     /// True if any table may hold something for the keys from `start` to `end`, both included.

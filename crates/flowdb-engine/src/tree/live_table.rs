@@ -52,6 +52,12 @@ impl LiveTable {
         self.meta.smallest[..] <= *end && *start <= self.meta.largest[..]
     }
 
+    /// True if hardly an entry of the one has a time of which the other has entries too, so that they hide next to nothing of each other.
+    pub(crate) fn is_apart_in_time(&self, other: &LiveTable) -> bool {
+        let times = self.table.properties().property().zip(other.table.properties().property());
+        times.is_some_and(|(own, others)| is_apart(own, others))
+    }
+
     /// The same table on another level.
     pub(crate) fn on_level(&self, level: u8) -> Arc<Self> {
         let meta = TableMeta { level, ..self.meta.clone() };
@@ -86,10 +92,41 @@ impl LiveTable {
     }
 }
 
+/// True if the spans share less than a tenth of the shorter one. Neighbours mostly share the moment at which a memtable was full, and the latecomers.
+fn is_apart(one: (i64, i64), other: (i64, i64)) -> bool {
+    let length = |(first, last): (i64, i64)| i128::from(last) - i128::from(first) + 1;
+    let shared = length((one.0.max(other.0), one.1.min(other.1)));
+    shared * 10 < length(one).min(length(other))
+}
+
 impl Drop for TableFile {
     fn drop(&mut self) {
         if *self.obsolete.get_mut() {
             self.garbage.add(std::mem::take(&mut self.path));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_that_hardly_meet_are_apart() {
+        let all = (i64::MIN, i64::MAX);
+        let apart = [
+            ((0, 99), (100, 199)),
+            ((0, 99), (99, 198)),
+            ((0, 99), (5_000, 5_000)),
+            ((0, 999), (990, 5_000)),
+        ];
+        let together =
+            [((0, 99), (90, 189)), ((0, 99), (99, 100)), ((0, 999), (500, 500)), (all, all), (all, (3, 4))];
+        for (one, other) in apart {
+            assert!(is_apart(one, other) && is_apart(other, one), "{one:?} {other:?}");
+        }
+        for (one, other) in together {
+            assert!(!is_apart(one, other) && !is_apart(other, one), "{one:?} {other:?}");
         }
     }
 }
