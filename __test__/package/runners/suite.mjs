@@ -89,6 +89,21 @@ export default function suite({ test, beforeEach, assert, IDBFactory, forceClose
     assert.ok(thrown(() => indexedDB.open('database', -1)) instanceof TypeError);
   });
 
+  test('errors of the engine keep their names', async () => {
+    const database = await open();
+    await put(database, { id: 1 });
+    const add = database.transaction('store', 'readwrite').objectStore('store').add({ id: 1 });
+    const error = await new Promise((resolve) => {
+      add.onsuccess = () => resolve(undefined);
+      add.onerror = (event) => {
+        event.preventDefault();
+        resolve(add.error);
+      };
+    });
+    assert.ok(error instanceof DOMException);
+    assert.equal(error.name, 'ConstraintError');
+  });
+
   test('Blobs and Files of this realm are stored', async () => {
     const found = await roundTrip([new Blob(['abc'], { type: 'text/plain' }), new File(['de'], 'f.txt', { lastModified: 7 })]);
     assert.ok(found[0] instanceof Blob && found[1] instanceof Blob && found[1] instanceof File);
