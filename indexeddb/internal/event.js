@@ -22,6 +22,7 @@ function firedEventClass(Base) {
      */
     static attach(event, dispatch) {
       if (!(#dispatch in event)) return false;
+      dispatch.stopped = event.cancelBubble; // since the last dispatch
       event.#dispatch = dispatch;
       return true;
     }
@@ -50,9 +51,20 @@ function firedEventClass(Base) {
       if (!this.#dispatch?.inPassiveListener) super.preventDefault();
     }
 
+    get cancelBubble() {
+      return this.#dispatch?.stopped ?? false;
+    }
+
+    set cancelBubble(value) {
+      if (value && this.#dispatch !== null) this.#dispatch.stopped = true;
+    }
+
+    stopPropagation() {
+      if (this.#dispatch !== null) this.#dispatch.stopped = true;
+    }
+
     stopImmediatePropagation() {
-      if (this.#dispatch !== null) this.#dispatch.stoppedImmediately = true;
-      super.stopImmediatePropagation();
+      if (this.#dispatch !== null) this.#dispatch.stopped = this.#dispatch.stoppedImmediately = true;
     }
   }
   Object.defineProperty(FiredEvent.prototype, 'constructor', { value: Base });
