@@ -30,11 +30,18 @@ const COMMIT = 2;
 const COMMITTED = 0;
 
 /**
- * Worlds that wait for the native side. Nothing else holds a world but its factory and what was made from it: the
+ * Worlds that wait for the native side. Nothing else holds a world in memory but its factory and what was made from it: the
  * native side has a weak reference only, or an unreachable world in memory could not be freed.
  * @type {Set<World>}
  */
 const waitingWorlds = new Set();
+
+/**
+ * Worlds on disk with connections that have listeners: other factories and threads of the process cause events that these must hear of, whoever
+ * refers to them.
+ * @type {Set<World>}
+ */
+const listeningWorlds = new Set();
 
 /** @type {FinalizationRegistry<{ world: WeakRef<World>, id: number }>} */
 const unreachable = new FinalizationRegistry(({ world, id }) => world.deref()?.closeUnreachable(id));
@@ -321,6 +328,7 @@ class World {
   forgetConnection(connection) {
     this.#connections.delete(connection.id);
     this.#listening.delete(connection);
+    this.#holdWhileListening();
   }
 
   /** @param {Connection} connection */
@@ -337,6 +345,12 @@ class World {
   listenersChanged(connection) {
     if (connection.listeners.length > 0 && !connection.closePending) this.#listening.add(connection);
     else this.#listening.delete(connection);
+    this.#holdWhileListening();
+  }
+
+  #holdWhileListening() {
+    if (this.#path !== null && this.#listening.size > 0) listeningWorlds.add(this);
+    else listeningWorlds.delete(this);
   }
 
   /** @param {number} id of a connection that was garbage collected */
@@ -514,6 +528,7 @@ class World {
     const client = this.#client;
     this.#client = null;
     waitingWorlds.delete(this);
+    listeningWorlds.delete(this);
     await client?.dispose();
   }
 
