@@ -156,7 +156,7 @@ function executeSchemaChange(transaction, packed) {
  * @param {Operation} operation
  */
 function append(transaction, operation) {
-  if (trace.requests.hasSubscribers) operation.trace = trace.requestPlaced();
+  if (trace.requests.hasSubscribers) operation.trace = trace.requestPlaced(transaction, operation);
   if (operation.packed?.writes) transaction.writes += 1;
   transaction.operations.push(operation);
   if (transaction.started) startRunning(transaction);
