@@ -201,7 +201,7 @@ test('close() of a factory waits for transactions, then nothing can be opened', 
   await factory.close();
   assert.equal(await put, 1);
   assert.throws(() => db.transaction('s'), domException('InvalidStateError'));
-  await assert.rejects(openDatabase(undefined, { factory }), domException('UnknownError'));
+  await assert.rejects(openDatabase(undefined, { factory }), domException('InvalidStateError'));
 });
 
 test('what is asked for while close() of a factory waits fails too', async (t) => {
@@ -213,7 +213,7 @@ test('what is asked for while close() of a factory waits fails too', async (t) =
       store.put('again', 1).onsuccess = () => {
         resolve([
           openDatabase(undefined, { factory }), openDatabase(undefined, { factory, name: 'other' }), result(factory.deleteDatabase('database')), factory.databases(),
-        ].map((request) => assert.rejects(request, domException('UnknownError'))));
+        ].map((request) => assert.rejects(request, domException('InvalidStateError'))));
         store.put('last', 1);
       };
     });

@@ -61,7 +61,7 @@ class World {
   /** @type {DocumentClient | null} */
   #client = null;
   /** Those that wait for the directory to be opened; null when nobody is opening it.
-   * @type {{ ready: () => void, failed: (error: unknown) => void }[] | null} */
+   * @type {{ ready: () => void, failed: (error: DOMException) => void }[] | null} */
   #opening = null;
   /** @type {Promise<void> | null} */
   #closed = null;
@@ -102,7 +102,7 @@ class World {
   /**
    * Calls `ready` once the native client is there, at once if possible.
    * @param {() => void} ready
-   * @param {(error: unknown) => void} failed
+   * @param {(error: DOMException) => void} failed
    */
   whenReady(ready, failed) {
     if (this.#closed !== null) {
@@ -119,13 +119,13 @@ class World {
 
   /**
    * @param {() => void} ready
-   * @param {(error: unknown) => void} failed
+   * @param {(error: DOMException) => void} failed
    */
   #openMemory(ready, failed) {
     try {
       this.#client = native().DocumentClient.openMemory(wakeOf(this));
     } catch (error) {
-      failed(error);
+      failed(unknownError(error));
       return;
     }
     ready();
@@ -133,7 +133,7 @@ class World {
 
   /** @param {string} path */
   #open(path) {
-    /** @type {{ ready: () => void, failed: (error: unknown) => void }[]} */
+    /** @type {{ ready: () => void, failed: (error: DOMException) => void }[]} */
     const callers = [];
     this.#opening = callers;
     openClient(path, wakeOf(this)).then(
@@ -144,7 +144,7 @@ class World {
       },
       (error) => {
         this.#opening = null; // the next request tries again
-        for (const { failed } of callers) failed(error);
+        for (const { failed } of callers) failed(unknownError(error));
       },
     );
     return callers;
@@ -188,7 +188,7 @@ class World {
           const databases = this.client.databases();
           queueTask(() => resolve(databases));
         },
-        (error) => reject(unknownError(error)),
+        reject,
       );
     });
   }
