@@ -221,3 +221,26 @@ test('what is asked for while close() of a factory waits fails too', async (t) =
     await closing;
   }
 });
+
+test('the event loop turns between the answers to many opens of a database with many object stores', async () => {
+  const factory = new IDBFactory();
+  const db = await openDatabase((created) => {
+    for (let number = 0; number < 1000; number += 1) created.createObjectStore(`s${number}`).createIndex('i', 'x');
+  }, { factory });
+  let turns = 0;
+  let immediate = setImmediate(function turn() {
+    turns += 1;
+    immediate = setImmediate(turn);
+  });
+  const answeredAt = await Promise.all(Array.from({ length: 40 }, async () => {
+    const connection = await openDatabase(undefined, { factory });
+    const turn = turns;
+    assert.equal(connection.objectStoreNames.length, 1000);
+    connection.close();
+    return turn;
+  }));
+  clearImmediate(immediate);
+  db.close();
+  // All of them take some forty milliseconds, of which a turn has four.
+  assert.ok(answeredAt.at(-1) - answeredAt[0] >= 4, `${answeredAt}`);
+});
