@@ -4,7 +4,7 @@
 // https://html.spec.whatwg.org/#event-handler-attributes
 
 const assert = require('node:assert/strict');
-const { getEventListeners } = require('node:events');
+const { getEventListeners, on, once } = require('node:events');
 const { test } = require('node:test');
 const { setFlagsFromString } = require('node:v8');
 const { runInNewContext } = require('node:vm');
@@ -298,4 +298,31 @@ test('dispatchEvent(): an event can be dispatched elsewhere afterwards', async (
   for (const name of ['cancelBubble', 'composedPath', 'currentTarget', 'eventPhase', 'stopImmediatePropagation', 'stopPropagation']) {
     assert.equal(Object.hasOwn(event, name), false, name);
   }
+});
+
+test("Node's helpers: once() and on() work, the listeners are not those of the native EventTarget", async () => {
+  const { db, transaction, request } = await targets();
+  const ignored = () => assert.fail('a native listener was called');
+  const addNatively = (target) => EventTarget.prototype.addEventListener.call(target, 'mine', ignored);
+  db.addEventListener('mine', () => {});
+  assert.deepEqual(getEventListeners(db, 'mine'), []);
+  addNatively(db);
+  db.dispatchEvent(new Event('mine'));
+  for (const target of [transaction, request]) {
+    for (const attempt of [() => addNatively(target), () => assert.deepEqual(getEventListeners(target, 'other'), [])]) {
+      try {
+        attempt();
+      } catch (error) {
+        assert.ok(error instanceof TypeError); // up to Node 22
+      }
+    }
+    target.dispatchEvent(new Event('mine'));
+  }
+  request.onerror = (event) => event.preventDefault();
+  assert.equal((await once(transaction, 'complete'))[0].type, 'complete');
+  assert.equal((await once(db.transaction('s').objectStore('s').get(1), 'success'))[0].target.result, 1);
+  const events = on(db, 'mine');
+  db.dispatchEvent(new Event('mine'));
+  assert.equal((await events.next()).value[0].type, 'mine');
+  await events.return();
 });
