@@ -298,6 +298,10 @@ test('dispatchEvent(): an event can be dispatched elsewhere afterwards', async (
   for (const name of ['cancelBubble', 'composedPath', 'currentTarget', 'eventPhase', 'stopImmediatePropagation', 'stopPropagation']) {
     assert.equal(Object.hasOwn(event, name), false, name);
   }
+  const composedPath = () => [];
+  const own = Object.assign(new Event('mine'), { composedPath });
+  request.dispatchEvent(own);
+  assert.equal(own.composedPath, composedPath);
 });
 
 test("Node's helpers: once() and on() work, the listeners are not those of the native EventTarget", async () => {

@@ -218,10 +218,15 @@ function overrideMembers(event, dispatch) {
       dispatch.stopped = dispatch.stoppedImmediately = true;
     },
   };
+  // They are inherited, but for those that a script has given the event itself.
+  const before = Object.keys(members).map((name) => /** @type {const} */ ([name, Object.getOwnPropertyDescriptor(event, name)]));
   overrideTarget(event, dispatch);
   Object.defineProperties(event, Object.getOwnPropertyDescriptors(members));
   return () => {
-    for (const name of Object.keys(members)) Reflect.deleteProperty(event, name);
+    for (const [name, descriptor] of before) {
+      if (descriptor === undefined) Reflect.deleteProperty(event, name);
+      else Object.defineProperty(event, name, descriptor);
+    }
   };
 }
 
