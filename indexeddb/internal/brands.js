@@ -214,7 +214,7 @@ function lookalikeName(prototype) {
  * @param {any} value
  */
 function isUnknownBlob(value) {
-  return inherits(value, 'arrayBuffer') && inherits(value, 'slice') && 'size' in value && 'type' in value &&
+  return 'size' in value && 'type' in value && inherits(value, 'arrayBuffer') && inherits(value, 'slice') &&
     typeof value.arrayBuffer === 'function' && typeof value.slice === 'function';
 }
 
