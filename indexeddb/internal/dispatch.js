@@ -31,7 +31,7 @@ class Dispatch {
   eventPhase = 0;
   /** legacyOutputDidListenersThrowFlag */
   didThrow = false;
-  stopped = false;
+  stopped;
   stoppedImmediately = false;
   inPassiveListener = false;
   // The path, outwards; null from the end on. Not an array: V8 makes literals in old memory when those of its like have lived long, as the
@@ -63,6 +63,7 @@ class Dispatch {
    */
   constructor(target, event, onFinish, context = null) {
     this.event = event;
+    this.stopped = event.cancelBubble; // since its last dispatch
     this.#state = target;
     this.#parent = target.getParent();
     // A request's transaction, and its database: nothing is above that.
@@ -194,7 +195,6 @@ function callListener(listener, currentTarget, event) {
  * @returns {() => void} takes it away
  */
 function overrideMembers(event, dispatch) {
-  dispatch.stopped = event.cancelBubble;
   const members = {
     get cancelBubble() {
       return dispatch.stopped;

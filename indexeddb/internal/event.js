@@ -22,7 +22,6 @@ function firedEventClass(Base) {
      */
     static attach(event, dispatch) {
       if (!(#dispatch in event)) return false;
-      dispatch.stopped = event.cancelBubble; // since the last dispatch
       event.#dispatch = dispatch;
       return true;
     }
