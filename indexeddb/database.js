@@ -122,11 +122,11 @@ class IDBDatabase extends EventTarget {
     const { stores } = connection.schema;
     const store = stores.get(text);
     if (store === undefined) throw exception('NotFoundError', `There is no object store named '${text}' in database '${connection.name}'`);
+    executeSchemaChange(transaction, operations.deleteStore(store));
     stores.delete(text);
     store.deleted = true;
     for (const index of store.indexes.values()) index.deleted = true;
     store.indexes = new Map();
-    executeSchemaChange(transaction, operations.deleteStore(store));
   }
 }
 

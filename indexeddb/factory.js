@@ -106,14 +106,13 @@ function openRequest(world, name, send) {
   const request = new OpenRequest(name);
   const object = new IDBOpenDBRequest(INTERNAL, request);
   request.object = object;
-  const fail = (/** @type {unknown} */ error) => failed(request, unknownError(error));
   world.whenReady(() => {
     try {
       send(request);
     } catch (error) {
-      fail(error);
+      failed(request, unknownError(error));
     }
-  }, fail);
+  }, (error) => failed(request, error));
   return object;
 }
 

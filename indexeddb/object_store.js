@@ -227,9 +227,9 @@ class IDBObjectStore {
     assertActive(transaction);
     const index = store.indexes.get(text);
     if (index === undefined) throw exception('NotFoundError', `There is no index named '${text}' in object store '${store.name}'`);
+    executeSchemaChange(transaction, operations.deleteIndex(store, index));
     store.indexes.delete(text);
     index.deleted = true;
-    executeSchemaChange(transaction, operations.deleteIndex(store, index));
   }
 
   /** @param {Index} index */

@@ -4,7 +4,7 @@
 // https://html.spec.whatwg.org/#event-handler-attributes
 
 const assert = require('node:assert/strict');
-const { getEventListeners } = require('node:events');
+const { getEventListeners, on, once } = require('node:events');
 const { test } = require('node:test');
 const { setFlagsFromString } = require('node:v8');
 const { runInNewContext } = require('node:vm');
@@ -235,4 +235,98 @@ test('preventDefault(): of an event of a script that nobody listens to, after it
   request.dispatchEvent(event);
   event.preventDefault();
   assert.equal(event.defaultPrevented, true);
+});
+
+test('dispatchEvent(): what stopped an event does not stop its next dispatch', async () => {
+  const stops = [
+    (event) => event.stopPropagation(),
+    (event) => event.stopImmediatePropagation(),
+    (event) => { event.cancelBubble = true; },
+  ];
+  for (const [index, stop] of stops.entries()) {
+    const { db, request } = await targets();
+    const event = index === 2 ? new IDBVersionChangeEvent('mine', { bubbles: true }) : new Event('mine', { bubbles: true });
+    let heard = 0;
+    request.addEventListener('mine', (given) => {
+      stop(given);
+      assert.equal(given.cancelBubble, true);
+      given.cancelBubble = false; // does nothing
+      assert.equal(given.cancelBubble, true);
+    }, { once: true });
+    db.addEventListener('mine', () => { heard += 1; });
+    request.dispatchEvent(event);
+    assert.deepEqual([heard, event.cancelBubble], [0, false]);
+    request.dispatchEvent(event);
+    assert.equal(heard, 1);
+    event.stopPropagation();
+    request.dispatchEvent(event);
+    assert.equal(heard, 1);
+  }
+});
+
+test('dispatchEvent(): of an event that was fired before, and stopped', async () => {
+  const { db, request, transaction } = await targets();
+  request.onerror = (event) => { event.preventDefault(); event.stopPropagation(); };
+  let heard = 0;
+  const event = await new Promise((resolve) => { transaction.addEventListener('error', resolve, { capture: true }); });
+  await finished(transaction);
+  request.onerror = null;
+  db.addEventListener('error', () => { heard += 1; });
+  assert.equal(event.cancelBubble, false);
+  request.dispatchEvent(event);
+  assert.equal(heard, 1);
+  event.stopImmediatePropagation();
+  assert.equal(event.cancelBubble, true);
+  request.dispatchEvent(event);
+  assert.equal(heard, 1);
+});
+
+test('dispatchEvent(): an event can be dispatched elsewhere afterwards', async () => {
+  const { request } = await targets();
+  const event = new Event('mine');
+  const other = new EventTarget();
+  const seen = [];
+  other.addEventListener('mine', ({ target, srcElement, currentTarget, eventPhase }) => seen.push([target, srcElement, currentTarget, eventPhase]));
+  request.dispatchEvent(event);
+  assert.deepEqual([event.target, event.currentTarget, event.eventPhase, event.composedPath()], [request, null, 0, []]);
+  other.dispatchEvent(event);
+  assert.equal(event.target, other);
+  request.dispatchEvent(event);
+  assert.equal(event.target, request);
+  other.dispatchEvent(event);
+  assert.deepEqual(seen, [[other, other, other, 2], [other, other, other, 2]]);
+  for (const name of ['cancelBubble', 'composedPath', 'currentTarget', 'eventPhase', 'stopImmediatePropagation', 'stopPropagation']) {
+    assert.equal(Object.hasOwn(event, name), false, name);
+  }
+  const composedPath = () => [];
+  const own = Object.assign(new Event('mine'), { composedPath });
+  request.dispatchEvent(own);
+  assert.equal(own.composedPath, composedPath);
+});
+
+test("Node's helpers: once() and on() work, the listeners are not those of the native EventTarget", async () => {
+  const { db, transaction, request } = await targets();
+  const ignored = () => assert.fail('a native listener was called');
+  const addNatively = (target) => EventTarget.prototype.addEventListener.call(target, 'mine', ignored);
+  db.addEventListener('mine', () => {});
+  assert.deepEqual(getEventListeners(db, 'mine'), []);
+  addNatively(db);
+  db.dispatchEvent(new Event('mine'));
+  for (const target of [transaction, request]) {
+    for (const attempt of [() => addNatively(target), () => assert.deepEqual(getEventListeners(target, 'other'), [])]) {
+      try {
+        attempt();
+      } catch (error) {
+        assert.ok(error instanceof TypeError); // up to Node 22
+      }
+    }
+    target.dispatchEvent(new Event('mine'));
+  }
+  request.onerror = (event) => event.preventDefault();
+  assert.equal((await once(transaction, 'complete'))[0].type, 'complete');
+  assert.equal((await once(db.transaction('s').objectStore('s').get(1), 'success'))[0].target.result, 1);
+  const events = on(db, 'mine');
+  db.dispatchEvent(new Event('mine'));
+  assert.equal((await events.next()).value[0].type, 'mine');
+  await events.return();
 });

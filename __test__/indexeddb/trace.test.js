@@ -51,6 +51,39 @@ test('requests tell what they were, how many records they met, and how long it t
   }
 });
 
+test('a range between keys that begin alike is none of a single key', async (t) => {
+  const db = await openDatabase((created) => created.createObjectStore('s'));
+  const messages = subscribed(t, 'request');
+  const begin = 'a'.repeat(200);
+  const store = db.transaction('s').objectStore('s');
+  store.count(IDBKeyRange.bound(`${begin}1`, `${begin}2`));
+  store.count(IDBKeyRange.bound(`${begin}1`, `${begin}1`));
+  await finished(store.transaction);
+  assert.deepEqual(messages.map(({ key, range }) => [key, range?.lower, range?.upper]), [
+    [undefined, `${begin}1`, `${begin}2`], [`${begin}1`, undefined, undefined],
+  ]);
+});
+
+test('requests tell the names that their object stores and indexes had', async (t) => {
+  const messages = subscribed(t, 'request');
+  await openDatabase((created) => {
+    const store = created.createObjectStore('s');
+    const index = store.createIndex('i', 'x');
+    store.put({}, 0);
+    index.count();
+    index.name = 'j';
+    store.name = 'r';
+    store.deleteIndex('j');
+    store.get(0);
+    created.deleteObjectStore('r');
+    created.createObjectStore('s');
+  });
+  assert.deepEqual(messages.map((message) => pick(message, ['operation', 'objectStore', 'index'])), [
+    ['createStore', 's', null], ['createIndex', 's', 'i'], ['put', 's', null], ['count', 's', 'i'], ['renameIndex', 's', 'j'],
+    ['renameStore', 'r', null], ['deleteIndex', 'r', 'j'], ['get', 'r', null], ['deleteStore', 'r', null], ['createStore', 's', null],
+  ]);
+});
+
 test('requests that an abort takes back tell so; changes of the schema are told, too', async (t) => {
   const messages = subscribed(t, 'request');
   const db = await openDatabase((created) => {

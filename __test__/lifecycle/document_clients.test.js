@@ -126,3 +126,44 @@ test('a directory is free again once its factory was forgotten', async (t) => {
   const collect = require('node:vm').runInNewContext('gc');
   assert.ok(await eventually(async () => { collect(); return (await run(child, { args: [path] })).output.trim() === 'open'; }));
 });
+
+test('a connection with listeners hears of an upgrade although nobody refers to its factory', async (t) => {
+  const { output } = await run(`
+    const { IDBFactory } = require(${JSON.stringify(ROOT)});
+    const path = process.argv[1];
+    const opened = (request) => new Promise((resolve, reject) => {
+      request.onsuccess = () => resolve(request.result);
+      request.onerror = () => reject(request.error);
+    });
+    const told = [];
+    const forget = async (name) => {
+      const database = await opened(new IDBFactory({ path }).open(name, 1));
+      database.onversionchange = (event) => { told.push(name); event.target.close(); };
+      if (name === 'deaf') database.onversionchange = null;
+    };
+    (async () => {
+      const other = new IDBFactory({ path });
+      for (const name of ['hears', 'deaf']) {
+        await forget(name);
+        for (let round = 0; round < 20; round += 1) { gc(); await new Promise((resolve) => setTimeout(resolve, 5)); }
+        (await opened(other.open(name, 2))).close();
+      }
+      console.log(told.join());
+    })();
+  `, { args: [directory(t)], nodeOptions: ['--expose-gc'] });
+  assert.equal(output.trim(), 'hears');
+});
+
+test('a directory is free again once its connections with listeners are closed, and its factory was forgotten', async (t) => {
+  const path = directory(t);
+  await settled(new IDBFactory({ path }).open('db', 1)).then(({ result }) => {
+    result.onversionchange = () => {};
+    result.close();
+    result.onclose = () => {};
+  });
+  const request = `const request = new (require(${JSON.stringify(ROOT)}).IDBFactory)({ path: process.argv[1] }).open('db');`;
+  const child = `${request} request.onsuccess = () => console.log('open'); request.onerror = () => console.log('refused');`;
+  require('node:v8').setFlagsFromString('--expose-gc');
+  const collect = require('node:vm').runInNewContext('gc');
+  assert.ok(await eventually(async () => { collect(); return (await run(child, { args: [path] })).output.trim() === 'open'; }));
+});

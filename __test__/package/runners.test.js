@@ -10,8 +10,8 @@ const path = require('node:path');
 const { after, before, describe, it } = require('node:test');
 const { ROOT, ecosystemMissing, installedWithEcosystem } = require('./installation.js');
 
-const TESTS_OF_SUITE = 9;
-const POOLS = [['threads', 'node'], ['threads', 'jsdom'], ['forks', 'node'], ['vmThreads', 'node'], ['vmThreads', 'jsdom']];
+const TESTS_OF_SUITE = 11;
+const POOLS = [['threads', 'node'], ['threads', 'jsdom'], ['forks', 'node'], ['vmThreads', 'node'], ['vmThreads', 'jsdom'], ['threads', 'happy-dom'], ['vmThreads', 'happy-dom']];
 const ENVIRONMENTS = ['node', 'jsdom'];
 
 const PAGE = fs.readFileSync(path.join(ROOT, 'docs', 'test-runners.md'), 'utf8');
@@ -98,7 +98,7 @@ describe('test runners', { skip: ecosystemMissing() }, () => {
     'failing.test.mjs': failing("import { test } from 'vitest';"),
   };
 
-  it('vitest, in its pools and in the environments node and jsdom, with coverage', () => {
+  it('vitest, in its pools and in the environments node, jsdom and happy-dom, with coverage', () => {
     const vitest = project('vitest', vitestFiles);
     const run = vitest(program('vitest/vitest.mjs'), 'run', '-c', 'projects.config.mjs', '--coverage', 'flowdb.test.mjs');
     assertPassed(run);
@@ -141,6 +141,13 @@ describe('test runners', { skip: ecosystemMissing() }, () => {
     assertPassed(run);
     assert.match(run.output, new RegExp(`pass ${TESTS_OF_SUITE + 1}\\b`));
     assert.match(run.output, /suite\.mjs *\|/);
+  });
+
+  it('node:test with the globals of happy-dom', () => {
+    const register = "import { GlobalRegistrator } from '@happy-dom/global-registrator';\nGlobalRegistrator.register();\n";
+    const run = project('happy-dom', { ...nodeFiles, 'register.mjs': register })('--import', './register.mjs', ...nodeArguments, 'flowdb.test.mjs');
+    assertPassed(run);
+    assert.match(run.output, new RegExp(`pass ${TESTS_OF_SUITE + 1}\\b`));
   });
 
   it('node:test: a listener that throws fails the test', () => {

@@ -84,11 +84,23 @@ function isInterfacePrototype(prototype) {
   const constructor = ownData(prototype, 'constructor');
   const name = typeof constructor === 'function' ? ownData(constructor, 'name') : undefined;
   if (typeof name !== 'string' || languageNames.has(name)) return false;
-  if (isHostPrototype(name, prototype)) return true;
+  if (isHostPrototype(name, prototype) || isEventPrototype(name, prototype)) return true;
   const descriptor = Object.getOwnPropertyDescriptor(globalThis, name);
   if (descriptor === undefined || descriptor.enumerable) return false;
   const found = 'value' in descriptor ? descriptor.value : /** @type {any} */ (globalThis)[name];
   return found === constructor;
+}
+
+/**
+ * Nodes, windows and events of an environment that lists its interfaces on the global object, and makes subclasses of them for each window, as
+ * happy-dom does.
+ * @param {string} name of its constructor
+ * @param {object} prototype
+ */
+function isEventPrototype(name, prototype) {
+  if (name !== 'EventTarget' && name !== 'Event') return false;
+  for (let p = globalThis[name]?.prototype; p !== null && p !== undefined; p = Object.getPrototypeOf(p)) if (p === prototype) return true;
+  return false;
 }
 
 /**
@@ -132,7 +144,7 @@ function isUncloneable(value) {
     types.isSymbolObject(value) || types.isGeneratorObject(value) || types.isMapIterator(value) ||
     types.isSetIterator(value) || types.isArgumentsObject(value) || types.isExternal(value) ||
     types.isModuleNamespaceObject(value) || isWeakRefOrRegistry(value) || isJsdomWrapper(value) ||
-    hasPlatformPrototype(value);
+    hasPlatformPrototype(value) || isUnknownBlob(value);
 }
 
 /**
@@ -176,8 +188,8 @@ const fileLastModified = FileConstructor && getterOf(FileConstructor.prototype, 
  */
 function lookalikeTag(value) {
   for (let p = Object.getPrototypeOf(value); p !== null && !types.isProxy(p); p = Object.getPrototypeOf(p)) {
-    const tag = ownData(p, toStringTag);
-    if (tag === 'Blob' || tag === 'File') {
+    const tag = lookalikeName(p);
+    if (tag !== null) {
       return typeof value.size === 'number' && typeof value.slice === 'function' && typeof value.type === 'string' ? tag : null;
     }
   }
@@ -185,8 +197,30 @@ function lookalikeTag(value) {
 }
 
 /**
+ * By its tag, or, as those of happy-dom have none, by its place on the global object.
+ * @param {object} prototype
+ */
+function lookalikeName(prototype) {
+  const tag = ownData(prototype, toStringTag);
+  if (tag === 'Blob' || tag === 'File') return tag;
+  const constructor = ownData(prototype, 'constructor');
+  if (typeof constructor !== 'function') return null;
+  if (constructor === globalThis.File) return 'File';
+  return constructor === globalThis.Blob ? 'Blob' : null;
+}
+
+/**
+ * A Blob of a class that nobody knows, whose contents would be lost.
+ * @param {any} value
+ */
+function isUnknownBlob(value) {
+  return 'size' in value && 'type' in value && inherits(value, 'arrayBuffer') && inherits(value, 'slice') &&
+    typeof value.arrayBuffer === 'function' && typeof value.slice === 'function';
+}
+
+/**
  * 'Blob' or 'File' if it is one, else `null`. Blobs of jsdom and the like, which have no slot that we could ask, are
- * recognised by their interface name and their members.
+ * recognised by their interface and their members.
  * @param {object} value
  * @returns {'Blob' | 'File' | null}
  */

@@ -5,6 +5,7 @@
 // The walk is iterative: 10 000 levels of nesting must not depend on the size of the stack.
 
 const { ByteWriter } = require('./byte_writer.js');
+const { exception } = require('./exceptions.js');
 const { types } = require('node:util');
 const { TAG, VERSION, DEPTH_MAX, VIEW_NAMES, ERROR_NAMES, ERROR_KIND_DOM_EXCEPTION, ERROR_FLAG } = require('./value_tags.js');
 const {
@@ -57,7 +58,7 @@ class Frame {
 
 /** @param {string} what */
 function refusal(what) {
-  return new DOMException(`${what} could not be cloned.`, 'DataCloneError');
+  return exception('DataCloneError', `${what} could not be cloned.`);
 }
 
 /** @param {object} value */

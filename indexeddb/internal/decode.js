@@ -6,6 +6,7 @@
 
 const buffer = require('node:buffer');
 const { ByteReader, corruption } = require('./byte_reader.js');
+const { exception } = require('./exceptions.js');
 const { TAG, DEPTH_MAX, VIEW_NAMES, VIEW_ELEMENT_SIZES, ERROR_KIND_DOM_EXCEPTION, ERROR_FLAG } = require('./value_tags.js');
 const { append, defineOwn, setProperty, uncurry, arrayBuffer, isDetached } = require('./slots.js');
 const { fastDecode, UNKNOWN } = require('./fast_decode.js');
@@ -394,7 +395,7 @@ class Decoder {
     append(this.#objects, undefined);
     const name = isDomException ? this.#in.string() : '';
     const message = flags & ERROR_FLAG.MESSAGE ? this.#in.string() : undefined;
-    const error = isDomException ? new DOMException(message, name) : new errorConstructors[kind]();
+    const error = isDomException ? exception(name, message ?? '') : new errorConstructors[kind]();
     this.#objects[number] = error;
     if (message !== undefined && !isDomException) defineHidden(error, 'message', message);
     if (flags & ERROR_FLAG.STACK) defineHidden(error, 'stack', this.#in.string());

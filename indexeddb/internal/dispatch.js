@@ -31,6 +31,7 @@ class Dispatch {
   eventPhase = 0;
   /** legacyOutputDidListenersThrowFlag */
   didThrow = false;
+  stopped;
   stoppedImmediately = false;
   inPassiveListener = false;
   // The path, outwards; null from the end on. Not an array: V8 makes literals in old memory when those of its like have lived long, as the
@@ -51,6 +52,8 @@ class Dispatch {
   #capture = true;
   #onFinish;
   #context;
+  /** @type {(() => void) | null} */
+  #restoreMembers;
 
   /**
    * @param {EventTargetState} target
@@ -60,6 +63,7 @@ class Dispatch {
    */
   constructor(target, event, onFinish, context = null) {
     this.event = event;
+    this.stopped = event.cancelBubble; // since its last dispatch
     this.#state = target;
     this.#parent = target.getParent();
     // A request's transaction, and its database: nothing is above that.
@@ -70,7 +74,7 @@ class Dispatch {
     this.#bubbles = event.bubbles;
     this.#onFinish = onFinish;
     this.#context = context;
-    if (!attachTo(event, this)) overrideMembers(event, this);
+    this.#restoreMembers = attachTo(event, this) ? null : overrideMembers(event, this);
   }
 
   /** Calls the next listener. Answers false when there is none left. */
@@ -89,6 +93,8 @@ class Dispatch {
     const state = this.#state;
     this.eventPhase = 0;
     this.currentTarget = null;
+    this.stopped = this.stoppedImmediately = false;
+    this.#restoreMembers?.();
     this.#state = this.#parent = this.#grandparent = null;
     this.#listeners = NO_LISTENERS;
     this.#onFinish?.(state, this.didThrow, this.event.defaultPrevented);
@@ -120,7 +126,7 @@ class Dispatch {
   /** From the outermost parent to the target for those that capture, then back. */
   #nextTarget() {
     const length = this.#length;
-    while (this.#visit < 2 * length && !this.event.cancelBubble && !this.stoppedImmediately) {
+    while (this.#visit < 2 * length && !this.stopped) {
       const visit = this.#visit;
       this.#visit += 1;
       this.#capture = visit < length;
@@ -183,17 +189,21 @@ function callListener(listener, currentTarget, event) {
 }
 
 /**
- * An event that a script made: what native code keeps to itself is put over it.
+ * An event that a script made: what native code keeps to itself is put over it for the time of the dispatch.
  * @param {Event} event
  * @param {Dispatch} dispatch
+ * @returns {() => void} takes it away
  */
 function overrideMembers(event, dispatch) {
   const members = {
-    get target() {
-      return dispatch.target;
+    get cancelBubble() {
+      return dispatch.stopped;
     },
-    get srcElement() {
-      return dispatch.target;
+    set cancelBubble(value) {
+      if (value) dispatch.stopped = true;
+    },
+    stopPropagation() {
+      dispatch.stopped = true;
     },
     get currentTarget() {
       return dispatch.currentTarget;
@@ -205,13 +215,35 @@ function overrideMembers(event, dispatch) {
       return dispatch.path;
     },
     stopImmediatePropagation() {
-      dispatch.stoppedImmediately = true;
-      event.stopPropagation();
+      dispatch.stopped = dispatch.stoppedImmediately = true;
     },
   };
-  const descriptors = Object.getOwnPropertyDescriptors(members);
-  for (const descriptor of Object.values(descriptors)) descriptor.configurable = true;
-  Object.defineProperties(event, descriptors);
+  // They are inherited, but for those that a script has given the event itself.
+  const before = Object.keys(members).map((name) => /** @type {const} */ ([name, Object.getOwnPropertyDescriptor(event, name)]));
+  overrideTarget(event, dispatch);
+  Object.defineProperties(event, Object.getOwnPropertyDescriptors(members));
+  return () => {
+    for (const [name, descriptor] of before) {
+      if (descriptor === undefined) Reflect.deleteProperty(event, name);
+      else Object.defineProperty(event, name, descriptor);
+    }
+  };
+}
+
+/**
+ * An event keeps its target after a dispatch. It does so until it is dispatched at a target of other code, of which native code tells.
+ * @param {Event} event
+ * @param {Dispatch} dispatch
+ */
+function overrideTarget(event, dispatch) {
+  const prototype = Object.getPrototypeOf(event);
+  const nativeTarget = () => Reflect.get(prototype, 'target', event);
+  const before = nativeTarget();
+  const get = () => {
+    const target = nativeTarget();
+    return target === before && Reflect.get(prototype, 'eventPhase', event) === 0 ? dispatch.target : target;
+  };
+  for (const name of ['target', 'srcElement']) Object.defineProperty(event, name, { get, enumerable: false, configurable: true });
 }
 
 module.exports = { Dispatch, setAttach };

@@ -59,10 +59,23 @@ function firedEventClass(Base) {
       if (!dispatchOf(this)?.inPassiveListener) super.preventDefault();
     }
 
+    get cancelBubble() {
+      return dispatchOf(this)?.stopped ?? false;
+    }
+
+    set cancelBubble(value) {
+      const dispatch = dispatchOf(this);
+      if (value && dispatch !== null) dispatch.stopped = true;
+    }
+
+    stopPropagation() {
+      const dispatch = dispatchOf(this);
+      if (dispatch !== null) dispatch.stopped = true;
+    }
+
     stopImmediatePropagation() {
       const dispatch = dispatchOf(this);
-      if (dispatch !== null) dispatch.stoppedImmediately = true;
-      super.stopImmediatePropagation();
+      if (dispatch !== null) dispatch.stopped = dispatch.stoppedImmediately = true;
     }
   }
   Object.defineProperty(FiredEvent.prototype, 'constructor', { value: Base });

@@ -3,6 +3,7 @@
 // Keys of IndexedDB, encoded so that the order of the bytes is the order of the keys (docs/format.md section 7.1).
 
 const { types } = require('node:util');
+const { exception } = require('./exceptions.js');
 const { append, uncurry, viewBounds, isDetached } = require('./slots.js');
 
 const TAG_NUMBER = 0x10;
@@ -193,7 +194,7 @@ function encodeKey(input) {
  */
 function keyFromValue(input) {
   const key = encodeKey(input);
-  if (key === null) throw new DOMException('The parameter is not a valid key.', 'DataError');
+  if (key === null) throw exception('DataError', 'The parameter is not a valid key.');
   return key;
 }
 

@@ -10,8 +10,8 @@ const { errorEvent, successEvent, versionChangeEvent } = require('./event.js');
 const { exception } = require('./exceptions.js');
 const { fire } = require('./fire.js');
 const { Request, afterOperation, upgradeStarted } = require('./request_queue.js');
-const { decodeSchema } = require('./schema.js');
-const { queueTask } = require('./task_queue.js');
+const { Schema, decodeSchema } = require('./schema.js');
+const { noteBytes, queueTask } = require('./task_queue.js');
 const trace = require('./trace.js');
 const { Transaction, abortTransaction } = require('./transaction_lifecycle.js');
 const { INTERNAL } = require('./webidl.js');
@@ -67,8 +67,13 @@ function blocked(request, { oldVersion, newVersion }) {
  * @param {EventOf<'opened'>} event
  */
 function opened(world, request, event) {
-  const connection = createConnection(world, request, event.connection, event.version, event.schema);
-  queueTask(() => succeed(request, connection));
+  const connection = createConnection(world, request, event.connection, event.version, new Schema());
+  queueTask(() => {
+    // Many opens are answered at once. Nobody asks for the schema before the script has the connection.
+    connection.schema = decodeSchema(event.schema);
+    noteBytes(event.schema.length);
+    succeed(request, connection);
+  });
   return connection;
 }
 
@@ -77,10 +82,10 @@ function opened(world, request, event) {
  * @param {OpenRequest} request
  * @param {number} id
  * @param {number} version
- * @param {Uint8Array} schema
+ * @param {Schema} schema
  */
 function createConnection(world, request, id, version, schema) {
-  const connection = new Connection(world, id, request.databaseName, version, decodeSchema(schema));
+  const connection = new Connection(world, id, request.databaseName, version, schema);
   connection.context = request.context;
   connection.object = new IDBDatabase(INTERNAL, connection);
   return connection;
@@ -94,7 +99,7 @@ function createConnection(world, request, id, version, schema) {
  */
 function upgrade(world, request, event) {
   const { oldVersion, newVersion } = event;
-  const connection = createConnection(world, request, event.connection, newVersion, event.schema);
+  const connection = createConnection(world, request, event.connection, newVersion, decodeSchema(event.schema));
   const transaction = new Transaction(connection, 'versionchange', 'default', null, {
     request,
     oldVersion,

@@ -45,19 +45,26 @@ class OperationReader {
     return this.#bytes.readUInt32LE(this.offset - 4);
   }
 
-  key() {
+  keyBytes() {
     const length = this.u32();
     this.offset += length;
-    return decodeKey(this.#bytes.subarray(this.offset - length, this.offset));
+    return this.#bytes.subarray(this.offset - length, this.offset);
   }
 
-  /** @returns {RangeDescription | null} */
-  range() {
+  key() {
+    return decodeKey(this.keyBytes());
+  }
+
+  /** What a query is limited to: a single key is no range. @returns {{ range: RangeDescription | null, key: unknown }} */
+  limits() {
     const flags = this.u8();
-    const lower = (flags & RANGE.lower) === 0 ? undefined : this.key();
-    const upper = (flags & RANGE.upper) === 0 ? undefined : this.key();
-    if (lower === undefined && upper === undefined) return null;
-    return { lower, upper, lowerOpen: (flags & RANGE.lowerOpen) !== 0, upperOpen: (flags & RANGE.upperOpen) !== 0 };
+    const lower = (flags & RANGE.lower) === 0 ? undefined : this.keyBytes();
+    const upper = (flags & RANGE.upper) === 0 ? undefined : this.keyBytes();
+    const lowerOpen = (flags & RANGE.lowerOpen) !== 0;
+    const upperOpen = (flags & RANGE.upperOpen) !== 0;
+    if (lower === undefined && upper === undefined) return { range: null, key: undefined };
+    if (!lowerOpen && !upperOpen && upper !== undefined && lower?.equals(upper)) return { range: null, key: decodeKey(lower) };
+    return { range: { lower: lower && decodeKey(lower), upper: upper && decodeKey(upper), lowerOpen, upperOpen }, key: undefined };
   }
 }
 
@@ -94,25 +101,16 @@ function describePut(description, reader) {
  * @returns {Description}
  */
 function describeQuery(description, reader) {
-  const range = reader.range();
-  const only = range !== null && !range.lowerOpen && !range.upperOpen && isSameKey(range.lower, range.upper);
+  const { range, key } = reader.limits();
   const { name } = description;
   const flag = name === 'get' || name === 'getAll' || name === 'iterate' ? reader.u8() : 0;
   return {
     ...description,
     name: name === 'get' && flag === 1 ? 'getKey' : name,
-    range: only ? null : range,
-    key: only ? range.lower : undefined,
+    range,
+    key,
     direction: name === 'getAll' || name === 'iterate' ? DIRECTIONS[flag] : null,
   };
-}
-
-/**
- * @param {unknown} a
- * @param {unknown} b
- */
-function isSameKey(a, b) {
-  return a !== undefined && b !== undefined && textOf(a) === textOf(b);
 }
 
 /**

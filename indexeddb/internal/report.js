@@ -21,7 +21,7 @@ function reportException(error) {
     thrown = true;
     throw error;
   };
-  queueMicrotask(throwOnce);
+  queueMicrotask?.(throwOnce);
   macrotask(throwOnce); // a queueMicrotask that was a fake already at import never calls
 }
 

@@ -25,8 +25,8 @@ class Request extends EventTargetState {
   done = false;
   /** @type {unknown} */
   result = undefined;
-  /** @type {DOMException | null} */
-  error = null;
+  /** A function makes it when a script looks at it. @type {DOMException | (() => DOMException) | null} */
+  reason = null;
 
   /**
    * @param {object | null} source what scripts see as the source
@@ -47,21 +47,27 @@ class Request extends EventTargetState {
   succeed(result) {
     this.done = true;
     this.result = result;
-    this.error = null;
+    this.reason = null;
   }
 
-  /** @param {DOMException} error */
-  fail(error) {
+  /** @param {DOMException | (() => DOMException)} reason */
+  fail(reason) {
     this.done = true;
     this.result = undefined;
-    this.error = error;
+    this.reason = reason;
+  }
+
+  /** @returns {DOMException | null} */
+  get error() {
+    if (typeof this.reason === 'function') this.reason = this.reason();
+    return this.reason;
   }
 
   /** Pending again: an iterated cursor's, or an open request whose upgrade was aborted. */
   reset() {
     this.done = false;
     this.result = undefined;
-    this.error = null;
+    this.reason = null;
   }
 }
 
@@ -156,7 +162,7 @@ function executeSchemaChange(transaction, packed) {
  * @param {Operation} operation
  */
 function append(transaction, operation) {
-  if (trace.requests.hasSubscribers) operation.trace = trace.requestPlaced();
+  if (trace.requests.hasSubscribers) operation.trace = trace.requestPlaced(transaction, operation);
   if (operation.packed?.writes) transaction.writes += 1;
   transaction.operations.push(operation);
   if (transaction.started) startRunning(transaction);

@@ -6,6 +6,8 @@ const { uncurry } = require('./slots.js');
 const { decode, decodeWithKey } = require('./decode.js');
 
 const copyBytes = uncurry(Uint8Array.prototype.slice);
+// Captured at import, as in fast_decode.js; jsdom has no TextDecoder on its global object.
+const { utf8Slice } = /** @type {any} */ (Buffer.prototype);
 const STATUS_ERROR = 1;
 const STATUS_PORTION = 2;
 /** By the number in an error response. */
@@ -60,7 +62,7 @@ class Response {
     if (bytes[start - 1] !== STATUS_ERROR) return null;
     const name = ERROR_NAMES[bytes[start] & NAME_MASK] ?? 'UnknownError';
     const code = ENGINE_CODES[bytes[start] >> NAME_BITS];
-    const message = new TextDecoder().decode(bytes.subarray(start + 1, this.#end));
+    const message = utf8Slice.call(bytes, start + 1, this.#end);
     return code === undefined ? exception(name, message) : engineException(name, code, message);
   }
 

@@ -9,7 +9,7 @@ const { describe } = require('./operation_description.js');
 
 /** @typedef {import('./request_queue.js').Operation} Operation */
 /** @typedef {import('./transaction_lifecycle.js').Transaction} Transaction */
-/** @typedef {{ placed: number, executed: number }} RequestTrace */
+/** @typedef {ReturnType<typeof requestPlaced>} RequestTrace */
 /** @typedef {{ created: number }} TransactionTrace */
 
 // Captured at import, as in task_queue.js.
@@ -19,9 +19,15 @@ const requests = channel('flowdb:indexeddb:request');
 const transactions = channel('flowdb:indexeddb:transaction');
 const connections = channel('flowdb:indexeddb:connection');
 
-/** @returns {RequestTrace} */
-function requestPlaced() {
-  return { placed: now(), executed: 0 };
+/**
+ * The names as they are now: until it is done, its object store may have another, or none.
+ * @param {Transaction} transaction
+ * @param {Operation} operation
+ */
+function requestPlaced(transaction, { bytes }) {
+  const { name, store, index, key, range, direction } = describe(transaction, bytes);
+  const description = { objectStore: store?.name ?? null, index: index?.name ?? null, operation: name, key, range, direction };
+  return { placed: now(), executed: 0, description };
 }
 
 /** @param {RequestTrace} trace */
@@ -37,18 +43,12 @@ function requestExecuted(trace) {
  */
 function requestDone(transaction, operation, result, error) {
   const end = now();
-  const { placed, executed } = /** @type {RequestTrace} */ (operation.trace);
-  const { name, store, index, key, range, direction } = describe(transaction, operation.bytes);
+  const { placed, executed, description } = /** @type {RequestTrace} */ (operation.trace);
   requests.publish({
     database: transaction.connection.name,
     transaction: transaction.id,
-    objectStore: store?.name ?? null,
-    index: index?.name ?? null,
-    operation: name,
-    key,
-    range,
-    direction,
-    count: error === null ? countOf(name, result) : null,
+    ...description,
+    count: error === null ? countOf(description.operation, result) : null,
     error,
     waitMs: (executed === 0 ? end : executed) - placed,
     durationMs: executed === 0 ? 0 : end - executed,

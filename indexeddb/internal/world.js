@@ -34,11 +34,18 @@ const COMMITTED = 0;
 const LONG = -1;
 
 /**
- * Worlds that wait for the native side. Nothing else holds a world but its factory and what was made from it: the
+ * Worlds that wait for the native side. Nothing else holds a world in memory but its factory and what was made from it: the
  * native side has a weak reference only, or an unreachable world in memory could not be freed.
  * @type {Set<World>}
  */
 const waitingWorlds = new Set();
+
+/**
+ * Worlds on disk with connections that have listeners: other factories and threads of the process cause events that these must hear of, whoever
+ * refers to them.
+ * @type {Set<World>}
+ */
+const listeningWorlds = new Set();
 
 /** @type {FinalizationRegistry<{ world: WeakRef<World>, id: number }>} */
 const unreachable = new FinalizationRegistry(({ world, id }) => world.deref()?.closeUnreachable(id));
@@ -60,7 +67,7 @@ class World {
   /** Its functions for requests; made with it. @type {{ execute: Execute, transact: Transact } | null} */
   #functions = null;
   /** Those that wait for the directory to be opened; null when nobody is opening it.
-   * @type {{ ready: () => void, failed: (error: unknown) => void }[] | null} */
+   * @type {{ ready: () => void, failed: (error: DOMException) => void }[] | null} */
   #opening = null;
   /** @type {Promise<void> | null} */
   #closed = null;
@@ -101,7 +108,7 @@ class World {
   /**
    * Calls `ready` once the native client is there, at once if possible.
    * @param {() => void} ready
-   * @param {(error: unknown) => void} failed
+   * @param {(error: DOMException) => void} failed
    */
   whenReady(ready, failed) {
     if (this.#closed !== null) {
@@ -118,13 +125,13 @@ class World {
 
   /**
    * @param {() => void} ready
-   * @param {(error: unknown) => void} failed
+   * @param {(error: DOMException) => void} failed
    */
   #openMemory(ready, failed) {
     try {
       this.#use(native().DocumentClient.openMemory(wakeOf(this)));
     } catch (error) {
-      failed(error);
+      failed(unknownError(error));
       return;
     }
     ready();
@@ -132,7 +139,7 @@ class World {
 
   /** @param {string} path */
   #open(path) {
-    /** @type {{ ready: () => void, failed: (error: unknown) => void }[]} */
+    /** @type {{ ready: () => void, failed: (error: DOMException) => void }[]} */
     const callers = [];
     this.#opening = callers;
     openClient(path, wakeOf(this)).then(
@@ -143,7 +150,7 @@ class World {
       },
       (error) => {
         this.#opening = null; // the next request tries again
-        for (const { failed } of callers) failed(error);
+        for (const { failed } of callers) failed(unknownError(error));
       },
     );
     return callers;
@@ -193,7 +200,7 @@ class World {
           const databases = this.client.databases();
           queueTask(() => resolve(databases));
         },
-        (error) => reject(unknownError(error)),
+        reject,
       );
     });
   }
@@ -340,6 +347,7 @@ class World {
   forgetConnection(connection) {
     this.#connections.delete(connection.id);
     this.#listening.delete(connection);
+    this.#holdWhileListening();
   }
 
   /** @param {Connection} connection */
@@ -356,6 +364,12 @@ class World {
   listenersChanged(connection) {
     if (connection.listeners.length > 0 && !connection.closePending) this.#listening.add(connection);
     else this.#listening.delete(connection);
+    this.#holdWhileListening();
+  }
+
+  #holdWhileListening() {
+    if (this.#path !== null && this.#listening.size > 0) listeningWorlds.add(this);
+    else listeningWorlds.delete(this);
   }
 
   /** @param {number} id of a connection that was garbage collected */
@@ -534,6 +548,7 @@ class World {
     this.#client = null;
     this.#functions = null;
     waitingWorlds.delete(this);
+    listeningWorlds.delete(this);
     await client?.dispose();
   }
 

@@ -1,7 +1,7 @@
 // What a project that is tested with flowdb/auto relies on, for any test runner: each gives its own `test` and `beforeEach`,
 // its assertions, and what it has for fake timers. It has no imports, so that it is a CommonJS or an ES module as needed.
 
-/* global indexedDB:writable, IDBDatabase, IDBKeyRange, IDBOpenDBRequest, IDBRequest, IDBVersionChangeEvent */
+/* global document, indexedDB:writable, IDBDatabase, IDBKeyRange, IDBOpenDBRequest, IDBRequest, IDBVersionChangeEvent */
 
 export default function suite({ test, beforeEach, assert, IDBFactory, forceCloseDatabase, fakeTimers = {}, reload }) {
   const result = (request) => new Promise((resolve, reject) => {
@@ -89,10 +89,34 @@ export default function suite({ test, beforeEach, assert, IDBFactory, forceClose
     assert.ok(thrown(() => indexedDB.open('database', -1)) instanceof TypeError);
   });
 
+  test('errors of the engine keep their names', async () => {
+    const database = await open();
+    await put(database, { id: 1 });
+    const add = database.transaction('store', 'readwrite').objectStore('store').add({ id: 1 });
+    const error = await new Promise((resolve) => {
+      add.onsuccess = () => resolve(undefined);
+      add.onerror = (event) => {
+        event.preventDefault();
+        resolve(add.error);
+      };
+    });
+    assert.ok(error instanceof DOMException);
+    assert.equal(error.name, 'ConstraintError');
+  });
+
   test('Blobs and Files of this realm are stored', async () => {
     const found = await roundTrip([new Blob(['abc'], { type: 'text/plain' }), new File(['de'], 'f.txt', { lastModified: 7 })]);
     assert.ok(found[0] instanceof Blob && found[1] instanceof Blob && found[1] instanceof File);
     assert.equal([found[0].size, found[0].type, found[1].size, found[1].name, found[1].lastModified].join(), '3,text/plain,2,f.txt,7');
+  });
+
+  test('nodes and events are refused', async () => {
+    const nodes = typeof document === 'undefined' ? [] : [document, document.createElement('p'), document.createTextNode('text')];
+    const database = await open();
+    const store = database.transaction('store', 'readwrite').objectStore('store');
+    for (const part of [...nodes, new Event('x'), new EventTarget()]) {
+      assert.throws(() => store.put({ id: 1, part }), (error) => error.name === 'DataCloneError');
+    }
   });
 
   test('nothing needs structuredClone', async () => {
