@@ -1,5 +1,6 @@
 'use strict';
 
+const { types } = require('node:util');
 const { fromNative } = require('./errors.js');
 
 /** Changes that a worker makes one after the other, each for itself. The same to the write queue as a `WriteGroup`. */
@@ -44,9 +45,10 @@ class ChangeGroup {
   release() {
     this.#waiters.forEach(({ resolve, reject }, index) => {
       const answer = this.answers[index];
-      if (answer instanceof Error) reject(fromNative(answer));
-      else if (this.error !== undefined) reject(this.error);
-      else resolve(answer);
+      // Not by `instanceof`: what the native side makes is of the realm that it was loaded in, which is another one than that of these modules under Jest.
+      const isMade = types.isUint8Array(answer);
+      if (isMade && this.error === undefined) resolve(answer);
+      else reject(isMade || answer === undefined ? this.error : fromNative(answer));
     });
     this.#waiters = [];
   }

@@ -10,7 +10,7 @@ const path = require('node:path');
 const { after, before, describe, it } = require('node:test');
 const { ROOT, ecosystemMissing, installedWithEcosystem } = require('./installation.js');
 
-const TESTS_OF_SUITE = 9;
+const TESTS_OF_SUITE = 10;
 const POOLS = [['threads', 'node'], ['threads', 'jsdom'], ['forks', 'node'], ['vmThreads', 'node'], ['vmThreads', 'jsdom']];
 const ENVIRONMENTS = ['node', 'jsdom'];
 
