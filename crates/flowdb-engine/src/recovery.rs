@@ -393,6 +393,9 @@ impl Inner {
     /// Closes all files but those that readers hold.
     fn release(&self) {
         self.trees.iter().for_each(Tree::release);
+        if self.options.resources.is_none() {
+            self.resources.values.clear();
+        }
         if let Some(log) = self.log.read().as_ref() {
             let end = LogPosition { segment: log.segment(), offset: log.synced() };
             self.synced_at_close.set(end).expect("a database is closed once");

@@ -202,8 +202,14 @@ impl Store {
     }
 
     /// Closes the engine. Called once, by the last handle.
+    ///
+    /// What is in memory goes then: whoever still refers to the store, as a garbage collector may for long, does not keep its data.
     pub(crate) fn shut_down(&self) -> Result<()> {
-        self.db.close()
+        let result = self.db.close();
+        if let Some(files) = &self.memory {
+            files.clear();
+        }
+        result
     }
 }
 
