@@ -201,7 +201,7 @@ export interface PutOptions extends SyncOptions, ExpiryOptions, ValueEncodingOpt
 
 /** One moment of a database, for reads: `{ snapshot }`. */
 export interface Snapshot {
-  /** Releases it; further reads with it fail with `FLOWDB_CLOSED`. Closing again does nothing. */
+  /** Releases it, as closing the database does; further reads with it fail with `FLOWDB_CLOSED`. Closing again does nothing. */
   close(): void;
   /** `close()`, for `using`. */
   [Symbol.dispose](): void;
@@ -353,7 +353,7 @@ export interface Scan<E> extends AsyncIterable<E> {
 /**
  * Key-value records, with expiry if you like: one value for each key. Writes of one turn of the event loop share a commit, in order, up to 64 KiB.
  * What became of writes is told in their order, though reactions to different calls may interleave within a turn; writes of one commit may share a promise. Reads see all writes made before them by the same handle, and none that it makes
- * after them; only a `get` or `getMany` that has to ask the disk may find what was written meanwhile.
+ * after them; only a `get` that has to ask the disk may find what was written meanwhile.
  *
  * Writes reject with `FLOWDB_INVALID_ARGUMENT`, `FLOWDB_TOO_LARGE`, `FLOWDB_READ_ONLY` and `FLOWDB_CLOSED`, and then nothing was written; with `FLOWDB_NO_SPACE`,
  * and then nothing was written either; with `FLOWDB_IO` and `FLOWDB_POISONED`, and then the outcome is unknown until the database is opened again.
@@ -376,7 +376,10 @@ export interface Kv {
   getSync(key: Key, options: { valueEncoding: 'buffer' } & SnapshotOptions): Buffer | undefined;
   getSync(key: Key, options: { valueEncoding: 'utf8' } & SnapshotOptions): string | undefined;
   getSync<V = any>(key: Key, options?: ValueEncodingOptions & SnapshotOptions): V | undefined;
-  /** The values of many keys, in their order, in one call; `undefined` for each that has none. */
+  /**
+   * The values of many keys, in their order, all as of one moment: of what a batch writes, all or nothing is seen. `undefined` for each that has none, and an empty
+   * array for none.
+   */
   getMany(keys: readonly Key[], options: { valueEncoding: 'buffer' } & SnapshotOptions): Promise<(Buffer | undefined)[]>;
   getMany(keys: readonly Key[], options: { valueEncoding: 'utf8' } & SnapshotOptions): Promise<(string | undefined)[]>;
   getMany<V = any>(keys: readonly Key[], options?: ValueEncodingOptions & SnapshotOptions): Promise<(V | undefined)[]>;
@@ -743,7 +746,8 @@ export class Database {
   metricsText(): Promise<string>;
   /**
    * Waits for calls in flight, then closes the handle. Later calls fail with `FLOWDB_CLOSED`, as do a `compact` in flight, a `getOrSet` whose loader is still running and a
-   * `patch` whose write has not been sent yet, of which nothing is written; closing again returns the same promise. What this handle wrote without syncing is synced when the last handle is closed.
+   * `patch` whose write has not been sent yet, of which nothing is written; closing again returns the same promise. Snapshots of this handle and scans of it that have not come to their end let go of what they hold, even if others keep the
+   * directory open; the data of a database in memory is gone. What this handle wrote without syncing is synced when the last handle is closed.
    */
   close(): Promise<void>;
   /** `close()`, for `await using`. */

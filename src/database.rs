@@ -5,6 +5,7 @@ use crate::changes::Answers;
 use crate::channel::Channel;
 use crate::compaction::RecordCompaction;
 use crate::error;
+use crate::holds::Holds;
 use crate::lane::Outcome;
 use crate::loads::Loads;
 use crate::notices::{Notice, Notices};
@@ -31,6 +32,7 @@ pub struct RecordStore {
     writer: Arc<Writer>,
     notices: Mutex<Option<Arc<Notices>>>,
     loads: Arc<Loads>,
+    holds: Arc<Holds>,
 }
 
 impl ObjectFinalize for RecordStore {
@@ -61,7 +63,8 @@ impl RecordStore {
             let handle = Arc::new(open_store(options.path.as_deref(), &options.to_store_options()?)?);
             let closed = Arc::default();
             let writer = Arc::new(Writer::new(Arc::clone(&handle), Arc::clone(&closed), channel));
-            Ok(RecordStore { handle, closed, writer, notices: Mutex::default(), loads: Arc::default() })
+            let (notices, loads, holds) = (Mutex::default(), Arc::default(), Arc::default());
+            Ok(RecordStore { handle, closed, writer, notices, loads, holds })
         }))
     }
 
@@ -202,12 +205,14 @@ impl RecordStore {
         self.writer.stop(&env);
         *self.notices.lock() = None;
         self.loads.end_all();
+        self.holds.let_go();
         let handle = Arc::clone(&self.handle);
         task::run(move || handle.close())
     }
 
     fn reader_of(&self, records: Records) -> RecordReader {
-        RecordReader::new(Arc::clone(&self.handle), Arc::clone(&self.closed), records)
+        let (handle, closed) = (Arc::clone(&self.handle), Arc::clone(&self.closed));
+        RecordReader::new(handle, closed, Arc::clone(&self.holds), Arc::new(records))
     }
 
     fn open_store(&self, env: &Env) -> napi::Result<Arc<Store>> {

@@ -395,3 +395,27 @@ test('fields of a patch are taken as they are at the call', async (t) => {
   }
   await assert.rejects(db.kv.patch('k', { f() {} }), { code: 'FLOWDB_INVALID_ARGUMENT', message: /^value: / });
 });
+
+test('many keys are read as of one moment, in however many steps', async (t) => {
+  const path = directory(t);
+  const [db, other] = [await database(t, { path }), await database(t, { path })];
+  const large = Array.from({ length: 40 }, (_, index) => `m${index}`);
+  const small = Array.from({ length: 3000 }, (_, index) => `n${index}`);
+  const write = (value) => other.batch(['a', ...small, 'z'].map((key) => ({ type: 'put', key, value })));
+  await other.batch(large.map((key) => ({ type: 'put', key, value: Buffer.alloc(100_000) })));
+  for (const between of [[], large, small]) {
+    for (const isFlushed of [false, true]) {
+      await write('before');
+      if (isFlushed) await other.compact();
+      const snapshot = await db.snapshot();
+      const keys = ['a', ...between, 'z'];
+      const reads = [db.kv.getMany(keys), db.kv.getMany(keys, { snapshot })];
+      await write('after');
+      for (const values of await Promise.all(reads)) assert.deepEqual([values.at(0), values.at(-1)], ['before', 'before']);
+      const values = await db.kv.getMany(keys);
+      assert.deepEqual([values.length, values.at(0), values.at(-1)], [keys.length, 'after', 'after']);
+      snapshot.close();
+    }
+  }
+  assert.equal((await db.stats()).oldestSnapshotMs, 0, 'no call holds a snapshot any more');
+});
