@@ -419,3 +419,62 @@ test('many keys are read as of one moment, in however many steps', async (t) => 
   }
   assert.equal((await db.stats()).oldestSnapshotMs, 0, 'no call holds a snapshot any more');
 });
+
+test('a flush does not make a second load of one that is under way, nor costs the value', async (t) => {
+  // Whether the key is in a table that is newer than the load is known by its file alone.
+  const db = await database(t, { path: directory(t), filterBitsPerKey: 0, blockCacheBytes: 0 });
+  const { promise, resolve } = withResolvers();
+  let loads = 0;
+  const load = async () => {
+    loads += 1;
+    await promise;
+    return `loaded ${loads}`;
+  };
+  const first = db.kv.getOrSet('k', load);
+  assert.ok(await eventually(() => loads === 1));
+  await db.batch(['a', 'z'].map((key) => ({ type: 'put', key, value: 'new' })));
+  await db.flush();
+  const others = [db.kv.getOrSet('k', load), db.kv.getOrSet('k', load)];
+  const controller = new AbortController();
+  const aborted = db.kv.getOrSet('k', load, { signal: controller.signal });
+  await pause(20);
+  controller.abort();
+  await assert.rejects(aborted, { code: 'FLOWDB_ABORTED' });
+  resolve();
+  assert.deepEqual(await Promise.all([first, ...others]), ['loaded 1', 'loaded 1', 'loaded 1']);
+  assert.equal(loads, 1);
+  assert.equal(await db.kv.get('k'), 'loaded 1', 'and it was put');
+});
+
+test('a database that is closed while a file is asked ends the loads', async (t) => {
+  const db = await database(t, { path: directory(t), filterBitsPerKey: 0, blockCacheBytes: 0 });
+  const first = db.kv.getOrSet('k', () => new Promise(() => {}));
+  await pause(1);
+  await db.batch(['a', 'z'].map((key) => ({ type: 'put', key, value: 'new' })));
+  await db.flush();
+  const outcomes = Promise.allSettled([first, db.kv.getOrSet('k', () => 'second'), db.kv.getOrSet('k', () => 'third')]);
+  await pause(1);
+  await db.close();
+  for (const { status, reason } of await outcomes) assert.deepEqual([status, reason?.code], ['rejected', 'FLOWDB_CLOSED']);
+});
+
+test('a delete that was flushed makes a load of its own all the same', async (t) => {
+  const db = await database(t, { path: directory(t), filterBitsPerKey: 0, blockCacheBytes: 0 });
+  const { promise, resolve } = withResolvers();
+  const first = db.kv.getOrSet('k', () => promise);
+  await pause(1);
+  await db.kv.put('k', 'someone else');
+  await db.kv.delete('k');
+  await db.flush();
+  assert.equal(await db.kv.getOrSet('k', () => 'second'), 'second');
+  resolve('first');
+  assert.equal(await first, 'second', 'what is there stays');
+  assert.equal(await db.kv.get('k'), 'second');
+});
+
+/** @returns {{ promise: Promise<any>, resolve: (value?: any) => void }} */
+function withResolvers() {
+  let resolve = () => {};
+  const promise = new Promise((fulfil) => { resolve = fulfil; });
+  return { promise, resolve };
+}

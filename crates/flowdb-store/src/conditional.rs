@@ -8,7 +8,10 @@ use crate::store::Store;
 use crate::ttl::Ttl;
 use crate::value::Number;
 use flowdb_engine::format::NEVER;
-use flowdb_engine::{Condition, Error, ErrorKind, Result, WriteOptions};
+use flowdb_engine::{Condition, Error, ErrorKind, ReadTier, Result, WriteOptions};
+
+/// How often [`Store::put_if_untouched`] asks a file for what memory did not know: each time, a flush has come in between.
+const UNTOUCHED_ATTEMPTS_MAX: u32 = 4;
 
 /// What [`Store::patch`] changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,7 +39,7 @@ impl Store {
 
     /// Puts a record that was worked out since a moment, unless it is outdated: nobody has put, deleted or range-deleted that record after `since`.
     /// Answers with the one that is in the way, if one is. Where neither is there, something was deleted: nothing is put and nothing in the way.
-    /// That is also so where only a file could tell. `ttl` as for [`crate::RecordBatch::put`].
+    /// That is also so where it may have gone for want of space. `ttl` as for [`crate::RecordBatch::put`].
     pub fn put_if_untouched(
         &self,
         since: &Snapshot,
@@ -45,22 +48,32 @@ impl Store {
         ttl: Option<Ttl>,
         options: WriteOptions,
     ) -> Result<Option<Current>> {
-        let found = self.current(id)?;
-        if found.is_some() {
-            return Ok(found);
+        let untouched = [Condition { tree: id.tree(), key: id.stored_key(), expiry: NEVER }];
+        let mut since = since.clone();
+        for _ in 0..UNTOUCHED_ATTEMPTS_MAX {
+            let found = self.current(id)?;
+            if found.is_some() {
+                return Ok(found);
+            }
+            let mut batch = self.batch();
+            batch.put(id, record, ttl)?;
+            match self.db().write_if(since.engine(), &untouched, batch.into_inner(), options) {
+                Err(error) if error.kind() == ErrorKind::Conflict => {}
+                result => return result.map(|_| None),
+            }
+            // Perhaps memory could not tell. If a file says that nobody touched it up to a later moment, that is the one to go by.
+            let later = self.snapshot();
+            if !self.is_untouched(&since, id, ReadTier::Disk)? {
+                break;
+            }
+            since = later;
         }
-        let mut batch = self.batch();
-        batch.put(id, record, ttl)?;
-        let untouched = Condition { tree: id.tree(), key: id.stored_key(), expiry: NEVER };
-        match self.db().write_if(since.engine(), &[untouched], batch.into_inner(), options) {
-            Err(error) if error.kind() == ErrorKind::Conflict => self.current(id),
-            result => result.map(|_| None),
-        }
+        self.current(id)
     }
 
-    /// True if nobody has put, deleted or range-deleted a record after `since`. Never waits; false where memory cannot tell.
-    pub fn is_untouched(&self, since: &Snapshot, id: RecordId<'_>) -> Result<bool> {
-        self.db().is_untouched(since.engine(), id.tree(), &id.stored_key())
+    /// True if nobody has put, deleted or range-deleted a record after `since`. Fails with `WouldBlock` where `tier` does not suffice.
+    pub fn is_untouched(&self, since: &Snapshot, id: RecordId<'_>, tier: ReadTier) -> Result<bool> {
+        self.db().is_untouched(since.engine(), id.tree(), &id.stored_key(), tier)
     }
 
     /// The record that is there, or else the one that `make` makes, which is put then. `make` may run several times.

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
-use flowdb_engine::{Error, ErrorKind, WriteOptions};
+use flowdb_engine::{Error, ErrorKind, ReadTier, WriteOptions};
 use flowdb_store::keyspace::KV;
 use flowdb_store::value::Number;
 use flowdb_store::{
@@ -244,7 +244,7 @@ fn what_was_loaded_is_put_unless_someone_touched_the_record_since() {
                 store.db().flush().unwrap();
                 store.db().compact(KV).unwrap();
             }
-            assert!(!store.is_untouched(&since, id).unwrap(), "{name}");
+            assert!(!store.is_untouched(&since, id, ReadTier::Disk).unwrap(), "{name}");
             assert_eq!(store.put_if_untouched(&since, id, &text(1), None, options()).unwrap(), None);
             assert_eq!(value(), None, "{name}: deleted is deleted");
         }
@@ -252,10 +252,45 @@ fn what_was_loaded_is_put_unless_someone_touched_the_record_since() {
     let since = store.snapshot();
     write(&|batch| batch.put(other, &text(7), None).unwrap());
     store.db().flush().unwrap();
-    assert!(store.is_untouched(&since, id).unwrap());
+    assert!(store.is_untouched(&since, id, ReadTier::Memory).unwrap());
     assert_eq!(store.put_if_untouched(&since, id, &text(1), None, options()).unwrap(), None);
     assert_eq!(value(), Some(1));
-    assert!(!store.is_untouched(&since, id).unwrap());
+    assert!(!store.is_untouched(&since, id, ReadTier::Memory).unwrap());
     let in_the_way = store.put_if_untouched(&since, id, &text(2), None, options()).unwrap();
     assert_eq!((in_the_way.map(|current| number(&current.record)), value()), (Some(1), Some(1)));
+}
+
+#[test]
+fn what_only_a_file_knows_does_not_keep_a_loaded_value_from_being_put() {
+    // Without filters, a table between whose first and last key it is may hold any.
+    let options_of_store =
+        StoreOptions { filter_bits_per_key: Some(0), cache_bytes: Some(0), ..StoreOptions::default() };
+    let store = Store::memory(&options_of_store).unwrap();
+    let id = RecordId::Kv(b"k");
+    let write = |work: &dyn Fn(&mut flowdb_store::RecordBatch<'_>)| {
+        let mut batch = store.batch();
+        work(&mut batch);
+        batch.write(options()).unwrap();
+    };
+    let put_others = || {
+        write(&|batch| {
+            for key in [b"a", b"z"] {
+                batch.put(RecordId::Kv(key), &text(7), None).unwrap();
+            }
+        });
+        store.db().flush().unwrap();
+    };
+    let since = store.snapshot();
+    put_others();
+    let error = store.is_untouched(&since, id, ReadTier::Memory).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    assert!(store.is_untouched(&since, id, ReadTier::Disk).unwrap());
+    assert_eq!(store.put_if_untouched(&since, id, &text(1), None, options()).unwrap(), None);
+    assert_eq!(store.kv().get(b"k").unwrap(), Some(text(1)));
+    let since = store.snapshot();
+    write(&|batch| batch.delete(id).unwrap());
+    put_others();
+    assert!(!store.is_untouched(&since, id, ReadTier::Disk).unwrap());
+    assert_eq!(store.put_if_untouched(&since, id, &text(2), None, options()).unwrap(), None);
+    assert_eq!(store.kv().get(b"k").unwrap(), None);
 }
