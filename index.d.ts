@@ -197,6 +197,11 @@ export interface ValueEncodingOptions {
   valueEncoding?: ValueEncoding | undefined;
 }
 
+export interface IncrementEncodingOptions {
+  /** How the number is stored. Default: the database's, which has to be one of these. */
+  valueEncoding?: 'any' | 'json' | undefined;
+}
+
 export interface PutOptions extends SyncOptions, ExpiryOptions, ValueEncodingOptions {}
 
 /** One moment of a database, for reads: `{ snapshot }`. */
@@ -417,9 +422,12 @@ export interface Kv {
    * Adds to a number, atomically, and resolves to the sum. `delta` is 1 by default, and may be a BigInt, as the value is then. Where there is no value it
    * starts from zero and expires by `ttl` or `expiresAt`; an existing value keeps its expiry. Rejects with `FLOWDB_INVALID_ARGUMENT`, and changes nothing, if the
    * value is not a number (or not of `delta`'s type), or the sum not exact: beyond 2^53 - 1 for integers, beyond 64 bits for BigInts.
+   *
+   * The number is one that `put` and `get` with the same `valueEncoding` write and read: with `'any'` a number or BigInt, with `'json'` a number as JSON text. `'utf8'` and `'buffer'`
+   * cannot express one (`FLOWDB_INVALID_ARGUMENT`): in a database with such a default, say which of the two it is to be, here and in `get`.
    */
-  increment(key: Key, delta?: number, options?: SyncOptions & ExpiryOptions): Promise<number>;
-  increment(key: Key, delta: bigint, options?: SyncOptions & ExpiryOptions): Promise<bigint>;
+  increment(key: Key, delta?: number, options?: SyncOptions & ExpiryOptions & IncrementEncodingOptions): Promise<number>;
+  increment(key: Key, delta: bigint, options?: SyncOptions & ExpiryOptions & IncrementEncodingOptions): Promise<bigint>;
   /**
    * The value of `key`, or else what `loader` returns, which is then put. Concurrent calls of this handle for a key share one load: only the loader of the first is
    * called, and each caller gets its own copy of the result. What someone else puts meanwhile stays, and is what they get. `undefined`

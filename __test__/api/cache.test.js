@@ -62,12 +62,50 @@ test('counters count, however many count at once', async (t) => {
   assert.deepEqual(sums, Array.from({ length: 200 }, (_, index) => 2 * index + 2));
   assert.equal(await db.kv.get('many'), 400);
   await db.kv.put('text', 'x');
-  const refused = { name: 'FlowDBError', code: 'FLOWDB_INVALID_ARGUMENT', message: /^key: / };
-  await assert.rejects(db.kv.increment('text'), refused);
-  await assert.rejects(db.kv.increment('n', 1n), refused);
+  const refused = (argument) => ({ name: 'FlowDBError', code: 'FLOWDB_INVALID_ARGUMENT', message: new RegExp(`^${argument}: `), argument });
+  await assert.rejects(db.kv.increment('text'), refused('key'));
+  await assert.rejects(db.kv.increment('n', 1n), refused('delta'));
+  await assert.rejects(db.kv.increment('n', 2n ** 63n), refused('delta'));
   await db.kv.put('max', Number.MAX_SAFE_INTEGER);
-  await assert.rejects(db.kv.increment('max'), refused);
+  await assert.rejects(db.kv.increment('max'), refused('delta'));
   assert.equal(await db.kv.get('max'), Number.MAX_SAFE_INTEGER);
+});
+
+test('counters are what the database reads and writes as JSON', async (t) => {
+  const db = await database(t, { valueEncoding: 'json' });
+  assert.equal(await db.kv.increment('n'), 1);
+  assert.equal(await db.kv.get('n'), 1);
+  await db.kv.put('n', 5.5);
+  assert.equal(await db.kv.increment('n', 0.25), 5.75);
+  assert.deepEqual(await db.kv.scan().all(), [{ key: 'n', value: 5.75 }]);
+  assert.equal(await db.kv.get('n', { valueEncoding: 'utf8' }), '5.75');
+  for (const sum of [-1e-7, 1.25e-9, 5e-324, 0.000001, -0, 0.1, 0.1 + 0.2, -123456.789, Number.MAX_SAFE_INTEGER]) {
+    await db.kv.delete('sum');
+    await db.kv.increment('sum', sum);
+    assert.equal(await db.kv.get('sum', { valueEncoding: 'utf8' }), JSON.stringify(sum));
+    assert.equal(await db.kv.compareAndSet('sum', sum, 0), true, `${sum} is stored as put stores it`);
+  }
+  await db.kv.put('bytes', Buffer.from(' 7e0 '), { valueEncoding: 'buffer' });
+  assert.equal(await db.kv.increment('bytes'), 8);
+  const refused = (argument) => ({ code: 'FLOWDB_INVALID_ARGUMENT', argument });
+  await db.kv.put('text', 'seven');
+  await assert.rejects(db.kv.increment('text'), refused('key'));
+  await assert.rejects(db.kv.increment('n', 1n), refused('delta'));
+  await db.kv.put('value', 1, { valueEncoding: 'any' });
+  await assert.rejects(db.kv.increment('value'), refused('key'));
+  assert.equal(await db.kv.increment('value', 1, { valueEncoding: 'any' }), 2);
+});
+
+test('what cannot express a number has no counters', async (t) => {
+  for (const valueEncoding of ['utf8', 'buffer']) {
+    const db = await database(t, { valueEncoding });
+    await assert.rejects(db.kv.increment('n'), { code: 'FLOWDB_INVALID_ARGUMENT', argument: 'valueEncoding' });
+    assert.equal(await db.kv.has('n'), false);
+    assert.equal(await db.kv.increment('n', 2, { valueEncoding: 'json' }), 2);
+    assert.equal(String(await db.kv.get('n')), '2');
+    assert.equal(await db.kv.increment('any', 2n, { valueEncoding: 'any' }), 2n);
+    assert.equal(await db.kv.get('any', { valueEncoding: 'any' }), 2n);
+  }
 });
 
 test('conditional writes keep their place among the others', async (t) => {
@@ -393,7 +431,8 @@ test('fields of a patch are taken as they are at the call', async (t) => {
     assert.deepEqual(await patched, { kept: 2, tags: ['one'], at, nested: { deep: [1] } });
     assert.deepEqual(await db.kv.get('k', { valueEncoding }), await patched);
   }
-  await assert.rejects(db.kv.patch('k', { f() {} }), { code: 'FLOWDB_INVALID_ARGUMENT', message: /^value: / });
+  await assert.rejects(db.kv.patch('k', { f() {} }), { code: 'FLOWDB_INVALID_ARGUMENT', argument: 'changes', message: /^changes: / });
+  await assert.rejects(db.kv.patch('k', () => Symbol('s')), { code: 'FLOWDB_INVALID_ARGUMENT', argument: 'changes' });
 });
 
 test('many keys are read as of one moment, in however many steps', async (t) => {

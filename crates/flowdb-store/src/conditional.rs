@@ -4,6 +4,7 @@ use crate::attempt::{Change, Current};
 use crate::id::RecordId;
 use crate::reader::Snapshot;
 use crate::record::{Form, Record};
+use crate::series::number_at;
 use crate::store::Store;
 use crate::ttl::Ttl;
 use crate::value::Number;
@@ -146,14 +147,18 @@ impl Store {
         Ok(patch.record.clone().unwrap_or(before))
     }
 
-    /// Adds `delta` to the number that a record is (form [`Form::Value`]), and answers with the sum. A record that is there keeps its expiry;
+    /// Adds `delta` to the number that a record is, and answers with the sum. A record that is there keeps its expiry;
     /// one that is not counts as zero, and lives by `ttl` as for [`crate::RecordBatch::put`].
+    ///
+    /// As `notation` says, the number is a value (form [`Form::Value`]) or JSON (bytes or text that is read, text that is written), and what is
+    /// there has to be one, too.
     ///
     /// Fails as [`Number::plus`] does on overflow, and with `InvalidArgument` if the record is no number; nothing was changed then.
     pub fn increment(
         &self,
         id: RecordId<'_>,
         delta: Number,
+        notation: Notation,
         ttl: Option<Ttl>,
         options: WriteOptions,
     ) -> Result<Number> {
@@ -163,18 +168,39 @@ impl Store {
         };
         let mut sum = zero;
         self.update(id, options, |current| {
-            let number = current.map_or(Ok(zero), |current| number(&current.record))?;
+            let number = current.map_or(Ok(zero), |current| notation.number(&current.record))?;
             sum = number.plus(delta)?;
             let ttl = if current.is_some() { None } else { ttl };
-            Ok(Change::Put(Record::new(Form::Value, &sum.to_value()), ttl))
+            Ok(Change::Put(notation.record(sum)?, ttl))
         })?;
         Ok(sum)
     }
 }
 
-fn number(record: &Record) -> Result<Number> {
-    match record.form() {
-        Form::Value => Number::from_value(record.contents()),
-        Form::Bytes | Form::Text => Err(Error::invalid("the record is not a number")),
+/// How a record holds a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notation {
+    /// In the value format.
+    Value,
+    /// As JSON.
+    Json,
+}
+
+impl Notation {
+    fn number(self, record: &Record) -> Result<Number> {
+        match (self, record.form()) {
+            (Notation::Value, Form::Value) => Number::from_value(record.contents()),
+            (Notation::Json, Form::Bytes | Form::Text) => number_at(record.contents(), &[])
+                .map(Number::Float)
+                .ok_or_else(|| Error::invalid("the record is not a number in JSON")),
+            _ => Err(Error::invalid("the record is not a number")),
+        }
+    }
+
+    fn record(self, number: Number) -> Result<Record> {
+        Ok(match self {
+            Notation::Value => Record::new(Form::Value, &number.to_value()),
+            Notation::Json => Record::new(Form::Text, number.to_json()?.as_bytes()),
+        })
     }
 }

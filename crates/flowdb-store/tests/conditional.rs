@@ -7,7 +7,8 @@ use flowdb_engine::{Error, ErrorKind, ReadTier, WriteOptions};
 use flowdb_store::keyspace::KV;
 use flowdb_store::value::Number;
 use flowdb_store::{
-    ATTEMPTS_MAX, Change, Form, KeyRange, Record, RecordId, Shape, Store, StoreHandle, StoreOptions, Ttl,
+    ATTEMPTS_MAX, Change, Form, KeyRange, Notation, Record, RecordId, Shape, Store, StoreHandle,
+    StoreOptions, Ttl,
 };
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -59,9 +60,9 @@ fn counters_add_up() {
     for id in [RecordId::Kv(b"count"), RecordId::Series(b"count", 7)] {
         in_threads(&store, |thread, _| {
             let delta = if thread % 2 == 0 { 1 } else { 3 };
-            store.increment(id, Number::Integer(delta), None, options()).unwrap();
+            store.increment(id, Number::Integer(delta), Notation::Value, None, options()).unwrap();
         });
-        let sum = store.increment(id, Number::Integer(0), None, options()).unwrap();
+        let sum = store.increment(id, Number::Integer(0), Notation::Value, None, options()).unwrap();
         assert_eq!(sum, Number::Integer(i64::try_from(THREADS / 2 * ROUNDS * 4).unwrap()));
     }
 }
@@ -189,14 +190,19 @@ fn an_error_of_the_caller_ends_it_and_writes_nothing() {
 fn sums_out_of_range_and_other_values_are_refused_and_kept() {
     let store = store();
     let id = RecordId::Kv(b"n");
-    store.increment(id, Number::Integer(i64::MAX), None, options()).unwrap();
+    store.increment(id, Number::Integer(i64::MAX), Notation::Value, None, options()).unwrap();
     for delta in [Number::Integer(1), Number::Float(1.0)] {
-        let error = store.increment(id, delta, None, options()).unwrap_err();
+        let error = store.increment(id, delta, Notation::Value, None, options()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument);
     }
-    assert_eq!(store.increment(id, Number::Integer(0), None, options()).unwrap(), Number::Integer(i64::MAX));
+    assert_eq!(
+        store.increment(id, Number::Integer(0), Notation::Value, None, options()).unwrap(),
+        Number::Integer(i64::MAX)
+    );
     store.put_if_absent(RecordId::Kv(b"text"), &text(5), None, options()).unwrap();
-    let error = store.increment(RecordId::Kv(b"text"), Number::Float(1.0), None, options()).unwrap_err();
+    let error = store
+        .increment(RecordId::Kv(b"text"), Number::Float(1.0), Notation::Value, None, options())
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
 }
 
