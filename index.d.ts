@@ -161,7 +161,7 @@ export interface Logger {
  * with the same path) share one engine; settings that differ from those it was opened with, other than `createIfMissing`, the encodings and the
  * `logger`, are an error (`FLOWDB_INVALID_ARGUMENT`); those that are not given are the ones it is open with.
  *
- * Rejects with a {@link FlowDBError}: `FLOWDB_LOCKED` (another process has it; `holder` is its process id),
+ * Rejects with a {@link FlowDBError}: `FLOWDB_LOCKED` (another process has it; `holder` is its process id, if it may write),
  * `FLOWDB_NOT_FOUND`, `FLOWDB_CORRUPTION`, `FLOWDB_UNSUPPORTED`, `FLOWDB_INVALID_ARGUMENT`, `FLOWDB_NO_SPACE`,
  * `FLOWDB_IO`.
  *
@@ -346,7 +346,7 @@ export interface Point<V = any, K = string> extends Entry<V, K> {
  * Entries in order, read on demand. Nothing is read before the first step; from then on the scan sees the
  * database as it was at that moment, and what it sees takes up space on disk until it ends. Leaving a loop early releases what it holds.
  * Each iteration is a new scan. Steps reject with `FLOWDB_CLOSED` once the database was closed (after what was read already, up to 512 entries), with `FLOWDB_CORRUPTION` and `FLOWDB_IO` where the
- * disk fails, and with `FLOWDB_INVALID_ARGUMENT` at a value that `valueEncoding` cannot express.
+ * disk fails, and with `FLOWDB_INVALID_ARGUMENT` at a value that `valueEncoding` cannot express, once those before it were given.
  */
 export interface Scan<E> extends AsyncIterable<E> {
   /** All entries, in one array. */
@@ -436,6 +436,9 @@ export interface Kv {
    * Any write after the beginning of a load wins: if the key is deleted while its loader runs (by `delete`, `deleteRange`, `clear`), those who wait get
    * what is loaded, but it is not put; and a call made after the delete starts a load of its own. A load that never ends holds a snapshot, and with it space on disk, as long as someone waits for it.
    *
+   * What is put has the `ttl`, `expiresAt`, `sync` and `valueEncoding` of the call whose loader runs; those that share its load bring only their own `signal`, and the encoding that
+   * they read with. A loader must not wait for a `getOrSet` of its own key, by whatever way: it would wait for itself, until a `signal` ends that.
+   *
    * `signal` ends the waiting of this call; the loader's own `signal` is aborted once nobody waits any more, and when the database is closed: calls
    * whose loader is still running then reject with `FLOWDB_CLOSED`. What a loader returns after its signal was aborted is not put.
    */
@@ -508,7 +511,12 @@ export interface Series {
   /**
    * Numbers about the points of each series, computed natively while they are scanned, off the JS thread: a row for each series, or for each `window` of each, in order of key and
    * time. Values that are not numbers (or have none at `field`) and NaN are skipped, and windows and series without numbers have no row. BigInts count as the nearest number. With `valueEncoding: 'json'`, numbers
-   * are also found in JSON text. Sums are compensated, so their order hardly matters.
+   * are also found in JSON text. Sums are compensated, so their order hardly matters, unless one leaves the doubles on its way: from there on it is infinite, or NaN, even if later numbers
+   * would bring it back.
+   *
+   * What counts as a number differs a little from what a program that reads the values would find: Number objects do; `field` goes to properties of objects and to the `length` of strings and
+   * arrays, not to elements of arrays, and in JSON text to properties of objects only; bytes are not read as JSON, though `get` does; in JSON text nothing counts that is nested more than 127
+   * deep, or beyond the doubles (`1e400`, which `JSON.parse` makes Infinity).
    *
    * @example
    * const hours = await db.series.aggregate({ prefix: 'oven/', from: yesterday, window: 3_600_000, agg: ['avg', 'max'], field: 'celsius' });
@@ -674,7 +682,7 @@ export type BatchOperation =
  * was meant for a series does not go to `kv` because a property was misspelt.
  *
  * What happens is published on channels of `node:diagnostics_channel`; each message has the `path`, undefined in memory:
- * `flowdb:open`, `flowdb:close`; `flowdb:write` for each commit (`writes`, `bytes`, `error` if it failed); `flowdb:read` for reads that have to go to the disk
+ * `flowdb:open`, `flowdb:close`; `flowdb:write` for each commit (`writes`, `bytes`, `error` if it failed, or if one of the changes in it did that depend on what they find: the first such error); `flowdb:read` for reads that have to go to the disk
  * (`reads`); `flowdb:flush` (`tree`, `bytesWritten`, `durationMs`), `flowdb:compaction` (also `bytesRead`); `flowdb:stall-began`, `flowdb:stall-ended`;
  * `flowdb:background-error` ({@link BackgroundFailure}), `flowdb:resumed` (`work`); `flowdb:corruption` (`code`, `message`).
  */
@@ -774,7 +782,7 @@ export class Database {
  * | `FLOWDB_CONFLICT` | another write is in the way: `duplicates: 'error'`, or a `patch` that lost again and again |
  * | `FLOWDB_ABORTED` | the `signal` of the call was aborted: `cause` |
  * | `FLOWDB_NOT_FOUND` | there is no such database |
- * | `FLOWDB_LOCKED` | another process, or another copy of flowdb, has the directory open: `holder` |
+ * | `FLOWDB_LOCKED` | another process, or another copy of flowdb, has the directory open: `holder`, unless all who have it open only read |
  * | `FLOWDB_POISONED` | an earlier write failed and its outcome is unknown: close and open again; reads go on |
  * | `FLOWDB_IO` | the operating system failed: see the message and `file` |
  * | `FLOWDB_CORRUPTION` | a file does not hold what was written: `file`, `offset`; restore from a backup |
@@ -812,7 +820,7 @@ export class FlowDBError extends Error {
   readonly file?: string;
   /** Where in the file, in bytes. */
   readonly offset?: number;
-  /** Process id of the process that has the directory open (`FLOWDB_LOCKED`). */
+  /** Process id of the process that has the directory open (`FLOWDB_LOCKED`); absent where those that do are read-only, who leave no trace, and where it could not be noted. */
   readonly holder?: number;
 }
 

@@ -41,6 +41,12 @@ class ChangeGroup {
     return new Promise((resolve, reject) => { this.#waiters.push({ resolve, reject }); });
   }
 
+  /** What is to be told of the group as a whole: the first failure. */
+  get failure() {
+    const answer = this.answers.find((one) => !types.isUint8Array(one));
+    return this.error ?? (answer && fromNative(answer));
+  }
+
   /** Tells everyone the outcome. */
   release() {
     this.#waiters.forEach(({ resolve, reject }, index) => {

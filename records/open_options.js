@@ -100,7 +100,8 @@ function checkRetention(rules) {
   if (rules === undefined) return undefined;
   if (!Array.isArray(rules)) throw expected('seriesRetentionByPrefix', rules, 'an array of { prefix, ms, bucketMs }');
   if (rules.length > RETENTION_PREFIXES_MAX) throw invalid('seriesRetentionByPrefix', `has ${rules.length} prefixes; the limit is ${RETENTION_PREFIXES_MAX}`);
-  return rules.map((rule, index) => checkRetentionRule(rule, `seriesRetentionByPrefix[${index}]`));
+  // Not `map`, which goes past what is missing in an array.
+  return Array.from(rules, (rule, index) => checkRetentionRule(rule, `seriesRetentionByPrefix[${index}]`));
 }
 
 /**
