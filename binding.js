@@ -77,7 +77,7 @@ function missing(triple, library, packageName, causes) {
     ] : [
       `neither ${library} beside it could be loaded, nor is there a package ${packageName}. There are packages for ${TRIPLES.join(', ')}.`,
     ]),
-    ...causes.map((cause) => `\n- ${cause instanceof Error ? cause.message.split('\n')[0] : cause}`),
+    ...causes.map((cause) => `\n- ${String(cause?.message ?? cause).split('\n')[0]}`),
   ];
   // A library that is there and does not load says more than one that is not there.
   const cause = causes.find((one) => one?.code !== 'MODULE_NOT_FOUND') ?? causes.at(-1);

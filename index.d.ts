@@ -161,7 +161,7 @@ export interface Logger {
  * with the same path) share one engine; settings that differ from those it was opened with, other than `createIfMissing`, the encodings and the
  * `logger`, are an error (`FLOWDB_INVALID_ARGUMENT`); those that are not given are the ones it is open with.
  *
- * Rejects with a {@link FlowDBError}: `FLOWDB_LOCKED` (another process has it; `holder` is its process id),
+ * Rejects with a {@link FlowDBError}: `FLOWDB_LOCKED` (another process has it; `holder` is its process id, if it may write),
  * `FLOWDB_NOT_FOUND`, `FLOWDB_CORRUPTION`, `FLOWDB_UNSUPPORTED`, `FLOWDB_INVALID_ARGUMENT`, `FLOWDB_NO_SPACE`,
  * `FLOWDB_IO`.
  *
@@ -197,11 +197,16 @@ export interface ValueEncodingOptions {
   valueEncoding?: ValueEncoding | undefined;
 }
 
+export interface IncrementEncodingOptions {
+  /** How the number is stored. Default: the database's, which has to be one of these. */
+  valueEncoding?: 'any' | 'json' | undefined;
+}
+
 export interface PutOptions extends SyncOptions, ExpiryOptions, ValueEncodingOptions {}
 
 /** One moment of a database, for reads: `{ snapshot }`. */
 export interface Snapshot {
-  /** Releases it; further reads with it fail with `FLOWDB_CLOSED`. Closing again does nothing. */
+  /** Releases it, as closing the database does; further reads with it fail with `FLOWDB_CLOSED`. Closing again does nothing. */
   close(): void;
   /** `close()`, for `using`. */
   [Symbol.dispose](): void;
@@ -341,7 +346,7 @@ export interface Point<V = any, K = string> extends Entry<V, K> {
  * Entries in order, read on demand. Nothing is read before the first step; from then on the scan sees the
  * database as it was at that moment, and what it sees takes up space on disk until it ends. Leaving a loop early releases what it holds.
  * Each iteration is a new scan. Steps reject with `FLOWDB_CLOSED` once the database was closed (after what was read already, up to 512 entries), with `FLOWDB_CORRUPTION` and `FLOWDB_IO` where the
- * disk fails, and with `FLOWDB_INVALID_ARGUMENT` at a value that `valueEncoding` cannot express.
+ * disk fails, and with `FLOWDB_INVALID_ARGUMENT` at a value that `valueEncoding` cannot express, once those before it were given.
  */
 export interface Scan<E> extends AsyncIterable<E> {
   /** All entries, in one array. */
@@ -353,7 +358,7 @@ export interface Scan<E> extends AsyncIterable<E> {
 /**
  * Key-value records, with expiry if you like: one value for each key. Writes of one turn of the event loop share a commit, in order, up to 64 KiB.
  * What became of writes is told in their order, though reactions to different calls may interleave within a turn; writes of one commit may share a promise. Reads see all writes made before them by the same handle, and none that it makes
- * after them; only a `get` or `getMany` that has to ask the disk may find what was written meanwhile.
+ * after them; only a `get` that has to ask the disk may find what was written meanwhile.
  *
  * Writes reject with `FLOWDB_INVALID_ARGUMENT`, `FLOWDB_TOO_LARGE`, `FLOWDB_READ_ONLY` and `FLOWDB_CLOSED`, and then nothing was written; with `FLOWDB_NO_SPACE`,
  * and then nothing was written either; with `FLOWDB_IO` and `FLOWDB_POISONED`, and then the outcome is unknown until the database is opened again.
@@ -376,7 +381,10 @@ export interface Kv {
   getSync(key: Key, options: { valueEncoding: 'buffer' } & SnapshotOptions): Buffer | undefined;
   getSync(key: Key, options: { valueEncoding: 'utf8' } & SnapshotOptions): string | undefined;
   getSync<V = any>(key: Key, options?: ValueEncodingOptions & SnapshotOptions): V | undefined;
-  /** The values of many keys, in their order, in one call; `undefined` for each that has none. */
+  /**
+   * The values of many keys, in their order, all as of one moment: of what a batch writes, all or nothing is seen. `undefined` for each that has none, and an empty
+   * array for none.
+   */
   getMany(keys: readonly Key[], options: { valueEncoding: 'buffer' } & SnapshotOptions): Promise<(Buffer | undefined)[]>;
   getMany(keys: readonly Key[], options: { valueEncoding: 'utf8' } & SnapshotOptions): Promise<(string | undefined)[]>;
   getMany<V = any>(keys: readonly Key[], options?: ValueEncodingOptions & SnapshotOptions): Promise<(V | undefined)[]>;
@@ -414,9 +422,12 @@ export interface Kv {
    * Adds to a number, atomically, and resolves to the sum. `delta` is 1 by default, and may be a BigInt, as the value is then. Where there is no value it
    * starts from zero and expires by `ttl` or `expiresAt`; an existing value keeps its expiry. Rejects with `FLOWDB_INVALID_ARGUMENT`, and changes nothing, if the
    * value is not a number (or not of `delta`'s type), or the sum not exact: beyond 2^53 - 1 for integers, beyond 64 bits for BigInts.
+   *
+   * The number is one that `put` and `get` with the same `valueEncoding` write and read: with `'any'` a number or BigInt, with `'json'` a number as JSON text. `'utf8'` and `'buffer'`
+   * cannot express one (`FLOWDB_INVALID_ARGUMENT`): in a database with such a default, say which of the two it is to be, here and in `get`.
    */
-  increment(key: Key, delta?: number, options?: SyncOptions & ExpiryOptions): Promise<number>;
-  increment(key: Key, delta: bigint, options?: SyncOptions & ExpiryOptions): Promise<bigint>;
+  increment(key: Key, delta?: number, options?: SyncOptions & ExpiryOptions & IncrementEncodingOptions): Promise<number>;
+  increment(key: Key, delta: bigint, options?: SyncOptions & ExpiryOptions & IncrementEncodingOptions): Promise<bigint>;
   /**
    * The value of `key`, or else what `loader` returns, which is then put. Concurrent calls of this handle for a key share one load: only the loader of the first is
    * called, and each caller gets its own copy of the result. What someone else puts meanwhile stays, and is what they get. `undefined`
@@ -424,6 +435,9 @@ export interface Kv {
    *
    * Any write after the beginning of a load wins: if the key is deleted while its loader runs (by `delete`, `deleteRange`, `clear`), those who wait get
    * what is loaded, but it is not put; and a call made after the delete starts a load of its own. A load that never ends holds a snapshot, and with it space on disk, as long as someone waits for it.
+   *
+   * What is put has the `ttl`, `expiresAt`, `sync` and `valueEncoding` of the call whose loader runs; those that share its load bring only their own `signal`, and the encoding that
+   * they read with. A loader must not wait for a `getOrSet` of its own key, by whatever way: it would wait for itself, until a `signal` ends that.
    *
    * `signal` ends the waiting of this call; the loader's own `signal` is aborted once nobody waits any more, and when the database is closed: calls
    * whose loader is still running then reject with `FLOWDB_CLOSED`. What a loader returns after its signal was aborted is not put.
@@ -497,7 +511,12 @@ export interface Series {
   /**
    * Numbers about the points of each series, computed natively while they are scanned, off the JS thread: a row for each series, or for each `window` of each, in order of key and
    * time. Values that are not numbers (or have none at `field`) and NaN are skipped, and windows and series without numbers have no row. BigInts count as the nearest number. With `valueEncoding: 'json'`, numbers
-   * are also found in JSON text. Sums are compensated, so their order hardly matters.
+   * are also found in JSON text. Sums are compensated, so their order hardly matters, unless one leaves the doubles on its way: from there on it is infinite, or NaN, even if later numbers
+   * would bring it back.
+   *
+   * What counts as a number differs a little from what a program that reads the values would find: Number objects do; `field` goes to properties of objects and to the `length` of strings and
+   * arrays, not to elements of arrays, and in JSON text to properties of objects only; bytes are not read as JSON, though `get` does; in JSON text nothing counts that is nested more than 127
+   * deep, or beyond the doubles (`1e400`, which `JSON.parse` makes Infinity).
    *
    * @example
    * const hours = await db.series.aggregate({ prefix: 'oven/', from: yesterday, window: 3_600_000, agg: ['avg', 'max'], field: 'celsius' });
@@ -663,7 +682,7 @@ export type BatchOperation =
  * was meant for a series does not go to `kv` because a property was misspelt.
  *
  * What happens is published on channels of `node:diagnostics_channel`; each message has the `path`, undefined in memory:
- * `flowdb:open`, `flowdb:close`; `flowdb:write` for each commit (`writes`, `bytes`, `error` if it failed); `flowdb:read` for reads that have to go to the disk
+ * `flowdb:open`, `flowdb:close`; `flowdb:write` for each commit (`writes`, `bytes`, `error` if it failed, or if one of the changes in it did that depend on what they find: the first such error); `flowdb:read` for reads that have to go to the disk
  * (`reads`); `flowdb:flush` (`tree`, `bytesWritten`, `durationMs`), `flowdb:compaction` (also `bytesRead`); `flowdb:stall-began`, `flowdb:stall-ended`;
  * `flowdb:background-error` ({@link BackgroundFailure}), `flowdb:resumed` (`work`); `flowdb:corruption` (`code`, `message`).
  */
@@ -743,7 +762,8 @@ export class Database {
   metricsText(): Promise<string>;
   /**
    * Waits for calls in flight, then closes the handle. Later calls fail with `FLOWDB_CLOSED`, as do a `compact` in flight, a `getOrSet` whose loader is still running and a
-   * `patch` whose write has not been sent yet, of which nothing is written; closing again returns the same promise. What this handle wrote without syncing is synced when the last handle is closed.
+   * `patch` whose write has not been sent yet, of which nothing is written; closing again returns the same promise. Snapshots of this handle and scans of it that have not come to their end let go of what they hold, even if others keep the
+   * directory open; the data of a database in memory is gone. What this handle wrote without syncing is synced when the last handle is closed.
    */
   close(): Promise<void>;
   /** `close()`, for `await using`. */
@@ -762,7 +782,7 @@ export class Database {
  * | `FLOWDB_CONFLICT` | another write is in the way: `duplicates: 'error'`, or a `patch` that lost again and again |
  * | `FLOWDB_ABORTED` | the `signal` of the call was aborted: `cause` |
  * | `FLOWDB_NOT_FOUND` | there is no such database |
- * | `FLOWDB_LOCKED` | another process, or another copy of flowdb, has the directory open: `holder` |
+ * | `FLOWDB_LOCKED` | another process, or another copy of flowdb, has the directory open: `holder`, unless all who have it open only read |
  * | `FLOWDB_POISONED` | an earlier write failed and its outcome is unknown: close and open again; reads go on |
  * | `FLOWDB_IO` | the operating system failed: see the message and `file` |
  * | `FLOWDB_CORRUPTION` | a file does not hold what was written: `file`, `offset`; restore from a backup |
@@ -800,7 +820,7 @@ export class FlowDBError extends Error {
   readonly file?: string;
   /** Where in the file, in bytes. */
   readonly offset?: number;
-  /** Process id of the process that has the directory open (`FLOWDB_LOCKED`). */
+  /** Process id of the process that has the directory open (`FLOWDB_LOCKED`); absent where those that do are read-only, who leave no trace, and where it could not be noted. */
   readonly holder?: number;
 }
 

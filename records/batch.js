@@ -61,10 +61,10 @@ function readOperation(operation, valueEncoding) {
   if (ts === undefined && 'ts' in operation) throw invalid('ts', UNDECIDED);
   if (type === 'put') {
     const put = ts === undefined ? kv.putWrite : series.putWrite;
-    return put(key, value, checkOptions(operation, PUT_NAMES), valueEncoding);
+    return put(key, value, checkOptions(operation, PUT_NAMES, ''), valueEncoding);
   }
   if (type !== 'delete') throw expected('type', type, "'put' or 'delete'");
-  checkOptions(operation, DELETE_NAMES);
+  checkOptions(operation, DELETE_NAMES, '');
   if (ts === undefined) return { operation: OPERATION.kvDelete, key: checkKey(key) };
   return { operation: OPERATION.seriesDelete, key: checkKey(key), ts: checkTimestamp('ts', ts) };
 }

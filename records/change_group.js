@@ -1,5 +1,6 @@
 'use strict';
 
+const { types } = require('node:util');
 const { fromNative } = require('./errors.js');
 
 /** Changes that a worker makes one after the other, each for itself. The same to the write queue as a `WriteGroup`. */
@@ -40,13 +41,20 @@ class ChangeGroup {
     return new Promise((resolve, reject) => { this.#waiters.push({ resolve, reject }); });
   }
 
+  /** What is to be told of the group as a whole: the first failure. */
+  get failure() {
+    const answer = this.answers.find((one) => !types.isUint8Array(one));
+    return this.error ?? (answer && fromNative(answer));
+  }
+
   /** Tells everyone the outcome. */
   release() {
     this.#waiters.forEach(({ resolve, reject }, index) => {
       const answer = this.answers[index];
-      if (answer instanceof Error) reject(fromNative(answer));
-      else if (this.error !== undefined) reject(this.error);
-      else resolve(answer);
+      // Not by `instanceof`: what the native side makes is of the realm that it was loaded in, which is another one than that of these modules under Jest.
+      const isMade = types.isUint8Array(answer);
+      if (isMade && this.error === undefined) resolve(answer);
+      else reject(isMade || answer === undefined ? this.error : fromNative(answer));
     });
     this.#waiters = [];
   }

@@ -3,7 +3,7 @@
 const { stat } = require('node:fs/promises');
 const { packBatch, recycle } = require('./batch.js');
 const { checkDirectory } = require('./directory_path.js');
-const { guardedLater, invalid } = require('./errors.js');
+const { about, guardedLater, invalid } = require('./errors.js');
 const { Kv } = require('./kv.js');
 const { checkOpen } = require('./open_options.js');
 const { checkBoolean, checkOptions, checkSignal } = require('./options.js');
@@ -125,7 +125,8 @@ class Database {
     this.#session.checkOpen();
     const target = checkDirectory('directory', directory);
     if (this.#session.path === undefined) throw invalid('checkpoint', 'a database in memory has no files to copy');
-    return this.#session.checkpoint(target);
+    const made = this.#session.checkpoint(target).catch((error) => { throw about('directory', error); });
+    return inDirectory('directory', target, made);
   }
 
   /** @returns {Promise<void>} */
@@ -158,7 +159,8 @@ class Database {
    * @returns {Promise<any>}
    */
   static async verify(directory) {
-    return guardedLater(native().verifyDirectory(checkDirectory('directory', directory)));
+    const path = checkDirectory('directory', directory);
+    return inDirectory('directory', path, guardedLater(native().verifyDirectory(path)));
   }
 
   /**
@@ -167,7 +169,9 @@ class Database {
    * @returns {Promise<any>}
    */
   static async repair(directory, into) {
-    return guardedLater(native().repairDirectory(checkDirectory('directory', directory), checkDirectory('into', into)));
+    const [path, target] = [checkDirectory('directory', directory), checkDirectory('into', into)];
+    const repaired = guardedLater(native().repairDirectory(path, target)).catch((error) => { throw about('into', error); });
+    return inDirectory('into', target, inDirectory('directory', path, repaired));
   }
 
   /**
@@ -175,7 +179,8 @@ class Database {
    * @returns {Promise<void>}
    */
   static async destroy(directory) {
-    await guardedLater(native().destroyDirectory(checkDirectory('directory', directory)));
+    const path = checkDirectory('directory', directory);
+    await inDirectory('directory', path, guardedLater(native().destroyDirectory(path)));
   }
 
   /**
@@ -225,20 +230,27 @@ if (typeof (/** @type {any} */ (Symbol).asyncDispose) === 'symbol') {
  */
 async function open(target, options) {
   const settings = checkOpen(target, options);
-  try {
-    return new Database(CONSTRUCT, await Session.open(native(), settings));
-  } catch (error) {
-    const { path } = settings.native;
-    throw path !== undefined && await isFile(path) ? invalid('path', `${path} is a file; expected a directory`, error) : error;
-  }
+  const { path } = settings.native;
+  const session = Session.open(native(), settings);
+  return new Database(CONSTRUCT, await (path === undefined ? session : inDirectory('path', path, session)));
 }
 
 /**
+ * Says so where a file was named in the place of a directory: what the native side fails with then depends on the system.
+ *
+ * @template T
+ * @param {string} name of the argument
  * @param {string} path
- * @returns {Promise<boolean>}
+ * @param {Promise<T>} outcome
+ * @returns {Promise<T>}
  */
-async function isFile(path) {
-  return stat(path).then((stats) => stats.isFile(), () => false);
+async function inDirectory(name, path, outcome) {
+  try {
+    return await outcome;
+  } catch (error) {
+    const isFile = await stat(path).then((stats) => stats.isFile(), () => false);
+    throw isFile ? invalid(name, `${path} is a file; expected a directory`, error) : error;
+  }
 }
 
 /**

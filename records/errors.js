@@ -60,6 +60,25 @@ function within(error, whole) {
   return new FlowDBError(code, `${full}${message.slice(argument.length)}`, { argument: full, cause: error.cause });
 }
 
+/**
+ * @param {FlowDBError} error about an argument
+ * @param {string} argument what that is called where it was given
+ * @returns {FlowDBError} the same with this name
+ */
+function renamed(error, argument) {
+  return refused(error.code, argument, error.message.slice(`${error.argument}: `.length), error.cause);
+}
+
+/**
+ * @param {string} argument
+ * @param {any} error perhaps one of the native side, which does not know the argument's name
+ * @returns {any} the error about it, if it is about an argument that has no name yet
+ */
+function about(argument, error) {
+  const isUnnamed = error instanceof FlowDBError && error.code === 'FLOWDB_INVALID_ARGUMENT' && error.argument === undefined;
+  return isUnnamed ? invalid(argument, error.message) : error;
+}
+
 /** @param {string} [what] */
 function closed(what = 'the database is closed') {
   return new FlowDBError('FLOWDB_CLOSED', what);
@@ -108,4 +127,4 @@ function guardedLater(promise) {
   return promise.catch((error) => { throw fromNative(error); });
 }
 
-module.exports = { FlowDBError, invalid, tooLarge, within, closed, fromNative, guarded, guardedLater };
+module.exports = { FlowDBError, about, invalid, renamed, tooLarge, within, closed, fromNative, guarded, guardedLater };

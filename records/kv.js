@@ -1,10 +1,11 @@
 'use strict';
 
 const { CHANGE, packChange, sized } = require('./changes.js');
-const { FlowDBError, invalid } = require('./errors.js');
+const { about, invalid } = require('./errors.js');
 const { readRange } = require('./key_range.js');
 const { checkKey, encodeKey } = require('./keys.js');
 const { Loads } = require('./loads.js');
+const { INT64_MAX, INT64_MIN } = require('./numbers.js');
 const {
   checkBoolean, checkDeletion, checkExpiry, checkFlag, checkKeyEncoding, checkLimit, checkOptions, checkSignal, checkValueEncoding,
   expected,
@@ -162,8 +163,8 @@ class Kv {
     // Undefined stands for nothing, but what is left out is forgotten.
     if (arguments.length < 3) throw invalid(arguments.length < 2 ? 'expected' : 'value', 'is missing; undefined stands for no value');
     const { encoding, expiry, sync } = this.#changeOptions(options);
-    const records = [wanted, value].map((one) => (one === undefined ? Buffer.alloc(0) : toRecord(encodeValue(one, encoding))));
-    const change = packChange(CHANGE.compareAndSet, { expiry }, sized(encodeKey(key)), sized(records[0]), records[1]);
+    const [before, after] = [recordOf('expected', wanted, encoding), recordOf('value', value, encoding)];
+    const change = packChange(CHANGE.compareAndSet, { expiry }, sized(encodeKey(key)), sized(before), after);
     const [isSet] = await this.#session.change(change, sync);
     return isSet === 1;
   }
@@ -175,11 +176,12 @@ class Kv {
    * @returns {Promise<number | bigint>}
    */
   async increment(key, delta = 1, options = undefined) {
-    const { sync, ...expiry } = checkOptions(options, ['ttl', 'expiresAt', 'sync']);
-    if (typeof delta !== 'bigint' && !Number.isFinite(delta)) throw expected('delta', delta, 'a finite number or a BigInt');
-    const { bytes } = encodeValue(delta, 'any');
-    const change = packChange(CHANGE.increment, { expiry: checkExpiry(expiry) }, sized(encodeKey(key)), bytes);
-    const sum = await this.#session.change(change, checkBoolean('sync', sync)).catch((error) => { throw about('key', error); });
+    const { encoding, expiry, sync } = this.#changeOptions(options);
+    const isJson = encoding === 'json';
+    if (!isJson && encoding !== 'any') throw invalid('valueEncoding', `a number cannot be stored as '${encoding}'; give 'any' or 'json'`);
+    const { bytes } = encodeValue(checkDelta(delta, isJson), 'any');
+    const change = packChange(CHANGE.increment, { expiry }, sized(encodeKey(key)), Buffer.of(isJson ? 1 : 0), bytes);
+    const sum = await this.#session.change(change, sync).catch((error) => { throw about('key', error); });
     return decodeValue(Buffer.concat([Buffer.of(FORM_VALUE), sum]), 'any');
   }
 
@@ -288,12 +290,25 @@ async function putIfAbsent(session, { key, value, ts, expiry }, sync) {
 }
 
 /**
- * @param {string} argument
- * @param {unknown} error of the native side, which does not know the argument's name
+ * @param {any} delta
+ * @param {boolean} isJson
+ * @returns {number | bigint}
  */
-function about(argument, error) {
-  if (!(error instanceof FlowDBError) || error.code !== 'FLOWDB_INVALID_ARGUMENT') return error;
-  return invalid(argument, error.message);
+function checkDelta(delta, isJson) {
+  if (Number.isFinite(delta)) return delta;
+  if (isJson) throw expected('delta', delta, "a finite number: with the valueEncoding 'json' there are no BigInts");
+  if (typeof delta !== 'bigint' || delta < INT64_MIN || delta > INT64_MAX) throw expected('delta', delta, 'a finite number, or a BigInt of 64 bits');
+  return delta;
+}
+
+/**
+ * @param {string} argument
+ * @param {any} value
+ * @param {string} encoding
+ * @returns {Buffer} empty for undefined
+ */
+function recordOf(argument, value, encoding) {
+  return value === undefined ? Buffer.alloc(0) : toRecord(encodeValue(value, encoding, argument));
 }
 
 module.exports = { Kv, putIfAbsent, putWrite };

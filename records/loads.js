@@ -99,32 +99,41 @@ class Loads {
    * @param {Buffer} key
    * @param {(context: { signal: AbortSignal }) => any} loader
    * @param {{ encoding: string, expiry: import('./times.js').Expiry | undefined, sync: boolean, signal?: AbortSignal }} options
+   * @param {Load} [outdated] one that someone has written to the key since
    * @returns {Promise<any>} what is in the cache then: everyone gets a copy of his own
    */
-  async join(key, loader, options) {
+  async join(key, loader, options, outdated) {
     // While the cache was asked, the signal may have been aborted, or the database closed.
     throwIfAborted(options.signal);
     this.#session.checkOpen();
     const name = key.toString('latin1');
-    const current = this.#current(name, key);
+    const pending = this.#pending.get(name);
+    // Who comes after a delete is not to get what was loaded before it.
+    const isCurrent = pending && pending !== outdated ? this.#session.loads.isCurrent(pending.number, key) : false;
+    if (pending && isCurrent === null) return this.#joinOnceKnown(pending, key, loader, options);
+    const current = isCurrent ? pending : undefined;
     const load = current ?? this.#begin(name);
     const joined = load.join(options.signal);
     // Behind that, since a loader may abort the signal or close the database before it returns.
     if (!current) this.#run(name, load, key, loader, options);
-    const record = await joined;
-    return record && decodeValue(Buffer.from(record), options.encoding);
+    return valueOf(await joined, options.encoding);
   }
 
   /**
-   * Who comes after a delete is not to get what was loaded before it.
+   * Asks a file whether someone has written to the key since the load began: memory cannot tell, after a flush.
    *
-   * @param {string} name
+   * @param {Load} pending
    * @param {Buffer} key
-   * @returns {Load | undefined} the load of the key, if nobody has written to it since it began
+   * @param {(context: { signal: AbortSignal }) => any} loader
+   * @param {{ encoding: string, expiry: import('./times.js').Expiry | undefined, sync: boolean, signal?: AbortSignal }} options
+   * @returns {Promise<any>}
    */
-  #current(name, key) {
-    const load = this.#pending.get(name);
-    return load && this.#session.loads.isCurrent(load.number, key) ? load : undefined;
+  async #joinOnceKnown(pending, key, loader, options) {
+    // At once: it may come to its end meanwhile, or be abandoned by all others.
+    const joined = pending.join(options.signal);
+    joined.catch(() => {}); // who waits for it hears of it, if anyone does
+    const isCurrent = await this.#session.loads.isCurrentLater(pending.number, key);
+    return isCurrent ? valueOf(await joined, options.encoding) : this.join(key, loader, options, pending);
   }
 
   /**
@@ -199,6 +208,15 @@ class Loads {
     this.#session.loads.end(load.number);
     if (this.#pending.get(name) === load) this.#pending.delete(name);
   }
+}
+
+/**
+ * @param {Buffer | undefined} record
+ * @param {string} encoding
+ * @returns {any} a copy
+ */
+function valueOf(record, encoding) {
+  return record && decodeValue(Buffer.from(record), encoding);
 }
 
 module.exports = { Loads };

@@ -25,7 +25,7 @@ function checkSync(sync) {
   if (sync === 'os') return SYNC_OS;
   if (sync === 'always') return SYNC_ALWAYS;
   if (sync === null || typeof sync !== 'object') throw expected('sync', sync, "'os', 'always' or { intervalMs }");
-  const { intervalMs } = checkOptions(sync, ['intervalMs']);
+  const { intervalMs } = checkOptions(sync, ['intervalMs'], 'sync');
   if (intervalMs === undefined) throw expected('sync', sync, "'os', 'always' or { intervalMs }");
   return checkInteger('sync.intervalMs', intervalMs, 1, SYNC_INTERVAL_MS_MAX);
 }
@@ -103,7 +103,8 @@ function checkLogger(logger) {
 function checkRetention(rules) {
   if (!Array.isArray(rules)) throw expected('seriesRetentionByPrefix', rules, 'an array of { prefix, ms, bucketMs }');
   if (rules.length > RETENTION_PREFIXES_MAX) throw invalid('seriesRetentionByPrefix', `has ${rules.length} prefixes; the limit is ${RETENTION_PREFIXES_MAX}`);
-  return rules.map((rule, index) => checkRetentionRule(rule, `seriesRetentionByPrefix[${index}]`));
+  // Not `map`, which goes past what is missing in an array.
+  return Array.from(rules, (rule, index) => checkRetentionRule(rule, `seriesRetentionByPrefix[${index}]`));
 }
 
 /**
@@ -112,7 +113,7 @@ function checkRetention(rules) {
  */
 function checkRetentionRule(rule, name) {
   if (rule === null || typeof rule !== 'object') throw expected(name, rule, 'an object { prefix, ms, bucketMs }');
-  const { prefix, ms, bucketMs } = checkOptions(rule, ['prefix', 'ms', 'bucketMs']);
+  const { prefix, ms, bucketMs } = checkOptions(rule, ['prefix', 'ms', 'bucketMs'], name);
   const bytes = Buffer.from(encodeKey(prefix, `${name}.prefix`));
   if (bytes.length > RETENTION_PREFIX_BYTES_MAX) {
     throw invalid(`${name}.prefix`, `is ${bytes.length} bytes long; the limit is ${RETENTION_PREFIX_BYTES_MAX}`);

@@ -30,19 +30,29 @@ function expected(name, value, wanted) {
 }
 
 /**
- * Refuses names that are not options: a misspelt one would be ignored otherwise. An option that is undefined is not given.
+ * Refuses names that are not options: a misspelt one would be ignored otherwise. So would a Date, a Snapshot or an AbortSignal in the place of options that has one:
+ * their own properties are none. An option that is undefined is not given.
  *
  * @param {any} options
  * @param {readonly string[]} names
+ * @param {string} [whole] what the options are called in errors
  * @returns {any} the options, or an empty object if there are none
  */
-function checkOptions(options, names) {
+function checkOptions(options, names, whole = 'options') {
   if (options === undefined) return {};
-  if (options === null || typeof options !== 'object') throw expected('options', options, 'an object');
+  if (!isPlain(options)) throw expected(whole, options, 'an object of options');
   for (const name of Object.keys(options)) {
     if (!names.includes(name) && options[name] !== undefined) throw unknownOption(name, names);
   }
   return options;
+}
+
+/**
+ * @param {unknown} value
+ * @returns {boolean} true for literals, instances of classes and objects without a prototype, of any realm; what has a type of its own says so
+ */
+function isPlain(value) {
+  return typeof value === 'object' && Object.prototype.toString.call(value) === '[object Object]';
 }
 
 /**

@@ -23,7 +23,7 @@ async function patch(session, key, decide, { encoding, expiry, sync }) {
     // A copy: what was there is compared with what is there then.
     const next = decided(decide, before && decodeValue(Buffer.from(before), encoding));
     if (next === undefined) return before && decodeValue(before, encoding);
-    const after = toRecord(encodeValue(next, encoding));
+    const after = toRecord(encodeValue(next, encoding, 'changes'));
     if (await write(session, key, before, after, { expiry, sync })) return decodeValue(after, encoding);
   }
   throw new FlowDBError('FLOWDB_CONFLICT', `key: others wrote to it during each of ${ATTEMPTS_MAX} attempts`);
@@ -81,7 +81,7 @@ function merging(changes) {
  */
 function copyOf(changes, encoding) {
   const isJson = encoding === 'json';
-  const copy = decodeValue(toRecord(encodeValue({ ...changes }, isJson ? 'json' : 'any')), isJson ? 'json' : 'any');
+  const copy = decodeValue(toRecord(encodeValue({ ...changes }, isJson ? 'json' : 'any', 'changes')), isJson ? 'json' : 'any');
   if (copy === null || typeof copy !== 'object') throw invalid('changes', 'toJSON() gives no object of fields');
   // JSON has no place for them.
   for (const name of Object.keys(changes)) if (!Object.hasOwn(copy, name)) copy[name] = undefined;

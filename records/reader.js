@@ -119,27 +119,33 @@ class Reader {
    */
   readMany(requests, count, decode) {
     const answers = count <= MANY ? guarded(() => this.#native.getMany(requests)) : null;
-    const found = answers === null ? [] : unpack(answers, decode);
-    return found.length === count ? found : this.#keepOpen(() => this.#readRest(requests, count, found, decode));
+    return answers === null ? this.#keepOpen(() => this.#readAll(requests, count, decode)) : unpack(answers, decode);
   }
 
   /**
-   * A reply is bounded in bytes: what is missing is asked for again. So is a request: with large records it would be packed for each few of them.
+   * A reply is bounded in bytes: what is missing is asked for again. So is a request: with large records it would be packed for each few of them. All of them look at
+   * the same moment.
    *
    * @template T
    * @param {Buffer} requests
    * @param {number} count of them
-   * @param {(T | undefined)[]} found answers to the first of them
    * @param {Decode<T>} decode
+   * @returns {Promise<(T | undefined)[]>}
    */
-  async #readRest(requests, count, found, decode) {
-    let rest = afterRequests(requests, found.length);
-    while (found.length < count) {
-      const answers = unpack(await this.#native.getLater(firstRequests(rest, MANY)), decode);
-      for (const answer of answers) found.push(answer);
-      rest = afterRequests(rest, answers.length);
+  async #readAll(requests, count, decode) {
+    const moment = this.#native.moment();
+    try {
+      /** @type {(T | undefined)[]} */
+      const found = [];
+      for (let rest = requests; found.length < count;) {
+        const answers = unpack(await moment.getLater(firstRequests(rest, MANY)), decode);
+        for (const answer of answers) found.push(answer);
+        rest = afterRequests(rest, answers.length);
+      }
+      return found;
+    } finally {
+      moment.close();
     }
-    return found;
   }
 
   /**
@@ -249,7 +255,7 @@ class Reader {
         const answers = unpack(await this.#native.getLater(asked), ownBytes);
         for (const answer of answers) misses[answered++].resolve(answer);
         if (answered === misses.length) return;
-        // As in `#readRest`.
+        // As in `#readAll`, but each of them is for itself.
         rest = afterRequests(rest, answers.length);
       }
     } catch (error) {

@@ -112,10 +112,11 @@ class Scan {
         // Near its limit, the scan may be wanted for less; and a page beyond its bytes announces others that should not be in memory at a time.
         if (!isLast && count === COUNT_MAX && left >= 2 * COUNT_MAX && page.length <= 2 * BYTES_MAX) native.readAhead(COUNT_MAX, BYTES_MAX);
         throwIfAborted(signal);
-        const batch = unpackPage(page, this.#shape);
+        const { batch, error } = unpackPage(page, this.#shape);
         left -= batch.length;
         if (isOverdue()) await nextTurn();
         if (batch.length > 0) yield batch;
+        if (error !== undefined) throw error;
       }
     } finally {
       native.close();
@@ -159,11 +160,27 @@ function count(session, request, { past, signal }) {
 /**
  * @param {Buffer} page
  * @param {Shape} shape
+ * @returns {{ batch: any[], error?: unknown }} the entries up to the first that cannot be decoded, and why it cannot
  */
 function unpackPage(page, shape) {
+  /** @type {any[]} */
+  const batch = [];
+  try {
+    unpackInto(batch, page, shape);
+    return { batch };
+  } catch (error) {
+    return { batch, error };
+  }
+}
+
+/**
+ * @param {any[]} batch
+ * @param {Buffer} page
+ * @param {Shape} shape
+ */
+function unpackInto(batch, page, shape) {
   shared(page);
   const keyOf = (page[0] & ASCII) !== 0 && shape.keyEncoding === 'utf8' ? asciiKey : encodedKey;
-  const batch = [];
   for (let offset = 1; offset < page.length;) {
     const keyLength = readUint32(page, offset);
     const recordLength = readUint32(page, offset + 4);
@@ -176,7 +193,6 @@ function unpackPage(page, shape) {
     batch.push(shape.keys ? toEntry(keyOf(page, offset, keyEnd, shape), ts, value, shape) : value);
     offset = end;
   }
-  return batch;
 }
 
 /**

@@ -250,9 +250,15 @@ class Session {
       /**
        * @param {number} number
        * @param {Buffer} key
-       * @returns {boolean} false if someone has written to the key since
+       * @returns {boolean | null} false if someone has written to the key since; null where memory cannot tell
        */
       isCurrent: (number, key) => guarded(() => this.#native.isLoadCurrent(number, key)),
+      /**
+       * @param {number} number
+       * @param {Buffer} key
+       * @returns {Promise<boolean>} the same, where a file can tell
+       */
+      isCurrentLater: (number, key) => this.keepOpen(() => this.#native.isLoadCurrentLater(number, key)),
       /** @param {number} number */
       end: (number) => this.#native.endLoad(number),
     };

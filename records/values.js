@@ -5,7 +5,7 @@
 const { types } = require('node:util');
 const { decode } = require('../indexeddb/internal/decode.js');
 const { encode } = require('../indexeddb/internal/clone.js');
-const { FlowDBError, invalid, tooLarge } = require('./errors.js');
+const { FlowDBError, invalid, renamed, tooLarge } = require('./errors.js');
 const { checkBytes, isWellFormed } = require('./keys.js');
 const { expected } = require('./options.js');
 
@@ -29,14 +29,31 @@ const VALUE_BYTES_MAX = 512 * 1024 * 1024;
 /**
  * @param {any} value
  * @param {string} encoding
+ * @param {string} [name] what to call it in errors
  * @returns {StoredValue}
  */
-function encodeValue(value, encoding) {
-  const stored = ENCODERS[/** @type {keyof ENCODERS} */ (encoding)](value);
+function encodeValue(value, encoding, name = 'value') {
+  const stored = encoded(value, encoding, name);
   if (stored.bytes.length > VALUE_BYTES_MAX) {
-    throw tooLarge('value', `is ${stored.bytes.length} bytes long as stored; the limit is ${VALUE_BYTES_MAX}`);
+    throw tooLarge(name, `is ${stored.bytes.length} bytes long as stored; the limit is ${VALUE_BYTES_MAX}`);
   }
   return stored;
+}
+
+/**
+ * @param {any} value
+ * @param {string} encoding
+ * @param {string} name
+ * @returns {StoredValue}
+ */
+function encoded(value, encoding, name) {
+  const encode = ENCODERS[/** @type {keyof ENCODERS} */ (encoding)];
+  if (name === 'value') return encode(value);
+  try {
+    return encode(value);
+  } catch (error) {
+    throw error instanceof FlowDBError ? renamed(error, name) : error;
+  }
 }
 
 const ENCODERS = {

@@ -58,6 +58,11 @@ class WriteGroup {
     this.#writes.addAll(writes);
   }
 
+  /** What is to be told of the group as a whole. */
+  get failure() {
+    return this.error;
+  }
+
   /** Tells everyone the outcome. */
   release() {
     if (this.error === undefined) this.#resolve();

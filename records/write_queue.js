@@ -354,7 +354,7 @@ class WriteQueue {
   #finish(group, error) {
     group.isDone = true;
     group.error = error === undefined ? undefined : fromNative(error);
-    publishSoon('write', () => ({ path: this.#path, writes: group.count, bytes: group.length, error: group.error }));
+    publishSoon('write', () => ({ path: this.#path, writes: group.count, bytes: group.length, error: group.failure }));
     this.#tell();
   }
 

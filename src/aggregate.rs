@@ -5,6 +5,7 @@
 //! row  = u32 key length, i64 start of the step, f64 count, sum, average, minimum, maximum, first, last, key
 //! ```
 
+use crate::holds::{Hold, Holds};
 use crate::records::Records;
 use crate::scan::Request;
 use crate::task::{self, Work};
@@ -41,6 +42,11 @@ impl RecordAggregation {
         Ok(RecordAggregation { shared: Arc::new(shared) })
     }
 
+    /// Has it closed with its handle.
+    pub(crate) fn join(&self, holds: &Holds) {
+        holds.add(&self.shared);
+    }
+
     /// Goes through so many points more, on a worker, and gives the rows that they complete.
     #[napi]
     pub fn next_later(&self, points: u32) -> AsyncTask<Work<Vec<u8>>> {
@@ -58,8 +64,14 @@ impl RecordAggregation {
     /// Lets go of the snapshot. What is being read is finished first, by its worker.
     #[napi]
     pub fn close(&self) {
-        self.shared.closed.store(true, Ordering::SeqCst);
-        if let Some(mut aggregation) = self.shared.aggregation.try_lock() {
+        self.shared.let_go();
+    }
+}
+
+impl Hold for Shared {
+    fn let_go(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        if let Some(mut aggregation) = self.aggregation.try_lock() {
             *aggregation = None;
         }
     }

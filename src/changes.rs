@@ -6,7 +6,7 @@
 //! put if absent   : u32 length, key, record                            answer: nothing, or the record in the way
 //! compare and set : u32 length, key, u32 length, expected, record      answer: u8 1 if it was set
 //! swap            : the same, the expiry stays                         answer: u8 1 if it was set
-//! increment       : u32 length, key, number                            answer: the sum, as a value
+//! increment       : u32 length, key, u8 1 for JSON, number             answer: the sum, as a value
 //! delete range    : a scan's request                                   answer: nothing
 //! put loaded      : u32 length, key, u32 number of the load, record    answer: nothing, or the record in the way
 //! ```
@@ -21,7 +21,7 @@ use crate::task::Reply;
 use bytes::Bytes;
 use flowdb_engine::{Error, ErrorKind, Result};
 use flowdb_store::value::Number;
-use flowdb_store::{Current, Record, RecordId, Shape, Store, Ttl};
+use flowdb_store::{Current, Notation, Record, RecordId, Shape, Store, Ttl};
 use napi::Env;
 use napi::bindgen_prelude::{BufferSlice, Either, Object};
 
@@ -93,8 +93,9 @@ fn make_one(store: &Store, loads: &Loads, mut fields: Fields<'_>) -> Result<Vec<
             store.swap(id, &expected, &new, ttl, UNSYNCED).map(|is_set| vec![is_set.into()])
         }
         INCREMENT => {
+            let notation = if fields.u8()? == 1 { Notation::Json } else { Notation::Value };
             let delta = Number::from_value(fields.rest())?;
-            store.increment(id, delta, ttl, UNSYNCED).map(Number::to_value)
+            store.increment(id, delta, notation, ttl, UNSYNCED).map(Number::to_value)
         }
         _ => Err(Error::invalid(format!("there is no change {operation}"))),
     }
@@ -183,8 +184,17 @@ mod tests {
         assert!(store.kv().get(b"k").unwrap().is_none());
         let one = Number::Float(1.0).to_value();
         for sum in [1.0, 2.0] {
-            let answer = answer(&store, &[&[INCREMENT, 0], &sized(b"k"), &one]).unwrap();
+            let answer = answer(&store, &[&[INCREMENT, 0], &sized(b"k"), &[0], &one]).unwrap();
             assert_eq!(answer, Number::Float(sum).to_value());
+        }
+        for sum in [1.0, 2.0] {
+            let answer = answer(&store, &[&[INCREMENT, 0], &sized(b"json"), &[1], &one]).unwrap();
+            assert_eq!(answer, Number::Float(sum).to_value());
+        }
+        assert_eq!(store.kv().get(b"json").unwrap().unwrap().contents(), b"2");
+        for (key, json) in [(&b"k"[..], 1), (b"json", 0)] {
+            let error = answer(&store, &[&[INCREMENT, 0], &sized(key), &[json], &one]).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidArgument);
         }
     }
 

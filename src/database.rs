@@ -5,6 +5,7 @@ use crate::changes::Answers;
 use crate::channel::Channel;
 use crate::compaction::RecordCompaction;
 use crate::error;
+use crate::holds::Holds;
 use crate::lane::Outcome;
 use crate::loads::Loads;
 use crate::notices::{Notice, Notices};
@@ -14,7 +15,7 @@ use crate::records::Records;
 use crate::stats::{self, StoreStats};
 use crate::task::{self, Reply, Work};
 use crate::writer::Writer;
-use flowdb_engine::EventListener;
+use flowdb_engine::{ErrorKind, EventListener, ReadTier};
 use flowdb_store::{RecordId, Store, StoreHandle};
 use napi::bindgen_prelude::{AsyncTask, Env, Function, Object, ObjectFinalize};
 use napi_derive::napi;
@@ -31,6 +32,7 @@ pub struct RecordStore {
     writer: Arc<Writer>,
     notices: Mutex<Option<Arc<Notices>>>,
     loads: Arc<Loads>,
+    holds: Arc<Holds>,
 }
 
 impl ObjectFinalize for RecordStore {
@@ -61,7 +63,8 @@ impl RecordStore {
             let handle = Arc::new(open_store(options.path.as_deref(), &options.to_store_options()?)?);
             let closed = Arc::default();
             let writer = Arc::new(Writer::new(Arc::clone(&handle), Arc::clone(&closed), channel));
-            Ok(RecordStore { handle, closed, writer, notices: Mutex::default(), loads: Arc::default() })
+            let (notices, loads, holds) = (Mutex::default(), Arc::default(), Arc::default());
+            Ok(RecordStore { handle, closed, writer, notices, loads, holds })
         }))
     }
 
@@ -159,12 +162,31 @@ impl RecordStore {
         Ok(self.loads.begin(store.snapshot()))
     }
 
-    /// True if nobody has touched the cache entry of `key` since the load began.
+    /// True if nobody has touched the cache entry of `key` since the load began; null where memory cannot tell.
     #[napi]
-    pub fn is_load_current(&self, env: Env, number: u32, key: &[u8]) -> napi::Result<bool> {
+    pub fn is_load_current(&self, env: Env, number: u32, key: &[u8]) -> napi::Result<Option<bool>> {
         let store = self.open_store(&env)?;
-        let Some(since) = self.loads.since(number) else { return Ok(false) };
-        store.is_untouched(&since, RecordId::Kv(key)).map_err(|error| error::to_js(&env, &error))
+        let Some(since) = self.loads.since(number) else { return Ok(Some(false)) };
+        match store.is_untouched(&since, RecordId::Kv(key), ReadTier::Memory) {
+            Ok(is_untouched) => Ok(Some(is_untouched)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error::to_js(&env, &error)),
+        }
+    }
+
+    /// The same, asked of files where memory cannot tell.
+    #[napi]
+    pub fn is_load_current_later(
+        &self,
+        env: Env,
+        number: u32,
+        key: &[u8],
+    ) -> napi::Result<AsyncTask<Work<bool>>> {
+        let store = self.open_store(&env)?;
+        let (since, key) = (self.loads.since(number), key.to_vec());
+        Ok(task::run(move || {
+            since.map_or(Ok(false), |since| store.is_untouched(&since, RecordId::Kv(&key), ReadTier::Disk))
+        }))
     }
 
     /// The value was put, or will not be.
@@ -202,12 +224,14 @@ impl RecordStore {
         self.writer.stop(&env);
         *self.notices.lock() = None;
         self.loads.end_all();
+        self.holds.let_go();
         let handle = Arc::clone(&self.handle);
         task::run(move || handle.close())
     }
 
     fn reader_of(&self, records: Records) -> RecordReader {
-        RecordReader::new(Arc::clone(&self.handle), Arc::clone(&self.closed), records)
+        let (handle, closed) = (Arc::clone(&self.handle), Arc::clone(&self.closed));
+        RecordReader::new(handle, closed, Arc::clone(&self.holds), Arc::new(records))
     }
 
     fn open_store(&self, env: &Env) -> napi::Result<Arc<Store>> {

@@ -15,6 +15,7 @@ pub mod environment;
 mod error;
 mod events;
 mod external_memory;
+mod holds;
 pub mod keys;
 mod lane;
 mod loads;

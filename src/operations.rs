@@ -169,8 +169,15 @@ pub(crate) fn answer_read(records: &Records, read: &[u8], tier: ReadTier) -> Res
     }
 }
 
+/// Answers to packed reads.
+pub(crate) struct Reply {
+    pub(crate) bytes: Vec<u8>,
+    /// All of them were answered.
+    pub(crate) is_whole: bool,
+}
+
 /// The answers to packed reads, up to the size of a reply. Where `tier` does not suffice for one, all of them fail with `WouldBlock`.
-pub(crate) fn answer_reads(records: &Records, reads: &[u8], tier: ReadTier) -> Result<Vec<u8>> {
+pub(crate) fn answer_reads(records: &Records, reads: &[u8], tier: ReadTier) -> Result<Reply> {
     let mut out = Vec::new();
     let mut fields = Fields::new(reads);
     while !fields.is_empty() && out.len() < REPLY_BYTES_MAX {
@@ -183,7 +190,7 @@ pub(crate) fn answer_reads(records: &Records, reads: &[u8], tier: ReadTier) -> R
         out.extend_from_slice(&length.to_le_bytes());
         parts.iter().for_each(|part| out.extend_from_slice(part));
     }
-    Ok(out)
+    Ok(Reply { bytes: out, is_whole: fields.is_empty() })
 }
 
 #[cfg(test)]
@@ -260,8 +267,9 @@ mod tests {
             reads.extend(length(&one));
             reads.extend(one);
         }
-        let answers = answer_reads(&records(&store), &reads, ReadTier::Memory).unwrap();
-        assert_eq!(answers, b"\x02\0\0\0\0x\xff\xff\xff\xff\x02\0\0\0\0x");
+        let reply = answer_reads(&records(&store), &reads, ReadTier::Memory).unwrap();
+        assert!(reply.is_whole);
+        assert_eq!(reply.bytes, b"\x02\0\0\0\0x\xff\xff\xff\xff\x02\0\0\0\0x");
     }
 
     #[test]
@@ -272,7 +280,9 @@ mod tests {
         store.db().write(batch, WriteOptions::default()).unwrap();
         let one = read(GET, 0, b"k");
         let reads = [&length(&one)[..], &one].concat().repeat(5);
-        let answers = answer_reads(&records(&store), &reads, ReadTier::Memory).unwrap();
+        let Reply { bytes: answers, is_whole } =
+            answer_reads(&records(&store), &reads, ReadTier::Memory).unwrap();
+        assert!(!is_whole);
         assert_eq!(answers.len(), 2 * (4 + record.len()));
         assert_eq!(answers[4..], [&record[..], &length(&record), &record].concat());
     }

@@ -2,6 +2,7 @@
 
 use crate::aggregate::RecordAggregation;
 use crate::error;
+use crate::holds::{Hold, Holds};
 use crate::operations::{answer_read, answer_reads};
 use crate::records::Records;
 use crate::scan::RecordScan;
@@ -35,13 +36,33 @@ struct View {
     records: Mutex<Option<Arc<Records>>>,
     /// An answer for which there was no room, until it is taken.
     long: Mutex<Vec<u8>>,
+    /// Of the handle.
+    holds: Arc<Holds>,
+}
+
+impl Hold for View {
+    fn let_go(&self) {
+        *self.records.lock() = None;
+    }
 }
 
 #[napi]
 impl RecordReader {
-    pub(crate) fn new(handle: Arc<StoreHandle>, closed: Arc<AtomicBool>, records: Records) -> Self {
-        let records = Mutex::new(Some(Arc::new(records)));
-        RecordReader { view: Arc::new(View { _handle: handle, closed, records, long: Mutex::default() }) }
+    pub(crate) fn new(
+        handle: Arc<StoreHandle>,
+        closed: Arc<AtomicBool>,
+        holds: Arc<Holds>,
+        records: Arc<Records>,
+    ) -> Self {
+        let view = Arc::new(View {
+            _handle: handle,
+            closed,
+            records: Mutex::new(Some(records)),
+            long: Mutex::default(),
+            holds,
+        });
+        view.holds.add(&view);
+        RecordReader { view }
     }
 
     /// A function `(scratch, offset, length, mayBlock)`. It answers the packed read that stands there in `scratch`, from
@@ -68,37 +89,50 @@ impl RecordReader {
         BufferSlice::copy_from(env, std::mem::take(&mut *self.view.long.lock()))
     }
 
-    /// Answers packed reads from memory; null if that does not suffice.
+    /// Answers packed reads from memory, all as of one moment; null if that, or one reply, does not suffice.
     #[napi]
     pub fn get_many<'env>(&self, env: &'env Env, reads: &[u8]) -> napi::Result<Option<BufferSlice<'env>>> {
-        let records = self.open(env)?;
-        match answer_reads(&records, reads, ReadTier::Memory) {
-            Ok(answers) => BufferSlice::copy_from(env, answers).map(Some),
+        let moment = self.open(env)?.moment();
+        match answer_reads(&moment, reads, ReadTier::Memory) {
+            Ok(reply) if reply.is_whole => BufferSlice::copy_from(env, reply.bytes).map(Some),
+            Ok(_) => Ok(None),
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
             Err(error) => Err(error::to_js(env, &error)),
         }
     }
 
-    /// Answers packed reads on a worker.
+    /// A reader of the present moment, for reads that take several calls. To be closed.
+    #[napi]
+    pub fn moment(&self, env: Env) -> napi::Result<RecordReader> {
+        let moment = self.open(&env)?.moment();
+        let View { _handle: handle, closed, holds, .. } = &*self.view;
+        Ok(RecordReader::new(Arc::clone(handle), Arc::clone(closed), Arc::clone(holds), moment))
+    }
+
+    /// Answers packed reads on a worker, as many as one reply has room for.
     #[napi]
     pub fn get_later(&self, env: Env, reads: &[u8]) -> napi::Result<AsyncTask<Work<Vec<u8>>>> {
         let records = self.open(&env)?;
         let reads = reads.to_vec();
-        Ok(task::run(move || answer_reads(&records, &reads, ReadTier::Disk)))
+        Ok(task::run(move || Ok(answer_reads(&records, &reads, ReadTier::Disk)?.bytes)))
     }
 
     /// A scan of what is committed now, or of the snapshot.
     #[napi]
     pub fn scan(&self, env: Env, request: &[u8]) -> napi::Result<RecordScan> {
         let records = self.open(&env)?;
-        RecordScan::new(&records, request).map_err(|error| error::to_js(&env, &error))
+        let scan = RecordScan::new(&records, request).map_err(|error| error::to_js(&env, &error))?;
+        scan.join(&self.view.holds);
+        Ok(scan)
     }
 
     /// A scan of the newest point of each series, at or before the last timestamp of the packed request.
     #[napi]
     pub fn newest_of_each(&self, env: Env, request: &[u8]) -> napi::Result<RecordScan> {
         let records = self.open(&env)?;
-        RecordScan::of_newest(&records, request).map_err(|error| error::to_js(&env, &error))
+        let scan = RecordScan::of_newest(&records, request).map_err(|error| error::to_js(&env, &error))?;
+        scan.join(&self.view.holds);
+        Ok(scan)
     }
 
     /// An aggregation of the points that a packed scan request names, in steps of so many microseconds.
@@ -113,13 +147,16 @@ impl RecordReader {
     ) -> napi::Result<RecordAggregation> {
         let records = self.open(&env)?;
         let source = Source { path: field.to_vec(), json };
-        RecordAggregation::new(&records, request, step, source).map_err(|error| error::to_js(&env, &error))
+        let aggregation = RecordAggregation::new(&records, request, step, source)
+            .map_err(|error| error::to_js(&env, &error))?;
+        aggregation.join(&self.view.holds);
+        Ok(aggregation)
     }
 
     /// Lets go of the snapshot. What is being read is finished first, by its worker.
     #[napi]
     pub fn close(&self) {
-        *self.view.records.lock() = None;
+        self.view.let_go();
     }
 
     fn open(&self, env: &Env) -> napi::Result<Arc<Records>> {

@@ -7,6 +7,7 @@
 //! ```
 
 use crate::error;
+use crate::holds::{Hold, Holds};
 use crate::operations::Fields;
 use crate::records::Records;
 use crate::task::{self, Work};
@@ -77,6 +78,11 @@ impl RecordScan {
         Ok(Self::of(Scan { source: Source::Newest(newest), keys_only: false }))
     }
 
+    /// Has it closed with its handle.
+    pub(crate) fn join(&self, holds: &Holds) {
+        holds.add(&self.progress);
+    }
+
     fn of(scan: Scan) -> Self {
         let place = Place { scan: Some(scan), ahead: None };
         RecordScan { progress: Arc::new(Progress { place: Mutex::new(place), ..Progress::default() }) }
@@ -137,8 +143,14 @@ impl RecordScan {
     /// Lets go of the snapshot. A page that is being read is finished first, by its worker.
     #[napi]
     pub fn close(&self) {
-        self.progress.closed.store(true, Ordering::SeqCst);
         self.progress.let_go();
+    }
+}
+
+impl Hold for Progress {
+    fn let_go(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        self.clear();
     }
 }
 
@@ -167,12 +179,12 @@ impl Progress {
     fn work<T>(&self, work: impl FnOnce(&mut Place) -> T) -> T {
         let result = work(&mut self.place.lock());
         if self.closed.load(Ordering::SeqCst) {
-            self.let_go();
+            self.clear();
         }
         result
     }
 
-    fn let_go(&self) {
+    fn clear(&self) {
         if let Some(mut place) = self.place.try_lock() {
             *place = Place::default();
         }

@@ -1,7 +1,7 @@
 'use strict';
 
 const assert = require('node:assert/strict');
-const { readFileSync, writeFileSync } = require('node:fs');
+const { readFileSync, readdirSync, writeFileSync } = require('node:fs');
 const { test } = require('node:test');
 const { pathToFileURL } = require('node:url');
 const { Database, FlowDBError, open } = require('../../index.js');
@@ -123,7 +123,40 @@ test('a path that is a file is said to be one', async (t) => {
   const file = `${directory(t)}/file`;
   writeFileSync(file, 'kept');
   for (const options of [{}, { createIfMissing: false }, { readOnly: true }]) await assert.rejects(open(file, options), naming('path'));
+  const db = await database(t, { path: directory(t) });
+  const [source, target] = [directory(t), `${directory(t)}/repaired`];
+  await (await open(source)).close();
+  for (const [name, call] of [
+    ['directory', () => db.checkpoint(file)], ['directory', () => Database.verify(file)], ['directory', () => Database.repair(file, target)],
+    ['into', () => Database.repair(source, file)], ['directory', () => Database.destroy(file)],
+  ]) await assert.rejects(call(), naming(name), `${call}`);
   assert.equal(readFileSync(file, 'utf8'), 'kept');
+});
+
+test('a directory that is in use by others is no target', async (t) => {
+  const [path, target] = [directory(t), directory(t)];
+  writeFileSync(`${target}/file`, 'kept');
+  const db = await open(path);
+  await assert.rejects(db.checkpoint(target), naming('directory'));
+  await db.close();
+  await assert.rejects(Database.repair(path, target), naming('into'));
+  assert.deepEqual(readdirSync(target), ['file']);
+});
+
+test('a directory without a database stays empty where none is to be created', async (t) => {
+  const path = directory(t);
+  await assert.rejects(open(path, { createIfMissing: false }), { code: 'FLOWDB_NOT_FOUND' });
+  assert.deepEqual(readdirSync(path), []);
+});
+
+test('retentions that do not go together say which option is wrong', async () => {
+  const day = 86_400_000;
+  await assert.rejects(open({ memory: true, seriesRetentionMs: 1000 * day, seriesBucketMs: 60_000 }), naming('seriesBucketMs'));
+  await assert.rejects(open({ memory: true, seriesBucketMs: day }), naming('seriesBucketMs'));
+  const sparse = Object.assign([{ prefix: 'a', ms: day }], { length: 2 });
+  await assert.rejects(open({ memory: true, seriesRetentionByPrefix: sparse }), naming('seriesRetentionByPrefix[1]'));
+  await assert.rejects(open({ memory: true, seriesRetentionByPrefix: [new Map()] }), naming('seriesRetentionByPrefix[0]'));
+  await assert.rejects(open({ memory: true, sync: new Date() }), naming('sync'));
 });
 
 test('a range that is deleted has a bound that is given, and none that stands for everything', async (t) => {

@@ -62,12 +62,50 @@ test('counters count, however many count at once', async (t) => {
   assert.deepEqual(sums, Array.from({ length: 200 }, (_, index) => 2 * index + 2));
   assert.equal(await db.kv.get('many'), 400);
   await db.kv.put('text', 'x');
-  const refused = { name: 'FlowDBError', code: 'FLOWDB_INVALID_ARGUMENT', message: /^key: / };
-  await assert.rejects(db.kv.increment('text'), refused);
-  await assert.rejects(db.kv.increment('n', 1n), refused);
+  const refused = (argument) => ({ name: 'FlowDBError', code: 'FLOWDB_INVALID_ARGUMENT', message: new RegExp(`^${argument}: `), argument });
+  await assert.rejects(db.kv.increment('text'), refused('key'));
+  await assert.rejects(db.kv.increment('n', 1n), refused('delta'));
+  await assert.rejects(db.kv.increment('n', 2n ** 63n), refused('delta'));
   await db.kv.put('max', Number.MAX_SAFE_INTEGER);
-  await assert.rejects(db.kv.increment('max'), refused);
+  await assert.rejects(db.kv.increment('max'), refused('delta'));
   assert.equal(await db.kv.get('max'), Number.MAX_SAFE_INTEGER);
+});
+
+test('counters are what the database reads and writes as JSON', async (t) => {
+  const db = await database(t, { valueEncoding: 'json' });
+  assert.equal(await db.kv.increment('n'), 1);
+  assert.equal(await db.kv.get('n'), 1);
+  await db.kv.put('n', 5.5);
+  assert.equal(await db.kv.increment('n', 0.25), 5.75);
+  assert.deepEqual(await db.kv.scan().all(), [{ key: 'n', value: 5.75 }]);
+  assert.equal(await db.kv.get('n', { valueEncoding: 'utf8' }), '5.75');
+  for (const sum of [-1e-7, 1.25e-9, 5e-324, 0.000001, -0, 0.1, 0.1 + 0.2, -123456.789, Number.MAX_SAFE_INTEGER]) {
+    await db.kv.delete('sum');
+    await db.kv.increment('sum', sum);
+    assert.equal(await db.kv.get('sum', { valueEncoding: 'utf8' }), JSON.stringify(sum));
+    assert.equal(await db.kv.compareAndSet('sum', sum, 0), true, `${sum} is stored as put stores it`);
+  }
+  await db.kv.put('bytes', Buffer.from(' 7e0 '), { valueEncoding: 'buffer' });
+  assert.equal(await db.kv.increment('bytes'), 8);
+  const refused = (argument) => ({ code: 'FLOWDB_INVALID_ARGUMENT', argument });
+  await db.kv.put('text', 'seven');
+  await assert.rejects(db.kv.increment('text'), refused('key'));
+  await assert.rejects(db.kv.increment('n', 1n), refused('delta'));
+  await db.kv.put('value', 1, { valueEncoding: 'any' });
+  await assert.rejects(db.kv.increment('value'), refused('key'));
+  assert.equal(await db.kv.increment('value', 1, { valueEncoding: 'any' }), 2);
+});
+
+test('what cannot express a number has no counters', async (t) => {
+  for (const valueEncoding of ['utf8', 'buffer']) {
+    const db = await database(t, { valueEncoding });
+    await assert.rejects(db.kv.increment('n'), { code: 'FLOWDB_INVALID_ARGUMENT', argument: 'valueEncoding' });
+    assert.equal(await db.kv.has('n'), false);
+    assert.equal(await db.kv.increment('n', 2, { valueEncoding: 'json' }), 2);
+    assert.equal(String(await db.kv.get('n')), '2');
+    assert.equal(await db.kv.increment('any', 2n, { valueEncoding: 'any' }), 2n);
+    assert.equal(await db.kv.get('any', { valueEncoding: 'any' }), 2n);
+  }
 });
 
 test('conditional writes keep their place among the others', async (t) => {
@@ -393,5 +431,89 @@ test('fields of a patch are taken as they are at the call', async (t) => {
     assert.deepEqual(await patched, { kept: 2, tags: ['one'], at, nested: { deep: [1] } });
     assert.deepEqual(await db.kv.get('k', { valueEncoding }), await patched);
   }
-  await assert.rejects(db.kv.patch('k', { f() {} }), { code: 'FLOWDB_INVALID_ARGUMENT', message: /^value: / });
+  await assert.rejects(db.kv.patch('k', { f() {} }), { code: 'FLOWDB_INVALID_ARGUMENT', argument: 'changes', message: /^changes: / });
+  await assert.rejects(db.kv.patch('k', () => Symbol('s')), { code: 'FLOWDB_INVALID_ARGUMENT', argument: 'changes' });
 });
+
+test('many keys are read as of one moment, in however many steps', async (t) => {
+  const path = directory(t);
+  const [db, other] = [await database(t, { path }), await database(t, { path })];
+  const large = Array.from({ length: 40 }, (_, index) => `m${index}`);
+  const small = Array.from({ length: 3000 }, (_, index) => `n${index}`);
+  const write = (value) => other.batch(['a', ...small, 'z'].map((key) => ({ type: 'put', key, value })));
+  await other.batch(large.map((key) => ({ type: 'put', key, value: Buffer.alloc(100_000) })));
+  for (const between of [[], large, small]) {
+    for (const isFlushed of [false, true]) {
+      await write('before');
+      if (isFlushed) await other.compact();
+      const snapshot = await db.snapshot();
+      const keys = ['a', ...between, 'z'];
+      const reads = [db.kv.getMany(keys), db.kv.getMany(keys, { snapshot })];
+      await write('after');
+      for (const values of await Promise.all(reads)) assert.deepEqual([values.at(0), values.at(-1)], ['before', 'before']);
+      const values = await db.kv.getMany(keys);
+      assert.deepEqual([values.length, values.at(0), values.at(-1)], [keys.length, 'after', 'after']);
+      snapshot.close();
+    }
+  }
+  assert.equal((await db.stats()).oldestSnapshotMs, 0, 'no call holds a snapshot any more');
+});
+
+test('a flush does not make a second load of one that is under way, nor costs the value', async (t) => {
+  // Whether the key is in a table that is newer than the load is known by its file alone.
+  const db = await database(t, { path: directory(t), filterBitsPerKey: 0, blockCacheBytes: 0 });
+  const { promise, resolve } = withResolvers();
+  let loads = 0;
+  const load = async () => {
+    loads += 1;
+    await promise;
+    return `loaded ${loads}`;
+  };
+  const first = db.kv.getOrSet('k', load);
+  assert.ok(await eventually(() => loads === 1));
+  await db.batch(['a', 'z'].map((key) => ({ type: 'put', key, value: 'new' })));
+  await db.flush();
+  const others = [db.kv.getOrSet('k', load), db.kv.getOrSet('k', load)];
+  const controller = new AbortController();
+  const aborted = db.kv.getOrSet('k', load, { signal: controller.signal });
+  await pause(20);
+  controller.abort();
+  await assert.rejects(aborted, { code: 'FLOWDB_ABORTED' });
+  resolve();
+  assert.deepEqual(await Promise.all([first, ...others]), ['loaded 1', 'loaded 1', 'loaded 1']);
+  assert.equal(loads, 1);
+  assert.equal(await db.kv.get('k'), 'loaded 1', 'and it was put');
+});
+
+test('a database that is closed while a file is asked ends the loads', async (t) => {
+  const db = await database(t, { path: directory(t), filterBitsPerKey: 0, blockCacheBytes: 0 });
+  const first = db.kv.getOrSet('k', () => new Promise(() => {}));
+  await pause(1);
+  await db.batch(['a', 'z'].map((key) => ({ type: 'put', key, value: 'new' })));
+  await db.flush();
+  const outcomes = Promise.allSettled([first, db.kv.getOrSet('k', () => 'second'), db.kv.getOrSet('k', () => 'third')]);
+  await pause(1);
+  await db.close();
+  for (const { status, reason } of await outcomes) assert.deepEqual([status, reason?.code], ['rejected', 'FLOWDB_CLOSED']);
+});
+
+test('a delete that was flushed makes a load of its own all the same', async (t) => {
+  const db = await database(t, { path: directory(t), filterBitsPerKey: 0, blockCacheBytes: 0 });
+  const { promise, resolve } = withResolvers();
+  const first = db.kv.getOrSet('k', () => promise);
+  await pause(1);
+  await db.kv.put('k', 'someone else');
+  await db.kv.delete('k');
+  await db.flush();
+  assert.equal(await db.kv.getOrSet('k', () => 'second'), 'second');
+  resolve('first');
+  assert.equal(await first, 'second', 'what is there stays');
+  assert.equal(await db.kv.get('k'), 'second');
+});
+
+/** @returns {{ promise: Promise<any>, resolve: (value?: any) => void }} */
+function withResolvers() {
+  let resolve = () => {};
+  const promise = new Promise((fulfil) => { resolve = fulfil; });
+  return { promise, resolve };
+}

@@ -222,6 +222,19 @@ test('a database that is closed by who hears of its last write is closed once', 
   assert.equal(closed.length, 1);
 });
 
+test('the channel of writes tells of changes that failed', async (t) => {
+  const db = await database(t);
+  await db.kv.put('text', 'x');
+  const told = [];
+  const onWrite = (message) => told.push(message);
+  subscribe('flowdb:write', onWrite);
+  t.after(() => unsubscribe('flowdb:write', onWrite));
+  await Promise.allSettled([db.kv.increment('n'), db.kv.increment('text')]);
+  await Promise.allSettled([db.kv.increment('n')]);
+  await Promise.resolve();
+  assert.deepEqual(told.map(({ writes, error }) => [writes, error?.name, error?.code]), [[2, 'FlowDBError', 'FLOWDB_INVALID_ARGUMENT'], [1, undefined, undefined]]);
+});
+
 test('a logger hears what the library has to say, once, and nothing after the last close', async (t) => {
   const where = directory(t);
   const lines = [];

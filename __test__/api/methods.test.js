@@ -4,8 +4,9 @@
 
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
+const vm = require('node:vm');
 const { database } = require('../fixture.js');
-const { Database, FlowDBError } = require('../../index.js');
+const { Database, FlowDBError, open } = require('../../index.js');
 
 /** What a call answers with: an error thrown at once, or one that its promise, or first step, rejects with. */
 async function failure(call) {
@@ -63,9 +64,9 @@ const WRONG = [
   ['prefix', (db) => db.kv.deleteRange({ prefix: 1 })], ['limit', (db) => db.kv.deleteRange({ prefix: 'a', limit: 1 })], ['prefix', (db) => db.kv.clear({ prefix: 'a' })],
   ['changes', (db) => db.kv.patch('k', 5)], ['changes', (db) => db.kv.patch('k', null)], ['changes', (db) => db.kv.patch('k', Buffer.from('b'))],
   ['changes', (db) => db.kv.patch('k', ['field'])], ['changes', (db) => db.kv.patch('k', new Map([['a', 1]]))], ['key', (db) => db.kv.patch(5, {})], ['ttl', (db) => db.kv.patch('k', {}, { ttl: 0 })],
-  ['value', (db) => db.kv.compareAndSet('k', () => {}, 1)], ['value', (db) => db.kv.compareAndSet('k', 1, Symbol('s'))], ['key', (db) => db.kv.compareAndSet(null, 1, 2)],
+  ['expected', (db) => db.kv.compareAndSet('k', () => {}, 1)], ['value', (db) => db.kv.compareAndSet('k', 1, Symbol('s'))], ['key', (db) => db.kv.compareAndSet(null, 1, 2)],
   ['ts', (db) => db.kv.compareAndSet('k', 1, 2, { ts: 1 })],
-  ['delta', (db) => db.kv.increment('k', '1')], ['delta', (db) => db.kv.increment('k', NaN)], ['delta', (db) => db.kv.increment('k', Infinity)], ['valueEncoding', (db) => db.kv.increment('k', 1, { valueEncoding: 'any' })],
+  ['delta', (db) => db.kv.increment('k', '1')], ['delta', (db) => db.kv.increment('k', NaN)], ['delta', (db) => db.kv.increment('k', Infinity)], ['valueEncoding', (db) => db.kv.increment('k', 1, { valueEncoding: 'utf8' })],
   ['loader', (db) => db.kv.getOrSet('k', 5)], ['signal', (db) => db.kv.getOrSet('k', () => 1, { signal: 5 })], ['key', (db) => db.kv.getOrSet(5, () => 1)],
   ['reverse', (db) => db.kv.count({ reverse: true })], ['gt', (db) => db.kv.count({ gt: 5 })], ['signal', (db) => db.kv.scan({ signal: {} })],
   ['duplicates', (db) => db.series.put('k', 1, { duplicates: 'middle' })], ['at', (db) => db.series.latest('k', { at: 'now' })], ['ts', (db) => db.series.get('k', 'now')],
@@ -109,6 +110,59 @@ test('every call says which argument is wrong', async (t) => {
     assert.equal(error.argument, name, `${call}`);
   }
   assert.equal(await db.kv.count() + await db.series.count(), 0, 'and nothing was written');
+});
+
+/** Each call with what it needs and options that are given last, or as a whole. */
+const WITH_OPTIONS = {
+  'kv.put': (db, options) => db.kv.put('k', 'x', options), 'kv.get': (db, options) => db.kv.get('k', options), 'kv.getSync': (db, options) => db.kv.getSync('k', options),
+  'kv.getMany': (db, options) => db.kv.getMany(['k'], options), 'kv.has': (db, options) => db.kv.has('k', options),
+  'kv.delete': (db, options) => db.kv.delete('k', options), 'kv.deleteRange': (db, options) => db.kv.deleteRange(options),
+  'kv.clear': (db, options) => db.kv.clear(options), 'kv.patch': (db, options) => db.kv.patch('k', () => 1, options),
+  'kv.compareAndSet': (db, options) => db.kv.compareAndSet('k', 1, 2, options), 'kv.increment': (db, options) => db.kv.increment('k', 1, options),
+  'kv.getOrSet': (db, options) => db.kv.getOrSet('k', () => 1, options), 'kv.count': (db, options) => db.kv.count(options), 'kv.scan': (db, options) => db.kv.scan(options),
+  'series.put': (db, options) => db.series.put('k', 1, options), 'series.latest': (db, options) => db.series.latest('k', options),
+  'series.latestOfEach': (db, options) => db.series.latestOfEach(options), 'series.delete': (db, options) => db.series.delete('k', options),
+  'series.deleteRange': (db, options) => db.series.deleteRange(options), 'series.clear': (db, options) => db.series.clear(options),
+  'series.scan': (db, options) => db.series.scan(options), 'series.count': (db, options) => db.series.count(options),
+  'series.aggregate': (db, options) => db.series.aggregate(options), put: (db, options) => db.put('k', 1, options), get: (db, options) => db.get('k', options),
+  getSync: (db, options) => db.getSync('k', options), delete: (db, options) => db.delete('k', options), scan: (db, options) => db.scan(options),
+  batch: (db, options) => db.batch([{ type: 'delete', key: 'k' }], options), compact: (db, options) => db.compact(options), clear: (db, options) => db.clear(options),
+  open: (_, options) => open(options), 'open a path': (_, options) => open('somewhere', options),
+};
+
+test('what is no object of options is refused, and nothing is done', async (t) => {
+  const db = await database(t);
+  await db.kv.put('k', 'there');
+  await db.series.put('k', 'there', { ts: 5 });
+  const snapshot = await db.snapshot();
+  const others = [
+    new Date(0), new Map([['ts', 1]]), new Set(), Promise.resolve({}), AbortSignal.timeout(1e6), snapshot, [], ['ts'], Buffer.from('ts'), /x/, new Error('e'), db, () => {},
+    null, 5, 'ts', true, Symbol('ts'),
+  ];
+  for (const [name, call] of Object.entries(WITH_OPTIONS)) {
+    for (const options of others) {
+      if (name.startsWith('open') && typeof options === 'string') continue;
+      const error = await failure(() => call(db, options));
+      const what = `${name} with ${Object.prototype.toString.call(options)}: ${error}`;
+      assert.ok(error instanceof FlowDBError && error.code === 'FLOWDB_INVALID_ARGUMENT', what);
+      assert.equal(error.argument, 'options', what);
+    }
+  }
+  for (const options of [snapshot, new Map(), [], null]) assert.equal((await failure(() => db.series.get('k', options)))?.argument, 'options');
+  assert.deepEqual([await db.kv.get('k'), await db.series.get('k', 5), await db.series.count()], ['there', 'there', 1]);
+  snapshot.close();
+});
+
+test('objects of options may be of any class, of none, and of another realm', async (t) => {
+  const db = await database(t);
+  await db.series.put('k', 'there', { ts: 5 });
+  class Options {
+    constructor() { this.ts = 5; }
+  }
+  const bare = Object.assign(Object.create(null), { ts: 5 });
+  for (const options of [new Options(), bare, Object.freeze({ ts: 5 }), new Proxy({ ts: 5 }, {}), vm.runInNewContext('({ ts: 5 })')]) {
+    assert.equal(await db.series.get('k', options), 'there');
+  }
 });
 
 test('a signal ends scans between their steps, and is looked at before the first', async (t) => {

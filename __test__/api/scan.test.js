@@ -149,3 +149,24 @@ test('closing the database while a page is read ahead', async (t) => {
   await assert.rejects(async () => { for (;;) if ((await entries.next()).done) return; }, { code: 'FLOWDB_CLOSED' });
   await closing;
 });
+
+test('the entries before one that cannot be read are given', async (t) => {
+  const db = await database(t);
+  const keys = Array.from({ length: 100 }, (_, index) => `k${String(index).padStart(3, '0')}`);
+  await db.batch(keys.map((key, index) => ({ type: 'put', key, value: index === 77 ? { not: 'text' } : key })));
+  const refused = { code: 'FLOWDB_INVALID_ARGUMENT', argument: 'valueEncoding' };
+  const seen = [];
+  const entries = db.kv.scan({ valueEncoding: 'utf8' })[Symbol.asyncIterator]();
+  for (let index = 0; index < 77; index += 1) seen.push((await entries.next()).value.value);
+  assert.deepEqual(seen, keys.slice(0, 77));
+  await assert.rejects(entries.next(), refused);
+  assert.deepEqual(await entries.next(), { done: true, value: undefined });
+  const batches = [];
+  await assert.rejects(async () => {
+    for await (const batch of db.kv.scan({ valueEncoding: 'utf8' }).batches()) batches.push(...batch);
+  }, refused);
+  assert.deepEqual(batches.map(({ key }) => key), keys.slice(0, 77));
+  await assert.rejects(db.kv.scan({ valueEncoding: 'utf8' }).all(), refused);
+  assert.equal((await db.kv.scan({ valueEncoding: 'utf8', limit: 77 }).all()).length, 77);
+  assert.equal((await db.stats()).oldestSnapshotMs, 0, 'the scans let go of their snapshots');
+});

@@ -4,30 +4,9 @@
 // Method: a loader as such runners have one, and a script in the context that uses the globals.
 
 const assert = require('node:assert/strict');
-const { readFileSync } = require('node:fs');
-const { createRequire } = require('node:module');
-const path = require('node:path');
 const { test } = require('node:test');
 const vm = require('node:vm');
-
-/** Nothing but these is taken from a global object, which may be a browser's. */
-const GIVEN = ['Buffer', 'DOMException', 'Event', 'EventTarget', 'process'];
-
-/** @param {vm.Context} context */
-function loaderOf(context) {
-  const loaded = new Map();
-  return function load(file) {
-    if (path.extname(file) === '.node') return require(file);
-    if (loaded.has(file)) return loaded.get(file).exports;
-    const module = { exports: {} };
-    loaded.set(file, module);
-    const { resolve } = createRequire(file);
-    const requireHere = (name) => (path.isAbsolute(resolve(name)) ? load(resolve(name)) : require(name));
-    const source = `(function (exports, require, module, __filename, __dirname) {${readFileSync(file, 'utf8')}\n})`;
-    vm.runInContext(source, context, { filename: file })(module.exports, requireHere, module, file, path.dirname(file));
-    return module.exports;
-  };
-}
+const { GIVEN, loaderOf } = require('../support/realm.js');
 
 test('the globals work in a vm context', async () => {
   const context = vm.createContext(Object.fromEntries(GIVEN.map((name) => [name, globalThis[name]])));

@@ -165,3 +165,24 @@ test('a database that was closed leaves no thread', { skip: process.platform !==
   for (let round = 0; round < 20; round += 1) await openAndClose();
   assert.ok(await eventually(() => threads() <= before + 5), `${before} threads, then ${threads()}`);
 });
+
+test('a handle that is closed lets go of its snapshots and scans, though others keep the directory open', async (t) => {
+  const path = directory(t);
+  const [db, other] = [await open(path), await open(path)];
+  for (let round = 0; round < 3; round += 1) {
+    await db.batch(Array.from({ length: 2000 }, (_, index) => ({ type: 'put', key: `k${index}`, value: `${round}`.repeat(100) })));
+    await db.batch(Array.from({ length: 100 }, (_, index) => ({ type: 'put', key: 's', value: index, ts: index })));
+  }
+  const kept = [await db.snapshot(), await db.snapshot()];
+  const iterators = [db.kv.scan(), db.series.scan(), db.kv.scan({ snapshot: kept[0] })].map((scan) => scan[Symbol.asyncIterator]());
+  for (const iterator of iterators) await iterator.next();
+  const pages = db.kv.scan().batches();
+  for (let page = 0; page < 5; page += 1) await pages.next();
+  assert.ok((await other.stats()).oldestSnapshotMs > 0);
+  await db.close();
+  assert.ok(await eventually(async () => (await other.stats()).oldestSnapshotMs === 0));
+  await assert.rejects(async () => { for (;;) if ((await pages.next()).done) return; }, CLOSED);
+  assert.throws(() => db.kv.getSync('k', { snapshot: kept[0] }), CLOSED);
+  kept[0].close();
+  await other.close();
+});

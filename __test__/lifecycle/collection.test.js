@@ -74,3 +74,25 @@ test('thousands of forgotten scans and databases in memory take no room', async 
   `, { nodeOptions });
   assert.deepEqual([code, output.trim()], [0, 'flat']);
 });
+
+test('databases in memory that were closed take no room, without the collector', async () => {
+  const { code, output } = await run(`
+    (async () => {
+      const kept = [];
+      const use = async (count) => {
+        for (let index = 0; index < count; index += 1) {
+          const db = await open({ memory: true });
+          for (let key = 0; key < 150; key += 1) await db.put('k' + key, Buffer.alloc(64_000, key));
+          if (index % 2 === 0) await db.flush();
+          await db.close();
+          kept.push(db);
+        }
+        return process.memoryUsage.rss();
+      };
+      const first = await use(5);
+      const grown = (await use(30) - first) / 2 ** 20;
+      console.log(grown < 100 ? 'flat' : 'grew by ' + grown + ' MiB');
+    })();
+  `);
+  assert.deepEqual([code, output.trim()], [0, 'flat']);
+});

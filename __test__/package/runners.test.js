@@ -10,7 +10,7 @@ const path = require('node:path');
 const { after, before, describe, it } = require('node:test');
 const { ROOT, ecosystemMissing, installedWithEcosystem } = require('./installation.js');
 
-const TESTS_OF_SUITE = 11;
+const TESTS_OF_SUITE = 12;
 const POOLS = [['threads', 'node'], ['threads', 'jsdom'], ['forks', 'node'], ['vmThreads', 'node'], ['vmThreads', 'jsdom'], ['threads', 'happy-dom'], ['vmThreads', 'happy-dom']];
 const ENVIRONMENTS = ['node', 'jsdom'];
 

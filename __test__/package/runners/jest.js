@@ -2,7 +2,7 @@
 
 const assert = require('node:assert/strict');
 const { beforeEach, expect, jest: runner, test } = require('@jest/globals');
-const { IDBFactory, forceCloseDatabase } = require('flowdb');
+const { IDBFactory, forceCloseDatabase, open } = require('flowdb');
 const suite = require('./suite.js');
 
 const timers = (options) => ({ install: () => runner.useFakeTimers(options), uninstall: () => runner.useRealTimers() });
@@ -14,7 +14,7 @@ function reload() {
 }
 
 suite({
-  test, beforeEach, assert, IDBFactory, forceCloseDatabase, reload,
+  test, beforeEach, assert, IDBFactory, forceCloseDatabase, open, reload,
   fakeTimers: { 'fake timers': timers(), 'legacy fake timers': timers({ legacyFakeTimers: true }) },
 });
 

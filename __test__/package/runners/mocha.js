@@ -1,7 +1,7 @@
 'use strict';
 
 const assert = require('node:assert/strict');
-const { IDBFactory, forceCloseDatabase } = require('flowdb');
+const { IDBFactory, forceCloseDatabase, open } = require('flowdb');
 const { beforeEach, it: test } = require('mocha');
 const sinon = require('sinon');
 const suite = require('./suite.js');
@@ -14,7 +14,7 @@ function timers() {
   return { install: () => { clock = sinon.useFakeTimers({ toFake: FUNCTIONS }); }, uninstall: () => clock.restore() };
 }
 
-suite({ test, beforeEach, assert, IDBFactory, forceCloseDatabase, fakeTimers: { 'fake timers': timers() } });
+suite({ test, beforeEach, assert, IDBFactory, forceCloseDatabase, open, fakeTimers: { 'fake timers': timers() } });
 
 test('sinon replaces the functions of node:timers too', () => {
   const real = require('node:timers').setImmediate;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { beforeEach, mock, test } from 'node:test';
-import { IDBFactory, forceCloseDatabase } from 'flowdb';
+import { IDBFactory, forceCloseDatabase, open } from 'flowdb';
 import suite from './suite.mjs';
 
 const timers = {
@@ -8,4 +8,4 @@ const timers = {
   uninstall: () => mock.timers.reset(),
 };
 
-suite({ test, beforeEach, assert, IDBFactory, forceCloseDatabase, fakeTimers: { 'fake timers': timers } });
+suite({ test, beforeEach, assert, IDBFactory, forceCloseDatabase, open, fakeTimers: { 'fake timers': timers } });

@@ -3,7 +3,7 @@
 
 /* global document, indexedDB:writable, IDBDatabase, IDBKeyRange, IDBOpenDBRequest, IDBRequest, IDBVersionChangeEvent */
 
-export default function suite({ test, beforeEach, assert, IDBFactory, forceCloseDatabase, fakeTimers = {}, reload }) {
+export default function suite({ test, beforeEach, assert, IDBFactory, forceCloseDatabase, open: openRecords, fakeTimers = {}, reload }) {
   const result = (request) => new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
@@ -134,6 +134,15 @@ export default function suite({ test, beforeEach, assert, IDBFactory, forceClose
     const closed = new Promise((resolve) => { database.onclose = resolve; });
     forceCloseDatabase(database);
     assert.equal((await closed).type, 'close');
+  });
+
+  test('a change of a record that fails is rejected', async () => {
+    const records = await openRecords({ memory: true });
+    await records.kv.put('text', 'five');
+    const changes = await Promise.allSettled([records.kv.increment('text'), records.kv.increment('number')]);
+    assert.equal(changes[0].reason?.code, 'FLOWDB_INVALID_ARGUMENT');
+    assert.equal(changes[1].value, 1);
+    await records.close();
   });
 
   async function work() {

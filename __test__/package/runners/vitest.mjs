@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { IDBFactory, forceCloseDatabase } from 'flowdb';
+import { IDBFactory, forceCloseDatabase, open } from 'flowdb';
 import { beforeEach, test, vi } from 'vitest';
 import suite from './suite.mjs';
 
@@ -7,6 +7,6 @@ const FUNCTIONS = ['setTimeout', 'setInterval', 'setImmediate', 'queueMicrotask'
 const timers = (options) => ({ install: () => vi.useFakeTimers(options), uninstall: () => vi.useRealTimers() });
 
 suite({
-  test, beforeEach, assert, IDBFactory, forceCloseDatabase,
+  test, beforeEach, assert, IDBFactory, forceCloseDatabase, open,
   fakeTimers: { 'fake timers': timers(), 'fake timers of all functions': timers({ toFake: FUNCTIONS }) },
 });

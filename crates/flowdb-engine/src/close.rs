@@ -20,6 +20,10 @@ impl Inner {
     /// Flushes if the next open would have much to replay. Fails only with what ends all writes: otherwise the log has everything, and the next
     /// open takes longer.
     pub(crate) fn flush_to_close(&self) -> Result<()> {
+        if !self.options.log {
+            // Whatever is in no table is lost, as was said.
+            return Ok(());
+        }
         let memtables: usize = self.trees.iter().map(|tree| tree.view().memtable_bytes()).sum();
         if memtables < FLUSH_AT_CLOSE_BYTES && self.bytes_to_replay() < REPLAY_BYTES_MAX {
             return Ok(());

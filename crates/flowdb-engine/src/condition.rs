@@ -5,6 +5,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::NEVER;
 use crate::inner::Inner;
 use crate::key::{Sequence, TreeId};
+use crate::options::ReadTier;
 use crate::snapshot::Snapshot;
 use bytes::Bytes;
 use parking_lot::MutexGuard;
@@ -48,7 +49,9 @@ impl Inner {
             let found_in = self.tree(*tree)?;
             // The view first: what is gone from a later one is known to be forgotten.
             let view = found_in.view();
-            if view.changed_since(key, since) || found_in.may_have_forgotten(key, since) {
+            // Where the block is not in memory, or damaged, which the next read will say, nobody knows.
+            let is_changed = view.changed_since(key, since, ReadTier::Memory).unwrap_or(true);
+            if is_changed || found_in.may_have_forgotten(key, since) {
                 return Err(conflict(*tree, "was written to after the snapshot was taken"));
             }
         }

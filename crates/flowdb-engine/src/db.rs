@@ -13,7 +13,7 @@ use crate::fs::FileSystem;
 use crate::inner::Inner;
 use crate::iter::{DbIterator, MergeCursor};
 use crate::key::{Kind, Sequence, TreeId, Version};
-use crate::options::{Options, ReadOptions, WriteOptions};
+use crate::options::{Options, ReadOptions, ReadTier, WriteOptions};
 use crate::purge::Now;
 use crate::recovery;
 use crate::snapshot::Snapshot;
@@ -82,13 +82,19 @@ impl Db {
         self.timed_write(|inner| inner.write(guard, batch, options))
     }
 
-    /// True if nobody has written to `key` since `snapshot` was taken, as far as this moment knows. Looks at memory only, waits for nobody; false too
-    /// where only a file could tell. `InvalidArgument` as for [`Db::write_if`].
-    pub fn is_untouched(&self, snapshot: &Snapshot, tree: TreeId, key: &[u8]) -> Result<bool> {
+    /// True if nobody has written to `key` since `snapshot` was taken, as far as this moment knows; false too where it may be gone with a table for want of space.
+    /// Fails with `WouldBlock` where `tier` does not suffice, and with `InvalidArgument` as [`Db::write_if`] does.
+    pub fn is_untouched(
+        &self,
+        snapshot: &Snapshot,
+        tree: TreeId,
+        key: &[u8],
+        tier: ReadTier,
+    ) -> Result<bool> {
         self.0.guard(snapshot, &[])?;
         let since = snapshot.sequence();
         let tree = self.0.tree(tree)?;
-        Ok(!tree.view().changed_since(key, since) && !tree.may_have_forgotten(key, since))
+        Ok(!tree.view().changed_since(key, since, tier)? && !tree.may_have_forgotten(key, since))
     }
 
     /// [`Db::write_if`] without ever waiting, as [`Db::try_write`] does it. `Conflict` gives the batch back, too.

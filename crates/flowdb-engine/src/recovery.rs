@@ -38,6 +38,9 @@ pub(crate) fn open(fs: Arc<dyn FileSystem>, dir: &Path, options: Options) -> Res
         return crate::read_only::open(fs, dir, options);
     }
     prepare_directory(fs.as_ref(), dir, &options)?;
+    if !options.create_if_missing {
+        check_used(fs.as_ref(), dir)?;
+    }
     let lock = take_lock(fs.as_ref(), dir)?;
     let files = fs.list(dir).map_err(|error| Error::io(dir, "listing the directory", error))?;
     let (manifest, state) = match Manifest::open(Arc::clone(&fs), dir)? {
@@ -81,6 +84,13 @@ fn prepare_directory(fs: &dyn FileSystem, dir: &Path, options: &Options) -> Resu
         Ok(false) => Err(missing(dir)),
         Err(error) => Err(Error::io(dir, "looking for the directory", error)),
     }
+}
+
+/// Fails where there is no file of a database: not even a lock is to be left there. Files of others may be.
+fn check_used(fs: &dyn FileSystem, dir: &Path) -> Result<()> {
+    let files = fs.list(dir).map_err(|error| Error::io(dir, "listing the directory", error))?;
+    let is_ours = |name: &String| name == MANIFEST || name == LOCK || parse_name(name).is_some();
+    if files.iter().any(is_ours) { Ok(()) } else { Err(missing(dir)) }
 }
 
 /// Tables and value files draw from one counter.
@@ -394,6 +404,9 @@ impl Inner {
     /// Closes all files but those that readers hold.
     fn release(&self) {
         self.trees.iter().for_each(Tree::release);
+        if self.options.resources.is_none() {
+            self.resources.values.clear();
+        }
         if let Some(log) = self.log.read().as_ref() {
             let end = LogPosition { segment: log.segment(), offset: log.synced() };
             self.synced_at_close.set(end).expect("a database is closed once");

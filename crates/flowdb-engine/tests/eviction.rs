@@ -14,7 +14,8 @@ mod support;
 
 use flowdb_engine::fs::{CrashOptions, FileSystem, MemoryFileSystem, Names, Unsynced};
 use flowdb_engine::{
-    Condition, Db, ErrorKind, Maintenance, ManualClock, ReadOptions, Snapshot, WriteBatch, WriteOptions,
+    Condition, Db, ErrorKind, Maintenance, ManualClock, ReadOptions, ReadTier, Snapshot, WriteBatch,
+    WriteOptions,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -100,16 +101,16 @@ fn a_condition_fails_if_what_came_after_its_snapshot_may_be_evicted() {
     let snapshot = db.snapshot();
     put(&db, 0..1);
     db.flush().unwrap();
-    assert!(!db.is_untouched(&snapshot, tree, &key).unwrap());
+    assert!(!db.is_untouched(&snapshot, tree, &key, ReadTier::Disk).unwrap());
     put(&db, 10..3_000);
     settle(&db);
     assert!(db.get(tree, &key, ReadOptions::default()).unwrap().is_none(), "it was evicted");
-    assert!(!db.is_untouched(&snapshot, tree, &key).unwrap());
+    assert!(!db.is_untouched(&snapshot, tree, &key, ReadTier::Disk).unwrap());
     assert_eq!(write_if(&snapshot).unwrap_err().kind(), ErrorKind::Conflict);
     // The other tree has lost nothing.
-    assert!(db.is_untouched(&snapshot, TREES[1], &key).unwrap());
+    assert!(db.is_untouched(&snapshot, TREES[1], &key, ReadTier::Disk).unwrap());
     let later = db.snapshot();
-    assert!(db.is_untouched(&later, tree, &key).unwrap());
+    assert!(db.is_untouched(&later, tree, &key, ReadTier::Disk).unwrap());
     put(&db, 10_000..10_001);
     write_if(&later).unwrap();
 }

@@ -234,3 +234,15 @@ fn a_database_without_space_can_be_closed_and_its_log_has_everything() {
     let db = open(&fs, &Arc::default()).unwrap();
     assert_eq!(db.last_sequence(), 3_000);
 }
+
+#[test]
+fn what_is_not_to_be_created_leaves_no_file() {
+    let fs = MemoryFileSystem::new();
+    fs.create_dir_all(Path::new(DIR)).unwrap();
+    let file = fs.create(&Path::new(DIR).join("of-others.txt")).unwrap();
+    file.write_at(0, b"x").unwrap();
+    let error =
+        Db::open(Arc::new(fs.clone()), Path::new(DIR), Options { create_if_missing: false, ..options() });
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(fs.list(Path::new(DIR)).unwrap(), ["of-others.txt"]);
+}

@@ -4,11 +4,15 @@ use crate::attempt::{Change, Current};
 use crate::id::RecordId;
 use crate::reader::Snapshot;
 use crate::record::{Form, Record};
+use crate::series::number_at;
 use crate::store::Store;
 use crate::ttl::Ttl;
 use crate::value::Number;
 use flowdb_engine::format::NEVER;
-use flowdb_engine::{Condition, Error, ErrorKind, Result, WriteOptions};
+use flowdb_engine::{Condition, Error, ErrorKind, ReadTier, Result, WriteOptions};
+
+/// How often [`Store::put_if_untouched`] asks a file for what memory did not know: each time, a flush has come in between.
+const UNTOUCHED_ATTEMPTS_MAX: u32 = 4;
 
 /// What [`Store::patch`] changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,7 +40,7 @@ impl Store {
 
     /// Puts a record that was worked out since a moment, unless it is outdated: nobody has put, deleted or range-deleted that record after `since`.
     /// Answers with the one that is in the way, if one is. Where neither is there, something was deleted: nothing is put and nothing in the way.
-    /// That is also so where only a file could tell. `ttl` as for [`crate::RecordBatch::put`].
+    /// That is also so where it may have gone for want of space. `ttl` as for [`crate::RecordBatch::put`].
     pub fn put_if_untouched(
         &self,
         since: &Snapshot,
@@ -45,22 +49,32 @@ impl Store {
         ttl: Option<Ttl>,
         options: WriteOptions,
     ) -> Result<Option<Current>> {
-        let found = self.current(id)?;
-        if found.is_some() {
-            return Ok(found);
+        let untouched = [Condition { tree: id.tree(), key: id.stored_key(), expiry: NEVER }];
+        let mut since = since.clone();
+        for _ in 0..UNTOUCHED_ATTEMPTS_MAX {
+            let found = self.current(id)?;
+            if found.is_some() {
+                return Ok(found);
+            }
+            let mut batch = self.batch();
+            batch.put(id, record, ttl)?;
+            match self.db().write_if(since.engine(), &untouched, batch.into_inner(), options) {
+                Err(error) if error.kind() == ErrorKind::Conflict => {}
+                result => return result.map(|_| None),
+            }
+            // Perhaps memory could not tell. If a file says that nobody touched it up to a later moment, that is the one to go by.
+            let later = self.snapshot();
+            if !self.is_untouched(&since, id, ReadTier::Disk)? {
+                break;
+            }
+            since = later;
         }
-        let mut batch = self.batch();
-        batch.put(id, record, ttl)?;
-        let untouched = Condition { tree: id.tree(), key: id.stored_key(), expiry: NEVER };
-        match self.db().write_if(since.engine(), &[untouched], batch.into_inner(), options) {
-            Err(error) if error.kind() == ErrorKind::Conflict => self.current(id),
-            result => result.map(|_| None),
-        }
+        self.current(id)
     }
 
-    /// True if nobody has put, deleted or range-deleted a record after `since`. Never waits; false where memory cannot tell.
-    pub fn is_untouched(&self, since: &Snapshot, id: RecordId<'_>) -> Result<bool> {
-        self.db().is_untouched(since.engine(), id.tree(), &id.stored_key())
+    /// True if nobody has put, deleted or range-deleted a record after `since`. Fails with `WouldBlock` where `tier` does not suffice.
+    pub fn is_untouched(&self, since: &Snapshot, id: RecordId<'_>, tier: ReadTier) -> Result<bool> {
+        self.db().is_untouched(since.engine(), id.tree(), &id.stored_key(), tier)
     }
 
     /// The record that is there, or else the one that `make` makes, which is put then. `make` may run several times.
@@ -133,14 +147,18 @@ impl Store {
         Ok(patch.record.clone().unwrap_or(before))
     }
 
-    /// Adds `delta` to the number that a record is (form [`Form::Value`]), and answers with the sum. A record that is there keeps its expiry;
+    /// Adds `delta` to the number that a record is, and answers with the sum. A record that is there keeps its expiry;
     /// one that is not counts as zero, and lives by `ttl` as for [`crate::RecordBatch::put`].
+    ///
+    /// As `notation` says, the number is a value (form [`Form::Value`]) or JSON (bytes or text that is read, text that is written), and what is
+    /// there has to be one, too.
     ///
     /// Fails as [`Number::plus`] does on overflow, and with `InvalidArgument` if the record is no number; nothing was changed then.
     pub fn increment(
         &self,
         id: RecordId<'_>,
         delta: Number,
+        notation: Notation,
         ttl: Option<Ttl>,
         options: WriteOptions,
     ) -> Result<Number> {
@@ -150,18 +168,39 @@ impl Store {
         };
         let mut sum = zero;
         self.update(id, options, |current| {
-            let number = current.map_or(Ok(zero), |current| number(&current.record))?;
+            let number = current.map_or(Ok(zero), |current| notation.number(&current.record))?;
             sum = number.plus(delta)?;
             let ttl = if current.is_some() { None } else { ttl };
-            Ok(Change::Put(Record::new(Form::Value, &sum.to_value()), ttl))
+            Ok(Change::Put(notation.record(sum)?, ttl))
         })?;
         Ok(sum)
     }
 }
 
-fn number(record: &Record) -> Result<Number> {
-    match record.form() {
-        Form::Value => Number::from_value(record.contents()),
-        Form::Bytes | Form::Text => Err(Error::invalid("the record is not a number")),
+/// How a record holds a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notation {
+    /// In the value format.
+    Value,
+    /// As JSON.
+    Json,
+}
+
+impl Notation {
+    fn number(self, record: &Record) -> Result<Number> {
+        match (self, record.form()) {
+            (Notation::Value, Form::Value) => Number::from_value(record.contents()),
+            (Notation::Json, Form::Bytes | Form::Text) => number_at(record.contents(), &[])
+                .map(Number::Float)
+                .ok_or_else(|| Error::invalid("the record is not a number in JSON")),
+            _ => Err(Error::invalid("the record is not a number")),
+        }
+    }
+
+    fn record(self, number: Number) -> Result<Record> {
+        Ok(match self {
+            Notation::Value => Record::new(Form::Value, &number.to_value()),
+            Notation::Json => Record::new(Form::Text, number.to_json()?.as_bytes()),
+        })
     }
 }

@@ -28,7 +28,7 @@ mod walk;
 pub use attempt::{ATTEMPTS_MAX, Attempt, Change, Current};
 pub use batch::RecordBatch;
 pub use care::{destroy, repair, verify};
-pub use conditional::Patch;
+pub use conditional::{Notation, Patch};
 pub use id::{RecordId, Shape};
 pub use options::{SeriesRetention, StoreOptions};
 pub use range::KeyRange;

@@ -140,6 +140,13 @@ impl Store {
         Ok(record)
     }
 
+    /// The same, as it was at a moment of this store.
+    pub fn cached_at(&self, moment: &Snapshot, key: &[u8], tier: ReadTier) -> Result<Option<Record>> {
+        let record = moment.kv().with_tier(tier).get(key)?;
+        self.kv_usage.count(record.is_some());
+        Ok(record)
+    }
+
     /// How often [`Store::cached`] found what it was asked for.
     pub fn kv_usage(&self) -> KvUsage {
         self.kv_usage.read()
@@ -202,8 +209,14 @@ impl Store {
     }
 
     /// Closes the engine. Called once, by the last handle.
+    ///
+    /// What is in memory goes then: whoever still refers to the store, as a garbage collector may for long, does not keep its data.
     pub(crate) fn shut_down(&self) -> Result<()> {
-        self.db.close()
+        let result = self.db.close();
+        if let Some(files) = &self.memory {
+            files.clear();
+        }
+        result
     }
 }
 

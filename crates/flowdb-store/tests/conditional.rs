@@ -3,11 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
-use flowdb_engine::{Error, ErrorKind, WriteOptions};
+use flowdb_engine::{Error, ErrorKind, ReadTier, WriteOptions};
 use flowdb_store::keyspace::KV;
 use flowdb_store::value::Number;
 use flowdb_store::{
-    ATTEMPTS_MAX, Change, Form, KeyRange, Record, RecordId, Shape, Store, StoreHandle, StoreOptions, Ttl,
+    ATTEMPTS_MAX, Change, Form, KeyRange, Notation, Record, RecordId, Shape, Store, StoreHandle,
+    StoreOptions, Ttl,
 };
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -59,9 +60,9 @@ fn counters_add_up() {
     for id in [RecordId::Kv(b"count"), RecordId::Series(b"count", 7)] {
         in_threads(&store, |thread, _| {
             let delta = if thread % 2 == 0 { 1 } else { 3 };
-            store.increment(id, Number::Integer(delta), None, options()).unwrap();
+            store.increment(id, Number::Integer(delta), Notation::Value, None, options()).unwrap();
         });
-        let sum = store.increment(id, Number::Integer(0), None, options()).unwrap();
+        let sum = store.increment(id, Number::Integer(0), Notation::Value, None, options()).unwrap();
         assert_eq!(sum, Number::Integer(i64::try_from(THREADS / 2 * ROUNDS * 4).unwrap()));
     }
 }
@@ -189,14 +190,19 @@ fn an_error_of_the_caller_ends_it_and_writes_nothing() {
 fn sums_out_of_range_and_other_values_are_refused_and_kept() {
     let store = store();
     let id = RecordId::Kv(b"n");
-    store.increment(id, Number::Integer(i64::MAX), None, options()).unwrap();
+    store.increment(id, Number::Integer(i64::MAX), Notation::Value, None, options()).unwrap();
     for delta in [Number::Integer(1), Number::Float(1.0)] {
-        let error = store.increment(id, delta, None, options()).unwrap_err();
+        let error = store.increment(id, delta, Notation::Value, None, options()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument);
     }
-    assert_eq!(store.increment(id, Number::Integer(0), None, options()).unwrap(), Number::Integer(i64::MAX));
+    assert_eq!(
+        store.increment(id, Number::Integer(0), Notation::Value, None, options()).unwrap(),
+        Number::Integer(i64::MAX)
+    );
     store.put_if_absent(RecordId::Kv(b"text"), &text(5), None, options()).unwrap();
-    let error = store.increment(RecordId::Kv(b"text"), Number::Float(1.0), None, options()).unwrap_err();
+    let error = store
+        .increment(RecordId::Kv(b"text"), Number::Float(1.0), Notation::Value, None, options())
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
 }
 
@@ -244,7 +250,7 @@ fn what_was_loaded_is_put_unless_someone_touched_the_record_since() {
                 store.db().flush().unwrap();
                 store.db().compact(KV).unwrap();
             }
-            assert!(!store.is_untouched(&since, id).unwrap(), "{name}");
+            assert!(!store.is_untouched(&since, id, ReadTier::Disk).unwrap(), "{name}");
             assert_eq!(store.put_if_untouched(&since, id, &text(1), None, options()).unwrap(), None);
             assert_eq!(value(), None, "{name}: deleted is deleted");
         }
@@ -252,10 +258,45 @@ fn what_was_loaded_is_put_unless_someone_touched_the_record_since() {
     let since = store.snapshot();
     write(&|batch| batch.put(other, &text(7), None).unwrap());
     store.db().flush().unwrap();
-    assert!(store.is_untouched(&since, id).unwrap());
+    assert!(store.is_untouched(&since, id, ReadTier::Memory).unwrap());
     assert_eq!(store.put_if_untouched(&since, id, &text(1), None, options()).unwrap(), None);
     assert_eq!(value(), Some(1));
-    assert!(!store.is_untouched(&since, id).unwrap());
+    assert!(!store.is_untouched(&since, id, ReadTier::Memory).unwrap());
     let in_the_way = store.put_if_untouched(&since, id, &text(2), None, options()).unwrap();
     assert_eq!((in_the_way.map(|current| number(&current.record)), value()), (Some(1), Some(1)));
+}
+
+#[test]
+fn what_only_a_file_knows_does_not_keep_a_loaded_value_from_being_put() {
+    // Without filters, a table between whose first and last key it is may hold any.
+    let options_of_store =
+        StoreOptions { filter_bits_per_key: Some(0), cache_bytes: Some(0), ..StoreOptions::default() };
+    let store = Store::memory(&options_of_store).unwrap();
+    let id = RecordId::Kv(b"k");
+    let write = |work: &dyn Fn(&mut flowdb_store::RecordBatch<'_>)| {
+        let mut batch = store.batch();
+        work(&mut batch);
+        batch.write(options()).unwrap();
+    };
+    let put_others = || {
+        write(&|batch| {
+            for key in [b"a", b"z"] {
+                batch.put(RecordId::Kv(key), &text(7), None).unwrap();
+            }
+        });
+        store.db().flush().unwrap();
+    };
+    let since = store.snapshot();
+    put_others();
+    let error = store.is_untouched(&since, id, ReadTier::Memory).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    assert!(store.is_untouched(&since, id, ReadTier::Disk).unwrap());
+    assert_eq!(store.put_if_untouched(&since, id, &text(1), None, options()).unwrap(), None);
+    assert_eq!(store.kv().get(b"k").unwrap(), Some(text(1)));
+    let since = store.snapshot();
+    write(&|batch| batch.delete(id).unwrap());
+    put_others();
+    assert!(!store.is_untouched(&since, id, ReadTier::Disk).unwrap());
+    assert_eq!(store.put_if_untouched(&since, id, &text(2), None, options()).unwrap(), None);
+    assert_eq!(store.kv().get(b"k").unwrap(), None);
 }

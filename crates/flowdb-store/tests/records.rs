@@ -17,7 +17,9 @@ use flowdb_engine::format::NEVER;
 use flowdb_engine::{ManualClock, WriteOptions};
 use flowdb_store::series::Window;
 use flowdb_store::value::Number;
-use flowdb_store::{Form, KeyRange, Patch, Record, Shape, Snapshot, Store, StoreHandle, StoreOptions, Ttl};
+use flowdb_store::{
+    Form, KeyRange, Notation, Patch, Record, Shape, Snapshot, Store, StoreHandle, StoreOptions, Ttl,
+};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -195,7 +197,7 @@ impl World {
             }
             _ => {
                 let delta = Number::Float(random.below(100) as f64);
-                let sum = store.increment(id.id(), delta, ttl, options);
+                let sum = store.increment(id.id(), delta, Notation::Value, ttl, options);
                 match present {
                     None => Some((Record::new(Form::Value, &sum.unwrap().to_value()), put)),
                     Some((before, expiry)) if before.form() == Form::Value => {

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 use flowdb_engine::{ErrorKind, SyncMode, WriteBatch, WriteOptions};
-use flowdb_store::{Form, Record, Store, StoreHandle, StoreOptions, kv};
+use flowdb_store::{Form, Record, RecordId, Store, StoreHandle, StoreOptions, kv};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -165,4 +165,25 @@ fn listeners_come_and_go() {
     put(&store, b"b");
     store.db().flush().unwrap();
     assert_eq!((told(first), told(second)), (2, 1));
+}
+
+#[test]
+fn a_store_in_memory_lets_go_of_its_data_when_it_is_closed() {
+    let handle = Store::memory(&StoreOptions::default()).unwrap();
+    let store = Arc::clone(handle.store());
+    let put = |from: u32, length: usize| {
+        for key in from..from + 50 {
+            let mut batch = store.batch();
+            let record = Record::new(Form::Bytes, &vec![1; length]);
+            batch.put(RecordId::Kv(&key.to_be_bytes()), &record, None).unwrap();
+            batch.write(WriteOptions::default()).unwrap();
+        }
+    };
+    put(0, 1000);
+    put(50, 100_000);
+    store.db().flush().unwrap();
+    put(100, 100_000);
+    assert!(store.memory_bytes() > 10_000_000);
+    handle.close().unwrap();
+    assert!(store.memory_bytes() < 100_000, "{} bytes", store.memory_bytes());
 }

@@ -183,6 +183,16 @@ impl MemoryFileSystem {
         Ok(())
     }
 
+    /// Removes all files of all directories. Who has one open keeps it until then.
+    pub fn clear(&self) {
+        let mut tree = self.shared.tree.lock();
+        let directories = tree.directories.values_mut();
+        // Dropped behind the lock: there may be much of it.
+        let files: Vec<_> = directories.map(std::mem::take).collect();
+        drop(tree);
+        drop(files);
+    }
+
     /// What a power cut at this moment could leave, as a new file system on which nothing is locked. This one goes on as
     /// before. In a file system that is not crashable, nothing is lost.
     ///

@@ -56,6 +56,13 @@ impl ValueCache {
         self.values.get()?.get(&(owner, offset))
     }
 
+    /// Lets go of all values.
+    pub(crate) fn clear(&self) {
+        if let Some(values) = self.values.get() {
+            values.clear();
+        }
+    }
+
     fn make(&self) -> Cache<(u64, u64), Bytes, Weigh> {
         let expected =
             usize::try_from((self.bytes_max / VALUE_BYTES_EXPECTED).min(1 << 16)).unwrap_or(1 << 16);

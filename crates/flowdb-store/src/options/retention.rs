@@ -102,7 +102,7 @@ fn refused(message: impl std::fmt::Display) -> Error {
     Error::invalid(format!("seriesRetentionByPrefix: {message}"))
 }
 
-/// `names` are those of bucket and time kept, for the message.
+/// `names` are those of bucket and time kept, for the message; it begins with the first.
 fn retention(keep_ms: u64, bucket_ms: Option<u64>, names: (&str, &str)) -> Result<Retention> {
     let bucket_ms = bucket_ms.unwrap_or_else(|| default_bucket(keep_ms));
     if keep_ms / bucket_ms > Retention::BUCKETS_MAX {
@@ -142,7 +142,7 @@ pub(super) fn apply(given: &mut StoreOptions, engine: &mut Options) -> Result<()
     }
     let otherwise = given.series_retention_ms.map(|keep_ms| {
         let bucket_ms = *given.series_bucket_ms.get_or_insert_with(|| default_bucket(keep_ms));
-        retention(keep_ms, Some(bucket_ms), ("seriesBucketMs", "seriesRetentionMs"))
+        retention(keep_ms, Some(bucket_ms), ("seriesBucketMs:", "seriesRetentionMs"))
     });
     let rules = normalized(given.series_retention.as_deref().unwrap_or_default());
     let by_prefix = rules.iter().map(|rule| Ok((encode_prefix(&rule.prefix), rule.retention()?)));

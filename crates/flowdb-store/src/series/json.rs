@@ -4,7 +4,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 use std::fmt;
 
 /// The number at a path of names, joined by periods; the text itself for an empty one. `None` if there is none, or the text is no JSON.
-pub(super) fn number_at(text: &[u8], path: &[u16]) -> Option<f64> {
+pub(crate) fn number_at(text: &[u8], path: &[u16]) -> Option<f64> {
     let names: Vec<Vec<u8>> = match path {
         [] => Vec::new(),
         path => path.split(|unit| *unit == u16::from(b'.')).map(generalized_utf8).collect(),

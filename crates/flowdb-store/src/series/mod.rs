@@ -6,6 +6,8 @@ pub mod key;
 mod latest;
 mod scan;
 
+pub(crate) use json::number_at;
+
 pub use aggregate::{Aggregation, Row, Source, Summary};
 pub use latest::NewestOfEach;
 pub use scan::{Point, SeriesScan, Window};

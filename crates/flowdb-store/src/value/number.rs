@@ -59,6 +59,15 @@ impl Number {
         out
     }
 
+    /// The number as JavaScript writes it in JSON: the shortest digits that are no other number's. `InvalidArgument` for a bigint, which JSON has not, and what is
+    /// not finite.
+    pub fn to_json(self) -> Result<String> {
+        match self {
+            Number::Float(float) if float.is_finite() => Ok(shortest(float)),
+            _ => Err(Error::invalid("JSON has no bigints, and no infinities")),
+        }
+    }
+
     /// The sum of two bigints, or of two numbers.
     ///
     /// Fails with `InvalidArgument` if the types differ, a bigint leaves 64 bits, a sum of whole numbers leaves the safe integers
@@ -66,24 +75,43 @@ impl Number {
     pub fn plus(self, delta: Number) -> Result<Number> {
         match (self, delta) {
             (Number::Integer(a), Number::Integer(b)) => {
-                a.checked_add(b).map(Number::Integer).ok_or_else(overflow)
+                a.checked_add(b).map(Number::Integer).ok_or_else(sum_overflow)
             }
             (Number::Float(a), Number::Float(b)) => {
                 let (sum, counts) = (a + b, a.fract() == 0.0 && b.fract() == 0.0);
                 #[expect(clippy::cast_precision_loss, reason = "2^53 - 1 is a double")]
                 let is_exact = sum.abs() <= SAFE_INTEGER_MAX as f64;
                 let is_good = sum.is_finite() && (is_exact || !counts);
-                if is_good { Ok(Number::Float(sum)) } else { Err(overflow()) }
+                if is_good { Ok(Number::Float(sum)) } else { Err(sum_overflow()) }
             }
-            _ => Err(Error::invalid("a number and a bigint cannot be added")),
+            _ => Err(Error::invalid("delta: a number and a bigint cannot be added")),
         }
     }
 }
 
 fn overflow() -> Error {
+    Error::invalid("the number is out of range: a bigint beyond 64 bits")
+}
+
+fn sum_overflow() -> Error {
     Error::invalid(
-        "the number is out of range: a bigint beyond 64 bits, a count beyond 2^53 - 1, or infinity",
+        "delta: the sum is out of range: a bigint beyond 64 bits, a count beyond 2^53 - 1, or infinity",
     )
+}
+
+/// As ECMAScript has it (Number::toString): an exponent from 10^21 on and below 10^-6.
+fn shortest(float: f64) -> String {
+    if float == 0.0 {
+        return "0".to_owned();
+    }
+    let scientific = format!("{float:e}");
+    let (mantissa, exponent) = scientific.split_once('e').expect("the format has an exponent");
+    let exponent: i32 = exponent.parse().expect("the exponent is a number");
+    if (0..21).contains(&exponent) || (-6..0).contains(&exponent) {
+        return float.to_string();
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{mantissa}e{sign}{}", exponent.unsigned_abs())
 }
 
 fn integer(negative: bool, magnitude: &[u8]) -> Option<i64> {
@@ -132,6 +160,30 @@ mod tests {
         for float in [SAFE, -SAFE, SAFE + 1.0, f64::MAX, f64::INFINITY, i64::MIN as f64] {
             assert_eq!(Number::from_value(&Number::Float(float).to_value()).unwrap(), Number::Float(float));
         }
+    }
+
+    #[test]
+    fn numbers_are_json_as_javascript_writes_it() {
+        let cases = [
+            (0.0, "0"),
+            (-0.0, "0"),
+            (1.0, "1"),
+            (-42.0, "-42"),
+            (0.1 + 0.2, "0.30000000000000004"),
+            (SAFE, "9007199254740991"),
+            (123_456_789_012_345_680_000.0, "123456789012345680000"),
+            (1e21, "1e+21"),
+            (-1.5e300, "-1.5e+300"),
+            (0.000_001, "0.000001"),
+            (1.25e-7, "1.25e-7"),
+            (f64::MIN_POSITIVE, "2.2250738585072014e-308"),
+            (5e-324, "5e-324"),
+        ];
+        for (float, text) in cases {
+            assert_eq!(Number::Float(float).to_json().unwrap(), text);
+        }
+        assert!(Number::Integer(1).to_json().is_err());
+        assert!(Number::Float(f64::NAN).to_json().is_err());
     }
 
     #[test]
