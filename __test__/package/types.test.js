@@ -6,6 +6,7 @@
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const path = require('node:path');
+const esbuild = require('esbuild');
 const ts = require('typescript');
 const { after, before, test } = require('node:test');
 const { ROOT, installed } = require('./installation.js');
@@ -201,6 +202,37 @@ test('without lib.dom', () => assert.deepEqual(compile('plain.mts', COMMON, { li
 test('without lib.dom, as CommonJS', () => assert.deepEqual(compile('plain.cts', COMMON, { lib: NO_DOM, ...NODENEXT }), []));
 test('with lib.dom', () => assert.deepEqual(compile('dom.mts', WITH_DOM, { lib: DOM, ...NODENEXT }), []));
 test('with lib.dom and a bundler', () => assert.deepEqual(compile('dom.ts', WITH_DOM, { lib: DOM, ...BUNDLER }), []));
+// What compilers make of `import factory from` in CommonJS: the property `default`, where the module is marked, and else all of the module.
+const COMPILED = `
+import factory, { IDBFactory, indexedDB } from 'flowdb';
+import * as all from 'flowdb';
+import Factory from 'flowdb/lib/FDBFactory';
+console.log([factory === indexedDB, factory instanceof IDBFactory, all.open === require('flowdb').open, all.default === factory, Factory === IDBFactory].join());
+`;
+
+/** @type {[string, () => string][]} */
+const COMPILERS = [
+  ['TypeScript', () => ts.transpileModule(COMPILED, { compilerOptions: { module: ts.ModuleKind.CommonJS, esModuleInterop: true } }).outputText],
+  ['esbuild', () => esbuild.transformSync(COMPILED, { format: 'cjs', platform: 'node' }).code],
+  ['esbuild, as a bundle', () => esbuild.buildSync({
+    stdin: { contents: COMPILED, resolveDir: installation.project }, bundle: true, format: 'cjs', platform: 'node', packages: 'external', write: false,
+  }).outputFiles[0].text],
+];
+for (const [name, program] of COMPILERS) {
+  test(`the default import, compiled to CommonJS by ${name}, is the factory`, () => {
+    assert.equal(installation.run('compiled.cjs', program()).trim(), 'true,true,true,true,true');
+  });
+}
+
+test('an ES module that imports the default of CommonJS, and a program that requires it, have what they had', () => {
+  const imported = `
+    import factory, { IDBFactory, open } from 'flowdb';
+    import { createRequire } from 'node:module';
+    const required = createRequire(import.meta.url)('flowdb');
+    console.log([factory === required.default, factory instanceof IDBFactory, open === required.open, Object.keys(required).includes('__esModule')].join());`;
+  assert.equal(installation.run('imported.mjs', imported).trim(), 'true,true,true,false');
+});
+
 test('the test can fail', () => {
   assert.notDeepEqual(compile('wrong.mts', `import { nothing } from 'flowdb'; nothing();`, { lib: NO_DOM, ...NODENEXT }), []);
 });
