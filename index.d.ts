@@ -184,11 +184,11 @@ export interface SyncOptions {
 
 export interface ExpiryOptions {
   /**
-   * Milliseconds until it expires: from the write in `kv`, from `ts` in `series`. Positive, fractions down to a microsecond; or `'never'`. Not
+   * Milliseconds until it expires: from the write in `kv`, from `ts` in `series`. Positive, fractions down to a microsecond, at most 1000 years; or `'never'`. Not
    * together with `expiresAt`. Default: `kvTtlMs` or `seriesTtlMs` of the database, which default to never. What has expired is no longer read; compaction frees its space.
    */
   ttl?: number | 'never' | undefined;
-  /** When it expires by the machine's clock: milliseconds (not microseconds) since the epoch, or a Date; a moment in the past means at once. Instead of `ttl`. */
+  /** When it expires by the machine's clock: milliseconds (not microseconds) since the epoch, or a Date, up to the year 9999; a moment in the past means at once. Instead of `ttl`. */
   expiresAt?: number | Date | undefined;
 }
 
