@@ -151,6 +151,9 @@ test('messages say what was given, and which name may have been meant', async (t
   const db = await database(t);
   const said = (/** @type {() => any} */ call) => Promise.resolve().then(call).then(() => assert.fail('it was taken'), (error) => error.message);
   assert.equal(await said(() => db.put('k', 1, { ttl: 5n })), "ttl: expected a positive number of milliseconds, or 'never', got the bigint 5n");
+  assert.equal(await said(() => db.series.aggregate({ agg: [] })),
+    "agg: is empty: give at least one of 'count', 'sum', 'avg', 'min', 'max', 'first', 'last'");
+  assert.match(await said(() => db.series.aggregate({ agg: 5 })), /^agg: expected one of 'count'.*, or an array of them, got 5$/);
   assert.equal(await said(() => db.series.aggregate({ agg: ['avg', 'median'] })),
     "agg[1]: expected one of 'count', 'sum', 'avg', 'min', 'max', 'first', 'last', got \"median\"");
   assert.equal(await said(() => db.kv.put('k', 1, { tll: 5 })),

@@ -12,7 +12,7 @@ const { after, before, test } = require('node:test');
 const { ROOT, installed } = require('./installation.js');
 
 const COMMON = `
-import { Database, FlowDBError, IDBFactory, IDBKeyRange, indexedDB, open } from 'flowdb';
+import { Database, FlowDBError, IDBFactory, IDBKeyRange, indexedDB, open, type OpenOptions, type OpenSettings } from 'flowdb';
 import FDBFactory from 'flowdb/lib/FDBFactory';
 import 'flowdb/auto';
 
@@ -100,6 +100,17 @@ export async function records(): Promise<number> {
   const urls: Promise<Database>[] = [open('data', { sync: 'always' }), open(new URL('file:///data'), {}), open(new URL('file:///data')), open({ path: new URL('file:///data') })];
   await Promise.all([Database.destroy('data'), Database.verify(new URL('file:///data')), ...urls]);
   console.log(newest?.ts, last?.value, copied, there, counts, text, values, points);
+  const kept: OpenOptions = { path: 'x', sync: 'always' };
+  const settings: OpenSettings = { readOnly: maybe, kvTtlMs: unset };
+  await Promise.all([open(kept), open(maybe ? { memory: true } : { path: 'x' }), open('x', settings), open({ ...settings, path: 'x' }), open({ ...kept, readOnly: true })]);
+  // @ts-expect-error neither a path nor memory
+  await open({});
+  // @ts-expect-error both
+  await open({ memory: true, path: 'x' });
+  // @ts-expect-error a new database has nothing to read
+  await open({ memory: true, readOnly: true });
+  // @ts-expect-error there may be no path
+  await open({ path: process.env.DATA });
   // @ts-expect-error the path is there already
   await open('data', { path: 'data' });
   // @ts-expect-error it needs to know what to work out
@@ -115,6 +126,10 @@ export async function records(): Promise<number> {
 
 export function holder(error: unknown): number | undefined {
   return error instanceof FlowDBError && error.code === 'FLOWDB_LOCKED' ? error.holder : undefined;
+}
+
+export function wanted(error: unknown): string | undefined {
+  return error instanceof FlowDBError && error.code === 'FLOWDB_NO_BINARY' ? error.package : undefined;
 }
 
 export const factories = [indexedDB, new IDBFactory(), new IDBFactory({ path: 'data' }), new IDBFactory({ path: new URL('file:///data') })];
