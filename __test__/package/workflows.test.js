@@ -53,7 +53,7 @@ test('the validator can fail', (t) => {
   assert.notEqual(validate(file).status, 0);
 });
 
-test('every platform of npm/ is built for its target, and tested on Node 20, 22 and 24 or in a container', async () => {
+test('every platform of npm/ is built for its target, and tested on Node 20, 22, 24 and 26 or in a container', async () => {
   const { jobs } = workflow('ci.yml');
   const built = jobs.build.strategy.matrix.include;
   assert.deepEqual(built.map((/** @type {any} */ one) => one.platform).sort(), platforms);
@@ -61,11 +61,27 @@ test('every platform of npm/ is built for its target, and tested on Node 20, 22 
   for (const { triple, target } of known()) {
     assert.equal(built.find((/** @type {any} */ one) => one.platform === triple).target, target, triple);
   }
-  assert.deepEqual(jobs.test.strategy.matrix.node, [20, 22, 24]);
+  assert.deepEqual(jobs.test.strategy.matrix.node, [20, 22, 24, 26]);
   const tested = [...jobs.test.strategy.matrix.platform, ...jobs.container.strategy.matrix.include.map((/** @type {any} */ one) => one.platform)];
   assert.deepEqual([...new Set(tested)].sort(), platforms);
   const runners = jobs.test.strategy.matrix.include.map((/** @type {any} */ one) => one.platform);
   assert.deepEqual(runners.sort(), [...jobs.test.strategy.matrix.platform].sort());
+});
+
+test('no job keeps the token that it checked out with', () => {
+  const steps = names.flatMap((name) => Object.values(workflow(name).jobs).flatMap((/** @type {any} */ job) => job.steps ?? []));
+  const checkouts = steps.filter((/** @type {any} */ { uses = '' }) => uses.startsWith('actions/checkout@'));
+  assert.ok(checkouts.length > 5);
+  for (const step of checkouts) assert.deepEqual(step.with, { 'persist-credentials': false });
+});
+
+test('what is compiled apart and what dependabot looks after is there', () => {
+  const manifests = [...text('ci.yml').matchAll(/--manifest-path (\S+)/g)].map(([, file]) => file);
+  assert.deepEqual(manifests, ['fuzz/Cargo.toml', 'benchmark/Cargo.toml']);
+  for (const file of manifests) assert.ok(fs.existsSync(path.join(ROOT, file.replace('.toml', '.lock'))), file);
+  const { updates } = yaml.parse(fs.readFileSync(path.join(ROOT, '.github', 'dependabot.yml'), 'utf8'));
+  const files = /** @type {Record<string, string>} */ ({ 'github-actions': '.github/workflows', npm: 'package-lock.json', cargo: 'Cargo.lock' });
+  for (const { 'package-ecosystem': kind, directory } of updates) assert.ok(fs.existsSync(path.join(ROOT, directory, files[kind])), kind);
 });
 
 test('only a tag publishes, after CI', () => {
