@@ -6,6 +6,7 @@
 
 const fs = require('node:fs');
 const { isMainThread } = require('node:worker_threads');
+const { FlowDBError } = require('./records/errors.js');
 
 /** Names of the C library in the names of the packages. */
 const LIBC_GLIBC = 'gnu';
@@ -59,6 +60,63 @@ function libcOfReport() {
   return header.glibcVersionRuntime ? LIBC_GLIBC : LIBC_MUSL;
 }
 
+/** Why a library that is there cannot be used: the package of the platform is of another version. */
+class VersionMismatch extends Error {}
+
+/** @param {() => { version: string }} manifest  @returns {string | undefined} undefined where there is none, as in some archives of apps */
+function versionOf(manifest) {
+  try {
+    return manifest().version;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * A package manager may leave the package of an earlier installation, whose library would fail later and worse.
+ *
+ * @param {string} packageName
+ */
+function checkVersion(packageName) {
+  // By its name in full, so that a bundler takes it along instead of reading that of the bundle's folder.
+  const ours = versionOf(() => require('./package.json'));
+  const theirs = versionOf(() => require(`${packageName}/package.json`));
+  if (ours === theirs || ours === undefined || theirs === undefined) return;
+  throw new VersionMismatch(`flowdb is version ${ours}, and ${packageName} version ${theirs}: install ${packageName}@${ours}`);
+}
+
+/**
+ * @param {string} triple
+ * @param {string} library
+ * @param {string} packageName
+ * @param {any} cause why a library that is there does not load, if there is one
+ * @returns {string[]}
+ */
+function explanation(triple, library, packageName, cause) {
+  const { platform, arch } = process;
+  const here = `${platform} ${arch}${libc() && ` (${libc()})`}`;
+  if (cause instanceof VersionMismatch) return [`the native library of flowdb for ${here} is of another version.`];
+  if (cause) {
+    return [
+      `the native library of flowdb for ${here}, ${packageName}, does not load.`,
+      ...(/GLIBC_/.test(cause.message) ? ['It needs glibc 2.28 or newer, as Debian 10 and RHEL 8 have.'] : []),
+      'In a bundle, flowdb has to be external.',
+    ];
+  }
+  if (!TRIPLES.includes(triple)) {
+    return [
+      `flowdb has no native library for ${here}: there is no package ${packageName}. There are packages for ${TRIPLES.join(', ')}.`,
+      `Elsewhere it has to be built from its sources, with Rust: \`npm run build\` makes ${library}.`,
+    ];
+  }
+  return [
+    `the native library of flowdb for ${here} is not installed: neither ${library} beside it nor the package ${packageName} was found.`,
+    'If your lock file was made on another platform, remove it and node_modules and install again:',
+    'npm sometimes leaves out optional dependencies (https://github.com/npm/cli/issues/4828).',
+    'In a bundle, flowdb has to be external.',
+  ];
+}
+
 /**
  * @param {string} triple
  * @param {string} library
@@ -67,23 +125,14 @@ function libcOfReport() {
  */
 function missing(triple, library, packageName, causes) {
   const { platform, arch } = process;
-  const words = [
-    `flowdb has no native library for ${platform} ${arch}${libc() && ` (${libc()})`}:`,
-    ...(TRIPLES.includes(triple) ? [
-      `neither ${library} beside it nor the package ${packageName} could be loaded.`,
-      'If your lock file was made on another platform, remove it and node_modules and install again:',
-      'npm sometimes leaves out optional dependencies (https://github.com/npm/cli/issues/4828).',
-      'In a bundle, flowdb has to be external.',
-    ] : [
-      `neither ${library} beside it could be loaded, nor is there a package ${packageName}. There are packages for ${TRIPLES.join(', ')}.`,
-    ]),
-    ...causes.map((cause) => `\n- ${String(cause?.message ?? cause).split('\n')[0]}`),
-  ];
   // A library that is there and does not load says more than one that is not there.
-  const cause = causes.find((one) => one?.code !== 'MODULE_NOT_FOUND') ?? causes.at(-1);
-  return Object.assign(new Error(words.join(' '), { cause }), {
-    code: 'FLOWDB_NO_BINARY', platform, arch, libc: libc(), package: packageName,
-  });
+  const broken = causes.find((cause) => cause?.code !== 'MODULE_NOT_FOUND');
+  const words = [
+    ...explanation(triple, library, packageName, broken),
+    ...causes.filter((cause) => !broken || cause === broken).map((cause) => `\n- ${String(cause?.message ?? cause).split('\n')[0]}`),
+  ];
+  const error = new FlowDBError('FLOWDB_NO_BINARY', words.join(' '), { package: packageName, cause: broken ?? causes.at(-1) });
+  return Object.assign(error, { platform, arch, libc: libc() });
 }
 
 function load() {
@@ -93,6 +142,7 @@ function load() {
   const causes = [];
   for (const candidate of [library, packageName]) {
     try {
+      if (candidate === packageName) checkVersion(packageName);
       return require(candidate);
     } catch (error) {
       causes.push(error);

@@ -5,7 +5,7 @@
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * A key: a well-formed string (stored as UTF-8) or bytes, from none to 512 KiB. All keys have one order, that of their bytes; a string and its
+ * A key: a well-formed string (stored as UTF-8) or bytes, 0 to 512 KiB. All keys have one order, that of their bytes; a string and its
  * UTF-8 bytes are the same key.
  */
 export type Key = string | Uint8Array;
@@ -57,16 +57,27 @@ export type KeyEncoding = 'utf8' | 'buffer';
  */
 export type SyncMode = 'os' | 'always' | { intervalMs: number };
 
-/** Nothing of this is kept in the directory: each opening says it anew. */
-export interface OpenOptions {
-  /** Directory of the database, a path or a `file:` URL; directories above it are created too. Either this or `memory`. */
-  path?: string | URL | undefined;
-  /** A new database in memory, gone when it is closed. Default false. */
-  memory?: boolean | undefined;
+/** What a database is opened with: `path` or `memory`, and settings. */
+export type OpenOptions = OpenSettings & (
+  | {
+    /** Directory of the database, a path or a `file:` URL; directories above it are created too. Either this or `memory`. */
+    path: string | URL;
+    memory?: false | undefined;
+  }
+  | {
+    /** A new database in memory, gone when it is closed. Default false. */
+    memory: true;
+    path?: undefined;
+    readOnly?: false | undefined;
+  }
+);
+
+/** None of these settings is kept in the directory: each opening gives them anew. */
+export interface OpenSettings {
   /** Create the directory and the database if there is none (else `FLOWDB_NOT_FOUND`). Default true. */
   createIfMissing?: boolean | undefined;
   /**
-   * Open what is there without changing anything, along with other processes that do the same; writers are kept out meanwhile. Writes, `flush`,
+   * Open what is there and change nothing. Several processes may have a directory open this way at once; none can open it for writing meanwhile. Writes, `flush`,
    * `compact` and `checkpoint` fail with `FLOWDB_READ_ONLY`. Default false. Not with `memory`.
    */
   readOnly?: boolean | undefined;
@@ -134,7 +145,7 @@ export interface OpenOptions {
   keyEncoding?: KeyEncoding | undefined;
 }
 
-/** How long series whose keys begin with a prefix are kept: see {@link OpenOptions.seriesRetentionByPrefix}. */
+/** How long series whose keys begin with a prefix are kept: see {@link OpenSettings.seriesRetentionByPrefix}. */
 export interface SeriesRetention {
   /** What the keys begin with; at most 512 bytes. */
   prefix: Key;
@@ -158,8 +169,8 @@ export interface Logger {
  * Opens a database, and creates it if there is none.
  *
  * A directory is open in one process at a time. Within the process, all who open it (worker threads, `IDBFactory`
- * with the same path) share one engine; settings that differ from those it was opened with, other than `createIfMissing`, the encodings and the
- * `logger`, are an error (`FLOWDB_INVALID_ARGUMENT`); those that are not given are the ones it is open with.
+ * with the same path) share one engine. Settings that you leave out keep the values it is already open with; ones that differ from those
+ * are an error (`FLOWDB_INVALID_ARGUMENT`), other than `createIfMissing`, the encodings and the `logger`.
  *
  * Rejects with a {@link FlowDBError}: `FLOWDB_LOCKED` (another process has it; `holder` is its process id, if it may write),
  * `FLOWDB_NOT_FOUND`, `FLOWDB_CORRUPTION`, `FLOWDB_UNSUPPORTED`, `FLOWDB_INVALID_ARGUMENT`, `FLOWDB_NO_SPACE`,
@@ -171,10 +182,10 @@ export interface Logger {
  * console.log(await db.get('greeting'));
  * await db.close();
  */
-export function open(path: string | URL, options?: Omit<OpenOptions, 'path' | 'memory'>): Promise<Database>;
+export function open(path: string | URL, options?: OpenSettings): Promise<Database>;
 export function open(options: OpenOptions): Promise<Database>;
 
-/** Bounds of what is deleted: `undefined` is not one of them. */
+/** The same options, of which each that is given must have a value: where something is deleted, `undefined` is no bound. */
 type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
 
 export interface SyncOptions {
@@ -184,11 +195,11 @@ export interface SyncOptions {
 
 export interface ExpiryOptions {
   /**
-   * Milliseconds until it expires: from the write in `kv`, from `ts` in `series`. Positive, fractions down to a microsecond; or `'never'`. Not
+   * Milliseconds until it expires: from the write in `kv`, from `ts` in `series`. Positive, fractions down to a microsecond, at most 1000 years; or `'never'`. Not
    * together with `expiresAt`. Default: `kvTtlMs` or `seriesTtlMs` of the database, which default to never. What has expired is no longer read; compaction frees its space.
    */
   ttl?: number | 'never' | undefined;
-  /** When it expires by the machine's clock: milliseconds (not microseconds) since the epoch, or a Date; a moment in the past means at once. Instead of `ttl`. */
+  /** When it expires by the machine's clock: milliseconds (not microseconds) since the epoch, or a Date, up to the year 9999; a moment in the past means at once. Instead of `ttl`. */
   expiresAt?: number | Date | undefined;
 }
 
@@ -357,7 +368,7 @@ export interface Scan<E> extends AsyncIterable<E> {
 
 /**
  * Key-value records, with expiry if you like: one value for each key. Writes of one turn of the event loop share a commit, in order, up to 64 KiB.
- * What became of writes is told in their order, though reactions to different calls may interleave within a turn; writes of one commit may share a promise. Reads see all writes made before them by the same handle, and none that it makes
+ * Writes settle in the order in which they were made, though reactions to different calls may interleave within a turn; writes of one commit may share a promise. Reads see all writes made before them by the same handle, and none that it makes
  * after them; only a `get` that has to ask the disk may find what was written meanwhile.
  *
  * Writes reject with `FLOWDB_INVALID_ARGUMENT`, `FLOWDB_TOO_LARGE`, `FLOWDB_READ_ONLY` and `FLOWDB_CLOSED`, and then nothing was written; with `FLOWDB_NO_SPACE`,
@@ -526,13 +537,13 @@ export interface Series {
   aggregate<F extends AggregateFunction>(options: AggregateOptions<F>): Promise<AggregateRow<F>[]>;
 }
 
-/** Numbers about one kind of records. With `memory`, the memory that stands for a disk counts as one. */
+/** Statistics of one kind of records. Of a database in memory, "on disk" means the memory that takes the disk's place. */
 export interface TreeStats {
   /** Recent writes in memory, in bytes. */
   memoryBytes: number;
   /** Tables on disk. */
   tables: number;
-  /** Size of them, in bytes. */
+  /** Their size, in bytes. */
   tableBytes: number;
   /** Entries in them, with overwritten and deleted ones that were not compacted yet. */
   tableEntries: number;
@@ -590,11 +601,39 @@ export interface Stats {
   kv: { hits: number; misses: number; evictions: number };
   /** Decompressed blocks of tables in memory. */
   blockCache: { hits: number; misses: number; blocks: number; bytes: number; capacityBytes: number };
+  /** What was done since the directory was opened; IndexedDB counts too. */
   totals: {
-    commits: number; recordsWritten: number; bytesWritten: number;
-    gets: number; seeks: number; recordsRead: number; recordsExpired: number; recordsPurged: number;
-    flushes: number; flushBytesWritten: number; compactions: number; compactionBytesRead: number; compactionBytesWritten: number;
-    stalls: number; stallMs: number; backgroundErrors: number;
+    /** Commits: each holds one write, or several that were made together. */
+    commits: number;
+    /** Puts, deletes and range deletes in them. */
+    recordsWritten: number;
+    /** Bytes that they took in the log. */
+    bytesWritten: number;
+    /** Look-ups of one key, whether or not it was found; one that memory could not answer counts twice. */
+    gets: number;
+    /** Times that a scan or a range read looked for its beginning. */
+    seeks: number;
+    /** Entries that gets and scans answered with. */
+    recordsRead: number;
+    /** Expired entries that reads met and passed over, each time. */
+    recordsExpired: number;
+    /** Expired entries whose space was freed. */
+    recordsPurged: number;
+    /** Times that a write buffer was written to a table. */
+    flushes: number;
+    /** Bytes of these tables. */
+    flushBytesWritten: number;
+    compactions: number;
+    /** Bytes of the tables that compactions replaced. */
+    compactionBytesRead: number;
+    /** Bytes of the tables that they wrote. */
+    compactionBytesWritten: number;
+    /** Times that a writer had to wait because flushes or compactions had fallen behind. */
+    stalls: number;
+    /** How long writers waited for that, in milliseconds; of several that waited together, each counts. */
+    stallMs: number;
+    /** Failures in the background, repeated ones included. */
+    backgroundErrors: number;
   };
   /** Only a sample of the writes and reads is measured. */
   latencies: { write: LatencyStats; read: LatencyStats; flush: LatencyStats; compaction: LatencyStats; sync: LatencyStats };
@@ -607,9 +646,11 @@ export interface Stats {
 export interface CheckpointReport {
   /** Number of the last operation in it. */
   sequence: number;
-  /** Files that share their bytes with the database. */
+  /** Files that share their bytes with the database (hard links). */
   filesLinked: number;
+  /** Files that were copied: the segment of the log that is being written, and all others where they cannot be linked, as on another disk. */
   filesCopied: number;
+  /** Their size, in bytes. */
   bytesCopied: number;
 }
 
@@ -637,16 +678,25 @@ export interface DirectoryNote {
 
 /** What {@link Database.verify} found, and how much it read. */
 export interface VerifyReport {
-  /** True without problems. */
+  /** True if there are no problems. */
   isClean: boolean;
+  /** Damage. */
   problems: DirectoryProblem[];
+  /** What a crash may leave behind. After anything but a crash look here too: a write that was cut off looks like one that was damaged later. */
   notes: DirectoryNote[];
+  /** Tables read. */
   tables: number;
+  /** Files of large values read. */
   valueFiles: number;
+  /** Blocks of entries read. */
   blocks: number;
+  /** Entries read, overwritten and deleted ones included. */
   entries: number;
+  /** Segments of the log read. */
   logSegments: number;
+  /** Commits read from the log. */
   commits: number;
+  /** Bytes read. */
   bytesRead: number;
 }
 
@@ -656,15 +706,23 @@ export interface RepairReport {
   isComplete: boolean;
   /** What entries were ordered by. With `'sequences'`, because the manifest could not be read, deleted entries may be back. */
   order: 'manifest' | 'sequences';
+  /** What could not be saved. Of a key whose newest version was lost, an older one may show. */
   lost: DirectoryProblem[];
   /** Damage that cost nothing. */
   mended: DirectoryProblem[];
+  /** What a crash may have left behind. */
   notes: DirectoryNote[];
+  /** Sound tables that share their bytes with the damaged directory (hard links). */
   tablesLinked: number;
+  /** Sound tables that were copied. */
   tablesCopied: number;
+  /** Tables that were written anew, with what could be saved of damaged ones. */
   tablesRewritten: number;
+  /** Entries in them. */
   entriesRewritten: number;
+  /** Operations that were saved from the log. */
   operations: number;
+  /** Number of the last operation: `sequence` of the statistics goes on from there. */
   lastSequence: number;
 }
 
@@ -787,7 +845,7 @@ export class Database {
  * | `FLOWDB_IO` | the operating system failed: see the message and `file` |
  * | `FLOWDB_CORRUPTION` | a file does not hold what was written: `file`, `offset`; restore from a backup |
  * | `FLOWDB_UNSUPPORTED` | written by a newer version, which can open it; nothing was touched |
- * | `FLOWDB_NO_BINARY` | (a plain Error, at the first use) no native library for this platform: install the package it names in `package` |
+ * | `FLOWDB_NO_BINARY` | at the first use: no native library for this platform, or one that does not load; install what `package` names, or see `cause` |
  */
 export type FlowDBErrorCode =
   | 'FLOWDB_INVALID_ARGUMENT'
@@ -811,7 +869,7 @@ export class FlowDBError extends Error {
   constructor(
     code: FlowDBErrorCode,
     message: string,
-    details?: { argument?: string; file?: string; offset?: number; holder?: number; cause?: unknown },
+    details?: { argument?: string; file?: string; offset?: number; holder?: number; package?: string; cause?: unknown },
   );
   readonly code: FlowDBErrorCode;
   /** The argument or option that was refused, with the way to it: `ttl`, `operations[1].key`. */
@@ -820,8 +878,13 @@ export class FlowDBError extends Error {
   readonly file?: string;
   /** Where in the file, in bytes. */
   readonly offset?: number;
-  /** Process id of the process that has the directory open (`FLOWDB_LOCKED`); absent where those that do are read-only, who leave no trace, and where it could not be noted. */
+  /**
+   * Process id of the process that has the directory open (`FLOWDB_LOCKED`). Undefined where it is not known, as where that process has it open with `readOnly`.
+   * Of a process in a container it is the id inside that container.
+   */
   readonly holder?: number;
+  /** The npm package that was looked for (`FLOWDB_NO_BINARY`). */
+  readonly package?: string;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -1,5 +1,9 @@
 'use strict';
 
+// Modules that were compiled to CommonJS (TypeScript's esModuleInterop, Babel, bundlers) read a default import as `.default` only where this mark is set; without it
+// their `import indexedDB from 'flowdb'` is the whole module. Not enumerable: it is no export.
+Object.defineProperty(module.exports, '__esModule', { value: true });
+
 // Each name is assigned by itself: that is how ES modules come to see it.
 
 const { Database, open } = require('./records/database.js');

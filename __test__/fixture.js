@@ -1,5 +1,6 @@
 'use strict';
 
+const assert = require('node:assert/strict');
 const { spawn } = require('node:child_process');
 const { mkdtempSync, rmSync } = require('node:fs');
 const { tmpdir } = require('node:os');
@@ -80,6 +81,15 @@ function runBare(source, { args = [], env = {}, nodeOptions = [] } = {}) {
   });
 }
 
+/**
+ * That a process of `run` ended by killing itself, and said nothing. Windows knows no signals: there it ends with status 1, as it would with an error, which it would tell.
+ *
+ * @param {{ code: number | null, signal: string | null, output: string }} ending
+ */
+function assertKilled({ code, signal, output }) {
+  assert.deepEqual([code, signal, output], process.platform === 'win32' ? [1, null, ''] : [null, 'SIGKILL', '']);
+}
+
 /** @param {number} milliseconds */
 function pause(milliseconds) {
   return new Promise((resolve) => { setTimeout(resolve, milliseconds); });
@@ -98,4 +108,4 @@ async function eventually(condition) {
   return false;
 }
 
-module.exports = { ROOT, database, directory, eventually, pause, run, runBare };
+module.exports = { ROOT, assertKilled, database, directory, eventually, pause, run, runBare };

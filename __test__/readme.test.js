@@ -56,6 +56,19 @@ describe('README', () => {
     });
   }
 
+  // As someone would who tries them one after the other: all of them name the same directory, and find what was there.
+  test('all of them print the same in one folder, and again', () => {
+    const cwd = path.join(folder, 'one');
+    fs.mkdirSync(cwd);
+    for (const round of [1, 2]) {
+      for (const [index, program] of programs.entries()) {
+        fs.writeFileSync(path.join(cwd, 'program.mjs'), program);
+        const { status, stdout, stderr } = run(cwd, 'program.mjs');
+        assert.deepEqual([status, stderr, stdout.split('\n').slice(0, -1)], [0, '', promisedLines(program)], `program ${index + 1}, round ${round}`);
+      }
+    }
+  });
+
   test('its command line works', () => {
     assert.ok(readme.includes('`node --import flowdb/auto --test`'));
     fs.writeFileSync(path.join(folder, 'own.test.mjs'), `

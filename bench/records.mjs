@@ -3,13 +3,14 @@
 //     node bench/records.mjs --install        puts the others into bench/records/node_modules, from npm
 //     node bench/records.mjs                  every row, with whatever is installed
 //     node bench/records.mjs --help
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { appendFileSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { npm } from '../scripts/run.mjs';
 import { table } from './records/report.mjs';
 
 const FOLDER = fileURLToPath(new URL('records/', import.meta.url));
@@ -108,7 +109,7 @@ function runRound({ base, records, round, engines, words }, record) {
 
 const { values: options } = parseArgs({ options: OPTIONS });
 if (options.help) console.log(HELP.trim());
-else if (options.install) execFileSync('npm', ['install', '--no-save', '--no-audit', '--no-fund'], { cwd: FOLDER, stdio: 'inherit' });
+else if (options.install) await npm(['install', '--no-save', '--no-audit', '--no-fund'], { cwd: FOLDER });
 else measureAll();
 
 function measureAll() {

@@ -2,6 +2,7 @@
 
 /** Numbers about series, worked out by the native side while it scans. */
 
+const { invalid } = require('./errors.js');
 const { decodeKey } = require('./keys.js');
 const { readInt64 } = require('./numbers.js');
 const { expected, throwIfAborted } = require('./options.js');
@@ -23,7 +24,8 @@ const KEY_OFFSET = 12 + 8 * FUNCTIONS.length;
 function checkFunctions(agg) {
   const wanted = typeof agg === 'string' ? [agg] : agg;
   const names = FUNCTIONS.map((name) => `'${name}'`).join(', ');
-  if (!Array.isArray(wanted) || wanted.length === 0) throw expected('agg', agg, `an array of ${names}`);
+  if (!Array.isArray(wanted)) throw expected('agg', agg, `one of ${names}, or an array of them`);
+  if (wanted.length === 0) throw invalid('agg', `is empty: give at least one of ${names}`);
   // Not `findIndex`: it is to see a hole of a sparse array.
   for (const [index, name] of wanted.entries()) {
     if (!FUNCTIONS.includes(name)) throw expected(Array.isArray(agg) ? `agg[${index}]` : 'agg', name, `one of ${names}`);

@@ -7,7 +7,7 @@ class FlowDBError extends Error {
   /**
    * @param {string} code
    * @param {string} message
-   * @param {{ argument?: string, file?: string, offset?: number, holder?: number, cause?: unknown }} [details]
+   * @param {{ argument?: string, file?: string, offset?: number, holder?: number, package?: string, cause?: unknown }} [details]
    */
   constructor(code, message, details = {}) {
     super(message, 'cause' in details ? { cause: details.cause } : undefined);
@@ -17,6 +17,7 @@ class FlowDBError extends Error {
     if (details.file !== undefined) this.file = details.file;
     if (details.offset !== undefined) this.offset = details.offset;
     if (details.holder !== undefined) this.holder = details.holder;
+    if (details.package !== undefined) this.package = details.package;
   }
 }
 Object.defineProperty(FlowDBError.prototype, 'name', { value: 'FlowDBError', writable: true, configurable: true });
@@ -84,16 +85,12 @@ function closed(what = 'the database is closed') {
   return new FlowDBError('FLOWDB_CLOSED', what);
 }
 
-/** What loading the native library fails with: an error that says which package is missing. */
-const NO_BINARY = 'FLOWDB_NO_BINARY';
-
 /**
  * What the native side threw, as an error of ours. Anything else is a bug and stays as it is.
  *
  * @param {any} error
  */
 function fromNative(error) {
-  if (error?.code === NO_BINARY) return error;
   if (error instanceof FlowDBError || typeof error?.code !== 'string' || !error.code.startsWith('FLOWDB_')) return error;
   return new FlowDBError(error.code, error.message, detailsOf(error));
 }

@@ -6,16 +6,13 @@ const { checkDirectory, isUrl } = require('./directory_path.js');
 const { invalid } = require('./errors.js');
 const { encodeKey } = require('./keys.js');
 const {
-  checkBoolean, checkChoice, checkInteger, checkKeyEncoding, checkOptions, checkValueEncoding, expected,
+  TTL_MS_MAX, checkBoolean, checkChoice, checkInteger, checkKeyEncoding, checkOptions, checkValueEncoding, expected,
 } = require('./options.js');
 
 /** Sync modes as the native side knows them. */
 const SYNC_OS = -1;
 const SYNC_ALWAYS = 0;
 const SYNC_INTERVAL_MS_MAX = 3_600_000;
-
-/** Longest default time to live: 1000 years. More is a mistake in the unit. */
-const TTL_MS_MAX = 31_536_000_000_000;
 
 /**
  * @param {any} sync

@@ -10,6 +10,11 @@ const { nearest } = require('./nearest.js');
 const VALUE_ENCODINGS = ['any', 'utf8', 'buffer', 'json'];
 const KEY_ENCODINGS = ['utf8', 'buffer'];
 
+/** The longest time to live and retention: 1000 years. As flowdb-store has it. What is longer was hardly meant as milliseconds. */
+const TTL_MS_MAX = 31_536_000_000_000;
+/** The last moment of the year 9999, which some take for never. Microseconds of these days lie far beyond it. */
+const EXPIRES_AT_MS_MAX = 253_402_300_799_999;
+
 /** @param {unknown} value */
 function describe(value) {
   if (value === null) return 'null';
@@ -157,6 +162,7 @@ function checkExpiry({ ttl, expiresAt }) {
   if (ttl !== undefined) {
     const microseconds = typeof ttl === 'number' && Number.isFinite(ttl) ? toMicroseconds(ttl) : 0;
     if (microseconds <= 0) throw expected('ttl', ttl, "a positive number of milliseconds, or 'never'");
+    if (ttl > TTL_MS_MAX) throw expected('ttl', ttl, `at most ${TTL_MS_MAX} milliseconds, which is 1000 years, or 'never' (microseconds?)`);
     return { ttl: microseconds };
   }
   if (expiresAt === undefined) return undefined;
@@ -164,19 +170,19 @@ function checkExpiry({ ttl, expiresAt }) {
   if (typeof time !== 'number' || !Number.isFinite(time)) {
     throw expected('expiresAt', expiresAt, 'milliseconds since the epoch, or a valid Date');
   }
+  if (time > EXPIRES_AT_MS_MAX) throw expected('expiresAt', expiresAt, 'milliseconds since the epoch, or a Date, up to the year 9999 (microseconds?)');
   return { expiry: toMicroseconds(time) };
 }
 
 /**
- * @param {number} milliseconds finite
- * @returns {number | bigint} exact for all dates; what is beyond 64 bits is as far as they reach, which is 292 000 years
+ * @param {number} milliseconds finite, and at most those of a date
+ * @returns {number | bigint} exact for all dates; what is before them is as far back as 64 bits reach, which is 292 000 years
  */
 function toMicroseconds(milliseconds) {
   const microseconds = Math.round(milliseconds * 1000);
   if (Number.isSafeInteger(microseconds)) return microseconds;
   // Doubles of this size stand further apart than dates do.
   const exact = BigInt(Math.round(milliseconds)) * 1000n;
-  if (exact > INT64_MAX) return INT64_MAX;
   return exact < INT64_MIN ? INT64_MIN : exact;
 }
 
@@ -245,6 +251,7 @@ function checkDuration(name, milliseconds) {
 }
 
 module.exports = {
+  TTL_MS_MAX,
   checkBoolean, checkChoice, checkDeletion, checkDuration, checkExpiry, checkFlag, checkGiven, checkInteger, checkKeyEncoding, checkLimit, checkOptions,
   checkSignal, checkTimestamp, checkValueEncoding, expected, throwIfAborted,
 };

@@ -4,11 +4,11 @@ import { realpathSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Failure } from './failure.mjs';
+import { npmScript } from './npm_script.cjs';
 import { ROOT } from './platform.mjs';
 
 const HINTS = new Map([
   ['cargo', 'cargo was not found. flowdb is built from Rust: install a toolchain from https://rustup.rs and run this again.'],
-  ['npm', 'npm was not found. It comes with Node: https://nodejs.org'],
 ]);
 
 /**
@@ -42,11 +42,10 @@ export function run(program, args, { onText, quiet = false, cwd = ROOT } = {}) {
  * @param {string[]} args
  * @param {Parameters<typeof run>[2]} [options]
  */
-export function npm(args, options) {
-  // Under `npm run`, npm says where it is: the same npm then, and no shell, which npm.cmd would need on Windows.
-  const script = process.env.npm_execpath;
-  if (script && path.basename(script) === 'npm-cli.js') return run(process.execPath, [script, ...args], options);
-  return run('npm', args, options);
+export async function npm(args, options) {
+  const script = npmScript();
+  if (!script) throw new Failure('npm was not found. It comes with Node: https://nodejs.org');
+  return run(process.execPath, [script, ...args], options);
 }
 
 /**

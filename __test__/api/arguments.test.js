@@ -184,6 +184,9 @@ test('messages say what was given, and which name may have been meant', async (t
   const db = await database(t);
   const said = (/** @type {() => any} */ call) => Promise.resolve().then(call).then(() => assert.fail('it was taken'), (error) => error.message);
   assert.equal(await said(() => db.put('k', 1, { ttl: 5n })), "ttl: expected a positive number of milliseconds, or 'never', got the bigint 5n");
+  assert.equal(await said(() => db.series.aggregate({ agg: [] })),
+    "agg: is empty: give at least one of 'count', 'sum', 'avg', 'min', 'max', 'first', 'last'");
+  assert.match(await said(() => db.series.aggregate({ agg: 5 })), /^agg: expected one of 'count'.*, or an array of them, got 5$/);
   assert.equal(await said(() => db.series.aggregate({ agg: ['avg', 'median'] })),
     "agg[1]: expected one of 'count', 'sum', 'avg', 'min', 'max', 'first', 'last', got \"median\"");
   assert.equal(await said(() => db.kv.put('k', 1, { tll: 5 })),
@@ -238,18 +241,30 @@ test('a shortcut does not guess what a timestamp that is undefined means', async
   assert.deepEqual(await db.scan({ prefix: 'k', from: reading.ts, to: 5 }).all(), [], 'one bound says that a series is meant');
 });
 
-test('an expiry may be any moment, and any length of time', async (t) => {
+test('an expiry may be any moment up to the year 9999, and any length of time up to 1000 years', async (t) => {
   const db = await database(t);
   for (const expiresAt of [0, -5, new Date(0), new Date(-8.64e15)]) {
     await db.put('k', 'x', { expiresAt });
     assert.equal(await db.get('k'), undefined, `expired at ${expiresAt}`);
   }
-  for (const expiry of [{ expiresAt: new Date(8.64e15) }, { expiresAt: Number.MAX_VALUE }, { ttl: 1e13 }, { ttl: Number.MAX_SAFE_INTEGER }, { ttl: Number.MAX_VALUE }]) {
+  for (const expiry of [{ expiresAt: new Date('9999-12-31T23:59:59.999Z') }, { ttl: 1e13 }, { ttl: 31_536_000_000_000 }]) {
     await db.put('k', 'x', expiry);
     assert.equal(await db.get('k'), 'x', JSON.stringify(expiry));
     await db.series.put('k', 'x', { ts: 1, ...expiry });
     assert.equal((await db.series.latest('k')).value, 'x', JSON.stringify(expiry));
   }
+});
+
+test('an expiry that would be further away was meant in another unit', async (t) => {
+  const db = await database(t);
+  const now = Date.now();
+  for (const [name, value] of [['ttl', 31_536_000_000_001], ['ttl', Number.MAX_VALUE], ['expiresAt', now * 1000], ['expiresAt', new Date('+010000-01-01')], ['expiresAt', 1e300]]) {
+    const option = { [name]: value };
+    const writes = [db.put('k', 'x', option), db.series.put('k', 'x', option), db.kv.patch('k', {}, option), db.batch([{ type: 'put', key: 'k', value: 1, ...option }])];
+    const refused = { code: 'FLOWDB_INVALID_ARGUMENT', message: new RegExp(`^(operations\\[0\\]\\.)?${name}: .*milliseconds.*microseconds\\?`) };
+    for (const write of writes) await assert.rejects(write, refused, `${name} ${value}`);
+  }
+  assert.equal(await db.kv.count() + await db.series.count(), 0);
 });
 
 test('a scan has something in its entries', async (t) => {

@@ -3,7 +3,7 @@
 // What the package exports, seen from CommonJS and from ES modules.
 
 const assert = require('node:assert/strict');
-const { copyFileSync } = require('node:fs');
+const { copyFileSync, mkdirSync } = require('node:fs');
 const path = require('node:path');
 const { test } = require('node:test');
 const { pathToFileURL } = require('node:url');
@@ -35,8 +35,10 @@ test('errors are errors with a code', () => {
 });
 
 test('a platform without a library gets an error that names everything', (t) => {
-  const copy = path.join(directory(t), 'binding.js');
-  copyFileSync(path.join(ROOT, 'binding.js'), copy);
+  const folder = directory(t);
+  const copy = path.join(folder, 'binding.js');
+  mkdirSync(path.join(folder, 'records'));
+  for (const file of ['binding.js', 'records/errors.js']) copyFileSync(path.join(ROOT, file), path.join(folder, file));
   assert.throws(() => require(copy), (error) => {
     assert.equal(error.code, 'FLOWDB_NO_BINARY');
     assert.deepEqual([error.platform, error.arch], [process.platform, process.arch]);

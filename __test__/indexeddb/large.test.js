@@ -9,7 +9,7 @@ const path = require('node:path');
 const { test } = require('node:test');
 const { promisify } = require('node:util');
 const { IDBFactory } = require('../../index.js');
-const { directory, run } = require('../fixture.js');
+const { assertKilled, directory, run } = require('../fixture.js');
 const { openDatabase, result } = require('./support.js');
 
 /** FLOWDB_LARGE=full: 1M records with 10 indexes, a transaction of 1 GiB, values of 64 MiB. */
@@ -28,7 +28,7 @@ test('memory is bounded while much is stored, read and deleted', async (t) => {
 
 test('a version upgrade killed halfway reopens at the old version', async (t) => {
   const dir = directory(t);
-  const { signal } = await run(`
+  const child = await run(`
     const { IDBFactory } = require(${JSON.stringify(path.join(__dirname, '../../index.js'))});
     const factory = new IDBFactory({ path: process.argv[1] });
     const first = factory.open('database', 1);
@@ -48,7 +48,7 @@ test('a version upgrade killed halfway reopens at the old version', async (t) =>
       };
     };
   `, { args: [dir] });
-  assert.equal(signal, 'SIGKILL');
+  assertKilled(child);
   const factory = new IDBFactory({ path: dir });
   const db = await openDatabase(undefined, { factory });
   const found = [db.version, [...db.objectStoreNames], await result(db.transaction('old').objectStore('old').get(1))];

@@ -8,15 +8,14 @@ const { readFileSync, readdirSync, writeFileSync } = require('node:fs');
 const path = require('node:path');
 const { test } = require('node:test');
 const { Database, IDBFactory, open } = require('../../index.js');
-const { directory, run } = require('../fixture.js');
+const { assertKilled, directory, run } = require('../fixture.js');
 
 const KILL = 'process.kill(process.pid, \'SIGKILL\'); await new Promise(() => {});';
 const MODES = { os: '\'os\'', interval: '{ intervalMs: 3600000 }', always: '\'always\'' };
 
 /** Runs a program that ends by being killed. */
 async function killed(where, program) {
-  const { signal, output } = await run(`(async () => { const where = process.argv[1]; ${program}; ${KILL} })();`, { args: [where] });
-  assert.equal(signal, 'SIGKILL', output);
+  assertKilled(await run(`(async () => { const where = process.argv[1]; ${program}; ${KILL} })();`, { args: [where] }));
 }
 
 for (const [name, mode] of Object.entries(MODES)) {

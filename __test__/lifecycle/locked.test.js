@@ -5,7 +5,7 @@ const { copyFileSync, readdirSync } = require('node:fs');
 const path = require('node:path');
 const { test } = require('node:test');
 const { open } = require('../../index.js');
-const { ROOT, database, directory, run } = require('../fixture.js');
+const { ROOT, assertKilled, database, directory, run } = require('../fixture.js');
 
 const TRY = `
   open(process.argv[1]).then(async (db) => { console.log(JSON.stringify({ value: await db.get('k') })); await db.close(); })
@@ -51,7 +51,7 @@ test('a killed process leaves nothing locked and nothing lost', async (t) => {
       process.kill(process.pid, 'SIGKILL');
     });
   `, { args: [dir] });
-  assert.equal(child.signal, 'SIGKILL');
+  assertKilled(child);
   const db = await database(t, { path: dir });
   assert.equal(await db.get('k'), 'x');
   assert.equal((await db.get('large')).length, 500_000);

@@ -9,6 +9,7 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 const { pathToFileURL } = require('node:url');
+const { npmScript } = require('../../scripts/npm_script.cjs');
 
 const ROOT = path.join(__dirname, '..', '..');
 const ECOSYSTEM = path.join(ROOT, 'node_modules', '.ecosystem');
@@ -54,7 +55,9 @@ class Installation {
   }
 
   npm(args) {
-    return this.#spawn([npmScript(), ...args]);
+    const script = npmScript();
+    if (!script) throw new Error('npm was not found: run the tests with `npm test`');
+    return this.#spawn([script, ...args]);
   }
 
   /** @param {string} name  a file of the project; @param {string} text */
@@ -115,16 +118,6 @@ class Installation {
     const bin = process.platform === 'win32' ? path.dirname(process.execPath) : this.#bin;
     return { PATH: bin, HOME: this.#home, USERPROFILE: this.#home, TMPDIR: this.#temporary, TEMP: this.#temporary, NO_COLOR: '1', ...windows };
   }
-}
-
-/** @returns {string} the npm that runs the tests, or the one that came with Node */
-function npmScript() {
-  const beside = path.join(path.dirname(process.execPath), 'node_modules', 'npm', 'bin', 'npm-cli.js');
-  const candidates = [process.env.npm_execpath, beside, ...(process.env.PATH ?? '').split(path.delimiter)
-    .map((folder) => path.join(folder, 'npm'))];
-  const found = candidates.find((file) => file && fs.existsSync(file) && fs.realpathSync(file).endsWith('npm-cli.js'));
-  if (!found) throw new Error('npm was not found: run the tests with `npm test`');
-  return fs.realpathSync(found);
 }
 
 /** The entry of npm/ that belongs to this machine. */

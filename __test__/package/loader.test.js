@@ -23,8 +23,8 @@ function loadAs({ platform, arch, glibc, execPath = '' }, root = ROOT) {
     const load = createRequire(${JSON.stringify(path.join(root, 'index.js'))});
     for (const name of ['platform', 'arch', 'execPath']) Object.defineProperty(process, name, { value: fake[name] });
     Object.defineProperty(process, 'report', { value: { getReport: () => ({ header: fake.header }) } });
-    const report = ({ code, message, platform, arch, libc, cause, package: name }) => (
-      { code, message, platform, arch, libc, package: name, cause: cause?.message.split('\\n')[0] });
+    const report = ({ name: kind, code, message, platform, arch, libc, cause, package: name }) => (
+      { kind, code, message, platform, arch, libc, package: name, cause: cause?.message.split('\\n')[0] });
     const { indexedDB, open } = load('./index.js');
     (async () => {
       const error = await open({ memory: true }).catch((reason) => reason);
@@ -49,12 +49,13 @@ for (const { triple, libc, packaged, ...fake } of ABSENT) {
   test(`the error on ${triple} names it`, { skip: here && 'its library is here' }, () => {
     const error = loadAs(fake);
     assert.equal(error.code, 'FLOWDB_NO_BINARY');
-    assert.deepEqual([error.platform, error.arch, error.libc], [fake.platform, fake.arch, libc]);
+    assert.deepEqual([error.kind, error.platform, error.arch, error.libc], ['FlowDBError', fake.platform, fake.arch, libc]);
     assert.equal(error.package, `@flowdb/binding-${triple}`);
     const { exception, ...rest } = error;
     assert.deepEqual(exception, { name: 'UnknownError', cause: rest }, 'IndexedDB gives the same one as its cause');
     for (const word of [fake.platform, fake.arch, libc, error.package]) assert.ok(error.message.includes(word), error.message);
     assert.equal(error.message.includes('There are packages for'), !packaged, error.message);
+    assert.equal(error.message.includes('lock file'), packaged, error.message);
   });
 }
 
@@ -76,15 +77,49 @@ test('it knows the platforms that have a package', () => {
   assert.deepEqual(listed, fs.readdirSync(path.join(ROOT, 'npm')).sort());
 });
 
-test('the cause is why a library that is there does not load', (t) => {
+/**
+ * A copy of flowdb for faked arm64 Linux with other files beside it.
+ *
+ * @param {import('node:test').TestContext} t
+ * @param {Record<string, string>} files
+ */
+function copyWith(t, files) {
   const root = fs.mkdtempSync(path.join(os.tmpdir(), 'flowdb-loader-'));
   t.after(() => fs.rmSync(root, { recursive: true, force: true }));
-  for (const name of ['index.js', 'binding.js', 'records', 'indexeddb']) {
+  for (const name of ['index.js', 'binding.js', 'package.json', 'records', 'indexeddb']) {
     fs.cpSync(path.join(ROOT, name), path.join(root, name), { recursive: true });
   }
-  fs.writeFileSync(path.join(root, 'flowdb.linux-arm64-gnu.node'), 'not a library');
-  const error = loadAs({ platform: 'linux', arch: 'arm64', glibc: '2.28' }, root);
+  for (const [name, text] of Object.entries(files)) {
+    fs.mkdirSync(path.dirname(path.join(root, name)), { recursive: true });
+    fs.writeFileSync(path.join(root, name), text);
+  }
+  return root;
+}
+const ARM = { platform: 'linux', arch: 'arm64', glibc: '2.28' };
+const { version } = require('../../package.json');
+
+test('a library that is there and does not load: the error says why, and nothing about lock files', (t) => {
+  const error = loadAs(ARM, copyWith(t, { 'flowdb.linux-arm64-gnu.node': 'not a library' }));
   assert.equal(error.code, 'FLOWDB_NO_BINARY');
   assert.doesNotMatch(error.cause, /Cannot find module/);
-  assert.ok(error.message.includes(error.cause.split('\n')[0]), error.message);
+  assert.match(error.message, /does not load/);
+  assert.ok(error.message.includes(error.cause), error.message);
+  assert.doesNotMatch(error.message, /lock file|Cannot find module/);
+});
+
+test('a library that needs a newer glibc: the error says which is needed', (t) => {
+  const main = `throw Object.assign(new Error("/lib/libc.so.6: version \`GLIBC_2.99' not found"), { code: 'ERR_DLOPEN_FAILED' });`;
+  const error = loadAs(ARM, copyWith(t, {
+    'node_modules/@flowdb/binding-linux-arm64-gnu/index.js': main, 'node_modules/@flowdb/binding-linux-arm64-gnu/package.json': JSON.stringify({ version }),
+  }));
+  assert.match(error.message, /does not load.*glibc 2\.28 or newer.*GLIBC_2\.99/s);
+  assert.doesNotMatch(error.message, /lock file/);
+});
+
+test('the package of the platform is of another version: it is not loaded, and the error names both', (t) => {
+  const error = loadAs(ARM, copyWith(t, {
+    'node_modules/@flowdb/binding-linux-arm64-gnu/index.js': 'console.log("loaded");', 'node_modules/@flowdb/binding-linux-arm64-gnu/package.json': '{ "version": "0.0.7" }',
+  }));
+  assert.equal(error.code, 'FLOWDB_NO_BINARY');
+  for (const word of [`version ${version}`, 'version 0.0.7', `@flowdb/binding-linux-arm64-gnu@${version}`]) assert.ok(error.message.includes(word), error.message);
 });

@@ -6,12 +6,13 @@
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const path = require('node:path');
+const esbuild = require('esbuild');
 const ts = require('typescript');
 const { after, before, test } = require('node:test');
 const { ROOT, installed } = require('./installation.js');
 
 const COMMON = `
-import { Database, FlowDBError, IDBFactory, IDBKeyRange, indexedDB, open } from 'flowdb';
+import { Database, FlowDBError, IDBFactory, IDBKeyRange, indexedDB, open, type OpenOptions, type OpenSettings } from 'flowdb';
 import FDBFactory from 'flowdb/lib/FDBFactory';
 import 'flowdb/auto';
 
@@ -99,6 +100,17 @@ export async function records(): Promise<number> {
   const urls: Promise<Database>[] = [open('data', { sync: 'always' }), open(new URL('file:///data'), {}), open(new URL('file:///data')), open({ path: new URL('file:///data') })];
   await Promise.all([Database.destroy('data'), Database.verify(new URL('file:///data')), ...urls]);
   console.log(newest?.ts, last?.value, copied, there, counts, text, values, points);
+  const kept: OpenOptions = { path: 'x', sync: 'always' };
+  const settings: OpenSettings = { readOnly: maybe, kvTtlMs: unset };
+  await Promise.all([open(kept), open(maybe ? { memory: true } : { path: 'x' }), open('x', settings), open({ ...settings, path: 'x' }), open({ ...kept, readOnly: true })]);
+  // @ts-expect-error neither a path nor memory
+  await open({});
+  // @ts-expect-error both
+  await open({ memory: true, path: 'x' });
+  // @ts-expect-error a new database has nothing to read
+  await open({ memory: true, readOnly: true });
+  // @ts-expect-error there may be no path
+  await open({ path: process.env.DATA });
   // @ts-expect-error the path is there already
   await open('data', { path: 'data' });
   // @ts-expect-error it needs to know what to work out
@@ -114,6 +126,10 @@ export async function records(): Promise<number> {
 
 export function holder(error: unknown): number | undefined {
   return error instanceof FlowDBError && error.code === 'FLOWDB_LOCKED' ? error.holder : undefined;
+}
+
+export function wanted(error: unknown): string | undefined {
+  return error instanceof FlowDBError && error.code === 'FLOWDB_NO_BINARY' ? error.package : undefined;
 }
 
 export const factories = [indexedDB, new IDBFactory(), new IDBFactory({ path: 'data' }), new IDBFactory({ path: new URL('file:///data') })];
@@ -201,6 +217,37 @@ test('without lib.dom', () => assert.deepEqual(compile('plain.mts', COMMON, { li
 test('without lib.dom, as CommonJS', () => assert.deepEqual(compile('plain.cts', COMMON, { lib: NO_DOM, ...NODENEXT }), []));
 test('with lib.dom', () => assert.deepEqual(compile('dom.mts', WITH_DOM, { lib: DOM, ...NODENEXT }), []));
 test('with lib.dom and a bundler', () => assert.deepEqual(compile('dom.ts', WITH_DOM, { lib: DOM, ...BUNDLER }), []));
+// What compilers make of `import factory from` in CommonJS: the property `default`, where the module is marked, and else all of the module.
+const COMPILED = `
+import factory, { IDBFactory, indexedDB } from 'flowdb';
+import * as all from 'flowdb';
+import Factory from 'flowdb/lib/FDBFactory';
+console.log([factory === indexedDB, factory instanceof IDBFactory, all.open === require('flowdb').open, all.default === factory, Factory === IDBFactory].join());
+`;
+
+/** @type {[string, () => string][]} */
+const COMPILERS = [
+  ['TypeScript', () => ts.transpileModule(COMPILED, { compilerOptions: { module: ts.ModuleKind.CommonJS, esModuleInterop: true } }).outputText],
+  ['esbuild', () => esbuild.transformSync(COMPILED, { format: 'cjs', platform: 'node' }).code],
+  ['esbuild, as a bundle', () => esbuild.buildSync({
+    stdin: { contents: COMPILED, resolveDir: installation.project }, bundle: true, format: 'cjs', platform: 'node', packages: 'external', write: false,
+  }).outputFiles[0].text],
+];
+for (const [name, program] of COMPILERS) {
+  test(`the default import, compiled to CommonJS by ${name}, is the factory`, () => {
+    assert.equal(installation.run('compiled.cjs', program()).trim(), 'true,true,true,true,true');
+  });
+}
+
+test('an ES module that imports the default of CommonJS, and a program that requires it, have what they had', () => {
+  const imported = `
+    import factory, { IDBFactory, open } from 'flowdb';
+    import { createRequire } from 'node:module';
+    const required = createRequire(import.meta.url)('flowdb');
+    console.log([factory === required.default, factory instanceof IDBFactory, open === required.open, Object.keys(required).includes('__esModule')].join());`;
+  assert.equal(installation.run('imported.mjs', imported).trim(), 'true,true,true,false');
+});
+
 test('the test can fail', () => {
   assert.notDeepEqual(compile('wrong.mts', `import { nothing } from 'flowdb'; nothing();`, { lib: NO_DOM, ...NODENEXT }), []);
 });

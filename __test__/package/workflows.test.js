@@ -10,6 +10,7 @@ const path = require('node:path');
 const { pathToFileURL } = require('node:url');
 const { test } = require('node:test');
 const yaml = require('yaml');
+const { npmScript } = require('../../scripts/npm_script.cjs');
 const { ROOT } = require('./installation.js');
 
 const FOLDER = path.join(ROOT, '.github', 'workflows');
@@ -52,7 +53,7 @@ test('the validator can fail', (t) => {
   assert.notEqual(validate(file).status, 0);
 });
 
-test('every platform of npm/ is built for its target, and tested on Node 20, 22 and 24 or in a container', async () => {
+test('every platform of npm/ is built for its target, and tested on Node 20, 22, 24 and 26 or in a container', async () => {
   const { jobs } = workflow('ci.yml');
   const built = jobs.build.strategy.matrix.include;
   assert.deepEqual(built.map((/** @type {any} */ one) => one.platform).sort(), platforms);
@@ -60,11 +61,27 @@ test('every platform of npm/ is built for its target, and tested on Node 20, 22 
   for (const { triple, target } of known()) {
     assert.equal(built.find((/** @type {any} */ one) => one.platform === triple).target, target, triple);
   }
-  assert.deepEqual(jobs.test.strategy.matrix.node, [20, 22, 24]);
+  assert.deepEqual(jobs.test.strategy.matrix.node, [20, 22, 24, 26]);
   const tested = [...jobs.test.strategy.matrix.platform, ...jobs.container.strategy.matrix.include.map((/** @type {any} */ one) => one.platform)];
   assert.deepEqual([...new Set(tested)].sort(), platforms);
   const runners = jobs.test.strategy.matrix.include.map((/** @type {any} */ one) => one.platform);
   assert.deepEqual(runners.sort(), [...jobs.test.strategy.matrix.platform].sort());
+});
+
+test('no job keeps the token that it checked out with', () => {
+  const steps = names.flatMap((name) => Object.values(workflow(name).jobs).flatMap((/** @type {any} */ job) => job.steps ?? []));
+  const checkouts = steps.filter((/** @type {any} */ { uses = '' }) => uses.startsWith('actions/checkout@'));
+  assert.ok(checkouts.length > 5);
+  for (const step of checkouts) assert.deepEqual(step.with, { 'persist-credentials': false });
+});
+
+test('what is compiled apart and what dependabot looks after is there', () => {
+  const manifests = [...text('ci.yml').matchAll(/--manifest-path (\S+)/g)].map(([, file]) => file);
+  assert.deepEqual(manifests, ['fuzz/Cargo.toml', 'benchmark/Cargo.toml']);
+  for (const file of manifests) assert.ok(fs.existsSync(path.join(ROOT, file.replace('.toml', '.lock'))), file);
+  const { updates } = yaml.parse(fs.readFileSync(path.join(ROOT, '.github', 'dependabot.yml'), 'utf8'));
+  const files = /** @type {Record<string, string>} */ ({ 'github-actions': '.github/workflows', npm: 'package-lock.json', cargo: 'Cargo.lock' });
+  for (const { 'package-ecosystem': kind, directory } of updates) assert.ok(fs.existsSync(path.join(ROOT, directory, files[kind])), kind);
 });
 
 test('only a tag publishes, after CI', () => {
@@ -76,6 +93,47 @@ test('only a tag publishes, after CI', () => {
   assert.equal(jobs.ci.uses, './.github/workflows/ci.yml');
   assert.match(jobs.publish.if, /startsWith\(github\.ref, 'refs\/tags\/v'\)/);
 });
+
+/**
+ * Runs the publishing step for a tag beside tarballs as scripts/pack.mjs names them. The package of the platform is out already. Its npm is the real one, which publishes nothing.
+ *
+ * @param {import('node:test').TestContext} t
+ * @param {string} version
+ * @returns {string} what npm was asked for, a line each, and what the real one said
+ */
+function publish(t, version) {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'flowdb-publish-'));
+  t.after(() => fs.rmSync(folder, { recursive: true, force: true }));
+  for (const name of ['flowdb', '@flowdb/binding-linux-x64-gnu']) {
+    fs.mkdirSync(path.join(folder, name, 'tarballs'), { recursive: true });
+    fs.writeFileSync(path.join(folder, name, 'package.json'), JSON.stringify({ name, version }));
+    const packed = spawnSync(process.execPath, [npmScript(), 'pack', `./${name}`, '--pack-destination', '.', '--silent'], { cwd: folder, encoding: 'utf8' });
+    assert.equal(packed.status, 0, packed.stderr);
+  }
+  fs.mkdirSync(path.join(folder, 'tarballs'));
+  for (const name of fs.readdirSync(folder).filter((file) => file.endsWith('.tgz'))) fs.renameSync(path.join(folder, name), path.join(folder, 'tarballs', name));
+  fs.writeFileSync(path.join(folder, 'npm'), `#!/bin/sh
+    echo "npm $*" >> calls
+    if [ "$1" = view ]; then case "$2" in @flowdb/*) exit 0 ;; *) exit 1 ;; esac; fi
+    exec "${process.execPath}" "${npmScript()}" "$@" --dry-run --registry http://127.0.0.1:1`, { mode: 0o755 });
+  const { run } = workflow('release.yml').jobs.publish.steps.find((/** @type {any} */ step) => step.name === 'publish');
+  const { status, stderr } = spawnSync('bash', ['-e', '-o', 'pipefail', '-c', run], {
+    cwd: folder, encoding: 'utf8', env: { PATH: [folder, path.dirname(process.execPath), process.env.PATH].join(path.delimiter), HOME: folder, GITHUB_REF_NAME: `v${version}` },
+  });
+  assert.equal(status, 0, stderr);
+  return fs.readFileSync(path.join(folder, 'calls'), 'utf8') + stderr;
+}
+
+for (const [version, tag] of [['1.2.3', 'latest'], ['1.2.3-beta.1', 'next']]) {
+  test(`npm takes what the workflow publishes for v${version}, and leaves out what is out`, { skip: process.platform === 'win32' && 'the workflow runs on Linux' }, (t) => {
+    const said = publish(t, version);
+    assert.deepEqual(said.match(/^npm (view|publish) .*/gm)?.filter((line) => !line.startsWith('npm notice')), [
+      `npm view @flowdb/binding-linux-x64-gnu@${version} version`, `npm view flowdb@${version} version`,
+      `npm publish ./tarballs/flowdb-${version}.tgz --access public --provenance --tag ${tag}`,
+    ]);
+    assert.match(said, new RegExp(`with tag ${tag} and public access`));
+  });
+}
 
 test('what is published is packed with the library of every platform, or not at all', () => {
   const { status, stderr } = spawnSync(process.execPath, [path.join(ROOT, 'scripts', 'pack.mjs'), '--all', path.join(os.tmpdir(), 'flowdb-never')], {

@@ -28,7 +28,10 @@ function quitOnceClosed(event) {
   event.preventDefault();
   const closing = db;
   db = undefined;
-  closing.close().finally(() => app.quit());
+  closing.close().then(() => app.quit(), (error) => {
+    console.error(error);
+    app.exit(1);
+  });
 }
 
 // A second instance would be refused the directory (FLOWDB_LOCKED); it hands over to the first instead.
