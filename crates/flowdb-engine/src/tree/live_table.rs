@@ -22,7 +22,7 @@ pub(crate) struct LiveTable {
     file: Arc<TableFile>,
 }
 
-/// The name of a table's file. Shared by the table and what it was on another level.
+/// The name of a table's file. Shared by the table and what it was before: on another level, or in a draft.
 #[derive(Debug)]
 struct TableFile {
     path: PathBuf,
@@ -56,6 +56,13 @@ impl LiveTable {
     pub(crate) fn on_level(&self, level: u8) -> Arc<Self> {
         let meta = TableMeta { level, ..self.meta.clone() };
         let (table, file) = (Arc::clone(&self.table), Arc::clone(&self.file));
+        let (value_files, kept) = (self.value_files.clone(), self.kept.clone());
+        Arc::new(LiveTable { meta, table, value_files, kept, file })
+    }
+
+    /// The same table, of the file that `before` has too: it goes when both have been let go of.
+    pub(crate) fn with_file_of(&self, before: &LiveTable) -> Arc<Self> {
+        let (meta, table, file) = (self.meta.clone(), Arc::clone(&self.table), Arc::clone(&before.file));
         let (value_files, kept) = (self.value_files.clone(), self.kept.clone());
         Arc::new(LiveTable { meta, table, value_files, kept, file })
     }
