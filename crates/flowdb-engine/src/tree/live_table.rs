@@ -75,10 +75,16 @@ impl LiveTable {
 
 impl LiveTable {
     /// When which part of it has passed by the rules of its tree, of which `forgotten` is gone already. What the table itself says, if it was written by these
-    /// rules. `None` where all keys are kept alike, and without entries.
+    /// rules. `None` where all keys are kept alike, without entries, and as long as its index cannot be read: who reads the table tells why.
     pub(crate) fn kept_times(&self, rules: &RetentionRules, forgotten: &ByKey<i64>) -> Option<&KeptTimes> {
         let known = self.table.properties().kept.as_ref().filter(|kept| kept.are_by(rules));
-        known.or_else(|| self.kept.get_or_init(|| self.table.kept_by(rules, forgotten)).as_ref())
+        known.or_else(|| match self.kept.get() {
+            Some(kept) => kept.as_ref(),
+            None => {
+                let kept = self.table.kept_by(rules, forgotten).ok()?;
+                self.kept.get_or_init(|| kept).as_ref()
+            }
+        })
     }
 
     /// The value files that its entries refer to, and the length of the records that they refer to.
