@@ -202,7 +202,7 @@ impl Inner {
 
     fn rotate_log_if_due(&self) -> Result<bool> {
         let log = self.current_log()?;
-        if log.written() < self.options.log_segment_bytes {
+        if log.written() < self.options.log_segment_bytes || self.opening.is_unfinished() {
             self.note_success(Work::LogSegment);
             return Ok(false);
         }

@@ -106,8 +106,11 @@ impl Inner {
     }
 
     /// Freezes memtables that may hide much of what the tables hold, and those that keep a log which is large beside the tables. True if there
-    /// was something to do.
+    /// was something to do. Not for who has only read since a clean close: he leaves the files as they are.
     pub(crate) fn flush_quiet(&self, workshop: &Workshop) -> Result<bool> {
+        if self.opening.is_unfinished() {
+            return Ok(false);
+        }
         if self.trees.iter().any(|tree| !tree.view().frozen.is_empty()) {
             // Their flush did not succeed; more of them would not help.
             return Ok(false);
