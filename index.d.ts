@@ -565,10 +565,10 @@ export interface LatencyStats {
 }
 
 /**
- * What is done besides answering. `flush`, `log-segment` and `compaction` are retried automatically; a failure of another kind ends all writes until the
- * directory is opened again.
+ * What is done besides answering. `flush`, `log-segment`, `compaction` and `log-release` (emptying a large log when nobody writes) are retried automatically; a
+ * failure of another kind ends all writes until the directory is opened again. `log-release` stops no writes.
  */
-export type BackgroundWork = 'flush' | 'log-segment' | 'compaction' | 'log-write' | 'log-sync' | 'manifest' | 'directory';
+export type BackgroundWork = 'flush' | 'log-segment' | 'compaction' | 'log-release' | 'log-write' | 'log-sync' | 'manifest' | 'directory';
 
 /** A failure in the background. */
 export interface BackgroundFailure {

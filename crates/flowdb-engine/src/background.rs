@@ -19,6 +19,8 @@ pub enum Work {
     LogSegment,
     /// Rewriting tables.
     Compaction,
+    /// Emptying the log of a database that nobody writes to.
+    LogRelease,
     /// Writing a commit to the log.
     LogWrite,
     /// Syncing the log.
@@ -36,6 +38,7 @@ impl Work {
             Work::Flush => "flush",
             Work::LogSegment => "log-segment",
             Work::Compaction => "compaction",
+            Work::LogRelease => "log-release",
             Work::LogWrite => "log-write",
             Work::LogSync => "log-sync",
             Work::Manifest => "manifest",
@@ -50,6 +53,7 @@ impl fmt::Display for Work {
             Work::Flush => "a memtable could not be flushed",
             Work::LogSegment => "a log segment could not be begun, or given up",
             Work::Compaction => "tables could not be compacted",
+            Work::LogRelease => "the log could not be emptied",
             Work::LogWrite => "the log could not be written",
             Work::LogSync => "the log could not be synced",
             Work::Manifest => "the manifest could not be written",
@@ -83,7 +87,7 @@ const RETRY_DELAY_MIN: Duration = Duration::from_secs(1);
 const RETRY_DELAY_MAX: Duration = Duration::from_secs(60);
 
 /// The work that fails by itself, each kind apart: a flush without space does not keep a compaction from freeing some.
-const REPEATED: [Work; 3] = [Work::Flush, Work::LogSegment, Work::Compaction];
+const REPEATED: [Work; 4] = [Work::Flush, Work::LogSegment, Work::Compaction, Work::LogRelease];
 
 /// What has failed and not yet succeeded.
 #[derive(Debug, Default)]
@@ -132,9 +136,9 @@ impl Background {
         self.stops_writes.load(Ordering::Acquire)
     }
 
-    /// Time of the next attempt at anything that failed.
-    pub(crate) fn retry_at(&self) -> Option<Duration> {
-        self.failures.lock().iter().flatten().map(|failure| failure.retry_at).min()
+    /// Time of the next attempt at anything that failed, after `now`: what was due then had its turn, and waits for something else.
+    pub(crate) fn retry_after(&self, now: Duration) -> Option<Duration> {
+        self.failures.lock().iter().flatten().map(|failure| failure.retry_at).filter(|at| *at > now).min()
     }
 
     /// Whatever failed may be tried at once.
@@ -225,9 +229,9 @@ impl Inner {
         }
     }
 
-    /// How long until something that failed is tried again.
-    pub(crate) fn retry_due(&self) -> Option<Duration> {
-        Some(self.background.retry_at()?.saturating_sub(self.options.clock.monotonic()))
+    /// How long until something that failed is tried again, of what was not due at `tried`.
+    pub(crate) fn retry_due(&self, tried: Duration) -> Option<Duration> {
+        Some(self.background.retry_after(tried)?.saturating_sub(self.options.clock.monotonic()))
     }
 
     /// See [`crate::Db::resume`].
@@ -258,10 +262,11 @@ mod tests {
         for since in 0..8 {
             let failure = background.fail(Work::Flush, &error, since, now).unwrap();
             assert_eq!((failure.since, failure.resumes), (0, true));
-            pauses.push((background.retry_at().unwrap() - now).as_secs());
+            pauses.push((background.retry_after(now).unwrap() - now).as_secs());
             assert!(!background.is_due(Work::Flush, now));
             assert!(background.is_due(Work::Compaction, now), "other work goes on");
-            now = background.retry_at().unwrap();
+            now = background.retry_after(now).unwrap();
+            assert_eq!(background.retry_after(now), None);
             assert!(background.is_due(Work::Flush, now));
         }
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
@@ -271,13 +276,15 @@ mod tests {
         assert!(!background.stops_writes());
         assert!(background.error().is_none());
         background.fail(Work::Flush, &error, 9, now).unwrap();
-        assert_eq!(background.retry_at(), Some(now + RETRY_DELAY_MIN));
+        assert_eq!(background.retry_after(now), Some(now + RETRY_DELAY_MIN));
     }
 
     #[test]
     fn only_a_flush_without_space_stops_writes_at_once() {
         let background = Background::default();
-        background.fail(Work::Compaction, &Error::new(ErrorKind::NoSpace, "full"), 0, Duration::ZERO);
+        for work in [Work::LogSegment, Work::Compaction, Work::LogRelease] {
+            background.fail(work, &Error::new(ErrorKind::NoSpace, "full"), 0, Duration::ZERO);
+        }
         background.fail(Work::Flush, &Error::new(ErrorKind::Io, "broken"), 0, Duration::ZERO);
         assert!(!background.stops_writes());
         assert_eq!(background.error().unwrap().work, Work::Flush);

@@ -33,7 +33,6 @@ impl Inner {
     pub(crate) fn flush_one(&self) -> Result<bool> {
         let waiting = |tree: &&Tree| tree.view().frozen.len();
         let Some(tree) = self.trees.iter().max_by_key(waiting).filter(|tree| waiting(tree) > 0) else {
-            self.note_success(Work::Flush);
             return Ok(false);
         };
         let begun = self.telemetry.now();

@@ -163,7 +163,8 @@ impl Inner {
                 return Ok(Maintenance::Idle);
             }
             if !self.step_or_rest(workshop, deadline)? {
-                let next = self.next_due(workshop).into_iter().chain(self.retry_due()).min();
+                let retry = self.retry_due(workshop.rest.observed_at());
+                let next = self.next_due(workshop).into_iter().chain(retry).min();
                 return Ok(next.map_or(Maintenance::Idle, Maintenance::Later));
             }
             if self.options.clock.monotonic() >= deadline {
@@ -194,14 +195,14 @@ impl Inner {
             || self.attempt(Work::LogSegment, || self.rotate_log_if_due())?
             || self.freeze_to_free_log()
             || self.attempt(Work::Compaction, || Ok(self.evict(workshop)? || self.retire(workshop)?))?
-            || self.attempt(Work::Flush, || self.flush_quiet(workshop))?
+            || self.attempt(Work::LogRelease, || self.flush_quiet(workshop))?
             || self.attempt(Work::Compaction, || self.compact_slice(workshop, Some(deadline)))?
             || self.collect_garbage())
     }
 
     fn rotate_log_if_due(&self) -> Result<bool> {
         let log = self.current_log()?;
-        if log.written() < self.options.log_segment_bytes {
+        if log.written() < self.options.log_segment_bytes || self.opening.is_unfinished() {
             self.note_success(Work::LogSegment);
             return Ok(false);
         }

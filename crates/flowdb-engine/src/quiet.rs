@@ -1,6 +1,7 @@
 //! When a tree counts as quiet, and what memtables and log give back then. Which tables are rewritten is the business of
 //! `compaction/quiet.rs`.
 
+use crate::background::Work;
 use crate::commit::LogPosition;
 use crate::compaction::{TOLERATED_PART, hidden_in_tables, next_expiry, next_retirement};
 use crate::error::Result;
@@ -56,6 +57,11 @@ impl Rest {
         }
     }
 
+    /// When the writes were observed last, by the monotonic clock.
+    pub(crate) fn observed_at(&self) -> Duration {
+        self.now
+    }
+
     /// How long until another tree is quiet, unless it is written to; `None` if all are.
     fn next(&self) -> Option<Duration> {
         let waiting = self.trees.iter().map(|watch| watch.remaining(self.now));
@@ -100,15 +106,21 @@ impl Inner {
     }
 
     /// Freezes memtables that may hide much of what the tables hold, and those that keep a log which is large beside the tables. True if there
-    /// was something to do.
+    /// was something to do. Not for who has only read since a clean close: he leaves the files as they are.
     pub(crate) fn flush_quiet(&self, workshop: &Workshop) -> Result<bool> {
+        if self.opening.is_unfinished() {
+            return Ok(false);
+        }
         if self.trees.iter().any(|tree| !tree.view().frozen.is_empty()) {
             // Their flush did not succeed; more of them would not help.
             return Ok(false);
         }
         let tables: u64 = self.trees.iter().map(|tree| tree.view().shelves.total().bytes).sum();
         let is_much = |bytes: u64, of: u64| bytes > FLUSH_WORTH_BYTES && bytes * TOLERATED_PART > of;
-        if workshop.rest.are_all_quiet() && is_much(self.log_bytes(), tables) {
+        if !is_much(self.log_bytes(), tables) {
+            self.note_success(Work::LogRelease);
+        } else if workshop.rest.are_all_quiet() || self.background.failure(Work::LogRelease).is_some() {
+            // What failed at rest is tried again in its time, rest or not: so it is known when the cause has gone.
             return self.empty_log();
         }
         let is_worthwhile = |tree: &Tree| {
@@ -146,6 +158,7 @@ impl Inner {
         if !is_anything_frozen {
             self.release_log()?;
         }
+        self.note_success(Work::LogRelease);
         Ok(true)
     }
 

@@ -293,6 +293,54 @@ fn a_new_log_segment_without_space_is_tried_again() {
     assert_eq!(world.told(), ["resumed LogSegment"]);
 }
 
+/// A log that is large beside the tables, and nobody writes.
+fn at_rest_with_a_large_log() -> World {
+    let world = World::new(|options| {
+        options.trees[0].write_buffer_bytes = 16 << 20;
+        (options.log_segment_bytes, options.log_bytes_max) = (4 << 20, 16 << 20);
+    });
+    for index in 0..100 {
+        world.put(index).unwrap();
+    }
+    assert_ne!(world.maintain(), Maintenance::More);
+    world.clock.advance(Duration::from_secs(6));
+    world
+}
+
+#[test]
+fn a_log_that_cannot_be_emptied_at_rest_is_tried_again_less_and_less_often() {
+    let world = at_rest_with_a_large_log();
+    world.faulty.fill();
+    let pauses = (0..8).map(|_| {
+        let pause = world.seconds_until_retry();
+        world.clock.advance(Duration::from_secs(pause));
+        pause
+    });
+    assert_eq!(pauses.collect::<Vec<_>>(), [1, 2, 4, 8, 16, 32, 60, 60]);
+    assert_eq!(world.told(), ["error LogRelease NoSpace"; 8]);
+    assert_eq!(world.db.background_error().unwrap().work, Work::LogRelease);
+    world.faulty.heal();
+    world.maintain();
+    assert!(world.db.background_error().is_none());
+    assert_eq!(world.told(), ["resumed LogRelease", "flushed 1"]);
+    assert!(world.has(0) && world.has(99));
+}
+
+#[test]
+fn writes_go_on_where_a_log_could_not_be_emptied_at_rest_and_it_is_tried_again() {
+    let world = at_rest_with_a_large_log();
+    world.faulty.fill();
+    assert_eq!(world.seconds_until_retry(), 1);
+    world.faulty.heal();
+    world.put(100).unwrap();
+    assert_eq!(world.seconds_until_retry(), 1);
+    world.clock.advance(Duration::from_secs(1));
+    world.maintain();
+    assert!(world.db.background_error().is_none());
+    assert_eq!(world.told(), ["error LogRelease NoSpace", "resumed LogRelease", "flushed 1"]);
+    assert!(world.has(100));
+}
+
 fn is_over(world: &World, work: Work) {
     let error = world.db.background_error().unwrap();
     assert_eq!((error.work, error.resumes), (work, false));

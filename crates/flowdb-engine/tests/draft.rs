@@ -15,7 +15,10 @@ mod support;
 use flowdb_engine::fs::{
     CrashOptions, Fault, FaultyFileSystem, FileSystem, MemoryFileSystem, Names, Unsynced,
 };
-use flowdb_engine::{Db, Draft, Durability, ErrorKind, ManualClock, ReadOptions, Sequence, WriteOptions};
+use flowdb_engine::{
+    Db, Draft, Durability, ErrorKind, ManualClock, ReadOptions, ResourceLimits, Resources, Sequence,
+    WriteOptions,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -169,6 +172,47 @@ fn a_draft_that_was_dropped_leaves_no_file() {
     drop(iter);
     db.maintain(std::time::Duration::ZERO).unwrap();
     assert_eq!(names(), before);
+}
+
+#[test]
+fn who_reads_a_draft_keeps_its_files_after_the_commit() {
+    let fs: Arc<dyn FileSystem> = Arc::new(MemoryFileSystem::new());
+    let mut options = small_options(&clock());
+    // So few descriptors that a table which is not read for a while is opened again by its name.
+    let limits = ResourceLimits { open_tables: 8, block_cache_bytes: 0, ..ResourceLimits::default() };
+    options.resources = Some(Resources::new(limits).unwrap());
+    let db = Db::open(Arc::clone(&fs), Path::new(DIR), options).unwrap();
+    let mut draft = db.draft(TREE).unwrap();
+    let keys: Vec<_> = (0..4_000_u32).map(u32::to_be_bytes).collect();
+    draft.write([], keys.iter().map(|key| (&key[..], Some(&[1; 40][..])))).unwrap();
+    let mut iter = draft.iter(EVERYTHING, ReadOptions::default()).unwrap();
+    iter.seek_first().unwrap();
+    db.commit_draft(draft).unwrap();
+    let settle = || while db.maintain(Duration::ZERO).unwrap() == flowdb_engine::Maintenance::More {};
+    let put = |tree, key: u32| Write::Put {
+        tree,
+        key: key.to_be_bytes().to_vec(),
+        value: vec![2],
+        expiry: i64::MAX,
+    };
+    for round in 0..12 {
+        let writes = [put(TREES[0], round * 300), put(TREES[1], round)];
+        db.write(batch(&writes), WriteOptions::default()).unwrap();
+        db.flush().unwrap();
+    }
+    db.compact(TREE).unwrap();
+    settle();
+    let mut count = 0;
+    while iter.valid() {
+        count += 1;
+        iter.next().unwrap();
+    }
+    assert_eq!(count, keys.len());
+    let files = || fs.list(Path::new(DIR)).unwrap().iter().filter(|name| name.ends_with(".table")).count();
+    let before = files();
+    drop(iter);
+    settle();
+    assert!(files() < before, "the last reader lets go of them");
 }
 
 #[test]

@@ -15,8 +15,9 @@ mod support;
 use flowdb_engine::fs::{
     CrashOptions, Fault, FaultyFileSystem, FileSystem, MemoryFileSystem, Names, Unsynced,
 };
-use flowdb_engine::{Db, Durability, ErrorKind, ReadOptions, ReadTier, TreeId, WriteOptions};
+use flowdb_engine::{Db, Durability, ErrorKind, Maintenance, ReadOptions, ReadTier, TreeId, WriteOptions};
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use support::*;
@@ -65,6 +66,40 @@ fn who_only_reads_changes_no_file() {
         let after_power_cut: Arc<dyn FileSystem> = Arc::new(memory.crash(&CrashOptions::default()));
         assert_eq!(read_files(&*after_power_cut), before);
     }
+}
+
+#[test]
+fn who_only_reads_for_long_changes_no_file_however_large_the_log() {
+    let fs: Arc<dyn FileSystem> = Arc::new(MemoryFileSystem::new());
+    let clock = clock();
+    let open = || {
+        let mut options = small_options(&clock);
+        (options.log_segment_bytes, options.log_bytes_max) = (4 << 20, 16 << 20);
+        options.trees[0].write_buffer_bytes = 8 << 20;
+        Db::open(Arc::clone(&fs), Path::new(DIR), options).unwrap()
+    };
+    let db = open();
+    let value = vec![1; 100 << 10];
+    let large = Write::Put { tree: TREES[0], key: b"a".to_vec(), value, expiry: i64::MAX };
+    db.write(batch(&[large]), WriteOptions::default()).unwrap();
+    db.close().unwrap();
+    drop(db);
+    let before = read_files(&*fs);
+    let settle = |db: &Db| while db.maintain(Duration::ZERO).unwrap() == Maintenance::More {};
+    let db = open();
+    for _ in 0..10 {
+        assert!(db.get(TREES[0], b"a", ReadOptions::default()).unwrap().is_some());
+        settle(&db);
+        clock.advance(Duration::from_secs(1));
+    }
+    assert_eq!(read_files(&*fs), before);
+    // After a write its rest counts.
+    write(&db, b"b", Durability::Os).unwrap();
+    settle(&db);
+    clock.advance(Duration::from_secs(6));
+    settle(&db);
+    assert_eq!(db.stats().totals.flushes, 1);
+    db.close().unwrap();
 }
 
 #[test]

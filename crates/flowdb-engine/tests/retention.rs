@@ -16,7 +16,7 @@ mod disk;
 mod support;
 
 use disk::Disk;
-use flowdb_engine::fs::{FileSystem, MemoryFileSystem};
+use flowdb_engine::fs::{Fault, FaultyFileSystem, FileSystem, MemoryFileSystem};
 use flowdb_engine::{
     Condition, Db, DbIterator, ErrorKind, Maintenance, ManualClock, Options, ReadOptions, Retention,
     RetentionRules, Snapshot, VerifyOptions, WriteOptions, verify,
@@ -495,6 +495,36 @@ fn a_table_from_before_a_rule_is_rewritten_once() {
         assert_eq!((times_of(&db, 1).len(), times_of(&db, 2).len(), times_of(&db, 4).len()), (100, 0, 100));
     }
     assert_sound(&fs, &clock);
+}
+
+#[test]
+fn a_table_from_before_a_rule_is_rewritten_also_after_a_read_that_failed() {
+    let clock = Arc::new(ManualClock::new(99));
+    let memory: Arc<dyn FileSystem> = memory();
+    let db = open_kept(&memory, &clock, None);
+    fill_series(&db, &[1, 2, 3, 4], 0..100);
+    db.compact(TREES[0]).unwrap();
+    drop(db);
+    let files = read_files(&*memory);
+    clock.set(300);
+    let rules = || by_series(None, &[(2, Some(KEEP)), (3, Some(KEEP))]);
+    let mut poisoned = 0;
+    for n in 1..60 {
+        let faulty = FaultyFileSystem::new(Arc::new(write_files(&files)));
+        let fs: Arc<dyn FileSystem> = Arc::new(faulty.clone());
+        let db = open_kept(&fs, &clock, rules());
+        faulty.fail_at(n, Fault::Eio);
+        for _ in 0..3 {
+            while matches!(db.maintain(Duration::ZERO), Ok(Maintenance::More)) {}
+            clock.advance(Duration::from_secs(2));
+        }
+        if db.background_error().is_some() {
+            poisoned += 1;
+            continue;
+        }
+        assert_eq!(db.stats().trees[0].table_entries, 200, "call {n} failed");
+    }
+    assert!(poisoned < 30, "{poisoned} calls ended all writes");
 }
 
 #[test]

@@ -61,25 +61,27 @@ impl Inner {
         let mut levels = Levels::clone(tree.view().shelves.rest());
         let mut placed = Vec::new();
         // The oldest first: it may lie deepest.
-        for live in draft.runs.iter().flat_map(|run| &run.tables) {
+        for private in draft.runs.iter().flat_map(|run| &run.tables) {
             let level = match &workshop.job {
                 // Its outputs may come to lie over a gap between its inputs.
                 Some(_) => 0,
-                None => deepest_gap(&levels, &live.meta),
+                None => deepest_gap(&levels, &private.meta),
             };
-            let find = |id| find_value_file(std::slice::from_ref(live), id).cloned();
+            let find = |id| find_value_file(std::slice::from_ref(private), id).cloned();
             let renumbered = |number: Sequence| before + (number - DRAFT_BASE);
             let live = self.open_table(
                 tree.options.filter_key,
                 TableMeta {
                     level,
-                    smallest_sequence: renumbered(live.meta.smallest_sequence),
-                    largest_sequence: renumbered(live.meta.largest_sequence),
+                    smallest_sequence: renumbered(private.meta.smallest_sequence),
+                    largest_sequence: renumbered(private.meta.largest_sequence),
                     base: Some(before),
-                    ..live.meta.clone()
+                    ..private.meta.clone()
                 },
                 &find,
             )?;
+            // Iterators over the draft may outlive the table that comes of it.
+            let live = live.with_file_of(private);
             levels.change(&[], [Arc::clone(&live)]);
             placed.push(live);
         }

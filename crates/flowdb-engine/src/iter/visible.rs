@@ -119,7 +119,7 @@ impl DbIterator {
         self
     }
 
-    /// From now on at most so many entries are passed that are deleted, expired or too old; then it fails with `WouldBlock`, and is spent. What it may have
+    /// From now on at most so many entries are passed that are deleted, expired, too old or newer than what it shows; then it fails with `WouldBlock`, and is spent. What it may have
     /// shown up to [`DbIterator::passed_key`], it has. Default: any number.
     pub fn limit(&mut self, passes_max: u64) {
         self.passes_left = passes_max;
@@ -322,7 +322,9 @@ impl DbIterator {
                 return Ok(Place::Nowhere);
             }
             if sequence > self.view.sequence {
-                self.skip_newer()?;
+                if self.skip_newer()? {
+                    self.charge(1)?;
+                }
                 continue;
             }
             if self.hidden < STEPS_BEFORE_SKIP {
@@ -381,18 +383,24 @@ impl DbIterator {
         Ok(newest)
     }
 
-    /// Going forward: past versions of a key that are too new.
-    fn skip_newer(&mut self) -> Result<()> {
-        // Not noted as looked at: an older version may be what is shown, and this may fail before it comes to that.
+    /// Going forward: past versions of a key that are too new. True if it has no others, and so was passed.
+    fn skip_newer(&mut self) -> Result<bool> {
+        // Noted as looked at only once it was passed: an older version may be what is shown, and this may fail before it comes to that.
         let key = self.cursor.key().to_vec();
-        for _ in 0..STEPS_BEFORE_SEEK {
-            self.cursor.next()?;
-            let is_newer = |head: Head<'_>| head.sequence > self.view.sequence && *head.key == key[..];
-            if !self.cursor.head().is_some_and(is_newer) {
-                return Ok(());
+        for step in 0.. {
+            if step < STEPS_BEFORE_SEEK {
+                self.cursor.next()?;
+            } else {
+                self.cursor.seek(&key, self.view.sequence)?;
+            }
+            match self.cursor.head() {
+                Some(head) if *head.key == key[..] && head.sequence > self.view.sequence => {}
+                Some(head) if *head.key == key[..] => return Ok(false),
+                _ => break,
             }
         }
-        self.cursor.seek(&key, self.view.sequence)
+        self.key = key;
+        Ok(true)
     }
 
     pub(super) fn note_key(&mut self) {

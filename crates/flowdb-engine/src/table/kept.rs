@@ -2,6 +2,7 @@
 
 use super::Table;
 use super::expiry::{ExpirySample, ExpiryTimes};
+use crate::error::Result;
 use crate::format::{NEVER, Reader};
 use crate::options::ReadTier;
 use crate::retention::{ByKey, Retention, RetentionRules};
@@ -77,11 +78,19 @@ impl KeptSample {
 impl Table {
     /// The same for a table that was written by other rules, or none: by its index, block for block. A block is kept as long as any of its entries may
     /// be, so that only those at the borders of ranges count as kept for too long. `forgotten` is what is gone already. `None` as for [`KeptSample::by`], and
-    /// without entries.
-    pub(crate) fn kept_by(&self, rules: &RetentionRules, forgotten: &ByKey<i64>) -> Option<KeptTimes> {
-        let mut sample = KeptSample::by(rules)?;
-        // Who reads the table next tells why its index cannot be read.
-        let index = self.index(ReadTier::Disk).ok().filter(|index| index.len() > 0)?;
+    /// without entries. Fails where the index cannot be read.
+    pub(crate) fn kept_by(
+        &self,
+        rules: &RetentionRules,
+        forgotten: &ByKey<i64>,
+    ) -> Result<Option<KeptTimes>> {
+        let Some(mut sample) = KeptSample::by(rules) else {
+            return Ok(None);
+        };
+        let index = self.index(ReadTier::Disk)?;
+        if index.len() == 0 {
+            return Ok(None);
+        }
         let ranges = rules.by_key().zip(forgotten, |retention, before| (retention, before));
         let mut walk = ranges.walk_from(&self.properties().smallest);
         for block in 0..index.len() {
@@ -89,7 +98,7 @@ impl Table {
             let ends = walk.up_to(index.last_key(block)).map(|range| end_within(range, newest));
             sample.add_end(ends.max().unwrap_or(NEVER));
         }
-        sample.finish()
+        Ok(sample.finish())
     }
 }
 

@@ -297,7 +297,7 @@ fn an_index_tells_when_what_part_has_passed_by_rules_that_the_table_does_not_kno
             if is_gone { i64::MIN } else { rules.at(&row.key).map_or(NEVER, |it| it.end_of(time)) }
         };
         let latest = rows.iter().map(end).max().unwrap();
-        match table.kept_by(&rules, &forgotten) {
+        match table.kept_by(&rules, &forgotten).unwrap() {
             Some(kept) => assert!(kept.are_by(&rules) && kept.last() >= latest, "seed {seed}"),
             None => assert!(rules.digest().is_none(), "seed {seed}"),
         }
@@ -319,12 +319,12 @@ fn blocks_that_rules_do_not_divide_are_judged_as_their_entries_are() {
     let table = build(&fs, &rows, &[]);
     let ten = Some(Retention { keep: 10, bucket: 10 });
     let rules = RetentionRules::new(None, &[(b"key0".to_vec(), ten), (b"key1".to_vec(), ten)]).unwrap();
-    let kept = table.kept_by(&rules, &ByKey::all(i64::MIN)).unwrap();
+    let kept = table.kept_by(&rules, &ByKey::all(i64::MIN)).unwrap().unwrap();
     // A quarter has an end, but for a block at the border.
     assert_eq!((kept.time_of(3).is_some(), kept.time_of(5), kept.last()), (true, None, NEVER));
     assert!((170..=190).contains(&kept.time_of(3).unwrap()), "{kept:?}");
-    let kept = table.kept_by(&rules, &ByKey::all(400)).unwrap();
+    let kept = table.kept_by(&rules, &ByKey::all(400)).unwrap().unwrap();
     assert_eq!((kept.time_of(7), kept.time_of(9)), (Some(i64::MIN), None), "half of it is gone already");
     let only_deletes = build(&fs, &[], &[("a", "b", 100)]);
-    assert_eq!(only_deletes.kept_by(&rules, &ByKey::all(0)), None);
+    assert_eq!(only_deletes.kept_by(&rules, &ByKey::all(0)).unwrap(), None);
 }

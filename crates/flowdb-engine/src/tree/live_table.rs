@@ -22,7 +22,7 @@ pub(crate) struct LiveTable {
     file: Arc<TableFile>,
 }
 
-/// The name of a table's file. Shared by the table and what it was on another level.
+/// The name of a table's file. Shared by the table and what it was before: on another level, or in a draft.
 #[derive(Debug)]
 struct TableFile {
     path: PathBuf,
@@ -66,6 +66,13 @@ impl LiveTable {
         Arc::new(LiveTable { meta, table, value_files, kept, file })
     }
 
+    /// The same table, of the file that `before` has too: it goes when both have been let go of.
+    pub(crate) fn with_file_of(&self, before: &LiveTable) -> Arc<Self> {
+        let (meta, table, file) = (self.meta.clone(), Arc::clone(&self.table), Arc::clone(&before.file));
+        let (value_files, kept) = (self.value_files.clone(), self.kept.clone());
+        Arc::new(LiveTable { meta, table, value_files, kept, file })
+    }
+
     /// The manifest no longer names it, on any level.
     pub(crate) fn mark_obsolete(&self) {
         self.file.obsolete.store(true, Ordering::Release);
@@ -74,10 +81,16 @@ impl LiveTable {
 
 impl LiveTable {
     /// When which part of it has passed by the rules of its tree, of which `forgotten` is gone already. What the table itself says, if it was written by these
-    /// rules. `None` where all keys are kept alike, and without entries.
+    /// rules. `None` where all keys are kept alike, without entries, and as long as its index cannot be read: who reads the table tells why.
     pub(crate) fn kept_times(&self, rules: &RetentionRules, forgotten: &ByKey<i64>) -> Option<&KeptTimes> {
         let known = self.table.properties().kept.as_ref().filter(|kept| kept.are_by(rules));
-        known.or_else(|| self.kept.get_or_init(|| self.table.kept_by(rules, forgotten)).as_ref())
+        known.or_else(|| match self.kept.get() {
+            Some(kept) => kept.as_ref(),
+            None => {
+                let kept = self.table.kept_by(rules, forgotten).ok()?;
+                self.kept.get_or_init(|| kept).as_ref()
+            }
+        })
     }
 
     /// The value files that its entries refer to, and the length of the records that they refer to.
