@@ -113,9 +113,10 @@ impl Inner {
         Ok(true)
     }
 
-    /// Does all compactions that are due, as long as `goes_on` says so. False if it no longer did; the one under way is left to maintenance.
+    /// Does all compactions that are due, as long as `goes_on` says so, and flushes meanwhile what writers would wait for. False if it no longer did; the one under way is left to maintenance.
     fn compact_due(&self, workshop: &mut Workshop, goes_on: &dyn Fn() -> bool) -> Result<bool> {
         while goes_on() {
+            self.relieve_writers()?;
             if !self.compact_slice(workshop, Some(self.end_of_slice()))? {
                 return Ok(true);
             }
