@@ -116,9 +116,7 @@ impl Error {
     /// What an operating-system call on `file` reported.
     pub fn io(file: &Path, action: &str, source: io::Error) -> Self {
         let kind = match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-                ErrorKind::NoSpace
-            }
+            _ if is_for_lack_of_space(&source) => ErrorKind::NoSpace,
             io::ErrorKind::NotFound => ErrorKind::NotFound,
             _ => ErrorKind::Io,
         };
@@ -201,4 +199,9 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.source.as_ref().map(|source| source as _)
     }
+}
+/// True if there was no room for what was to be written.
+pub(crate) fn is_for_lack_of_space(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }

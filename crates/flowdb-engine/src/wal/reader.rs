@@ -3,7 +3,7 @@
 use super::frame::{FRAME_ALIGNMENT, FrameKind, SEGMENT_HEADER_BYTES, SegmentHeader};
 use super::input::{Frame, Input};
 use crate::batch::{Operation, operations};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, is_for_lack_of_space};
 use crate::fs::{FileSystem, copy_bytes};
 use crate::key::Sequence;
 use crate::version::{NumberedFile, log_name, parse_name};
@@ -371,7 +371,11 @@ fn settle(fs: &dyn FileSystem, Cut { path, length, unproven }: &Cut) -> Result<(
 /// is read from memory as if it were there, and no later sync writes it.
 pub(crate) fn write_anew(fs: &dyn FileSystem, path: &Path, range: Range<u64>) -> io::Result<()> {
     let file = fs.open_write(path)?;
-    copy_bytes(&*fs.open_read(path)?, &*file, range)?;
+    match copy_bytes(&*fs.open_read(path)?, &*file, range) {
+        // A full disk that puts what is written over something elsewhere. What is there is to be read all the same, and is what it was.
+        Err(error) if is_for_lack_of_space(&error) => {}
+        result => result?,
+    }
     file.sync()
 }
 
