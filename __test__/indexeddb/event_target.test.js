@@ -330,3 +330,15 @@ test("Node's helpers: once() and on() work, the listeners are not those of the n
   assert.equal((await events.next()).value[0].type, 'mine');
   await events.return();
 });
+
+test('an event of ours that is sent on after its dispatch is stopped there like any other', async () => {
+  const { request, transaction } = await targets();
+  const event = await new Promise((resolve) => { request.onerror = (error) => { error.preventDefault(); resolve(error); }; });
+  await finished(transaction);
+  const bus = new EventTarget();
+  const calls = [];
+  bus.addEventListener('error', (sent) => { calls.push(1); sent.stopImmediatePropagation(); });
+  bus.addEventListener('error', () => calls.push(2));
+  bus.dispatchEvent(event);
+  assert.deepEqual(calls, [1]);
+});

@@ -28,6 +28,12 @@ class DispatchSlot extends Slotted {
 
 const { dispatchOf } = DispatchSlot;
 
+/** @param {any} event */
+function runningDispatchOf(event) {
+  const dispatch = dispatchOf(event);
+  return dispatch === null || dispatch.eventPhase === 0 ? null : dispatch;
+}
+
 /**
  * A subclass of an event class for the events we fire. Scripts cannot see that it is one.
  * @template {new (...args: any[]) => Event} Base
@@ -59,23 +65,25 @@ function firedEventClass(Base) {
       if (!dispatchOf(this)?.inPassiveListener) super.preventDefault();
     }
 
+    // While a dispatch of ours runs, it alone knows: what Node notes would outlive it. Elsewhere the event is any other.
     get cancelBubble() {
-      return dispatchOf(this)?.stopped ?? false;
+      return runningDispatchOf(this)?.stopped ?? super.cancelBubble;
     }
 
     set cancelBubble(value) {
-      const dispatch = dispatchOf(this);
-      if (value && dispatch !== null) dispatch.stopped = true;
+      if (value) this.stopPropagation();
     }
 
     stopPropagation() {
-      const dispatch = dispatchOf(this);
-      if (dispatch !== null) dispatch.stopped = true;
+      const dispatch = runningDispatchOf(this);
+      if (dispatch === null) super.stopPropagation();
+      else dispatch.stopped = true;
     }
 
     stopImmediatePropagation() {
-      const dispatch = dispatchOf(this);
-      if (dispatch !== null) dispatch.stopped = dispatch.stoppedImmediately = true;
+      const dispatch = runningDispatchOf(this);
+      if (dispatch === null) super.stopImmediatePropagation();
+      else dispatch.stopped = dispatch.stoppedImmediately = true;
     }
   }
   Object.defineProperty(FiredEvent.prototype, 'constructor', { value: Base });
