@@ -197,9 +197,11 @@ class Kv {
     const checked = { ...this.#changeOptions(rest), signal: checkSignal(signal) };
     if (typeof loader !== 'function') throw expected('loader', loader, 'a function');
     const bytes = Buffer.from(encodeKey(key));
-    const found = await this.#session.read(READ.get, bytes, NO_TIMESTAMP, DECODERS[checked.encoding]);
+    /** @type {(key: Buffer, encoding: string) => Promise<any>} */
+    const read = (cached, encoding) => this.#session.read(READ.get, cached, NO_TIMESTAMP, DECODERS[encoding]);
+    const found = await read(bytes, checked.encoding);
     if (found !== undefined) return found;
-    this.#loads ??= new Loads(this.#session);
+    this.#loads ??= new Loads(this.#session, read);
     return this.#loads.join(bytes, loader, checked);
   }
 

@@ -35,23 +35,32 @@ class Load {
 
   /**
    * @param {AbortSignal} [signal] not aborted yet
-   * @returns {Promise<Buffer | undefined>} the record
+   * @returns {{ record: Promise<Buffer | undefined>, leave: () => void }} the record; for who does not want it any more
    */
   join(signal) {
-    return new Promise((resolve, reject) => {
-      /** @type {Waiter} */
-      const waiter = { resolve, reject, takeBack: whenAborted(signal, () => this.#leave(waiter, signal?.reason)) };
+    /** @type {Waiter} */
+    let waiter;
+    const record = new Promise((resolve, reject) => {
+      const takeBack = whenAborted(signal, () => {
+        this.#leave(waiter, signal?.reason);
+        reject(new FlowDBError('FLOWDB_ABORTED', 'signal: the call was aborted', { cause: signal?.reason }));
+      });
+      waiter = { resolve, reject, takeBack };
       this.#waiters.add(waiter);
     });
+    const leave = () => {
+      waiter.takeBack();
+      this.#leave(waiter);
+    };
+    return { record, leave };
   }
 
   /**
    * @param {Waiter} waiter
-   * @param {unknown} reason
+   * @param {unknown} [reason]
    */
   #leave(waiter, reason) {
     this.#waiters.delete(waiter);
-    waiter.reject(new FlowDBError('FLOWDB_ABORTED', 'signal: the call was aborted', { cause: reason }));
     if (this.#waiters.size > 0 || !this.isRunning) return;
     this.#abandon();
     this.#controller.abort(reason);
@@ -84,14 +93,19 @@ class Load {
 /** Loads in flight: at most one for each key of a handle. */
 class Loads {
   #session;
+  #read;
   /** @type {Map<string, Load>} by key, a character for each byte */
   #pending = new Map();
   /** @type {Set<Load>} whose loaders run */
   #running = new Set();
 
-  /** @param {import('./session.js').Session} session */
-  constructor(session) {
+  /**
+   * @param {import('./session.js').Session} session
+   * @param {(key: Buffer, encoding: string) => Promise<any>} read what is in the cache
+   */
+  constructor(session, read) {
     this.#session = session;
+    this.#read = read;
     session.whenClosed(() => this.#end());
   }
 
@@ -113,10 +127,10 @@ class Loads {
     if (pending && isCurrent === null) return this.#joinOnceKnown(pending, key, loader, options);
     const current = isCurrent ? pending : undefined;
     const load = current ?? this.#begin(name);
-    const joined = load.join(options.signal);
+    const { record } = load.join(options.signal);
     // Behind that, since a loader may abort the signal or close the database before it returns.
     if (!current) this.#run(name, load, key, loader, options);
-    return valueOf(await joined, options.encoding);
+    return valueOf(await record, options.encoding);
   }
 
   /**
@@ -130,10 +144,14 @@ class Loads {
    */
   async #joinOnceKnown(pending, key, loader, options) {
     // At once: it may come to its end meanwhile, or be abandoned by all others.
-    const joined = pending.join(options.signal);
-    joined.catch(() => {}); // who waits for it hears of it, if anyone does
-    const isCurrent = await this.#session.loads.isCurrentLater(pending.number, key);
-    return isCurrent ? valueOf(await joined, options.encoding) : this.join(key, loader, options, pending);
+    const { record, leave } = pending.join(options.signal);
+    record.catch(() => {}); // who waits for it hears of it, if anyone does
+    if (await this.#session.loads.isCurrentLater(pending.number, key)) return valueOf(await record, options.encoding);
+    leave();
+    throwIfAborted(options.signal);
+    // What came to its end meanwhile, and was put, is there. That put is a write to the key, too.
+    const found = this.#pending.get(key.toString('latin1')) === pending ? undefined : await this.#read(key, options.encoding);
+    return found === undefined ? this.join(key, loader, options, pending) : found;
   }
 
   /**

@@ -6,6 +6,7 @@ const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const { database, directory, eventually, pause } = require('../fixture.js');
 const { FlowDBError, open } = require('../../index.js');
+const { Loads } = require('../../records/loads.js');
 
 test('many keys are read in one call, in their order', async (t) => {
   const db = await database(t);
@@ -495,6 +496,44 @@ test('a database that is closed while a file is asked ends the loads', async (t)
   await pause(1);
   await db.close();
   for (const { status, reason } of await outcomes) assert.deepEqual([status, reason?.code], ['rejected', 'FLOWDB_CLOSED']);
+});
+
+test('a load that ends while a file is asked is not done again', async () => {
+  const [loaded, asked] = [withResolvers(), withResolvers()];
+  const cached = new Map();
+  const session = {
+    checkOpen() {},
+    whenClosed() {},
+    // Memory cannot tell; the file tells of the put of the load itself.
+    loads: { begin: () => 1, end() {}, isCurrent: () => null, isCurrentLater: () => asked.promise },
+    async change() {
+      cached.set('k', 'loaded');
+      return Buffer.alloc(0);
+    },
+  };
+  const loads = new Loads(/** @type {any} */ (session), async (key) => cached.get(key.toString()));
+  let count = 0;
+  const load = () => { count += 1; return loaded.promise; };
+  const options = { encoding: 'utf8', expiry: undefined, sync: false };
+  const calls = [loads.join(Buffer.from('k'), load, options), loads.join(Buffer.from('k'), load, options)];
+  loaded.resolve('loaded');
+  assert.equal(await calls[0], 'loaded');
+  asked.resolve(false);
+  assert.deepEqual([await calls[1], count], ['loaded', 1]);
+});
+
+test('a load is told when nobody waits for it, also where someone had joined who makes a load of its own', async (t) => {
+  const db = await database(t, { path: directory(t), filterBitsPerKey: 0, blockCacheBytes: 0 });
+  const [controller, told] = [new AbortController(), withResolvers()];
+  const first = db.kv.getOrSet('k', ({ signal }) => new Promise(() => { signal.onabort = told.resolve; }), { signal: controller.signal });
+  await pause(1);
+  await db.kv.put('k', 'someone else');
+  await db.kv.delete('k');
+  await db.flush();
+  assert.equal(await db.kv.getOrSet('k', () => 'second'), 'second');
+  controller.abort();
+  await assert.rejects(first, { code: 'FLOWDB_ABORTED' });
+  await told.promise;
 });
 
 test('a delete that was flushed makes a load of its own all the same', async (t) => {
