@@ -25,6 +25,8 @@ pub(crate) struct Workshop {
 
 /// How long a compaction that was asked for goes on before it looks whether it is still wanted.
 const SLICE: Duration = Duration::from_millis(25);
+/// Flushes beside the compactions that are due when all of a tree is to be compacted.
+const FLUSHES_BESIDE_DUE: usize = 16;
 
 /// How long to leave alone who finds another thread at work.
 const BUSY: Duration = Duration::from_millis(5);
@@ -115,8 +117,10 @@ impl Inner {
 
     /// Does all compactions that are due, as long as `goes_on` says so, and flushes meanwhile what writers would wait for. False if it no longer did; the one under way is left to maintenance.
     fn compact_due(&self, workshop: &mut Workshop, goes_on: &dyn Fn() -> bool) -> Result<bool> {
+        // What is flushed makes more compactions due, and this has to come to its end whatever is written.
+        let mut flushes = FLUSHES_BESIDE_DUE;
         while goes_on() {
-            self.relieve_writers()?;
+            flushes -= self.relieve_writers(flushes)?;
             if !self.compact_slice(workshop, Some(self.end_of_slice()))? {
                 return Ok(true);
             }
@@ -139,18 +143,21 @@ impl Inner {
                 workshop.job.take().into_iter().for_each(CompactionJob::give_up);
                 return Ok(false);
             }
-            self.relieve_writers()?;
+            self.relieve_writers(usize::MAX)?;
             self.compact_slice(workshop, Some(self.end_of_slice()))?;
         }
         self.compact_due(workshop, goes_on)
     }
 
-    /// What writers would soon wait for while a compaction of much data keeps maintenance from it.
-    fn relieve_writers(&self) -> Result<()> {
-        while self.attempt(Work::Flush, || self.flush_one())? {}
+    /// What writers would soon wait for while a compaction of much data keeps maintenance from it: at most so many flushes. How many were done.
+    fn relieve_writers(&self, flushes_max: usize) -> Result<usize> {
+        let mut flushes = 0;
+        while flushes < flushes_max && self.attempt(Work::Flush, || self.flush_one())? {
+            flushes += 1;
+        }
         self.attempt(Work::LogSegment, || self.rotate_log_if_due())?;
         self.freeze_to_free_log();
-        Ok(())
+        Ok(flushes)
     }
 
     fn end_of_slice(&self) -> Duration {
