@@ -197,12 +197,18 @@ class Kv {
     const checked = { ...this.#changeOptions(rest), signal: checkSignal(signal) };
     if (typeof loader !== 'function') throw expected('loader', loader, 'a function');
     const bytes = Buffer.from(encodeKey(key));
-    /** @type {(key: Buffer, encoding: string) => Promise<any>} */
-    const read = (cached, encoding) => this.#session.read(READ.get, cached, NO_TIMESTAMP, DECODERS[encoding]);
-    const found = await read(bytes, checked.encoding);
+    const found = await this.#cached(bytes, checked.encoding);
     if (found !== undefined) return found;
-    this.#loads ??= new Loads(this.#session, read);
+    this.#loads ??= new Loads(this.#session, (cached, encoding) => this.#cached(cached, encoding));
     return this.#loads.join(bytes, loader, checked);
+  }
+
+  /**
+   * @param {Buffer} key
+   * @param {string} encoding
+   */
+  #cached(key, encoding) {
+    return this.#session.read(READ.get, key, NO_TIMESTAMP, DECODERS[encoding]);
   }
 
   /** @param {any} [options] */
