@@ -37,9 +37,14 @@ fn options() -> Options {
     Options { clock: Arc::new(BusyClock::default()), ..small_options(&clock()) }
 }
 
+/// Three tables on level 0, each with a value of every key.
 fn filled(fs: &Arc<dyn FileSystem>) -> Db {
+    filled_by(fs, 3)
+}
+
+fn filled_by(fs: &Arc<dyn FileSystem>, rounds: u8) -> Db {
     let db = Db::open(Arc::clone(fs), Path::new(DIR), options()).unwrap();
-    for round in 0..3_u8 {
+    for round in 0..rounds {
         for key in 0..4_000_u32 {
             let (tree, key) = (TREES[0], key.to_be_bytes().to_vec());
             let put = Write::Put { tree, key, value: vec![round; 40], expiry: i64::MAX };
@@ -119,10 +124,8 @@ fn who_had_to_wait_beside_a_compaction_goes_on_before_its_end() {
     });
 }
 
-#[test]
-fn who_writes_beside_a_compaction_does_not_wait_for_its_end() {
-    let fs: Arc<dyn FileSystem> = Arc::new(MemoryFileSystem::new());
-    let db = filled(&fs);
+/// Compacts everything, and puts two large values between its slices, `count` in all, none of which is refused. Answers how many it came to.
+fn compact_beside_writer(db: &Db, count: u32) -> u32 {
     let value = vec![9; options().trees[0].write_buffer_bytes / 4];
     let written = Cell::new(0_u32);
     let goes_on = || {
@@ -132,38 +135,25 @@ fn who_writes_beside_a_compaction_does_not_wait_for_its_end() {
             db.try_write(batch(&[put])).map_err(|(error, _)| error).unwrap();
             written.set(written.get() + 1);
         }
-        written.get() < 100
+        written.get() < count
     };
     db.compact_while(TREES[0], &goes_on).unwrap();
     // More than the memtables hold if none is flushed meanwhile.
     assert!(written.get() > 16, "{}", written.get());
+    written.get()
+}
+
+#[test]
+fn who_writes_beside_a_compaction_does_not_wait_for_its_end() {
+    let fs: Arc<dyn FileSystem> = Arc::new(MemoryFileSystem::new());
+    let db = filled(&fs);
+    let written = compact_beside_writer(&db, 100);
     let found = collect_forward(&mut db.iter(TREES[0], EVERYTHING, ReadOptions::default()).unwrap()).unwrap();
-    assert_eq!(found.len(), 4_000 + written.get() as usize);
+    assert_eq!(found.len(), 4_000 + written as usize);
 }
 
 #[test]
 fn who_writes_beside_compactions_that_were_due_does_not_wait_for_their_end() {
     let fs: Arc<dyn FileSystem> = Arc::new(MemoryFileSystem::new());
-    let db = Db::open(Arc::clone(&fs), Path::new(DIR), options()).unwrap();
-    for round in 0..6_u8 {
-        for key in 0..4_000_u32 {
-            let (tree, key) = (TREES[0], key.to_be_bytes().to_vec());
-            let put = Write::Put { tree, key, value: vec![round; 40], expiry: i64::MAX };
-            db.write(batch(&[put]), WriteOptions::default()).unwrap();
-        }
-        db.flush().unwrap();
-    }
-    let value = vec![9; options().trees[0].write_buffer_bytes / 4];
-    let written = Cell::new(0_u32);
-    let goes_on = || {
-        for _ in 0..2 {
-            let key = [b"beside".as_slice(), &written.get().to_be_bytes()].concat();
-            let put = Write::Put { tree: TREES[0], key, value: value.clone(), expiry: i64::MAX };
-            db.try_write(batch(&[put])).map_err(|(error, _)| error).unwrap();
-            written.set(written.get() + 1);
-        }
-        written.get() < 40
-    };
-    db.compact_while(TREES[0], &goes_on).unwrap();
-    assert!(written.get() > 16, "{}", written.get());
+    compact_beside_writer(&filled_by(&fs, 6), 40);
 }

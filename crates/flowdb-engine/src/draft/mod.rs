@@ -115,7 +115,7 @@ impl Draft {
     /// The value of `key` as the draft leaves it: where it says nothing, that of the tree, as of `options.sequence` (default: now).
     pub fn get(&self, key: &[u8], options: ReadOptions) -> Result<Option<Version>> {
         for table in self.tables_newest_first().filter(|live| live.may_contain(key)) {
-            let deleted_at = table.table.range_deletes().covering(key, Sequence::MAX);
+            let deleted_at = table.table.range_delete_over(key, Sequence::MAX);
             let entry = table.table.get(key, Sequence::MAX, options.tier, !options.bypass_cache)?;
             if entry.is_some() || deleted_at.is_some() {
                 let is_there =

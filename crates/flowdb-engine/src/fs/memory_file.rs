@@ -97,9 +97,7 @@ impl MemoryFile {
             Ok(())
         })
     }
-}
 
-impl MemoryFile {
     /// What was not synced stays in the contents, and never gets to what a crash leaves, unless it is written again.
     pub(super) fn lose_unsynced(&self) {
         if let Some(history) = &mut self.contents.write().history {

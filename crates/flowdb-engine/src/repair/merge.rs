@@ -63,7 +63,7 @@ impl Repair<'_> {
         for run in runs(found) {
             let open = |meta| open(self.fs, &self.target, tree, meta, &cache);
             let tables: Vec<_> = run.iter().map(open).collect::<Result<_>>()?;
-            let with_range_deletes = tables.iter().filter(|table| !table.range_deletes().is_empty());
+            let with_range_deletes = tables.iter().filter(|table| table.has_range_deletes());
             range_deletes.extend(with_range_deletes.map(|table| Arc::clone(table.range_deletes())));
             cursors.push(Box::new(LevelCursor::new(tables, ReadTier::Disk, false, None)));
         }

@@ -98,8 +98,7 @@ impl<'a> Target<'a> {
 
     /// The buckets of time of which a table of `tree` may hold something for the keys from `start` to `end`, both included.
     pub(super) fn buckets_touched(&self, tree: TreeId, start: &[u8], end: &[u8]) -> BTreeSet<Bucket> {
-        let overlaps = |meta: &&TableMeta| meta.smallest[..] <= *end && *start <= meta.largest[..];
-        let touched = self.tables.iter().filter(|meta| meta.tree == tree).filter(overlaps);
+        let touched = self.tables.iter().filter(|meta| meta.tree == tree && meta.overlaps(start, end));
         touched.filter_map(|meta| meta.bucket).collect()
     }
 

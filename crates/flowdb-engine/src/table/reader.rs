@@ -235,6 +235,12 @@ impl Table {
         self.properties.range_deletes > 0
     }
 
+    /// Number of the newest range delete over `key` that is not above `sequence`.
+    #[inline]
+    pub(crate) fn range_delete_over(&self, key: &[u8], sequence: Sequence) -> Option<Sequence> {
+        if self.has_range_deletes() { self.range_deletes.covering(key, sequence) } else { None }
+    }
+
     pub(crate) fn properties(&self) -> &Properties {
         &self.properties
     }

@@ -38,7 +38,7 @@ impl View {
 }
 
 fn is_newer_in(live: &LiveTable, key: &[u8], since: Sequence, tier: ReadTier) -> Result<bool> {
-    if covering(live.table.range_deletes(), key, Sequence::MAX) > Some(since) {
+    if live.table.range_delete_over(key, Sequence::MAX) > Some(since) {
         return Ok(true);
     }
     let entry = live.table.get(key, Sequence::MAX, tier, false)?;

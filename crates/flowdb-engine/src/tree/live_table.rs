@@ -49,7 +49,7 @@ impl LiveTable {
 
     /// True if it may hold something for the keys from `start` to `end`, both included.
     pub(crate) fn overlaps(&self, start: &[u8], end: &[u8]) -> bool {
-        self.meta.smallest[..] <= *end && *start <= self.meta.largest[..]
+        self.meta.overlaps(start, end)
     }
 
     /// True if hardly an entry of the one has a time of which the other has entries too, so that they hide next to nothing of each other.
@@ -60,15 +60,16 @@ impl LiveTable {
 
     /// The same table on another level.
     pub(crate) fn on_level(&self, level: u8) -> Arc<Self> {
-        let meta = TableMeta { level, ..self.meta.clone() };
-        let (table, file) = (Arc::clone(&self.table), Arc::clone(&self.file));
-        let (value_files, kept) = (self.value_files.clone(), self.kept.clone());
-        Arc::new(LiveTable { meta, table, value_files, kept, file })
+        self.changed(TableMeta { level, ..self.meta.clone() }, &self.file)
     }
 
     /// The same table, of the file that `before` has too: it goes when both have been let go of.
     pub(crate) fn with_file_of(&self, before: &LiveTable) -> Arc<Self> {
-        let (meta, table, file) = (self.meta.clone(), Arc::clone(&self.table), Arc::clone(&before.file));
+        self.changed(self.meta.clone(), &before.file)
+    }
+
+    fn changed(&self, meta: TableMeta, file: &Arc<TableFile>) -> Arc<Self> {
+        let (table, file) = (Arc::clone(&self.table), Arc::clone(file));
         let (value_files, kept) = (self.value_files.clone(), self.kept.clone());
         Arc::new(LiveTable { meta, table, value_files, kept, file })
     }

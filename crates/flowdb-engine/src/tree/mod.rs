@@ -330,8 +330,7 @@ fn find(levels: &Levels, key: &[u8], sequence: Sequence, read: SourceOptions) ->
     };
     let hash = any.table.filter_hash(key);
     for live in levels.holding(key, hash) {
-        let range_deletes = live.table.has_range_deletes().then(|| live.table.range_deletes());
-        let deleted_at = range_deletes.and_then(|deletes| deletes.covering(key, sequence));
+        let deleted_at = live.table.range_delete_over(key, sequence);
         // One with range deletes is here whatever its filter says.
         let version = match live.table.may_contain(hash, read.tier)? {
             true => live.table.get_unfiltered(key, sequence, read.tier, !read.bypass_cache)?,

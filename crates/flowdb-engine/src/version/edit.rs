@@ -338,6 +338,11 @@ impl TableMeta {
         }
     }
 
+    /// True if it may hold something for the keys from `start` to `end`, both included.
+    pub(crate) fn overlaps(&self, start: &[u8], end: &[u8]) -> bool {
+        self.smallest[..] <= *end && *start <= self.largest[..]
+    }
+
     /// How the table's own properties differ from this, if they do.
     pub(crate) fn contradiction(&self, properties: &Properties) -> Option<String> {
         let differs = |what: &str, own: &dyn Debug, known: &dyn Debug| {
