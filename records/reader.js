@@ -119,12 +119,12 @@ class Reader {
    */
   readMany(requests, count, decode) {
     const answers = count <= MANY ? guarded(() => this.#native.getMany(requests)) : null;
-    return answers === null ? this.#keepOpen(() => this.#readAll(requests, count, decode)) : unpack(answers, decode);
+    return answers === null ? this.#keepOpen(() => this.#readRest(requests, count, decode)) : unpack(answers, decode);
   }
 
   /**
-   * A reply is bounded in bytes: what is missing is asked for again. So is a request: with large records it would be packed for each few of them. All of them look at
-   * the same moment.
+   * What memory has not answered. A reply is bounded in bytes: what is missing is asked for again. So is a request: with large records it would be packed for each
+   * few of them. All of them look at the same moment.
    *
    * @template T
    * @param {Buffer} requests
@@ -132,12 +132,11 @@ class Reader {
    * @param {Decode<T>} decode
    * @returns {Promise<(T | undefined)[]>}
    */
-  async #readAll(requests, count, decode) {
-    const moment = this.#native.moment();
+  async #readRest(requests, count, decode) {
+    const moment = this.#native.takeMoment();
     try {
-      /** @type {(T | undefined)[]} */
-      const found = [];
-      for (let rest = requests; found.length < count;) {
+      const found = unpack(moment.takeLong(), decode);
+      for (let rest = afterRequests(requests, found.length); found.length < count;) {
         const answers = unpack(await moment.getLater(firstRequests(rest, MANY)), decode);
         for (const answer of answers) found.push(answer);
         rest = afterRequests(rest, answers.length);

@@ -10,7 +10,7 @@
 //! Times are in microseconds. A record is a form byte and contents (`docs/format.md`, section 5.1).
 
 use crate::records::Records;
-use flowdb_engine::{Error, ReadTier, Result, WriteBatch};
+use flowdb_engine::{Error, ErrorKind, ReadTier, Result, WriteBatch};
 use flowdb_store::{Record, Shape, Store, Ttl, kv, series};
 
 const KV_PUT: u8 = 1;
@@ -176,27 +176,37 @@ pub(crate) struct Reply {
     pub(crate) is_whole: bool,
 }
 
-/// The answers to packed reads, up to the size of a reply. Where `tier` does not suffice for one, all of them fail with `WouldBlock`.
+/// The answers to packed reads, up to the first that `tier` does not suffice for, or up to the size of a reply.
 pub(crate) fn answer_reads(records: &Records, reads: &[u8], tier: ReadTier) -> Result<Reply> {
-    let mut out = Vec::new();
+    let mut bytes = Vec::new();
     let mut fields = Fields::new(reads);
-    while !fields.is_empty() && out.len() < REPLY_BYTES_MAX {
-        let Some(answer) = answer_read(records, fields.sized()?, tier)? else {
-            out.extend_from_slice(&ABSENT.to_le_bytes());
-            continue;
-        };
-        let parts = answer.parts();
-        let length = u32::try_from(parts[0].len() + parts[1].len()).expect("a record is smaller than 4 GiB");
-        out.extend_from_slice(&length.to_le_bytes());
-        parts.iter().for_each(|part| out.extend_from_slice(part));
+    while !fields.is_empty() {
+        if bytes.len() >= REPLY_BYTES_MAX {
+            return Ok(Reply { bytes, is_whole: false });
+        }
+        match answer_read(records, fields.sized()?, tier) {
+            Ok(answer) => push_answer(answer.as_ref(), &mut bytes),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Reply { bytes, is_whole: false }),
+            Err(error) => return Err(error),
+        }
     }
-    Ok(Reply { bytes: out, is_whole: fields.is_empty() })
+    Ok(Reply { bytes, is_whole: true })
+}
+
+fn push_answer(answer: Option<&Answer>, reply: &mut Vec<u8>) {
+    let Some(answer) = answer else {
+        return reply.extend_from_slice(&ABSENT.to_le_bytes());
+    };
+    let parts = answer.parts();
+    let length = u32::try_from(parts[0].len() + parts[1].len()).expect("a record is smaller than 4 GiB");
+    reply.extend_from_slice(&length.to_le_bytes());
+    parts.iter().for_each(|part| reply.extend_from_slice(part));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flowdb_engine::{ErrorKind, WriteOptions};
+    use flowdb_engine::WriteOptions;
     use flowdb_store::{StoreHandle, StoreOptions};
 
     fn store() -> StoreHandle {

@@ -36,6 +36,8 @@ struct View {
     records: Mutex<Option<Arc<Records>>>,
     /// An answer for which there was no room, until it is taken.
     long: Mutex<Vec<u8>>,
+    /// What `getMany` looked at and its first answers, if it left a rest, until they are taken.
+    begun: Mutex<Option<(Arc<Records>, Vec<u8>)>>,
     /// Of the handle.
     holds: Arc<Holds>,
 }
@@ -43,6 +45,7 @@ struct View {
 impl Hold for View {
     fn let_go(&self) {
         *self.records.lock() = None;
+        *self.begun.lock() = None;
     }
 }
 
@@ -59,6 +62,7 @@ impl RecordReader {
             closed,
             records: Mutex::new(Some(records)),
             long: Mutex::default(),
+            begun: Mutex::default(),
             holds,
         });
         view.holds.add(&view);
@@ -89,24 +93,29 @@ impl RecordReader {
         BufferSlice::copy_from(env, std::mem::take(&mut *self.view.long.lock()))
     }
 
-    /// Answers packed reads from memory, all as of one moment; null if that, or one reply, does not suffice.
+    /// Answers packed reads from memory, all as of one moment; null if that, or one reply, does not suffice for all of them. `takeMoment` is to be
+    /// asked for the rest.
     #[napi]
     pub fn get_many<'env>(&self, env: &'env Env, reads: &[u8]) -> napi::Result<Option<BufferSlice<'env>>> {
         let moment = self.open(env)?.moment();
-        match answer_reads(&moment, reads, ReadTier::Memory) {
-            Ok(reply) if reply.is_whole => BufferSlice::copy_from(env, reply.bytes).map(Some),
-            Ok(_) => Ok(None),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
-            Err(error) => Err(error::to_js(env, &error)),
+        let reply = answer_reads(&moment, reads, ReadTier::Memory).map_err(|error| error::to_js(env, &error))?;
+        if reply.is_whole {
+            return BufferSlice::copy_from(env, reply.bytes).map(Some);
         }
+        *self.view.begun.lock() = Some((moment, reply.bytes));
+        Ok(None)
     }
 
-    /// A reader of the present moment, for reads that take several calls. To be closed.
+    /// A reader of the moment that `getMany` looked at, whose `takeLong` gives the answers that it had; if there are none, of the present moment.
+    /// To be closed.
     #[napi]
-    pub fn moment(&self, env: Env) -> napi::Result<RecordReader> {
-        let moment = self.open(&env)?.moment();
+    pub fn take_moment(&self, env: Env) -> napi::Result<RecordReader> {
+        let records = self.open(&env)?;
+        let (moment, answers) = self.view.begun.lock().take().unwrap_or_else(|| (records.moment(), Vec::new()));
         let View { _handle: handle, closed, holds, .. } = &*self.view;
-        Ok(RecordReader::new(Arc::clone(handle), Arc::clone(closed), Arc::clone(holds), moment))
+        let reader = RecordReader::new(Arc::clone(handle), Arc::clone(closed), Arc::clone(holds), moment);
+        *reader.view.long.lock() = answers;
+        Ok(reader)
     }
 
     /// Answers packed reads on a worker, as many as one reply has room for.

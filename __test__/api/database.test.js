@@ -44,6 +44,21 @@ test('settings out of range are refused by name', async () => {
   await assert.rejects(open({ memory: true, readOnly: true }), { code: 'FLOWDB_INVALID_ARGUMENT', message: /^readOnly/ });
 });
 
+test('a get counts once, also among more than one reply has room for, and where memory answers some of them', async (t) => {
+  const path = directory(t);
+  const first = await open({ path });
+  const keys = Array.from({ length: 300 }, (_, index) => `key ${String(index).padStart(3, '0')}`);
+  await first.batch(keys.map((key) => ({ type: 'put', key, value: key.padEnd(8_000, '.') })));
+  await first.close();
+  const db = await database(t, { path });
+  await db.kv.getMany(keys.slice(0, 20));
+  const found = await db.kv.getMany([...keys, 'missing']);
+  assert.deepEqual(found, [...keys.map((key) => key.padEnd(8_000, '.')), undefined]);
+  assert.deepEqual((await db.stats()).kv, { hits: 320, misses: 1, evictions: 0 });
+  await db.kv.getMany([...keys, 'missing']);
+  assert.deepEqual((await db.stats()).kv, { hits: 620, misses: 2, evictions: 0 });
+});
+
 test('numbers about all of it', async (t) => {
   const db = await database(t, { path: directory(t) });
   await db.kv.put('k', 'x');
