@@ -186,7 +186,9 @@ pub(crate) fn answer_reads(records: &Records, reads: &[u8], tier: ReadTier) -> R
         }
         match answer_read(records, fields.sized()?, tier) {
             Ok(answer) => push_answer(answer.as_ref(), &mut bytes),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Reply { bytes, is_whole: false }),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                return Ok(Reply { bytes, is_whole: false });
+            }
             Err(error) => return Err(error),
         }
     }

@@ -98,7 +98,8 @@ impl RecordReader {
     #[napi]
     pub fn get_many<'env>(&self, env: &'env Env, reads: &[u8]) -> napi::Result<Option<BufferSlice<'env>>> {
         let moment = self.open(env)?.moment();
-        let reply = answer_reads(&moment, reads, ReadTier::Memory).map_err(|error| error::to_js(env, &error))?;
+        let reply =
+            answer_reads(&moment, reads, ReadTier::Memory).map_err(|error| error::to_js(env, &error))?;
         if reply.is_whole {
             return BufferSlice::copy_from(env, reply.bytes).map(Some);
         }
@@ -111,7 +112,8 @@ impl RecordReader {
     #[napi]
     pub fn take_moment(&self, env: Env) -> napi::Result<RecordReader> {
         let records = self.open(&env)?;
-        let (moment, answers) = self.view.begun.lock().take().unwrap_or_else(|| (records.moment(), Vec::new()));
+        let (moment, answers) =
+            self.view.begun.lock().take().unwrap_or_else(|| (records.moment(), Vec::new()));
         let View { _handle: handle, closed, holds, .. } = &*self.view;
         let reader = RecordReader::new(Arc::clone(handle), Arc::clone(closed), Arc::clone(holds), moment);
         *reader.view.long.lock() = answers;

@@ -197,6 +197,8 @@ impl Inner {
     /// lack.
     fn step(&self, workshop: &mut Workshop, deadline: Duration) -> Result<bool> {
         self.finish_overdue_opening()?;
+        // Each time: under constant writes there is always something else to do.
+        self.collect_garbage();
         Ok(self.sync_interval()?
             || self.freeze_to_free_memory()
             || self.attempt(Work::Flush, || self.flush_one())?
@@ -204,8 +206,7 @@ impl Inner {
             || self.freeze_to_free_log()
             || self.attempt(Work::Compaction, || Ok(self.evict(workshop)? || self.retire(workshop)?))?
             || self.attempt(Work::LogRelease, || self.flush_quiet(workshop))?
-            || self.attempt(Work::Compaction, || self.compact_slice(workshop, Some(deadline)))?
-            || self.collect_garbage())
+            || self.attempt(Work::Compaction, || self.compact_slice(workshop, Some(deadline)))?)
     }
 
     fn rotate_log_if_due(&self) -> Result<bool> {
@@ -258,13 +259,12 @@ impl Inner {
 
     /// Removes files that nobody needs. A file that cannot be removed now is tried again later, and at the next open. While a checkpoint is
     /// made, all keep their names.
-    pub(crate) fn collect_garbage(&self) -> bool {
+    pub(crate) fn collect_garbage(&self) {
         let Some(_alone) = self.removals.try_write() else {
-            return false;
+            return;
         };
         let now = self.options.clock.monotonic();
         let mut files = self.garbage.take(now);
-        let any = !files.is_empty();
         files.retain(|file| match self.fs.remove(file) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 tracing::warn!(file = %file.display(), %error, "a superfluous file could not be removed");
@@ -273,7 +273,6 @@ impl Inner {
             _ => false,
         });
         self.garbage.put_back(files, now);
-        any
     }
 
     /// How long until the log has to be synced; `None` if there is nothing to sync, or no interval.

@@ -215,3 +215,27 @@ fn the_log_does_not_grow_beyond_its_limit() {
     assert!(db.stats().log_segments <= 6, "{} segments", db.stats().log_segments);
     assert!(db.get(TREES[1], b"old", ReadOptions::default()).unwrap().is_some());
 }
+
+#[test]
+fn what_is_replaced_goes_although_maintenance_never_rests() {
+    let (fs, db) = new(&Arc::default());
+    let mut random = Random::new(1);
+    let mut most = 0;
+    for round in 0..300 {
+        let first = random.below(4_000) as u32;
+        fill(&db, first..first + 100, i64::MAX);
+        // A step a call. As few as keep writers from waiting, so that more is always due.
+        let mut result = db.maintain(Duration::ZERO).unwrap();
+        while db.stats().trees[0].tables[0] > 12 {
+            result = db.maintain(Duration::ZERO).unwrap();
+        }
+        assert!(round < 100 || result == Maintenance::More, "{result:?} in round {round}");
+        let stats = db.stats();
+        let needed = stats.trees[0].tables.iter().sum::<usize>() as u64 + stats.log_segments;
+        let there = fs.list(std::path::Path::new(DIR)).unwrap().len() as u64;
+        most = most.max(there.saturating_sub(needed));
+    }
+    assert!(db.stats().totals.compactions > 5, "{} compactions", db.stats().totals.compactions);
+    // Manifest, lock, and what the compaction under way has written.
+    assert!(most < 60, "{most} files more than are needed");
+}
