@@ -74,8 +74,8 @@ fn remember_path(dir: PathBuf, id: DirectoryId, store: &Arc<Store>) {
 #[derive(Debug)]
 pub struct StoreHandle {
     store: Arc<Store>,
-    /// `None` for a store in memory, which nobody else can open.
-    place: Option<Place>,
+    /// `None` for a store in memory, which nobody else can open, and once this is closed: who keeps it must not keep the slot.
+    place: Mutex<Option<Place>>,
     closed: AtomicBool,
 }
 
@@ -109,7 +109,7 @@ pub(crate) fn open(dir: &Path, options: &StoreOptions) -> Result<StoreHandle> {
         }
     };
     drop(open);
-    Ok(StoreHandle { store, place: Some((id, slot)), closed: AtomicBool::new(false) })
+    Ok(StoreHandle { store, place: Mutex::new(Some((id, slot))), closed: AtomicBool::new(false) })
 }
 
 /// True if this process has the store in `dir` open, be it that the opening or closing is under way.
@@ -121,7 +121,7 @@ pub(crate) fn is_open_here(dir: &Path) -> bool {
 impl StoreHandle {
     /// The handle of a store that no directory leads to.
     pub(crate) fn alone(store: Arc<Store>) -> Self {
-        StoreHandle { store, place: None, closed: AtomicBool::new(false) }
+        StoreHandle { store, place: Mutex::default(), closed: AtomicBool::new(false) }
     }
 
     /// The store. It may be closed while a reference to it is held; its calls fail with kind `Closed` then.
@@ -135,7 +135,8 @@ impl StoreHandle {
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        give_back(&self.store, self.place.as_ref())
+        let place = self.place.lock().take();
+        give_back(&self.store, place.as_ref())
     }
 }
 
@@ -153,7 +154,7 @@ impl Drop for StoreHandle {
         if *self.closed.get_mut() {
             return;
         }
-        let (store, place) = (Arc::clone(&self.store), self.place.take());
+        let (store, place) = (Arc::clone(&self.store), self.place.get_mut().take());
         close_later(Box::new(move || give_back(&store, place.as_ref())));
     }
 }
@@ -203,4 +204,22 @@ fn directory_id(dir: &Path) -> std::io::Result<DirectoryId> {
 #[cfg(not(unix))]
 fn directory_id(dir: &Path) -> std::io::Result<DirectoryId> {
     std::fs::canonicalize(dir).map(DirectoryId)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_is_forgotten_although_its_closed_handles_are_kept() {
+        let dir = std::env::temp_dir().join(format!("flowdb-forgotten-{}", std::process::id()));
+        let options = StoreOptions::default();
+        let handles = [open(&dir, &options).unwrap(), open(&dir, &options).unwrap()];
+        let id = directory_id(&dir).unwrap();
+        assert!(SLOTS.lock().contains_key(&id));
+        handles.iter().for_each(|handle| handle.close().unwrap());
+        assert!(!SLOTS.lock().contains_key(&id));
+        drop(handles);
+        std::fs::remove_dir_all(dir).unwrap();
+    }
 }
