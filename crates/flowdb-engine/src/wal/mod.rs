@@ -6,6 +6,7 @@ mod fuzz;
 mod input;
 mod owner;
 mod reader;
+mod space;
 mod survey;
 mod sync_lane;
 mod writer;

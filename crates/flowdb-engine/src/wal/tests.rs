@@ -330,6 +330,70 @@ fn reserving_space_is_only_a_hint() {
     assert_eq!(read(&fs, 1).unwrap().1, up_to(2));
 }
 
+/// Commits of 4000 bytes, each synced, until the first piece of reserved space is used up; returns their number.
+fn write_first_piece(writer: &mut LogWriter) -> Sequence {
+    let mut sequence = 0;
+    while writer.end() < 65 << 10 {
+        sequence += 1;
+        let end = writer.append(sequence, &commit(sequence, &[4000])).unwrap();
+        writer.handle().sync(end).unwrap();
+    }
+    sequence
+}
+
+#[test]
+fn zeros_are_written_ahead_where_syncs_come_often() {
+    for syncs_often in [true, false] {
+        let memory = memory();
+        let fs = FaultyFileSystem::new(Arc::new(memory.clone()));
+        let mut writer = create(&fs, header(1, 0, 0)).unwrap();
+        let mut calls = 0;
+        for sequence in 1..=30 {
+            let before = fs.calls();
+            let end = writer.append(sequence, &commit(sequence, &[4000])).unwrap();
+            calls += fs.calls() - before;
+            if syncs_often {
+                writer.handle().sync(end).unwrap();
+            }
+        }
+        assert_eq!(calls, 30 + 1 + u64::from(syncs_often), "a write each, one to reserve, one for zeros");
+        assert!(contents(&memory, 1).len() as u64 <= PREALLOCATE, "no further than space may be reserved");
+        assert_eq!(read(&memory, 1).unwrap().1, up_to(30));
+    }
+}
+
+#[test]
+fn a_crash_amid_zeros_written_ahead_takes_nothing_synced() {
+    let fs = memory();
+    let mut writer = create(&fs, header(1, 0, 0)).unwrap();
+    let synced = write_first_piece(&mut writer);
+    writer.append(synced + 1, &commit(synced + 1, &[9000])).unwrap();
+    for seed in 0..50 {
+        let options = CrashOptions { seed, unsynced: Unsynced::RandomPrefix, names: Names::Drop };
+        let sequences = read(&fs.crash(&options), 1).unwrap().1;
+        assert!(sequences == up_to(synced) || sequences == up_to(synced + 1), "seed {seed}: {sequences:?}");
+    }
+}
+
+#[test]
+fn zeros_written_ahead_are_only_a_hint_and_cut_with_a_failed_commit() {
+    for fault in [Fault::Eio, Fault::Enospc, Fault::ShortWrite] {
+        let fs = FaultyFileSystem::new(Arc::new(memory()));
+        let mut writer = create(&fs, header(1, 0, 0)).unwrap();
+        let synced = write_first_piece(&mut writer);
+        fs.fail_at(1, fault);
+        let end = writer.append(synced + 1, &commit(synced + 1, &[10])).unwrap();
+        writer.handle().sync(end).unwrap();
+        fs.fail_at(1, fault);
+        writer.append(synced + 2, &commit(synced + 2, &[10])).unwrap_err();
+        assert_eq!(fs.open_read(&path(1)).unwrap().len().unwrap(), end);
+        let before = fs.calls();
+        writer.append(synced + 2, &commit(synced + 2, &[10])).unwrap();
+        assert_eq!(fs.calls() - before, 3, "space is reserved and filled anew");
+        assert_eq!(read(&fs, 1).unwrap().1, up_to(synced + 2));
+    }
+}
+
 #[test]
 fn a_failed_commit_never_happened_and_the_next_one_does() {
     for fault in [Fault::Eio, Fault::Enospc, Fault::ShortWrite] {

@@ -5,6 +5,7 @@ use super::frame::{
     SegmentHeader, frame_seed,
 };
 use super::reader::Segment;
+use super::space::SpaceAhead;
 use super::sync_lane::{Lead, SyncLane};
 use crate::batch::Chunk;
 use crate::error::{Error, ErrorKind, Result};
@@ -21,8 +22,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 const DIRECT_BYTES: usize = 64 << 10;
 /// The buffer is written when it holds this much.
 const BUFFER_BYTES: usize = 256 << 10;
-/// Space reserved at first; doubled as the segment grows, so that small databases stay small.
-const ALLOCATE_BYTES_MIN: u64 = 64 << 10;
 
 /// What a frame adds to its payload at most.
 const FRAME_BYTES_MAX: u64 = FRAME_HEADER_BYTES as u64 + FRAME_ALIGNMENT;
@@ -128,9 +127,7 @@ pub(crate) struct LogWriter {
     /// Where the next commit begins.
     end: u64,
     last_sequence: Sequence,
-    /// Up to here space was reserved, or the attempt given up.
-    allocated: u64,
-    allocate_bytes_max: u64,
+    space: SpaceAhead,
     /// Kept from commit to commit for its memory; empty between them.
     buffer: Vec<u8>,
     /// A failed commit could not be cut off: what the file holds behind `end` is not known.
@@ -151,25 +148,24 @@ impl LogWriter {
     ) -> Result<LogWriter> {
         let path = dir.join(log_name(header.segment));
         let end = SEGMENT_HEADER_BYTES as u64;
-        let allocated = ALLOCATE_BYTES_MIN.min(preallocate_bytes);
         let file = fs.create_new(&path).map_err(|error| {
             let is_taken = error.kind() == io::ErrorKind::AlreadyExists;
             let error = Error::io(&path, "creating a log segment", error);
             if is_taken { error.with_kind(ErrorKind::Poisoned) } else { error }
         })?;
         let create = || {
-            // A hint; the write tells whether there is space.
-            let _ = file.allocate(allocated);
+            let space = SpaceAhead::first(&*file, end, preallocate_bytes);
             file.write_at(0, &header.encode())?;
             file.sync()?;
-            fs.sync_dir(dir)
+            fs.sync_dir(dir)?;
+            Ok(space)
         };
-        create().map_err(|error| {
+        let space = create().map_err(|error: io::Error| {
             let _ = fs.remove(&path);
             Error::io(&path, "creating a log segment", error)
         })?;
         let log = LogFile::new(file, path, header.segment, end);
-        Ok(Self::new(log, header.database_id, header.last_sequence, allocated, preallocate_bytes))
+        Ok(Self::new(log, header.database_id, header.last_sequence, space))
     }
 
     /// Removes what a failed [`LogWriter::create`] may have left, durably.
@@ -202,28 +198,14 @@ impl LogWriter {
         let (file, length) = open().map_err(|error| Error::io(&path, "opening the log", error))?;
         // Replay synced it, or the close before.
         let log = LogFile::new(file, path, segment.id, segment.end);
-        Ok(Self::new(log, database_id, segment.last_sequence, length, preallocate_bytes))
+        let space = SpaceAhead::resumed(segment.end, length, preallocate_bytes);
+        Ok(Self::new(log, database_id, segment.last_sequence, space))
     }
 
-    fn new(
-        log: Arc<LogFile>,
-        database_id: u64,
-        last_sequence: Sequence,
-        allocated: u64,
-        allocate_bytes_max: u64,
-    ) -> Self {
+    fn new(log: Arc<LogFile>, database_id: u64, last_sequence: Sequence, space: SpaceAhead) -> Self {
         let end = log.written();
         let buffer = Vec::new();
-        LogWriter {
-            log,
-            database_id,
-            end,
-            last_sequence,
-            allocated,
-            allocate_bytes_max,
-            buffer,
-            is_broken: false,
-        }
+        LogWriter { log, database_id, end, last_sequence, space, buffer, is_broken: false }
     }
 
     /// The file, for whoever syncs it.
@@ -288,7 +270,7 @@ impl LogWriter {
     pub(crate) fn seal(&mut self) -> Result<()> {
         self.check()?;
         self.log.file.set_len(self.end).map_err(|error| self.log.error("cutting reserved space", error))?;
-        self.allocated = self.end;
+        self.space.cut(self.end);
         self.log.sync_always()
     }
 
@@ -341,21 +323,14 @@ impl LogWriter {
     /// Takes back what is behind the last commit. Synced, or a crash could bring back a commit that was reported as failed.
     fn cut(&mut self) -> Result<()> {
         self.log.file.set_len(self.end).map_err(|error| self.log.error("cutting a failed commit", error))?;
-        self.allocated = self.end;
+        self.space.cut(self.end);
         self.log.sync_always()
     }
 
-    /// Reserves space in growing steps, so that syncs need not write the file's length.
+    /// Makes space for a commit, as far as can be done ahead.
     fn reserve(&mut self, chunks: &[Chunk]) {
         let payload: u64 = chunks.iter().map(|chunk| chunk.bytes.len() as u64 + FRAME_BYTES_MAX).sum();
-        let end = self.end + payload;
-        if end <= self.allocated || end > self.allocate_bytes_max {
-            return;
-        }
-        let target = (self.end * 2).max(ALLOCATE_BYTES_MIN).max(end).min(self.allocate_bytes_max);
-        // A hint; the write tells whether there is space.
-        let _ = self.log.file.allocate(target);
-        self.allocated = target;
+        self.space.prepare(&*self.log.file, &(self.end..self.end + payload), self.log.synced());
     }
 }
 
