@@ -70,12 +70,19 @@ function pending() {
 }
 
 /**
+ * Makes requests without the constructor of their interface, see slot.js. Those that Object.create() makes have room for properties that they never get.
+ * @class
+ */
+function BareRequest() {}
+BareRequest.prototype = IDBRequest.prototype;
+
+/**
  * What scripts see of a request.
  * @param {Request} state
  * @returns {IDBRequest}
  */
 function createRequestObject(state) {
-  const object = Object.create(IDBRequest.prototype);
+  const object = /** @type {IDBRequest} */ (/** @type {unknown} */ (new BareRequest()));
   new RequestSlot(object, state);
   return object;
 }

@@ -9,14 +9,13 @@ const { exception, exceptionWithCause, unknownError } = require('./exceptions.js
 const { newContext } = require('./context.js');
 const { fire, isHeard } = require('./fire.js');
 const { inWords } = require('./operation_description.js');
-const { resume } = require('./operations.js');
+const { Packed, resume } = require('./operations.js');
 const { Response, lengthAt } = require('./response.js');
 const { noteBytes, queueTask } = require('./task_queue.js');
 const trace = require('./trace.js');
 const { abortTransaction, settleTransaction } = require('./transaction_lifecycle.js');
 
 /** @typedef {import('./transaction_lifecycle.js').Transaction} Transaction */
-/** @typedef {import('./operations.js').Packed} Packed */
 
 /** https://w3c.github.io/IndexedDB/#request-construct */
 class Request extends EventTargetState {
@@ -76,9 +75,11 @@ class Request extends EventTargetState {
  * @typedef {(response: Response, request: Request | null) => T} Read turns a response into a result
  */
 
-/** Something for the native side to do within a transaction. */
-class Operation {
-  packed;
+/** What is not sent: the answer is known. */
+const NOTHING = new Packed(Buffer.alloc(0), 0, 0);
+
+/** Something for the native side to do within a transaction, packed: very many may wait at once, so it is no second object beside the bytes. */
+class Operation extends Packed {
   request;
   /** Called once for each page of the answer; the last one's result counts. */
   read;
@@ -92,24 +93,14 @@ class Operation {
   trace = null;
 
   /**
-   * @param {Packed | null} packed null: the answer is known
+   * @param {Packed} packed
    * @param {Request | null} request null for a change of the schema, which has no request
    * @param {Read} read
    */
-  constructor(packed, request, read) {
-    this.packed = packed;
+  constructor({ chunk, start, end }, request, read) {
+    super(chunk, start, end);
     this.request = request;
     this.read = read;
-  }
-
-  /** How many bytes are sent. */
-  get size() {
-    return this.packed === null ? 0 : this.packed.end - this.packed.start;
-  }
-
-  /** What is sent. */
-  get bytes() {
-    return /** @type {Packed} */ (this.packed).bytes;
   }
 }
 
@@ -143,7 +134,7 @@ function executeRequest(transaction, request, packed, read = readNothing) {
  * @param {Read} read
  */
 function answerRequest(transaction, request, known, read) {
-  const operation = new Operation(null, request, read);
+  const operation = new Operation(NOTHING, request, read);
   operation.known = known;
   append(transaction, operation);
 }
@@ -163,7 +154,7 @@ function executeSchemaChange(transaction, packed) {
  */
 function append(transaction, operation) {
   if (trace.requests.hasSubscribers) operation.trace = trace.requestPlaced(transaction, operation);
-  if (operation.packed?.writes) transaction.writes += 1;
+  if (operation.known === null && operation.writes) transaction.writes += 1;
   transaction.operations.push(operation);
   if (transaction.started) startRunning(transaction);
 }
@@ -237,12 +228,12 @@ const BATCH_MAX = 128;
  * @param {import('./queue.js').Queue<Operation>} operations
  */
 function lastOfBatch(operations) {
-  let last = /** @type {Packed} */ (operations.at(0).packed);
+  let last = operations.at(0);
   const count = Math.min(operations.length, BATCH_MAX);
   for (let index = 1; index < count; index += 1) {
-    const { packed, waiting, trace: traced } = operations.at(index);
-    if (packed === null || waiting !== null || traced !== null || !last.isFollowedBy(packed)) break;
-    last = packed;
+    const next = operations.at(index);
+    if (next.known !== null || next.waiting !== null || next.trace !== null || !last.isFollowedBy(next)) break;
+    last = next;
   }
   return last;
 }
@@ -254,8 +245,8 @@ function lastOfBatch(operations) {
 function execute(transaction, operation) {
   if (operation.trace !== null) trace.requestExecuted(operation.trace);
   const { world } = transaction.connection;
-  const packed = toSend(operation);
-  const last = operation.rest === null ? lastOfBatch(transaction.operations) : packed;
+  const packed = operation.rest ?? operation;
+  const last = operation.rest ?? lastOfBatch(transaction.operations);
   let answers;
   try {
     answers = world.execute(transaction, packed.chunk, packed.framedStart, last.end, scratch, isSurelyLast(transaction, operation));
@@ -295,17 +286,10 @@ function takeShortAnswers(transaction, operation, end) {
  * @param {Operation} operation
  */
 function executeLater(transaction, operation) {
-  transaction.connection.world.executeAsync(transaction, toSend(operation).bytes).then(
+  transaction.connection.world.executeAsync(transaction, (operation.rest ?? operation).bytes).then(
     (bytes) => queueTask(() => answered(transaction, operation, bytes, 0, bytes.length)),
     (error) => queueTask(() => failed(transaction, operation, unknownError(error))),
   );
-}
-
-/**
- * @param {Operation} operation
- */
-function toSend({ rest, packed }) {
-  return rest ?? /** @type {Packed} */ (packed);
 }
 
 /**
@@ -347,7 +331,7 @@ function takeAnswer(transaction, operation, answers) {
  */
 function answered(transaction, operation, bytes, start, end) {
   if (transaction.finished) return;
-  noteBytes(operation.size + end - start);
+  noteBytes(operation.end - operation.start + end - start);
   const response = new Response(bytes, start, end);
   try {
     const error = response.error();

@@ -119,7 +119,12 @@ impl Program {
     fn new(seed: u64) -> Self {
         let files = Arc::new(MemoryFileSystem::new());
         let db = open_db(&files);
-        let small = Limits { transaction_memory_bytes: 1000, portion_records: 1, portion_bytes: 100 };
+        let small = Limits {
+            transaction_memory_bytes: 1000,
+            portion_records: 1,
+            portion_bytes: 100,
+            ..Limits::default()
+        };
         let limits = if seed.is_multiple_of(2) { small } else { Limits::default() };
         let world = World::open_with(db.clone(), limits).unwrap();
         let client = world.register(Arc::new(|| {}));

@@ -14,6 +14,9 @@ const WORKER_FACTOR: usize = 8;
 pub struct Limits {
     /// What a transaction has written beyond this goes to the disk before it is committed. In bytes of memory; default 32 MiB.
     pub transaction_memory_bytes: usize,
+    /// The same as long as little has gone there: up to the other limit, half of what is there already may be in memory. Default 32 MiB, of a
+    /// database whose files are in memory 8 MiB: there it is in memory a second time while it is written.
+    pub transaction_memory_bytes_min: usize,
     /// Records that the JS thread deals with at once; default 2048, a few milliseconds.
     pub portion_records: usize,
     /// Bytes of keys and values that the JS thread deals with at once, and that are answered at once; default 512 KiB. One record may be larger.
@@ -22,7 +25,24 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { transaction_memory_bytes: 32 << 20, portion_records: 2 << 10, portion_bytes: 512 << 10 }
+        Limits {
+            transaction_memory_bytes: 32 << 20,
+            transaction_memory_bytes_min: 32 << 20,
+            portion_records: 2 << 10,
+            portion_bytes: 512 << 10,
+        }
+    }
+}
+
+impl Limits {
+    /// Those of a database whose files are in memory.
+    pub(super) fn in_memory() -> Self {
+        Limits { transaction_memory_bytes_min: 8 << 20, ..Limits::default() }
+    }
+
+    /// How much of its writes a transaction may have in memory, when `spilled_bytes` of them have been moved to tables of its own.
+    pub(super) fn overlay_bytes_max(&self, spilled_bytes: usize) -> usize {
+        (spilled_bytes / 2).max(self.transaction_memory_bytes_min).min(self.transaction_memory_bytes)
     }
 }
 

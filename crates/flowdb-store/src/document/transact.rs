@@ -187,6 +187,27 @@ mod tests {
     }
 
     #[test]
+    fn in_memory_a_transaction_goes_to_tables_from_8_mib_on() {
+        let (fixture, connection) = alone();
+        let transaction = fixture.begin(connection, Mode::ReadWrite);
+        let large = [&small_value(0)[..], &vec![0; 1 << 20]].concat();
+        let is_done = |number: u8| {
+            let request = put(1, Some(&number_key(number.into())), &large).finish();
+            let (requests, mut responses) = (Bytes::new(&[]).bytes(&request).finish(), Vec::new());
+            fixture.world.execute_batch(fixture.client, transaction, &requests, &mut responses).unwrap();
+            !responses.is_empty()
+        };
+        assert!((0..8).all(&is_done));
+        assert!(!is_done(8), "that is a worker's");
+        fixture.put(transaction, 8.0, &large).unwrap();
+        assert!((9..16).all(&is_done));
+        assert!(!is_done(16));
+        assert_eq!(fixture.values(transaction).len(), 16);
+        fixture.commit(transaction);
+        assert_eq!(values(&fixture, connection).len(), 16);
+    }
+
+    #[test]
     fn where_another_client_is_it_is_refused() {
         let (fixture, connection) = alone();
         fixture.world.register(Arc::new(|| {}));

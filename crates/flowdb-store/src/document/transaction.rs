@@ -31,6 +31,8 @@ pub(crate) struct Transaction {
     pub(super) overlay: Overlay,
     /// What was written before the overlay, once that had grown to its limit.
     draft: Option<Draft>,
+    /// What that took in memory.
+    spilled_bytes: usize,
     pub(super) limits: Limits,
     /// A request failed when a part of it was done already.
     broken: bool,
@@ -62,6 +64,7 @@ impl Transaction {
             database,
             overlay: Overlay::default(),
             draft: None,
+            spilled_bytes: 0,
             limits,
             broken: false,
             unfinished: false,
@@ -108,8 +111,7 @@ impl Transaction {
     /// How far a request may go on the calling thread if no disk makes it wait: what reads one record may read tables, unless the overlay
     /// is large or may hide many records on the way there.
     pub(super) fn tier_without_disk(&self, request: &[u8]) -> ReadTier {
-        let is_large = self.overlay.changes() > HIDDEN_MAX
-            || self.overlay.memory_bytes() >= self.limits.transaction_memory_bytes;
+        let is_large = self.overlay.changes() > HIDDEN_MAX || self.is_to_spill();
         if reads_one_record(request) && !is_large { ReadTier::Disk } else { ReadTier::Memory }
     }
 
@@ -239,9 +241,13 @@ impl Transaction {
         self.draft.take()
     }
 
+    fn is_to_spill(&self) -> bool {
+        self.overlay.memory_bytes() >= self.limits.overlay_bytes_max(self.spilled_bytes)
+    }
+
     /// Moves the overlay to the disk if it is too large. Where the disk may not be touched, that is an error (`WouldBlock`).
     pub(super) fn spill_if_large(&mut self) -> Result<()> {
-        if self.overlay.memory_bytes() < self.limits.transaction_memory_bytes {
+        if !self.is_to_spill() {
             return Ok(());
         }
         if self.tier == ReadTier::Memory {
@@ -252,6 +258,7 @@ impl Transaction {
             None => self.draft.insert(self.db.draft(DOCUMENTS)?),
         };
         self.overlay.write_to(draft)?;
+        self.spilled_bytes += self.overlay.memory_bytes();
         // Walks that were begun before do not see what has moved.
         (self.overlay, self.cached, self.probe) = (Overlay::default(), None, None);
         Ok(())

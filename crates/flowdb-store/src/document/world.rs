@@ -110,7 +110,7 @@ impl World {
 
     /// The same, of a database whose files are in memory: what reads little is never left to a worker.
     pub fn open_in_memory(db: Db) -> Result<Arc<Self>> {
-        Self::new(db, Limits::default(), true)
+        Self::new(db, Limits::in_memory(), true)
     }
 
     /// The same as [`World::open`] with other limits than the default ones.

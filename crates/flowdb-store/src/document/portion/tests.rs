@@ -166,3 +166,13 @@ fn count_anew(fixture: &Fixture, connection: ConnectionId) -> u64 {
     let reader = fixture.begin(connection, Mode::ReadOnly);
     count(fixture, reader, 1)
 }
+
+#[test]
+fn a_transaction_may_have_more_in_memory_when_it_has_written_much() {
+    let limits =
+        Limits { transaction_memory_bytes: 32, transaction_memory_bytes_min: 8, ..Limits::default() };
+    let written = [0, 16, 17, 18, 40, 64, 1000];
+    assert_eq!(written.map(|bytes| limits.overlay_bytes_max(bytes)), [8, 8, 8, 9, 20, 32, 32]);
+    let limits = Limits { transaction_memory_bytes: 4, ..limits };
+    assert_eq!(limits.overlay_bytes_max(0), 4);
+}
