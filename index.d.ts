@@ -504,11 +504,11 @@ export interface Series {
   latestOfEach<V = any>(options: LatestOfEachOptions & { keyEncoding: 'buffer' }): Promise<Point<V, Buffer>[]>;
   latestOfEach<V = any>(options?: LatestOfEachOptions): Promise<Point<V>[]>;
   /**
-   * Deletes values of one series: the one at `ts`, those from `from` (included) to `to` (not included), or all of them if none of these is given. Giving one
-   * of them as `undefined` is an error.
+   * Deletes values of one series: the one at `ts`, those from `from` (included) to `to` (not included), or all of them if none of these is given; also those that
+   * a retention hides. Giving one of them as `undefined` is an error.
    */
   delete(key: Key, options?: ({ ts?: Timestamp } | { from?: Timestamp; to?: Timestamp }) & SyncOptions): Promise<void>;
-  /** Deletes the values of many series, all or those of a window of time. A bound that is `undefined` and an empty `prefix` are errors. Costs one write for each series with a window, else one. */
+  /** Deletes the values of many series, all or those of a window of time, also those that a retention hides. A bound that is `undefined` and an empty `prefix` are errors. Costs one write for each series with a window, else one. */
   deleteRange(options: Given<SeriesRangeOptions> & SyncOptions): Promise<void>;
   /** Deletes all series. */
   clear(options?: SyncOptions): Promise<void>;

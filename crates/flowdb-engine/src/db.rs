@@ -168,14 +168,16 @@ impl Db {
         let view = tree.view();
         // Then this: the view of a database that is closed meanwhile may be empty.
         self.0.check_open()?;
-        if tree.horizon(|| self.clock_of(options)).is_some_and(|horizon| horizon.hides(key)) {
+        let horizon = tree.horizon(|| self.clock_of(options));
+        if horizon.as_ref().is_some_and(|horizon| horizon.hides_all(key)) {
             return Ok(None);
         }
         let sequence = options.sequence.unwrap_or_else(|| self.0.snapshots.visible());
         let Some(version) = view.get(key, sequence, source_options(options))? else {
             return Ok(None);
         };
-        if matches!(version.kind, Kind::Delete | Kind::DeleteRange) {
+        let is_too_old = horizon.is_some_and(|horizon| horizon.hides(key, version.sequence));
+        if is_too_old || matches!(version.kind, Kind::Delete | Kind::DeleteRange) {
             return Ok(None);
         }
         if version.expiry != NEVER && self.now_of(options).is_past(version.expiry, version.sequence) {

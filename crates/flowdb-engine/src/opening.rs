@@ -68,7 +68,7 @@ impl Inner {
         self.record_edit(
             &less.iter().fold(edit, |edit, (tree, left)| edit.forgotten(tree.options.id, left.clone())),
         )?;
-        less.into_iter().for_each(|(tree, left)| tree.forget_before(left, 0));
+        less.into_iter().for_each(|(tree, left)| tree.forget(left));
         Ok(())
     }
 

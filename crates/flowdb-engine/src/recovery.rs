@@ -13,7 +13,7 @@ use crate::maintenance::Workshop;
 use crate::opening::Opening;
 use crate::options::Options;
 use crate::purge::SharedPurges;
-use crate::retention::ByKey;
+use crate::retention::{ByKey, Cutoff};
 use crate::snapshot::Snapshots;
 use crate::stats::Telemetry;
 use crate::tree::{Garbage, LiveTable, Shelves, Tree};
@@ -206,7 +206,7 @@ pub(crate) fn assemble(
         if tree.bytes_max.is_some() && shelves.has_buckets() {
             return Err(Error::invalid(format!("bytes_max: tree \"{}\" has had a retention", tree.name)));
         }
-        let forgotten = state.forgotten.get(&tree.id).cloned().unwrap_or(ByKey::all(i64::MIN));
+        let forgotten = state.forgotten.get(&tree.id).cloned().unwrap_or(ByKey::all(Cutoff::NONE));
         trees.push(Tree::new(tree.clone(), shelves, state.oldest_log, forgotten));
     }
     let snapshots = Arc::new(Snapshots::new(Arc::clone(&options.clock), Arc::clone(&bell)));

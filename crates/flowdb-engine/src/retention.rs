@@ -7,6 +7,7 @@ pub(crate) use by_key::ByKey;
 pub use rules::RetentionRules;
 
 use crate::error::{Error, Result};
+use crate::key::Sequence;
 use crate::options::{BlockProperty, check};
 use bytes::Bytes;
 use std::ops::Bound;
@@ -87,65 +88,89 @@ impl Bucket {
     }
 }
 
+/// What is gone because it was too old: entries older than a time, and no newer than a number. What is written later may be as old, since a retention
+/// may be raised: it is new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cutoff {
+    /// `i64::MIN` if nothing is gone.
+    pub(crate) before: i64,
+    /// The last number of which something is gone.
+    pub(crate) up_to: Sequence,
+}
+
+impl Cutoff {
+    pub(crate) const NONE: Cutoff = Cutoff { before: i64::MIN, up_to: 0 };
+
+    /// True if an entry of this time with this number is gone.
+    pub(crate) fn hides(&self, time: i64, sequence: Sequence) -> bool {
+        time < self.before && sequence <= self.up_to
+    }
+
+    /// All older than `before` is gone, too, with numbers up to `up_to`. As it is where more time is gone already: there that stays all, since what was
+    /// written after it may still be seen.
+    pub(crate) fn raised(self, before: i64, up_to: Sequence) -> Cutoff {
+        let is_older = before == i64::MIN || before < self.before;
+        if is_older { self } else { Cutoff { before, up_to: up_to.max(self.up_to) } }
+    }
+}
+
 /// The time before which nothing counts, by key.
 #[derive(Debug, Clone)]
 pub(crate) struct Horizon {
     pub(crate) property: BlockProperty,
     /// What is too old at a moment does not count, by these rules.
     pub(crate) seen: Option<(RetentionRules, i64)>,
-    /// Nor does what is older than this.
-    pub(crate) forgotten: Arc<ByKey<i64>>,
+    /// Nor does what this says is gone.
+    pub(crate) forgotten: Arc<ByKey<Cutoff>>,
 }
 
 impl Horizon {
-    /// True if the entries of `key` are too old.
-    pub(crate) fn hides(&self, key: &[u8]) -> bool {
-        (self.property)(key).is_some_and(|time| time < self.first_of(key))
+    /// True if the entry of `key` with this number is too old.
+    pub(crate) fn hides(&self, key: &[u8], sequence: Sequence) -> bool {
+        (self.property)(key).is_some_and(|time| {
+            time < self.first_seen_of(key) || self.forgotten.at(key).hides(time, sequence)
+        })
     }
 
-    fn first_of(&self, key: &[u8]) -> i64 {
+    /// True if all entries of `key` are too old, whatever their numbers.
+    pub(crate) fn hides_all(&self, key: &[u8]) -> bool {
+        self.seen.is_some() && (self.property)(key).is_some_and(|time| time < self.first_seen_of(key))
+    }
+
+    fn first_seen_of(&self, key: &[u8]) -> i64 {
         let seen = self.seen.as_ref().and_then(|(rules, now)| Some(rules.at(key)?.oldest_seen(*now)));
-        seen.unwrap_or(i64::MIN).max(self.forgotten.at(key))
+        seen.unwrap_or(i64::MIN)
     }
 
-    /// The part of an interval of times that lies within for some key between the bounds.
+    /// The part of an interval of times that is seen for some key between the bounds. Where something older is gone, there may be something as old that is
+    /// newer.
     pub(crate) fn clamp(
         &self,
         wanted: Option<(i64, i64)>,
         bounds: (&Bound<Bytes>, &Bound<Bytes>),
     ) -> (i64, i64) {
         let (first, last) = wanted.unwrap_or((i64::MIN, i64::MAX));
-        (first.max(self.first_between(bounds)), last)
+        (first.max(self.first_seen_between(bounds)), last)
     }
 
-    /// The earliest time that counts for some key between the bounds.
-    fn first_between(&self, (start, end): (&Bound<Bytes>, &Bound<Bytes>)) -> i64 {
+    /// The earliest time that is seen for some key between the bounds.
+    fn first_seen_between(&self, (start, end): (&Bound<Bytes>, &Bound<Bytes>)) -> i64 {
         let start: &[u8] = match start {
             Bound::Included(key) | Bound::Excluded(key) => key,
             Bound::Unbounded => &[],
         };
-        let forgotten = lowest(&self.forgotten, start, end, |before| before);
-        let seen = self.seen.as_ref().map(|(rules, now)| {
-            let oldest_seen =
-                |retention: Option<Retention>| retention.map_or(i64::MIN, |it| it.oldest_seen(*now));
-            lowest(rules.by_key(), start, end, oldest_seen)
-        });
-        forgotten.max(seen.unwrap_or(i64::MIN))
+        let Some((rules, now)) = &self.seen else {
+            return i64::MIN;
+        };
+        let by_key = rules.by_key();
+        let end: &[u8] = match end {
+            Bound::Included(key) | Bound::Excluded(key) => key,
+            Bound::Unbounded => by_key.steps().last().map_or(&[][..], |(key, _)| key),
+        };
+        let oldest_seen =
+            |retention: Option<Retention>| retention.map_or(i64::MIN, |it| it.oldest_seen(*now));
+        by_key.within(start, end).map(oldest_seen).min().unwrap_or(i64::MIN)
     }
-}
-
-fn lowest<T: Copy + PartialEq>(
-    by_key: &ByKey<T>,
-    start: &[u8],
-    end: &Bound<Bytes>,
-    time: impl Fn(T) -> i64,
-) -> i64 {
-    let last = by_key.steps().last().map_or(&[][..], |(key, _)| key);
-    let end: &[u8] = match end {
-        Bound::Included(key) | Bound::Excluded(key) => key,
-        Bound::Unbounded => last,
-    };
-    by_key.within(start, end).map(time).min().unwrap_or(i64::MIN)
 }
 
 #[cfg(test)]
@@ -174,6 +199,17 @@ mod tests {
         assert_eq!(retention.oldest_seen(34), 9);
         assert_eq!(retention.end_of(i64::MAX), i64::MAX);
         assert_eq!(retention.oldest_kept(i64::MIN), i64::MIN);
+    }
+
+    #[test]
+    fn a_cutoff_hides_what_was_there_and_is_raised_where_no_later_entry_is_seen() {
+        let cutoff = Cutoff::NONE.raised(50, 7);
+        assert!(cutoff.hides(49, 7) && !cutoff.hides(50, 7) && !cutoff.hides(49, 8));
+        assert!(!Cutoff::NONE.hides(i64::MIN, 0));
+        assert_eq!(cutoff.raised(49, 9), cutoff, "of 49 something newer may be seen");
+        assert_eq!(cutoff.raised(50, 9), Cutoff { before: 50, up_to: 9 });
+        assert_eq!(cutoff.raised(60, 9), Cutoff { before: 60, up_to: 9 });
+        assert_eq!(Cutoff::NONE.raised(i64::MIN, 9), Cutoff::NONE);
     }
 
     #[test]

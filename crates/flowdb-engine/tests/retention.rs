@@ -16,11 +16,12 @@ mod disk;
 mod support;
 
 use disk::Disk;
-use flowdb_engine::fs::{Fault, FaultyFileSystem, FileSystem, MemoryFileSystem};
+use flowdb_engine::fs::{CrashOptions, Fault, FaultyFileSystem, FileSystem, MemoryFileSystem};
 use flowdb_engine::{
     Condition, Db, DbIterator, ErrorKind, Maintenance, ManualClock, Options, ReadOptions, Retention,
     RetentionRules, Snapshot, VerifyOptions, WriteOptions, verify,
 };
+use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
@@ -230,7 +231,6 @@ fn what_is_forgotten_stays_so_until_nothing_is_left_of_it() {
     settle(&db);
     drop(db);
     let db = open_kept(&fs, &clock, None);
-    write(&db, &[put(5, 30, b"late")]);
     assert_eq!(times(&db), (50..200).collect::<Vec<_>>());
     db.compact(TREES[0]).unwrap();
     assert_eq!(db.stats().trees[0].table_entries, 10 + 149 + 150);
@@ -253,7 +253,6 @@ fn what_is_forgotten_stays_so_while_only_the_log_has_something_of_it() {
         write(&db, &[put(1, 45, b"again"), put(5, 46, b"only"), put(6, 95, b"young")]);
         clock.set(155);
         settle(&db);
-        write(&db, &[put(5, 30, b"late")]);
         let mut db = db;
         for retention in [None, Some(LONG), None] {
             if is_closed {
@@ -268,6 +267,122 @@ fn what_is_forgotten_stays_so_while_only_the_log_has_something_of_it() {
         let db = open_kept(&fs, &clock, None);
         write(&db, &[put(5, 31, b"history")]);
         assert_eq!(times(&db), [31].into_iter().chain(50..100).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn what_is_written_once_a_retention_was_raised_is_there_however_old_it_is() {
+    // The rules that forget, those that keep more, and the series whose rules these are.
+    let all = |retention: Retention| RetentionRules::from(Some(retention));
+    let one = |retention: Retention| by_series(None, &[(1, Some(retention)), (4, Some(KEEP))]);
+    for (short, long) in [(all(KEEP), all(LONG)), (one(KEEP), one(LONG)), (all(KEEP), one(LONG))] {
+        let (fs, clock) = (memory(), Arc::new(ManualClock::new(159)));
+        written_before(&fs, &clock);
+        let db = open_kept(&fs, &clock, short);
+        settle(&db);
+        drop(db);
+        let is_there = |db: &Db| {
+            let of = |time| db.get(TREES[0], &key(1, time), ReadOptions::default()).unwrap();
+            assert_eq!(of(30).map(|entry| entry.value), Some(b"late"[..].into()));
+            assert_eq!((of(40), of(31)), (None, None), "deleted, and forgotten");
+            assert_eq!(times_of(db, 1), [30].into_iter().chain(190..200).collect::<Vec<_>>());
+        };
+        let db = open_kept(&fs, &clock, long.clone());
+        // Of what was there too, and is forgotten.
+        write(&db, &[put(1, 30, b"late"), put(1, 40, b"late")]);
+        write(&db, &[Write::Delete { tree: TREES[0], key: key(1, 40) }]);
+        is_there(&db);
+        let snapshot = db.snapshot();
+        db.flush().unwrap();
+        is_there(&db);
+        settle(&db);
+        is_there(&db);
+        db.compact(TREES[0]).unwrap();
+        is_there(&db);
+        let options = ReadOptions { sequence: Some(snapshot.sequence()), ..ReadOptions::default() };
+        assert!(db.get(TREES[0], &key(1, 30), options).unwrap().is_some());
+        drop((snapshot, db));
+        for _ in 0..2 {
+            let db = open_kept(&fs, &clock, long.clone());
+            is_there(&db);
+            settle(&db);
+        }
+        assert_sound(&fs, &clock);
+        // It goes when these rules forget it, and more than the ones before them had.
+        clock.set(1_200);
+        let db = open_kept(&fs, &clock, long);
+        settle(&db);
+        assert_eq!(times_of(&db, 1), vec![]);
+        drop(db);
+        assert_eq!(times_of(&open_kept(&fs, &clock, None), 1), vec![]);
+    }
+}
+
+#[test]
+fn a_clock_that_was_ahead_hides_nothing_that_is_written_once_it_is_right() {
+    let (fs, clock) = (memory(), Arc::new(ManualClock::new(99)));
+    let db = open_kept(&fs, &clock, Some(KEEP));
+    fill(&db, 0..100);
+    db.flush().unwrap();
+    clock.set(5_000);
+    settle(&db);
+    assert_eq!(tables(&db), 0);
+    clock.set(110);
+    write(&db, &[put(1, 105, b"new"), put(2, 50, b"again")]);
+    assert_eq!(times(&db), [50, 105]);
+    db.compact(TREES[0]).unwrap();
+    settle(&db);
+    assert_eq!(times(&db), [50, 105]);
+    drop(db);
+    let db = open_kept(&fs, &clock, Some(KEEP));
+    assert_eq!(times(&db), [50, 105]);
+    clock.set(5_100);
+    settle(&db);
+    assert_eq!((tables(&db), times(&db)), (0, vec![]));
+}
+
+#[test]
+fn after_a_power_cut_nothing_new_has_a_number_of_what_is_forgotten() {
+    let (disk, clock) = (MemoryFileSystem::new(), Arc::new(ManualClock::new(159)));
+    let fs: Arc<dyn FileSystem> = Arc::new(disk.clone());
+    written_before(&fs, &clock);
+    let db = open_kept(&fs, &clock, Some(KEEP));
+    fill(&db, 150..160);
+    settle(&db);
+    let cut: Arc<dyn FileSystem> = Arc::new(disk.crash(&CrashOptions::default()));
+    let db = open_kept(&cut, &clock, Some(LONG));
+    write(&db, &[put(5, 30, b"late")]);
+    assert_eq!(times_of(&db, 5), [30]);
+    drop(db);
+    assert_eq!(times_of(&open_kept(&cut, &clock, None), 5), [30]);
+}
+
+#[test]
+fn what_is_too_old_when_it_is_written_goes_with_the_next_bucket() {
+    for rules in [
+        RetentionRules::from(Some(KEEP)),
+        by_series(None, &[(1, Some(KEEP)), (2, Some(KEEP)), (3, Some(KEEP))]),
+    ] {
+        let (fs, clock) = (memory(), Arc::new(ManualClock::new(159)));
+        written_before(&fs, &clock);
+        let db = open_kept(&fs, &clock, rules);
+        settle(&db);
+        for time in 0..30 {
+            write(&db, &[put(1, time, b"late")]);
+        }
+        db.flush().unwrap();
+        // Nothing is rewritten for it again and again.
+        settle(&db);
+        let written = db.stats().totals.compaction_bytes_written;
+        settle(&db);
+        assert_eq!(db.stats().totals.compaction_bytes_written, written);
+        assert_eq!(times(&db), (59..200).collect::<Vec<_>>());
+        clock.set(172);
+        settle(&db);
+        db.compact(TREES[0]).unwrap();
+        let left = db.stats().trees[0].table_entries;
+        assert!(left <= 10 + 149 + 150, "what was late has gone: {left} left");
+        assert_eq!(times(&db), (72..200).collect::<Vec<_>>());
     }
 }
 
@@ -600,6 +715,8 @@ struct Run {
     model: Model,
     /// What is older may have been forgotten, in each series.
     kept_from: [i64; 4],
+    /// Of what was written last, what has been too old since.
+    passed: BTreeSet<Vec<u8>>,
     snapshots: Vec<(Snapshot, Model)>,
     iterators: Vec<(DbIterator, Entries)>,
     random: Random,
@@ -620,6 +737,7 @@ impl Run {
             retention,
             model: Model::default(),
             kept_from: [i64::MIN; 4],
+            passed: BTreeSet::new(),
             snapshots: Vec::new(),
             iterators: Vec::new(),
             random: Random::new(seed),
@@ -650,15 +768,26 @@ impl Run {
             _ => self.write(),
         }
         let now = self.db.now();
-        for (retention, kept_from) in self.retention.iter().zip(&mut self.kept_from) {
-            if let Some(Retention { keep, bucket }) = *retention {
-                let seen = now - keep as i64;
-                *kept_from = (*kept_from).max(seen - seen.rem_euclid(bucket as i64));
-            }
+        for series in 0..4 {
+            let kept = self.kept(series, now);
+            let kept_from = &mut self.kept_from[usize::from(series)];
+            *kept_from = (*kept_from).max(kept);
         }
+        let keys = self.model.0.keys().map(|(_, key)| key);
+        let is_passed = |key: &&Vec<u8>| time_of(key).is_some_and(|time| time < self.kept(key[0], now));
+        let passed: Vec<_> = keys.filter(is_passed).cloned().collect();
+        self.passed.extend(passed);
         if self.random.one_in(8) {
             self.check();
         }
+    }
+
+    /// What of a series is older may be forgotten at this moment.
+    fn kept(&self, series: u8, now: i64) -> i64 {
+        self.retention[usize::from(series)].map_or(i64::MIN, |Retention { keep, bucket }| {
+            let seen = now - keep as i64;
+            seen - seen.rem_euclid(bucket as i64)
+        })
     }
 
     fn pass_time(&mut self) {
@@ -686,6 +815,11 @@ impl Run {
         let writes: Vec<_> = (0..1 + self.random.below(12)).map(|_| self.one_write()).collect();
         write(&self.db, &writes);
         self.model.apply(&writes);
+        for write in &writes {
+            if let Write::Put { key, .. } = write {
+                self.passed.remove(key);
+            }
+        }
     }
 
     fn one_write(&mut self) -> Write {
@@ -735,7 +869,8 @@ impl Run {
 
     fn check(&mut self) {
         let found = all(&self.db, ReadOptions::default());
-        self.hidden += self.compare(&found, &self.model);
+        self.hidden += self
+            .compare(&found, &self.model, |key| if self.passed.contains(key) { i64::MAX } else { i64::MIN });
         let wanted = (self.now - 100, self.now - 40);
         let within = |found: &[(Vec<u8>, Vec<u8>)]| -> Vec<_> {
             let is_within = |key: &[u8]| time_of(key).is_none_or(|time| wanted.0 <= time && time <= wanted.1);
@@ -751,15 +886,22 @@ impl Run {
         }
         for (snapshot, model) in &self.snapshots {
             let options = ReadOptions { sequence: Some(snapshot.sequence()), ..ReadOptions::default() };
-            self.compare(&all(&self.db, options), model);
+            let kept_from = |key: &[u8]| self.kept_from[usize::from(key[0])];
+            self.compare(&all(&self.db, options), model, kept_from);
         }
         for (iter, expected) in &mut self.iterators {
             assert_eq!(collect_forward(iter).unwrap(), *expected, "an iterator sees what it saw");
         }
     }
 
-    /// What is found is as in the model, and not too old; what is missing is too old, or may have been forgotten. Says how much is missing.
-    fn compare(&self, found: &[(Vec<u8>, Vec<u8>)], model: &Model) -> usize {
+    /// What is found is as in the model, and not too old; what is missing is too old, or may have been forgotten: it is older than what `kept_from`
+    /// answers. Says how much is missing.
+    fn compare(
+        &self,
+        found: &[(Vec<u8>, Vec<u8>)],
+        model: &Model,
+        kept_from: impl Fn(&[u8]) -> i64,
+    ) -> usize {
         let now = self.db.now();
         let seen = |key: &[u8]| {
             self.retention[usize::from(key[0])].map_or(i64::MIN, |retention| now - retention.keep as i64)
@@ -769,7 +911,7 @@ impl Run {
             assert_eq!(model.get(TREES[0], key, now), Some(&value[..]), "{key:?} is as it was written last");
             assert!(time_of(key).is_none_or(|time| time >= seen(key)), "{key:?} is too old");
         }
-        let first = |key: &[u8]| seen(key).max(self.kept_from[usize::from(key[0])]);
+        let first = |key: &[u8]| seen(key).max(kept_from(key));
         let must_be_there = |key: &[u8]| time_of(key).is_none_or(|time| time >= first(key));
         // What had expired by then may have been dropped.
         let certain = model.range(TREES[0], &EVERYTHING, self.latest);

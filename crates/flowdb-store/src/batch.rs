@@ -92,15 +92,24 @@ impl<'a> RecordBatch<'a> {
         self.batch.delete_range(shape.tree(), &start, &end)
     }
 
-    /// Takes the points of the series in `range` away whose timestamps are in `window`. Answers how many series were concerned.
+    /// Takes the points of the series in `range` away whose timestamps are in `window`, those too that are too old to be seen, or have expired: another
+    /// retention may show them. Answers how many series were concerned.
     ///
     /// Costs one operation, and two seeks now, for each series that has a point in the window now; for all of time just one operation, and the
-    /// answer is 0 then. What others put into the window of another series before the batch is written stays.
+    /// answer is 0 then. For a range of one key just one operation, too, whether there is a point or not. What others put into the window of another
+    /// series before the batch is written stays.
     pub fn delete_window(&mut self, range: &KeyRange, window: Window) -> Result<u64> {
         if window == Window::ALL {
             return self.delete_range(Shape::Series, range).map(|()| 0);
         }
-        let mut scan = SeriesScan::new(self.store.db(), range, window, Direction::Forward, self.store.now());
+        if window.is_empty() {
+            return Ok(0);
+        }
+        if let Some(key) = range.single() {
+            return series::delete_window(&mut self.batch, key, window).map(|()| 1);
+        }
+        // At the beginning of time nothing is too old.
+        let mut scan = SeriesScan::new(self.store.db(), range, window, Direction::Forward, i64::MIN);
         let mut count = 0;
         while let Some(key) = scan.next_series()? {
             series::delete_window(&mut self.batch, &key, window)?;

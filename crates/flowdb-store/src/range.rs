@@ -18,6 +18,14 @@ impl KeyRange {
     pub fn all() -> Self {
         KeyRange::Between(Bound::Unbounded, Bound::Unbounded)
     }
+
+    /// The only key in it, if it says so.
+    pub(crate) fn single(&self) -> Option<&[u8]> {
+        match self {
+            KeyRange::Between(Bound::Included(first), Bound::Included(last)) if first == last => Some(first),
+            _ => None,
+        }
+    }
 }
 
 /// The bounds of all byte strings that begin with `prefix`.
@@ -54,7 +62,9 @@ pub(crate) fn deleted_range(
         Bound::Excluded(end) => end,
         Bound::Unbounded => {
             let tail = (Bound::Included(Bytes::from_static(&TAIL)), Bound::Unbounded);
-            let mut last = db.iter(tree, tail, ReadOptions::default())?;
+            // Those too that are too old to be seen.
+            let all = ReadOptions { now: Some(i64::MIN), ..ReadOptions::default() };
+            let mut last = db.iter(tree, tail, all)?;
             last.seek_last()?;
             if last.valid() { behind(last.key()) } else { Bytes::from_static(&TAIL) }
         }

@@ -3,12 +3,15 @@
 
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "a test fails by panicking")]
 
+use bytes::Bytes;
 use flowdb_engine::{Maintenance, ManualClock, WriteOptions};
 use flowdb_store::keyspace::SERIES;
 use flowdb_store::series::Window;
 use flowdb_store::{
     Direction, Form, KeyRange, Record, RecordId, SeriesRetention, Store, StoreHandle, StoreOptions, Ttl,
 };
+use std::ops::Bound;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,6 +66,107 @@ fn check(store: &Store, first: i64) {
     assert_eq!(series.each_at(&all, first - 1, Direction::Forward).unwrap().count(), 0);
     let each = series.each_at(&all, i64::MAX, Direction::Backward).unwrap().count();
     assert_eq!(each, if newest.is_some() { 2 } else { 0 });
+}
+
+/// A directory that is opened with other retentions. Removed when dropped.
+struct Directory(PathBuf, Arc<ManualClock>);
+
+impl Directory {
+    fn new(name: &str, now: i64) -> Self {
+        let path = std::env::temp_dir().join(format!("flowdb-retention-{name}-{}", std::process::id()));
+        Directory(path, Arc::new(ManualClock::new(now)))
+    }
+
+    fn open(&self, series_retention_ms: Option<u64>) -> StoreHandle {
+        let options =
+            StoreOptions { clock: Arc::clone(&self.1) as _, series_retention_ms, ..StoreOptions::default() };
+        Store::open(&self.0, &options).unwrap()
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+const HOURS_MS: u64 = 60 * 60 * 1_000;
+
+fn put(store: &Store, key: &[u8], time: i64) {
+    let mut batch = store.batch();
+    batch.put(RecordId::Series(key, time), &record(time), Some(Ttl::Never)).unwrap();
+    batch.write(WriteOptions::default()).unwrap();
+}
+
+fn settle(store: &Store) {
+    store.db().flush().unwrap();
+    while store.db().maintain(Duration::from_secs(1)).unwrap() == Maintenance::More {}
+}
+
+#[test]
+fn a_point_of_a_time_that_was_forgotten_is_there_once_the_retention_was_raised() {
+    let now = 100 * DAY;
+    let directory = Directory::new("raised", now);
+    let store = directory.open(None);
+    for minute in (0..6 * 60).step_by(5) {
+        put(&store, b"room", now - minute * MINUTE);
+    }
+    store.db().flush().unwrap();
+    store.close().unwrap();
+    let store = directory.open(Some(10 * HOURS_MS));
+    put(&store, b"room", now - 7 * HOUR - HOUR / 2);
+    store.db().flush().unwrap();
+    store.close().unwrap();
+    let store = directory.open(Some(5 * HOURS_MS));
+    settle(&store);
+    store.close().unwrap();
+    let (long, late) = (Some(2_400 * HOURS_MS), now - 47 * HOUR);
+    let is_there = |store: &Store| {
+        assert_eq!(store.series().get(b"room", late).unwrap(), Some(record(late)));
+        let window = Window { first: i64::MIN, last: now - 7 * HOUR };
+        assert_eq!(store.series().count(&KeyRange::all(), window).unwrap(), 1, "the others stay forgotten");
+    };
+    let store = directory.open(long);
+    put(&store, b"room", late);
+    is_there(&store);
+    settle(&store);
+    is_there(&store);
+    store.db().compact(SERIES).unwrap();
+    is_there(&store);
+    store.close().unwrap();
+    is_there(&directory.open(long));
+}
+
+#[test]
+fn what_a_retention_hides_is_deleted_with_the_window_it_is_in() {
+    let now = 100 * DAY;
+    let old = now - 2 * DAY;
+    let directory = Directory::new("deleted", now);
+    let store = directory.open(None);
+    let keys: [&[u8]; 5] = [b"key", b"prefix/1", b"prefix/2", b"stays", &[u8::MAX; 65]];
+    keys.iter().for_each(|key| put(&store, key, old));
+    let mut batch = store.batch();
+    batch.put(RecordId::Series(b"prefix/short", old), &record(old), Some(Ttl::Milliseconds(1))).unwrap();
+    batch.write(WriteOptions::default()).unwrap();
+    store.close().unwrap();
+    let store = directory.open(Some(5 * HOURS_MS));
+    let window = Window { first: i64::MIN, last: now - HOUR };
+    let named = |key: &[u8]| {
+        let key = Bytes::copy_from_slice(key);
+        KeyRange::Between(Bound::Included(key.clone()), Bound::Included(key))
+    };
+    let mut batch = store.batch();
+    assert_eq!(batch.delete_window(&named(b"key"), window).unwrap(), 1);
+    assert_eq!(batch.delete_window(&named(b"stays"), Window { first: 1, last: 0 }).unwrap(), 0);
+    assert_eq!(batch.delete_window(&named(b"stays"), Window { first: old + 1, last: now }).unwrap(), 1);
+    assert_eq!(batch.delete_window(&KeyRange::Prefix(b"prefix/"[..].into()), window).unwrap(), 3);
+    let rest = KeyRange::Between(Bound::Included(b"t"[..].into()), Bound::Unbounded);
+    batch.delete_window(&rest, Window::ALL).unwrap();
+    batch.write(WriteOptions::default()).unwrap();
+    store.close().unwrap();
+    directory.1.set(old);
+    let left = directory.open(None).series().scan(&KeyRange::all(), Window::ALL, Direction::Forward);
+    assert_eq!(left.map(|point| point.unwrap().key).collect::<Vec<_>>(), [b"stays"]);
 }
 
 fn series_tables(store: &Store) -> usize {

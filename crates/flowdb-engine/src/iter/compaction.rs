@@ -166,11 +166,11 @@ impl CompactionIter {
 
     fn judge(&mut self) -> Verdict {
         let key = self.cursor.key();
-        if self.policy.forgotten.as_ref().is_some_and(|horizon| horizon.hides(key)) {
+        let sequence = self.cursor.sequence();
+        if self.policy.forgotten.as_ref().is_some_and(|horizon| horizon.hides(key, sequence)) {
             self.records_purged += 1;
             return Verdict::Drop;
         }
-        let sequence = self.cursor.sequence();
         let Some(stripe) = self.stripe(sequence) else {
             // Newer than the present was when the work began: a reader may look at any of these.
             return Verdict::Keep;

@@ -444,7 +444,7 @@ impl DbIterator {
         if self.is_deleted(sequence) {
             return Ok(false);
         }
-        let is_too_old = self.view.horizon.as_ref().is_some_and(|horizon| horizon.hides(&self.key));
+        let is_too_old = self.view.horizon.as_ref().is_some_and(|horizon| horizon.hides(&self.key, sequence));
         let is_expired = is_too_old || self.view.now.is_past(expiry, sequence);
         self.meter.records_expired += u64::from(is_expired);
         Ok(!is_expired)

@@ -4,6 +4,7 @@ use super::visible::{DbIterator, Place};
 use crate::error::Result;
 use crate::key::Kind;
 use crate::table::VisitEnd;
+use std::cell::Cell;
 use std::ops::ControlFlow;
 
 impl DbIterator {
@@ -33,14 +34,17 @@ impl DbIterator {
         };
         let view = &self.view;
         let (mut steps, mut shown, mut too_old) = (0, 0, 0);
+        // Of the entry to be shown.
+        let number = Cell::new(0);
         let end = table.visit_block(
             limit,
             (&mut steps, &mut self.key),
             |sequence, kind, expiry| {
+                number.set(sequence);
                 kind == Kind::Put && sequence <= view.sequence && !view.now.is_past(expiry, sequence)
             },
             |key, value| {
-                if view.horizon.as_ref().is_some_and(|horizon| horizon.hides(key)) {
+                if view.horizon.as_ref().is_some_and(|horizon| horizon.hides(key, number.get())) {
                     too_old += 1;
                     return ControlFlow::Continue(());
                 }

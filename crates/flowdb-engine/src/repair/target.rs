@@ -135,7 +135,7 @@ impl<'a> Target<'a> {
             edit = state
                 .forgotten
                 .iter()
-                .fold(edit, |edit, (tree, before)| edit.forgotten(*tree, before.clone()));
+                .fold(edit, |edit, (tree, cutoffs)| edit.forgotten(*tree, cutoffs.clone()));
         }
         self.tables.iter().fold(edit, |edit, meta| edit.add_table(meta.clone())).clean_close(true)
     }

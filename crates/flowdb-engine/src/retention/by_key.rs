@@ -50,6 +50,11 @@ impl<T: Copy + PartialEq> ByKey<T> {
         ByKey::between(borders.collect(), |key| join(self.at(key), other.at(key)))
     }
 
+    /// With other values.
+    pub(crate) fn map<V: Copy + PartialEq>(&self, map: impl Fn(T) -> V) -> ByKey<V> {
+        ByKey::of(self.steps.iter().map(|(key, value)| (key.clone(), map(*value))).collect())
+    }
+
     /// With a value for each range: given where it begins, where it ends (`None`: nowhere), and the value so far.
     pub(crate) fn map_ranges(&self, map: impl Fn(&[u8], Option<&[u8]>, T) -> T) -> Self {
         let mut steps = Vec::with_capacity(self.steps.len());

@@ -1,7 +1,7 @@
 //! A table that the manifest names, and what happens to its file when it no longer does.
 
 use super::Garbage;
-use crate::retention::{ByKey, RetentionRules};
+use crate::retention::{ByKey, Cutoff, RetentionRules};
 use crate::table::{KeptTimes, Table};
 use crate::values::ValueFile;
 use crate::version::TableMeta;
@@ -83,12 +83,14 @@ impl LiveTable {
 impl LiveTable {
     /// When which part of it has passed by the rules of its tree, of which `forgotten` is gone already. What the table itself says, if it was written by these
     /// rules. `None` where all keys are kept alike, without entries, and as long as its index cannot be read: who reads the table tells why.
-    pub(crate) fn kept_times(&self, rules: &RetentionRules, forgotten: &ByKey<i64>) -> Option<&KeptTimes> {
+    pub(crate) fn kept_times(&self, rules: &RetentionRules, forgotten: &ByKey<Cutoff>) -> Option<&KeptTimes> {
         let known = self.table.properties().kept.as_ref().filter(|kept| kept.are_by(rules));
         known.or_else(|| match self.kept.get() {
             Some(kept) => kept.as_ref(),
             None => {
-                let kept = self.table.kept_by(rules, forgotten).ok()?;
+                let is_of_all = |cutoff: &Cutoff| self.meta.largest_sequence <= cutoff.up_to;
+                let before = |cutoff| Some(cutoff).filter(is_of_all).map_or(i64::MIN, |cutoff| cutoff.before);
+                let kept = self.table.kept_by(rules, &forgotten.map(before)).ok()?;
                 self.kept.get_or_init(|| kept).as_ref()
             }
         })

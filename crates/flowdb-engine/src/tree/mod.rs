@@ -17,7 +17,7 @@ use crate::iter::{Cursor, RangeDeletes};
 use crate::key::{Sequence, Version};
 use crate::memtable::Memtable;
 use crate::options::{ReadTier, TreeOptions};
-use crate::retention::{ByKey, Horizon};
+use crate::retention::{ByKey, Cutoff, Horizon};
 use parking_lot::RwLock;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -50,13 +50,11 @@ pub(crate) struct Evicted {
 /// What of a tree is gone because it was too old.
 #[derive(Debug)]
 struct Forgotten {
-    /// The tree has nothing older than this, whatever tables may still hold; `i64::MIN` where nothing is gone. As the manifest says. Raised
-    /// before the tables go from the view, so that who finds a view without them finds this.
-    before: RwLock<Arc<ByKey<i64>>>,
-    /// False while that is `i64::MIN` for all keys, so that most reads need not look.
+    /// The tree has nothing of this, whatever tables may still hold. As the manifest says. Raised before the tables go from the view, so that who
+    /// finds a view without them finds this.
+    cutoffs: RwLock<Arc<ByKey<Cutoff>>>,
+    /// False while nothing is gone, so that most reads need not look.
     is_any: AtomicBool,
-    /// Number of the last operation that was visible when it was raised.
-    since: AtomicU64,
 }
 
 /// What a tree consists of at one moment. Immutable, but for entries that the active memtable still gains.
@@ -85,14 +83,18 @@ impl Buffer {
 }
 
 impl Tree {
-    /// A tree that has nothing older than `forgotten`.
-    pub(crate) fn new(options: TreeOptions, shelves: Shelves, segment: u64, forgotten: ByKey<i64>) -> Self {
+    /// A tree that has nothing of what is `forgotten`.
+    pub(crate) fn new(
+        options: TreeOptions,
+        shelves: Shelves,
+        segment: u64,
+        forgotten: ByKey<Cutoff>,
+    ) -> Self {
         let view = View { active: Buffer::new(segment), frozen: Vec::new(), shelves: Arc::new(shelves) };
         let (view, flush_wanted) = (RwLock::new(Arc::new(view)), AtomicBool::new(false));
         let forgotten = Forgotten {
             is_any: AtomicBool::new(is_any(&forgotten)),
-            before: RwLock::new(Arc::new(forgotten)),
-            since: AtomicU64::new(0),
+            cutoffs: RwLock::new(Arc::new(forgotten)),
         };
         Tree { options, evicted: Evicted::default(), forgotten, view, flush_wanted }
     }
@@ -132,16 +134,15 @@ impl Tree {
 }
 
 impl Tree {
-    /// Nothing is older than this, by key, whatever tables may still hold.
-    pub(crate) fn forgotten_before(&self) -> Arc<ByKey<i64>> {
-        Arc::clone(&self.forgotten.before.read())
+    /// Nothing of this is left, by key, whatever tables may still hold.
+    pub(crate) fn forgotten(&self) -> Arc<ByKey<Cutoff>> {
+        Arc::clone(&self.forgotten.cutoffs.read())
     }
 
-    /// Once the manifest says so: nothing is older than this from now on. Before the tables go from the view.
-    pub(crate) fn forget_before(&self, before: ByKey<i64>, visible: Sequence) {
-        self.forgotten.since.store(visible, Ordering::Release);
-        let is_any = is_any(&before);
-        *self.forgotten.before.write() = Arc::new(before);
+    /// Once the manifest says so: nothing of this is left from now on. Before the tables go from the view.
+    pub(crate) fn forget(&self, cutoffs: ByKey<Cutoff>) {
+        let is_any = is_any(&cutoffs);
+        *self.forgotten.cutoffs.write() = Arc::new(cutoffs);
         self.forgotten.is_any.store(is_any, Ordering::Release);
     }
 
@@ -154,27 +155,30 @@ impl Tree {
     /// view was taken.
     pub(crate) fn may_have_forgotten(&self, key: &[u8], since: Sequence) -> bool {
         let is_evicted = since < self.evicted.last.load(Ordering::Acquire);
-        is_evicted
-            || self.forgotten_horizon().is_some_and(|horizon| horizon.hides(key))
-                && since < self.forgotten.since.load(Ordering::Acquire)
+        let next = since.saturating_add(1);
+        is_evicted || self.forgotten_horizon().is_some_and(|horizon| horizon.hides(key, next))
     }
 
     /// What it has forgotten, without that of which neither a table nor a memtable has anything left; `None` if that changes nothing.
-    pub(crate) fn still_forgotten(&self) -> Option<ByKey<i64>> {
+    pub(crate) fn still_forgotten(&self) -> Option<ByKey<Cutoff>> {
         let horizon = self.forgotten_horizon()?;
         let (view, forgotten) = (self.view(), &horizon.forgotten);
         let buffered = view.ranges_hidden_in_memtables(&horizon);
-        let is_gone = |start: &[u8], end: Option<&[u8]>, before: i64| {
+        let is_gone = |start: &[u8], end: Option<&[u8]>, cutoff: Cutoff| {
             let is_in_range = |live: &&Arc<LiveTable>| {
                 end.is_none_or(|end| live.meta.smallest[..] < *end) && *start <= live.meta.largest[..]
             };
             let is_younger = |live: &Arc<LiveTable>| {
-                live.table.properties().property().is_none_or(|(first, _)| first >= before)
+                let first = live.table.properties().property().map(|(first, _)| first);
+                first.is_none_or(|first| !cutoff.hides(first, live.meta.smallest_sequence))
             };
             !buffered.contains(start) && view.shelves.tables().filter(is_in_range).all(is_younger)
         };
-        let left = forgotten
-            .map_ranges(|start, end, before| if is_gone(start, end, before) { i64::MIN } else { before });
+        let left = forgotten.map_ranges(
+            |start, end, cutoff| {
+                if is_gone(start, end, cutoff) { Cutoff::NONE } else { cutoff }
+            },
+        );
         (left != **forgotten).then_some(left)
     }
 
@@ -183,7 +187,7 @@ impl Tree {
         self.has_forgotten().then(|| Horizon {
             property: self.options.block_property,
             seen: None,
-            forgotten: self.forgotten_before(),
+            forgotten: self.forgotten(),
         })
     }
 
@@ -193,7 +197,7 @@ impl Tree {
         (rules.is_any() || self.has_forgotten()).then(|| Horizon {
             property: self.options.block_property,
             seen: rules.is_any().then(|| (rules.clone(), now())),
-            forgotten: self.forgotten_before(),
+            forgotten: self.forgotten(),
         })
     }
 
@@ -269,8 +273,9 @@ impl View {
     fn ranges_hidden_in_memtables<'a>(&self, horizon: &'a Horizon) -> BTreeSet<&'a [u8]> {
         let mut starts = BTreeSet::new();
         for buffer in self.buffers_newest_first() {
+            let first = buffer.memtable.smallest_sequence();
             buffer.memtable.for_each_key(|key| {
-                if horizon.hides(key) {
+                if horizon.hides(key, first) {
                     starts.insert(horizon.forgotten.start_of(key));
                 }
             });
@@ -304,8 +309,8 @@ impl View {
     }
 }
 
-fn is_any(forgotten: &ByKey<i64>) -> bool {
-    forgotten.single() != Some(i64::MIN)
+fn is_any(forgotten: &ByKey<Cutoff>) -> bool {
+    forgotten.single() != Some(Cutoff::NONE)
 }
 
 /// What the tables of a shelf know of a key.

@@ -3,7 +3,7 @@
 use crate::format::{Reader, put_bytes, put_varint};
 use crate::key::{Sequence, TreeId};
 use crate::purge::{Purge, Purges};
-use crate::retention::{Bucket, ByKey};
+use crate::retention::{Bucket, ByKey, Cutoff};
 use crate::table::{Properties, TableSummary};
 use bytes::Bytes;
 use std::fmt::Debug;
@@ -21,9 +21,8 @@ const TAG_ADD_VALUE_FILE: u8 = 10;
 const TAG_REMOVE_VALUE_FILE: u8 = 12;
 const TAG_BUCKET: u8 = 13;
 const TAG_ADD_RENUMBERED_TABLE: u8 = 14;
-const TAG_FORGOTTEN: u8 = 16;
-const TAG_FORGOTTEN_BY_KEY: u8 = 17;
 const TAG_LOG_SYNCED: u8 = 18;
+const TAG_FORGOTTEN: u8 = 19;
 
 /// What the manifest knows about a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +76,7 @@ pub(super) enum Field {
     RemoveTable(TreeId, u64),
     /// Of a live table, which has none.
     Bucket(TreeId, u64, Bucket),
-    Forgotten(TreeId, ByKey<i64>),
+    Forgotten(TreeId, ByKey<Cutoff>),
     PurgeTime(i64),
     CleanClose(bool),
     AddValueFile(ValueFileMeta),
@@ -137,9 +136,9 @@ impl Edit {
         self.with(Field::RemoveTable(tree, id))
     }
 
-    /// From now on nothing in `tree` is older than `before`, by key; `i64::MIN` where nothing that the tables hold is gone.
-    pub(crate) fn forgotten(self, tree: TreeId, before: ByKey<i64>) -> Self {
-        self.with(Field::Forgotten(tree, before))
+    /// From now on nothing of this is left in `tree`, by key. To come behind the last sequence number, of which none is above.
+    pub(crate) fn forgotten(self, tree: TreeId, cutoffs: ByKey<Cutoff>) -> Self {
+        self.with(Field::Forgotten(tree, cutoffs))
     }
 
     /// Entries up to the last sequence number, as of this field, that had expired by this time may have been dropped.
@@ -225,7 +224,7 @@ impl Field {
                 out.extend_from_slice(&bucket.first.to_le_bytes());
                 out.extend_from_slice(&bucket.last.to_le_bytes());
             }
-            Field::Forgotten(tree, before) => encode_forgotten(*tree, before, out),
+            Field::Forgotten(tree, cutoffs) => encode_forgotten(*tree, cutoffs, out),
             Field::PurgeTime(now) => {
                 out.push(TAG_PURGE_TIME);
                 out.extend_from_slice(&now.to_le_bytes());
@@ -267,8 +266,7 @@ impl Field {
                 let (tree, id) = (TreeId(reader.u8()?), reader.u64()?);
                 Field::Bucket(tree, id, Bucket { first: reader.i64()?, last: reader.i64()? })
             }
-            TAG_FORGOTTEN => Field::Forgotten(TreeId(reader.u8()?), ByKey::all(reader.i64()?)),
-            TAG_FORGOTTEN_BY_KEY => Field::Forgotten(TreeId(reader.u8()?), decode_forgotten(reader)?),
+            TAG_FORGOTTEN => Field::Forgotten(TreeId(reader.u8()?), decode_forgotten(reader)?),
             TAG_PURGE_TIME => Field::PurgeTime(reader.i64()?),
             TAG_CLEAN_CLOSE => Field::CleanClose(match reader.u8()? {
                 0 => false,
@@ -286,25 +284,22 @@ impl Field {
     }
 }
 
-fn encode_forgotten(tree: TreeId, before: &ByKey<i64>, out: &mut Vec<u8>) {
-    if let Some(before) = before.single() {
-        out.extend_from_slice(&[TAG_FORGOTTEN, tree.0]);
-        out.extend_from_slice(&before.to_le_bytes());
-        return;
-    }
-    out.extend_from_slice(&[TAG_FORGOTTEN_BY_KEY, tree.0]);
-    put_varint(out, before.steps().len() as u64);
-    for (start, before) in before.steps() {
+fn encode_forgotten(tree: TreeId, cutoffs: &ByKey<Cutoff>, out: &mut Vec<u8>) {
+    out.extend_from_slice(&[TAG_FORGOTTEN, tree.0]);
+    put_varint(out, cutoffs.steps().len() as u64);
+    for (start, cutoff) in cutoffs.steps() {
         put_bytes(out, start);
-        out.extend_from_slice(&before.to_le_bytes());
+        out.extend_from_slice(&cutoff.before.to_le_bytes());
+        out.extend_from_slice(&cutoff.up_to.to_le_bytes());
     }
 }
 
-fn decode_forgotten(reader: &mut Reader<'_>) -> Option<ByKey<i64>> {
+fn decode_forgotten(reader: &mut Reader<'_>) -> Option<ByKey<Cutoff>> {
     let mut steps = Vec::new();
-    // Not allocated on the word of the count: each takes at least nine bytes.
+    // Not allocated on the word of the count: each takes at least seventeen bytes.
     for _ in 0..reader.varint()? {
-        steps.push((Bytes::copy_from_slice(reader.bytes()?), reader.i64()?));
+        let start = Bytes::copy_from_slice(reader.bytes()?);
+        steps.push((start, Cutoff { before: reader.i64()?, up_to: reader.u64()? }));
     }
     ByKey::from_steps(steps)
 }
@@ -441,8 +436,11 @@ pub(super) mod tests {
             .add_table(table(1, 7))
             .add_table(TableMeta { base: Some(65), ..table(1, 8) })
             .add_table(TableMeta { bucket: Some(Bucket { first: -7, last: 9 }), ..table(1, 9) })
-            .forgotten(TreeId(1), ByKey::all(-70))
-            .forgotten(TreeId(2), ByKey::by_prefix(i64::MIN, &[(b"a".to_vec(), -70)]))
+            .forgotten(TreeId(1), ByKey::all(Cutoff { before: -70, up_to: 80 }))
+            .forgotten(
+                TreeId(2),
+                ByKey::by_prefix(Cutoff::NONE, &[(b"a".to_vec(), Cutoff { before: 7, up_to: 8 })]),
+            )
             .remove_table(TreeId(1), 6)
             .purge_time(-5)
             .clean_close(true)
@@ -476,7 +474,13 @@ pub(super) mod tests {
     #[test]
     fn unknown_tags_and_hostile_lengths_are_refused() {
         assert_eq!(Edit::decode(&[0]), None);
-        assert_eq!(Edit::decode(&[11]), None, "reserved");
+        for reserved in [11, 15, 16, 17] {
+            assert_eq!(
+                Edit::decode(&[reserved, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+                None,
+                "{reserved} is reserved"
+            );
+        }
         assert_eq!(Edit::decode(&[99]), None);
         assert_eq!(Edit::decode(&[TAG_CLEAN_CLOSE, 2]), None);
         assert_eq!(Edit::decode(&[TAG_TREE, 1, 1, 0xff]), None, "a name is UTF-8");

@@ -4,7 +4,7 @@ use super::edit::{Edit, Field, TableMeta, ValueFileMeta};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{Sequence, TreeId};
 use crate::purge::{Purge, Purges};
-use crate::retention::ByKey;
+use crate::retention::{ByKey, Cutoff};
 use crate::tree::LEVELS;
 use std::collections::BTreeMap;
 
@@ -31,8 +31,8 @@ pub(crate) struct State {
     pub(crate) value_files: BTreeMap<(TreeId, u64), ValueFileMeta>,
     /// When expired entries were dropped.
     pub(crate) purges: Purges,
-    /// What the trees have forgotten because it was too old: all before this time.
-    pub(crate) forgotten: BTreeMap<TreeId, ByKey<i64>>,
+    /// What the trees have forgotten because it was too old.
+    pub(crate) forgotten: BTreeMap<TreeId, ByKey<Cutoff>>,
     /// True while the database is closed, and was closed in order; also in one just created.
     pub(crate) clean: bool,
 }
@@ -68,13 +68,14 @@ impl State {
         for file in self.value_files.values() {
             edit = edit.add_value_file(*file);
         }
-        for (tree, before) in &self.forgotten {
-            edit = edit.forgotten(*tree, before.clone());
-        }
         if self.log_synced > (0, 0) {
             edit = edit.log_synced(self.log_synced.0, self.log_synced.1);
         }
-        edit.last_sequence(self.last_sequence).clean_close(self.clean)
+        edit = edit.last_sequence(self.last_sequence);
+        for (tree, cutoffs) in &self.forgotten {
+            edit = edit.forgotten(*tree, cutoffs.clone());
+        }
+        edit.clean_close(self.clean)
     }
 
     /// Fails if `edit` contradicts the state (kind `Corruption`).
@@ -170,11 +171,11 @@ impl State {
                     table.bucket = Some(*bucket);
                 }
             }
-            Field::Forgotten(tree, before) if before.single() == Some(i64::MIN) => {
+            Field::Forgotten(tree, cutoffs) if cutoffs.single() == Some(Cutoff::NONE) => {
                 self.forgotten.remove(tree);
             }
-            Field::Forgotten(tree, before) => {
-                self.forgotten.insert(*tree, before.clone());
+            Field::Forgotten(tree, cutoffs) => {
+                self.forgotten.insert(*tree, cutoffs.clone());
             }
             Field::PurgeTime(time) => self.purges.note(Purge { time: *time, up_to: self.last_sequence }),
             Field::CleanClose(is_clean) => self.clean = *is_clean,
@@ -306,14 +307,14 @@ mod tests {
             .apply(
                 &Edit::new()
                     .add_table(TableMeta { bucket, ..table(1, 7) })
-                    .forgotten(TreeId(1), ByKey::all(10)),
+                    .forgotten(TreeId(1), ByKey::all(Cutoff { before: 10, up_to: 70 })),
             )
             .unwrap();
         assert_eq!(state.tables[&(TreeId(1), 7)].bucket, bucket);
         let mut copy = State::new(77);
         copy.apply(&state.snapshot_edit()).unwrap();
         assert_eq!(copy, state);
-        state.apply(&Edit::new().forgotten(TreeId(1), ByKey::all(i64::MIN))).unwrap();
+        state.apply(&Edit::new().forgotten(TreeId(1), ByKey::all(Cutoff::NONE))).unwrap();
         assert!(state.forgotten.is_empty());
     }
 }
