@@ -12,7 +12,7 @@ export type Key = string | Uint8Array;
 
 /**
  * A moment: microseconds since the epoch as a safe integer or BigInt (64 bits, signed), or a Date. `Date.now()` counts milliseconds, so give `Date.now() * 1000` or
- * `new Date()`; what comes out is a number of microseconds, of which `new Date(ts / 1000)` makes a Date. Milliseconds passed by mistake mean a moment in January 1970, which a database with a retention will not even return. Durations (`ttl`, `window`, all that end in `Ms`) are milliseconds.
+ * `new Date()`; what comes out is microseconds too, a number or, where that would not be exact, a BigInt, of which `new Date(Number(ts) / 1000)` makes a Date. Milliseconds passed by mistake mean a moment in January 1970, which a database with a retention will not even return. Durations (`ttl`, `window`, all that end in `Ms`) are milliseconds.
  *
  * @example
  * await db.series.put('oven', 181.5, { ts: Date.now() * 1000 }); // or { ts: new Date() }
@@ -69,6 +69,8 @@ export type OpenOptions = OpenSettings & (
     memory: true;
     path?: undefined;
     readOnly?: false | undefined;
+    logSegmentBytes?: undefined;
+    logBytesMax?: undefined;
   }
 );
 
@@ -98,13 +100,13 @@ export interface OpenSettings {
   frozenWriteBuffersMax?: number | undefined;
   /** Size at which a block of a table is closed, in bytes before compression. Default 4 KiB, from 512 B to 1 MiB. */
   blockBytes?: number | undefined;
-  /** Compression of blocks, where it saves an eighth. Default `'lz4'`. */
+  /** Compression of blocks, where it saves an eighth. Default `'lz4'` (`'none'` with `memory`). */
   compression?: 'lz4' | 'none' | undefined;
   /** Memory and disk for filters, which save reads of keys that are not there, in bits per key. Default 10, from 0 (none) to 32. */
   filterBitsPerKey?: number | undefined;
-  /** Size at which a segment of the log is followed by the next, in bytes. Default 64 MiB (1 MiB with `memory`), from 64 KiB to 4 GiB. */
+  /** Size at which a segment of the log is followed by the next, in bytes. Default 64 MiB, from 64 KiB to 4 GiB. Not with `memory`, which has no log. */
   logSegmentBytes?: number | undefined;
-  /** Log kept at most, in bytes. Default 256 MiB (4 MiB with `memory`), from one segment to 1 TiB. */
+  /** Log kept at most, in bytes. Default 256 MiB, from one segment to 1 TiB. Not with `memory`. */
   logBytesMax?: number | undefined;
   /** Size at which compaction closes a table, in bytes. Default 32 MiB, from 64 KiB to 1 GiB. */
   tableBytesMax?: number | undefined;
@@ -322,7 +324,7 @@ export interface AggregateOptions<F extends AggregateFunction = AggregateFunctio
   agg: readonly F[] | F;
   /**
    * Milliseconds: a row for each window of this length that has numbers in it. Windows begin at multiples of it since the epoch (UTC midnights for a
-   * day), so the first and the last may lie partly outside `from` and `to`. Positive, fractions down to a microsecond. Default: one row for each series.
+   * day), so the first and the last may lie partly outside `from` and `to`. From 0.001, a microsecond, to 9 007 199 254 740 (285 years), rounded to whole microseconds. Default: one row for each series.
    */
   window?: number | undefined;
   /** Where in a value the number is: names of properties, joined by periods. Default: the value is the number. */

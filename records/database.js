@@ -84,8 +84,9 @@ class Database {
   async batch(operations, options) {
     this.#session.checkOpen();
     const { sync } = checkOptions(options, ['sync']);
+    const isSynced = checkBoolean('sync', sync);
     const packed = packBatch(operations, this.#session.valueEncoding);
-    const written = packed.count === 0 ? undefined : this.#session.writeAll(packed, checkBoolean('sync', sync));
+    const written = packed.count === 0 ? undefined : this.#session.writeAll(packed, isSynced);
     recycle(packed);
     await written;
   }
@@ -124,7 +125,7 @@ class Database {
   async checkpoint(directory) {
     this.#session.checkOpen();
     const target = checkDirectory('directory', directory);
-    if (this.#session.path === undefined) throw invalid('checkpoint', 'a database in memory has no files to copy');
+    if (this.#session.path === undefined) throw invalid('directory', 'a database in memory has no files to copy');
     const made = this.#session.checkpoint(target).catch((error) => { throw about('directory', error); });
     return inDirectory('directory', target, made);
   }

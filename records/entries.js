@@ -78,8 +78,9 @@ class Entries {
    * @returns {Promise<T>}
    */
   #inTurn(call) {
+    // Where nobody waits it begins in the turn of the call, as that of a generator: it sees nothing that is written after it.
+    const answer = this.#waiting === 0 ? call() : this.#last.then(call);
     this.#waiting += 1;
-    const answer = this.#last.then(call);
     const leave = () => { this.#waiting -= 1; };
     this.#last = answer.then(leave, leave);
     return answer;

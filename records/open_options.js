@@ -162,6 +162,17 @@ function placed(target, more) {
 }
 
 /**
+ * Refuses what means nothing in memory.
+ *
+ * @param {any} options
+ */
+function checkForMemory(options) {
+  if (options.readOnly) throw invalid('readOnly', 'a new database in memory has nothing to read');
+  const name = ['logSegmentBytes', 'logBytesMax'].find((setting) => options[setting] !== undefined);
+  if (name !== undefined) throw invalid(name, 'a database in memory has no log');
+}
+
+/**
  * @param {any} target path, URL, or options
  * @param {any} [more] options, where the target is a path or URL
  */
@@ -169,9 +180,7 @@ function checkOpen(target, more) {
   const options = placed(target, more);
   const { compression, sync, valueEncoding, keyEncoding } = options;
   const readOnly = checkBoolean('readOnly', options.readOnly);
-  if (readOnly && options.memory) {
-    throw invalid('readOnly', 'a new database in memory has nothing to read');
-  }
+  if (options.memory === true) checkForMemory(options);
   return {
     native: {
       path: checkPlace(options),

@@ -15,6 +15,10 @@ const TTL_MS_MAX = 31_536_000_000_000;
 /** The last moment of the year 9999, which some take for never. Microseconds of these days lie far beyond it. */
 const EXPIRES_AT_MS_MAX = 253_402_300_799_999;
 
+/** A microsecond, and as many as are a safe integer. */
+const DURATION_MS_MIN = 0.001;
+const DURATION_MS_MAX = Math.floor(Number.MAX_SAFE_INTEGER / 1000);
+
 /** @param {unknown} value */
 function describe(value) {
   if (value === null) return 'null';
@@ -245,9 +249,10 @@ function checkLimit(limit) {
  */
 function checkDuration(name, milliseconds) {
   if (milliseconds === undefined) return undefined;
-  const microseconds = typeof milliseconds === 'number' ? Math.round(milliseconds * 1000) : 0;
-  if (!Number.isSafeInteger(microseconds) || microseconds <= 0) throw expected(name, milliseconds, 'a positive number of milliseconds');
-  return microseconds;
+  if (typeof milliseconds !== 'number' || !(milliseconds >= DURATION_MS_MIN && milliseconds <= DURATION_MS_MAX)) {
+    throw expected(name, milliseconds, `milliseconds from ${DURATION_MS_MIN}, a microsecond, to ${DURATION_MS_MAX}, which is 285 years`);
+  }
+  return Math.round(milliseconds * 1000);
 }
 
 module.exports = {

@@ -84,8 +84,6 @@ const ENCODERS = {
 };
 
 /**
- * A TypeError is what JSON has against cycles and BigInts. Other errors are those of a `toJSON` of the caller's.
- *
  * @param {any} value
  * @returns {string | undefined}
  */
@@ -93,9 +91,21 @@ function stringified(value) {
   try {
     return JSON.stringify(value);
   } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    throw invalid('value', error.message, error);
+    throw notJson(error);
   }
+}
+
+/**
+ * A TypeError is what JSON has against cycles and BigInts. Two kinds of RangeErrors are V8's own, which runs out of stack or of characters. Other errors are those of
+ * a `toJSON` of the caller's.
+ *
+ * @param {any} error
+ */
+function notJson(error) {
+  if (error instanceof TypeError) return invalid('value', error.message, error);
+  if (!(error instanceof RangeError)) return error;
+  if (error.message === 'Maximum call stack size exceeded') return invalid('value', 'is nested too deep for JSON', error);
+  return error.message === 'Invalid string length' ? tooLarge('value', 'is longer as JSON than a string can be') : error;
 }
 
 /**

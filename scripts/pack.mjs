@@ -1,7 +1,7 @@
 // Makes the tarballs that are published: flowdb itself, and the package of every platform whose library is in npm/.
 //
 //     node scripts/pack.mjs [folder]          the folder defaults to the repository's root
-//     node scripts/pack.mjs --all [folder]    refuses unless the library of every platform is there, as it has to be to publish
+//     node scripts/pack.mjs --all [folder]    refuses unless the library of every platform is there, and README.md and CHANGELOG.md speak of a release
 //
 // The platform packages are optional dependencies of the published flowdb, pinned to its version. They are added
 // here and not in the repository's package.json: a clone builds its own library, and `npm ci` must not ask a
@@ -32,7 +32,8 @@ async function pack(destination, all) {
   const isReady = (/** @type {import('./platform.mjs').Platform} */ { folder, library }) => (
     [library, NOTICES].every((file) => existsSync(path.join(folder, file))));
   const missing = platforms().filter((platform) => !isReady(platform)).map(({ triple }) => triple);
-  if (all && missing.length > 0) throw new Failure(`there is no native library for ${missing.join(', ')}`);
+  const problems = missing.length > 0 ? [`there is no native library for ${missing.join(', ')}`, ...untrueOnce()] : untrueOnce();
+  if (all && problems.length > 0) throw new Failure(problems.join('; '));
   const ready = platforms().filter(isReady);
   if (all && Object.keys(REPOSITORY).length === 0) {
     throw new Failure('GITHUB_REPOSITORY is not set: npm states where a package was built only if its manifest names the repository');
@@ -46,6 +47,17 @@ async function pack(destination, all) {
   } finally {
     rmSync(stage, { recursive: true, force: true });
   }
+}
+
+/** What is true in the repository until a version is out, and not in its package. */
+const UNRELEASED = /not on npm yet|not yet released/i;
+
+/** @returns {string[]} a problem for each page that is packed with such a line */
+function untrueOnce() {
+  return ['README.md', 'CHANGELOG.md'].flatMap((file) => {
+    const [found] = UNRELEASED.exec(readFileSync(path.join(ROOT, file), 'utf8')) ?? [];
+    return found === undefined ? [] : [`${file} says "${found}": say how a release is installed, and when it was made`];
+  });
 }
 
 /**

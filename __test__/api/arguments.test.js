@@ -85,6 +85,25 @@ test('batches say which operation is wrong', async (t) => {
   await db.batch([{ type: 'delete', key: 'k', ttl: undefined }]);
   await assert.rejects(db.batch({}), naming('operations'));
   await assert.rejects(db.batch([], { snyc: true }), naming('snyc'));
+  await assert.rejects(db.batch([], { sync: 'x' }), naming('sync'));
+});
+
+test('a window is from a microsecond to as many as a number holds', async (t) => {
+  const { series } = await database(t);
+  await series.put('k', 1, { ts: 5 });
+  const max = 9_007_199_254_740;
+  for (const window of [0, -1, 0.0006, max + 1, Infinity, NaN, '1']) {
+    await assert.rejects(series.aggregate({ agg: 'count', window }), (error) => naming('window')(error) && error.message.includes(String(max)));
+  }
+  for (const [window, ts] of [[0.001, 5], [0.0024, 4], [max, 0]]) {
+    assert.deepEqual(await series.aggregate({ agg: 'count', window }), [{ key: 'k', ts, count: 1 }]);
+  }
+});
+
+test('a database in memory says that its checkpoint has no directory', async () => {
+  const db = await open({ memory: true });
+  await assert.rejects(db.checkpoint('anywhere'), naming('directory'));
+  await db.close();
 });
 
 test('keys and values have limits', async (t) => {

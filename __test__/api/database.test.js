@@ -41,7 +41,10 @@ test('settings out of range are refused by name', async () => {
   for (const [name, value] of Object.entries(wrong)) {
     await assert.rejects(open({ memory: true, [name]: value }), { code: 'FLOWDB_INVALID_ARGUMENT', message: new RegExp(`^${name}`) }, name);
   }
-  await assert.rejects(open({ memory: true, readOnly: true }), { code: 'FLOWDB_INVALID_ARGUMENT', message: /^readOnly/ });
+  for (const what of [{ readOnly: true }, { logSegmentBytes: 65_536 }, { logBytesMax: 65_536 }]) {
+    const [argument] = Object.keys(what);
+    await assert.rejects(open({ memory: true, ...what }), { code: 'FLOWDB_INVALID_ARGUMENT', argument, message: /memory/ }, argument);
+  }
 });
 
 test('a get counts once, also among more than one reply has room for, and where memory answers some of them', async (t) => {

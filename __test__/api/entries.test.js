@@ -62,3 +62,13 @@ test('keys are strings where they can be, on pages with others beside them', asy
   for await (const key of db.kv.scan({ values: false })) seen.push(key);
   assert.deepEqual(seen, keys);
 });
+
+test('the first step sees what was there when it was called', async (t) => {
+  const db = await filled(t, 2);
+  const entries = db.kv.scan()[Symbol.asyncIterator]();
+  const first = entries.next();
+  const written = [db.put('00000', 'later'), db.delete('00001')];
+  assert.deepEqual(await first, entry(0));
+  await Promise.all(written);
+  assert.deepEqual(await entries.next(), entry(1));
+});

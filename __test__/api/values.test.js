@@ -65,6 +65,16 @@ test('what cannot be stored is refused', async (t) => {
   assert.equal(await db.get('k'), undefined);
 });
 
+test('what is too deep for JSON is refused, and a RangeError of the caller is his', async (t) => {
+  const db = await database(t);
+  let deep = [];
+  for (let depth = 0; depth < 100_000; depth += 1) deep = [deep];
+  await assert.rejects(db.put('k', deep, { valueEncoding: 'json' }), { code: 'FLOWDB_INVALID_ARGUMENT', argument: 'value', message: /deep/ });
+  await assert.rejects(db.batch([{ type: 'put', key: 'k', value: deep, valueEncoding: 'json' }]), { code: 'FLOWDB_INVALID_ARGUMENT', argument: 'operations[0].value' });
+  const thrown = new RangeError('mine');
+  await assert.rejects(db.put('k', { toJSON() { throw thrown; } }, { valueEncoding: 'json' }), (error) => error === thrown);
+});
+
 test('bytes of other realms and of shared memory are bytes', async (t) => {
   const db = await database(t);
   await db.put('realm', require('node:vm').runInNewContext('new Uint8Array([1, 2])'));

@@ -6,9 +6,28 @@
 
 const test = require('node:test');
 const assert = require('node:assert');
+const { runInNewContext } = require('node:vm');
 const { IDBFactory } = require('../../index.js');
 const { directory } = require('../fixture');
 const { result, finished, openDatabase, domException } = require('./support');
+
+/** Every question to it is an error. */
+const HOSTILE_HANDLER = new Proxy({}, { get(_, trap) { throw new Error(`the trap ${String(trap)} was called`); } });
+const HOSTILE = new Proxy({}, HOSTILE_HANDLER);
+
+/** @param {object} prototype above that of the class */
+function instanceBelow(prototype) {
+  class Own { a = 1; size = 2; type = 'b'; code = 3; }
+  Object.setPrototypeOf(Own.prototype, prototype);
+  return new Own();
+}
+
+/** @param {string} tag */
+function tagged(tag) {
+  class Tagged { a = 1; next() {} }
+  Object.defineProperty(Tagged.prototype, Symbol.toStringTag, { value: tag });
+  return new Tagged();
+}
 
 /** A value, and what must hold of its copy. @type {[string, () => any, (copy: any) => unknown][]} */
 const CASES = [
@@ -37,6 +56,12 @@ const CASES = [
   ['a getter as data', () => ({ get a() { return 5; } }), (copy) => Object.getOwnPropertyDescriptor(copy, 'a')?.value === 5],
   ['a private field not at all', () => new (class { #a = 1; b = 2; get a() { return this.#a; } })(), (copy) => Reflect.ownKeys(copy).join() === 'b' && copy.a === undefined],
   ['methods with the names of those of a WeakRef', () => new (class { a = 1; deref() {} unregister() {} })(), (copy) => Reflect.ownKeys(copy).join() === 'a'],
+  ['an object with a Proxy above it, which is not asked', () => [Object.setPrototypeOf({ a: 1, size: 2 }, HOSTILE), instanceBelow(HOSTILE)],
+    ([object, instance]) => Object.keys(object).join() === 'a,size' && Object.keys(instance).join() === 'a,size,type,code'],
+  ['an object whose constructor is a Proxy, which is not asked', () => Object.create({ constructor: new Proxy(class {}, HOSTILE_HANDLER) }, { a: { value: 1, enumerable: true } }),
+    (copy) => copy.a === 1],
+  ['instances of classes with tags like those of the language', () => ['List Iterator', 'Temporal.Mine', 'Intl.Collator', 'WebAssembly.Memory', 'Intl.'].map(tagged),
+    (copy) => copy.length === 5 && copy.every((/** @type {any} */ each) => Object.keys(each).join() === 'a')],
   ['a File', () => new File(['abc'], 'n', { type: 'a/b', lastModified: 9 }),
     async (copy) => copy instanceof File && copy.name === 'n' && copy.type === 'a/b' && copy.lastModified === 9 && await copy.text() === 'abc'],
   ['a Blob', () => new Blob(['abc'], { type: 'c/d' }), async (copy) => !(copy instanceof File) && copy.type === 'c/d' && await copy.text() === 'abc'],
@@ -80,8 +105,12 @@ test('what cannot be cloned is refused, and the transaction goes on', async () =
   const store = transaction.objectStore('store');
   const detached = new ArrayBuffer(4);
   structuredClone(detached, { transfer: [detached] });
-  for (const value of [() => 1, Symbol(), new Proxy([], {}), new WeakMap(), new SharedArrayBuffer(1), detached, Promise.resolve(), db, store]) {
-    assert.throws(() => store.put({ part: [value] }, 1), domException('DataCloneError'));
+  const ofLanguage = '[new Intl.Collator(), new Intl.Locale("en"), [].values(), "".matchAll(/a/g), new WebAssembly.Memory({ initial: 1 })]';
+  for (const value of [
+    () => 1, Symbol(), new Proxy([], {}), new WeakMap(), new SharedArrayBuffer(1), detached, Promise.resolve(), db, store, new WeakRef({}),
+    new URLSearchParams().keys(), ...runInNewContext(ofLanguage), ...runInNewContext(ofLanguage, { Intl, WebAssembly }),
+  ]) {
+    assert.throws(() => store.put({ part: [value] }, 1), domException('DataCloneError'), String(value));
   }
   store.put('kept', 2);
   await finished(transaction);

@@ -342,3 +342,61 @@ test('an event of ours that is sent on after its dispatch is stopped there like 
   bus.dispatchEvent(event);
   assert.deepEqual(calls, [1]);
 });
+
+test('an event of ours that is sent on after its dispatch tells of the dispatch that runs, and then of the last one', async () => {
+  const { request, transaction, db } = await targets();
+  const event = await new Promise((resolve) => { request.onerror = (error) => { error.preventDefault(); resolve(error); }; });
+  await finished(transaction);
+  const seen = [];
+  const look = () => [event.target, event.srcElement, event.currentTarget, event.eventPhase, event.composedPath()];
+  const bus = new EventTarget();
+  bus.addEventListener('error', () => seen.push(look()));
+  db.addEventListener('error', () => seen.push(look()));
+  bus.dispatchEvent(event);
+  assert.deepEqual(look(), [bus, bus, null, 0, []]);
+  db.dispatchEvent(event);
+  assert.deepEqual(look(), [db, db, null, 0, []]);
+  bus.dispatchEvent(event);
+  assert.deepEqual(seen, [[bus, bus, bus, 2, [bus]], [db, db, db, 2, [db]], [bus, bus, bus, 2, [bus]]]);
+});
+
+test('listeners: a function with a `call` of its own, or without a prototype, is called like any other', async (t) => {
+  globalThis.reportError = assert.fail;
+  t.after(() => { delete globalThis.reportError; });
+  const { db } = await targets();
+  const called = [];
+  const withCall = (name) => Object.assign(function () { called.push([name, this]); return false; }, { call: 'a phone number' });
+  const bare = Object.setPrototypeOf(function () { called.push(['bare', this]); }, null);
+  const object = { handleEvent: withCall('object') };
+  db.onerror = withCall('handler');
+  db.addEventListener('error', withCall('function'));
+  db.addEventListener('error', object);
+  db.addEventListener('error', bare);
+  const event = new Event('error', { cancelable: true });
+  assert.equal(db.dispatchEvent(event), false);
+  assert.deepEqual(called, [['handler', db], ['function', db], ['object', object], ['bare', db]]);
+});
+
+test('returnValue: false prevents the default, though not in a passive listener', async () => {
+  const { request, transaction } = await targets();
+  const values = [];
+  request.addEventListener('error', (event) => { event.returnValue = false; values.push(event.returnValue); }, { passive: true });
+  request.addEventListener('error', (event) => { event.returnValue = true; values.push(event.returnValue); });
+  request.addEventListener('error', (event) => { event.returnValue = false; values.push(event.returnValue, event.defaultPrevented); });
+  await finished(transaction);
+  assert.deepEqual(values, [true, true, false, true]);
+});
+
+test('removeEventListener() asks its options for nothing but capture', async () => {
+  const { db } = await targets();
+  const listener = () => assert.fail('it was removed');
+  const only = (capture) => new Proxy({}, { get(_, name) { assert.equal(name, 'capture'); return capture; } });
+  db.addEventListener('x', listener);
+  db.addEventListener('x', listener, true);
+  db.removeEventListener('x', listener, { signal: null });
+  db.removeEventListener('x', listener, only(1));
+  db.dispatchEvent(new Event('x'));
+  db.addEventListener('x', listener);
+  db.removeEventListener('x', listener, only(''));
+  db.dispatchEvent(new Event('x'));
+});

@@ -53,6 +53,27 @@ test('random keys survive, and none is a prefix of another', () => {
   for (let i = 1; i < sorted.length; i++) assert.ok(!sorted[i].startsWith(sorted[i - 1]), `${sorted[i]} ${sorted[i - 1]}`);
 });
 
+test('strings of all lengths and widths are encoded unit by unit', () => {
+  const unitsOf = { ascii: [0, 0x7d], 'the end of one byte': [0x7c, 0x7e], latin1: [0x61, 0xff], wide: [0x61, 0x407f], surrogates: [0xd800, 0xdfff] };
+  const encoded = (/** @type {number} */ unit) => {
+    if (unit < 0x7e) return [unit + 2];
+    return unit < 0x407e ? [0x80 + ((unit - 0x7e) >> 8), (unit - 0x7e) & 0xff] : [0xc0, (unit - 0x407e) >> 8, (unit - 0x407e) & 0xff];
+  };
+  for (const [name, [usual, rare]] of Object.entries(unitsOf)) {
+    for (const length of [31, 32, 33, 127, 128, 129, 255, 4127, 4128, 4129, 8225]) {
+      for (const place of [0, length - 1]) {
+        const units = Array.from({ length }, (_, i) => (i === place ? rare : usual));
+        const string = units.map((unit) => String.fromCharCode(unit)).join('');
+        for (const key of [string, ['a', string, 1]]) {
+          const bytes = encodeKey(key);
+          assert.ok(Buffer.from(/** @type {Uint8Array} */ (bytes)).includes(Buffer.from([0x30, ...units.flatMap(encoded), 0x01])), `${name} ${length} ${place}`);
+          assert.deepStrictEqual(decodeKey(/** @type {Uint8Array} */ (bytes)), key);
+        }
+      }
+    }
+  }
+});
+
 test('damaged keys are keys or errors with a code', () => {
   const random = new Random(6);
   // Dates have more bytes than values: fractions of a millisecond, and times beyond their range.

@@ -150,3 +150,18 @@ test('the same handle gives the same index object and key path array', async () 
   assert.equal(store.index('i').keyPath, store.index('i').keyPath);
   assert.deepEqual(store.keyPath, ['a', 'b']);
 });
+
+test('a key beyond the limits makes no entry in an index, and is an error as the key of a record', async () => {
+  const store = await storeOf({ keyPath: 'id' }, (created) => {
+    created.createIndex('one', 'k');
+    created.createIndex('each', 'k', { multiEntry: true });
+  });
+  const nested = (depth) => (depth === 0 ? 1 : [nested(depth - 1)]);
+  const beyond = ['x'.repeat(1 << 20), nested(65)];
+  for (const [id, k] of beyond.entries()) await result(store.put({ id, k }));
+  await result(store.put({ id: 2, k: [beyond[0], 'short'] }));
+  assert.equal(await result(store.count()), 3);
+  assert.equal(await result(store.index('one').count()), 0);
+  assert.deepEqual(await result(store.index('each').getAllKeys('short')), [2]);
+  for (const id of beyond) assert.throws(() => store.put({ id }), domException('DataError'));
+});

@@ -69,6 +69,13 @@ test('operations.md: the error codes are those of index.d.ts, and of the type', 
   assert.deepEqual(declared.map((row) => /`(\w+)`/.exec(row)?.[1]), type);
 });
 
+test('durability.md: every error code says whether a write was made', () => {
+  const declarations = fs.readFileSync(path.join(ROOT, 'index.d.ts'), 'utf8');
+  const type = [...declarations.matchAll(/^ {2}\| '(FLOWDB_\w+)'/gm)].map(([, code]) => code);
+  const rows = [...page('durability.md').matchAll(/^\| (`FLOWDB_[^|]*) \|/gm)].flatMap(([, codes]) => [...codes.matchAll(/`(\w+)`/g)].map(([, code]) => code));
+  assert.deepEqual(rows.sort(), type.sort());
+});
+
 for (const name of PAGES) {
   test(`${name}: settings are valid, links lead somewhere`, () => {
     for (const text of blocks(name, 'json')) JSON.parse(text);

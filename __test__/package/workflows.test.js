@@ -141,4 +141,8 @@ test('what is published is packed with the library of every platform, or not at 
   });
   assert.equal(status, 1);
   assert.match(stderr, /no native library for .*-/);
+  for (const page of ['README.md', 'CHANGELOG.md']) {
+    const isOfARelease = !/not on npm yet|not yet released/.test(fs.readFileSync(path.join(ROOT, page), 'utf8'));
+    assert.equal(stderr.includes(`${page} says`), !isOfARelease, stderr);
+  }
 });

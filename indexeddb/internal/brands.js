@@ -12,7 +12,11 @@ const { uncurry, getterOf, requiredGetterOf, succeeds } = require('./slots.js');
 const objectPrototype = Object.prototype;
 const toStringTag = Symbol.toStringTag;
 
+const hasOwn = Object.hasOwn;
 const objectToString = uncurry(objectPrototype.toString);
+const functionToString = uncurry(Function.prototype.toString);
+const isPrototypeOf = uncurry(objectPrototype.isPrototypeOf);
+const iteratorPrototype = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]()));
 const weakRefDeref = uncurry(WeakRef.prototype.deref);
 const registryUnregister = uncurry(FinalizationRegistry.prototype.unregister);
 
@@ -82,7 +86,7 @@ function ownData(object, name) {
 function isInterfacePrototype(prototype) {
   if (platformPrototypes.has(prototype)) return true;
   const constructor = ownData(prototype, 'constructor');
-  const name = typeof constructor === 'function' ? ownData(constructor, 'name') : undefined;
+  const name = typeof constructor === 'function' && !types.isProxy(constructor) ? ownData(constructor, 'name') : undefined;
   if (typeof name !== 'string' || languageNames.has(name)) return false;
   if (isHostPrototype(name, prototype) || isEventPrototype(name, prototype)) return true;
   const descriptor = Object.getOwnPropertyDescriptor(globalThis, name);
@@ -104,13 +108,43 @@ function isEventPrototype(name, prototype) {
 }
 
 /**
- * Objects of the language that have slots, cannot be cloned, and have no test of their own in `util.types`.
- * @param {object} prototype
+ * Objects of the language that have slots, cannot be cloned, and have no test of their own in `util.types`. Classes of a user may have such a tag, too.
+ * @param {object} prototype not a Proxy
  */
 function isPrototypeWithSlots(prototype) {
   const tag = ownData(prototype, toStringTag);
   if (typeof tag !== 'string') return false;
-  return tag.startsWith('Intl.') || tag.startsWith('WebAssembly.') || tag.startsWith('Temporal.') || tag.endsWith(' Iterator');
+  if (tag.endsWith(' Iterator')) return isIteratorPrototype(prototype);
+  const [, namespace, name] = /^(Intl|WebAssembly|Temporal)\.(\w+)$/.exec(tag) ?? [];
+  return name !== undefined && isPrototypeIn(namespace, name, prototype);
+}
+
+/**
+ * @param {object} prototype
+ */
+function isIteratorPrototype(prototype) {
+  const next = ownData(prototype, 'next');
+  return isNative(next, 'next') || isPrototypeOf(iteratorPrototype, prototype);
+}
+
+/**
+ * True for those of other realms, too.
+ * @param {string} namespace
+ * @param {string} name
+ * @param {object} prototype
+ */
+function isPrototypeIn(namespace, name, prototype) {
+  const constructor = ownData(prototype, 'constructor');
+  if (typeof constructor !== 'function' || types.isProxy(constructor) || ownData(constructor, 'prototype') !== prototype) return false;
+  return isNative(constructor, name) || /** @type {any} */ (globalThis)[namespace]?.[name] === constructor;
+}
+
+/**
+ * @param {unknown} value
+ * @param {string} name
+ */
+function isNative(value, name) {
+  return typeof value === 'function' && functionToString(value) === `function ${name}() { [native code] }`;
 }
 
 /**
@@ -149,13 +183,21 @@ function isUncloneable(value) {
 
 /**
  * Asking for a slot is slow when the answer is no (an exception), so only objects whose class has such a member are asked. One of their own, as
- * many objects have a size or a code, says nothing.
+ * many objects have a size or a code, says nothing. What is behind a Proxy is not asked: that would run user code.
  * @param {object} value
  * @param {string} name
  */
 function inherits(value, name) {
-  const prototype = Object.getPrototypeOf(value);
-  return prototype !== null && name in prototype;
+  for (let p = Object.getPrototypeOf(value); p !== null && !types.isProxy(p); p = Object.getPrototypeOf(p)) if (hasOwn(p, name)) return true;
+  return false;
+}
+
+/**
+ * @param {object} value
+ * @param {string} name
+ */
+function has(value, name) {
+  return hasOwn(value, name) || inherits(value, name);
 }
 
 /** @param {object} value */
@@ -190,7 +232,8 @@ function lookalikeTag(value) {
   for (let p = Object.getPrototypeOf(value); p !== null && !types.isProxy(p); p = Object.getPrototypeOf(p)) {
     const tag = lookalikeName(p);
     if (tag !== null) {
-      return typeof value.size === 'number' && typeof value.slice === 'function' && typeof value.type === 'string' ? tag : null;
+      const hasMembers = has(value, 'size') && has(value, 'slice') && has(value, 'type');
+      return hasMembers && typeof value.size === 'number' && typeof value.slice === 'function' && typeof value.type === 'string' ? tag : null;
     }
   }
   return null;
@@ -214,7 +257,7 @@ function lookalikeName(prototype) {
  * @param {any} value
  */
 function isUnknownBlob(value) {
-  return 'size' in value && 'type' in value && inherits(value, 'arrayBuffer') && inherits(value, 'slice') &&
+  return has(value, 'size') && has(value, 'type') && inherits(value, 'arrayBuffer') && inherits(value, 'slice') &&
     typeof value.arrayBuffer === 'function' && typeof value.slice === 'function';
 }
 
@@ -225,7 +268,7 @@ function isUnknownBlob(value) {
  * @returns {'Blob' | 'File' | null}
  */
 function blobBrand(value) {
-  if (!('size' in value)) return null;
+  if (!has(value, 'size')) return null;
   if (inherits(value, 'size') && succeeds(() => blobSize(value))) {
     return fileLastModified !== undefined && succeeds(() => fileLastModified(value)) ? 'File' : 'Blob';
   }

@@ -3,12 +3,15 @@
 // Dispatching an event: https://dom.spec.whatwg.org/#concept-event-dispatch
 
 const { reportException } = require('./report.js');
-const { append } = require('./slots.js');
+const { append, uncurry } = require('./slots.js');
 
 /**
  * @typedef {import('./event_target.js').Listener} Listener
  * @typedef {import('./event_target.js').EventTargetState} EventTargetState
  */
+
+/** `call(f, receiver, ...parameters)`: a function may have a `call` of its own, or none. */
+const call = uncurry(Function.prototype.call);
 
 /** Events of our own keep their dispatch here. @type {(event: Event, dispatch: Dispatch) => boolean} */
 let attachTo;
@@ -178,13 +181,13 @@ function callListener(listener, currentTarget, event) {
   const { callback } = listener;
   if (listener.handler) {
     // https://html.spec.whatwg.org/#the-event-handler-processing-algorithm
-    if (typeof callback === 'function' && callback.call(currentTarget, event) === false) event.preventDefault();
+    if (typeof callback === 'function' && call(callback, currentTarget, event) === false) event.preventDefault();
   } else if (typeof callback === 'function') {
-    callback.call(currentTarget, event);
+    call(callback, currentTarget, event);
   } else {
     const { handleEvent } = /** @type {EventListenerObject} */ (callback);
     if (typeof handleEvent !== 'function') throw new TypeError('The listener has no handleEvent method');
-    handleEvent.call(callback, event);
+    call(handleEvent, callback, event);
   }
 }
 

@@ -9,6 +9,8 @@ const { IDBVersionChangeEvent } = require('../version_change_event.js');
 class DispatchSlot extends Slotted {
   /** @type {Dispatch | null} */
   #dispatch = null;
+  /** That of the last dispatch by other code, when ours began. @type {EventTarget | null} */
+  #nativeTarget = null;
 
   /** @param {any} event other objects throw TypeError */
   static dispatchOf(event) {
@@ -21,12 +23,24 @@ class DispatchSlot extends Slotted {
    */
   static attach(event, dispatch) {
     if (!(#dispatch in event)) return false;
+    // Nobody but us has had one that was never dispatched.
+    if (event.#dispatch !== null) event.#nativeTarget = Reflect.get(Event.prototype, 'target', event);
     event.#dispatch = dispatch;
     return true;
   }
+
+  /**
+   * What `target` is when no dispatch of ours runs: that of the last dispatch, which may have been one by other code.
+   * @param {any} event
+   * @param {EventTarget | null} nativeTarget
+   * @param {boolean} isNative whether it is being dispatched, by other code
+   */
+  static lastTargetOf(event, nativeTarget, isNative) {
+    return isNative || nativeTarget !== event.#nativeTarget ? nativeTarget : event.#dispatch?.target ?? null;
+  }
 }
 
-const { dispatchOf } = DispatchSlot;
+const { dispatchOf, lastTargetOf } = DispatchSlot;
 
 /** @param {any} event */
 function runningDispatchOf(event) {
@@ -41,8 +55,10 @@ function runningDispatchOf(event) {
  */
 function firedEventClass(Base) {
   class FiredEvent extends Base {
+    // While a dispatch of ours runs, it alone knows: what Node notes would outlive it. Elsewhere the event is any other.
     get target() {
-      return dispatchOf(this)?.target ?? null;
+      const dispatch = runningDispatchOf(this);
+      return dispatch === null ? lastTargetOf(this, super.target, super.eventPhase !== 0) : dispatch.target;
     }
 
     get srcElement() {
@@ -50,22 +66,32 @@ function firedEventClass(Base) {
     }
 
     get currentTarget() {
-      return dispatchOf(this)?.currentTarget ?? null;
+      const dispatch = runningDispatchOf(this);
+      if (dispatch !== null) return dispatch.currentTarget;
+      return super.eventPhase === 0 ? null : super.currentTarget; // Node keeps it after a dispatch
     }
 
     get eventPhase() {
-      return dispatchOf(this)?.eventPhase ?? 0;
+      return runningDispatchOf(this)?.eventPhase ?? super.eventPhase;
     }
 
     composedPath() {
-      return /** @type {EventTarget[]} */ (dispatchOf(this)?.path ?? []);
+      return /** @type {EventTarget[]} */ (runningDispatchOf(this)?.path ?? super.composedPath());
     }
 
     preventDefault() {
       if (!dispatchOf(this)?.inPassiveListener) super.preventDefault();
     }
 
-    // While a dispatch of ours runs, it alone knows: what Node notes would outlive it. Elsewhere the event is any other.
+    // Node's has no setter.
+    get returnValue() {
+      return !this.defaultPrevented;
+    }
+
+    set returnValue(value) {
+      if (!value) this.preventDefault();
+    }
+
     get cancelBubble() {
       return runningDispatchOf(this)?.stopped ?? super.cancelBubble;
     }

@@ -109,13 +109,19 @@ class EventTargetState {
 
 /**
  * @param {unknown} options
+ * @returns {options is AddEventListenerOptions} else they stand for `capture`
+ */
+function isDictionary(options) {
+  return (typeof options === 'object' && options !== null) || typeof options === 'function';
+}
+
+/**
+ * @param {unknown} options
  * @returns {{ capture: boolean, once: boolean, passive: boolean, signal: AbortSignal | undefined }}
  */
 function flattenOptions(options) {
-  if (options === null || (typeof options !== 'object' && typeof options !== 'function')) {
-    return { capture: Boolean(options), once: false, passive: false, signal: undefined };
-  }
-  const { capture, once, passive, signal } = /** @type {AddEventListenerOptions} */ (options);
+  if (!isDictionary(options)) return { capture: Boolean(options), once: false, passive: false, signal: undefined };
+  const { capture, once, passive, signal } = options;
   if (signal !== undefined && typeof (/** @type {any} */ (signal)?.aborted) !== 'boolean') {
     throw new TypeError('signal: expected an AbortSignal');
   }
@@ -221,8 +227,9 @@ function defineEventTarget(constructor, stateOf) {
       requireArguments(arguments, 2, 'removeEventListener');
       const text = toDOMString(type);
       assertCallback(callback);
-      const { capture } = flattenOptions(arguments[2]);
-      const found = findListener(state, text, callback, capture);
+      const options = arguments[2];
+      const capture = isDictionary(options) ? options.capture : options;
+      const found = findListener(state, text, callback, Boolean(capture));
       if (found !== undefined) state.remove(found);
     },
     /** @param {unknown} event */

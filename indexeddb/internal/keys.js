@@ -25,10 +25,13 @@ const dateValue = uncurry(Date.prototype.getTime);
 const hasOwn = Object.hasOwn;
 const SIZE_AT_FIRST = 256;
 const float = new DataView(new ArrayBuffer(8));
+/** From so many units on, native code encodes a string that is ASCII: calling it costs as much as some of them. */
+const LONG_STRING = 128;
 /** Up to so many units a string is decoded one by one. */
 const SHORT_STRING = 32;
-/** The next units of a longer one. */
+/** The next units of a longer one, and the same in a byte each. */
 const units = new Uint16Array(4096);
+const latin1 = Buffer.allocUnsafeSlow(units.length);
 
 /** Bytes of one key while it is built. Getters run in the middle, so each conversion has its own. */
 class KeyWriter {
@@ -74,10 +77,36 @@ class KeyWriter {
 
   /** @param {string} value */
   string(value) {
-    if (value.length > KEY_SIZE_MAX || !this.reserve(2 + value.length * 3)) return false;
+    if (value.length > KEY_SIZE_MAX || !this.reserve(2 + value.length)) return false;
+    this.bytes[this.length++] = TAG_STRING;
+    const isAscii = value.length >= LONG_STRING && this.ascii(value);
+    if (!isAscii && !this.units(value)) return false;
+    this.bytes[this.length++] = STRING_END;
+    return true;
+  }
+
+  /**
+   * Units of one byte, for which there is room. False if there are others; nothing counts as written then.
+   * @param {string} value
+   */
+  ascii(value) {
+    const target = Buffer.from(this.bytes.buffer, this.length, value.length);
+    // Other characters have bytes above these in UTF-8.
+    if (target.write(value, 'utf8') !== value.length) return false;
+    const { length } = target;
+    for (let i = 0; i < length; i++) {
+      if (target[i] >= TWO_BYTES) return false;
+      target[i] += 2;
+    }
+    this.length += length;
+    return true;
+  }
+
+  /** @param {string} value */
+  units(value) {
+    if (!this.reserve(1 + value.length * 3)) return false;
     const { bytes } = this;
     let { length } = this;
-    bytes[length++] = TAG_STRING;
     for (let i = 0; i < value.length; i++) {
       const unit = value.charCodeAt(i);
       if (unit < TWO_BYTES) {
@@ -91,7 +120,6 @@ class KeyWriter {
         bytes[length++] = unit - THREE_BYTES;
       }
     }
-    bytes[length++] = STRING_END;
     this.length = length;
     return true;
   }
@@ -205,6 +233,9 @@ function corruption(message) {
 
 /** Reads encoded keys; bytes beyond the end count as damage. */
 class KeyReader {
+  /** Whether one of the last `units` is above a byte. */
+  hasWideUnits = false;
+
   /**
    * @param {Uint8Array} bytes
    * @param {number} position
@@ -252,17 +283,40 @@ class KeyReader {
       string += String.fromCharCode(unit);
     }
     for (;;) {
-      let count = 0;
-      let unit = this.nextUnit();
-      while (unit !== null) {
-        units[count] = unit;
-        count += 1;
-        if (count === units.length) break;
-        unit = this.nextUnit();
-      }
-      string += String.fromCharCode.apply(null, /** @type {any} */ (units.subarray(0, count)));
-      if (unit === null) return string;
+      const count = this.nextUnits();
+      string += this.hasWideUnits ? String.fromCharCode.apply(null, /** @type {any} */ (units.subarray(0, count))) : latin1String(count);
+      if (count < units.length) return string;
     }
+  }
+
+  /** Fills `units`, as far as the string goes. Answers how many there are. */
+  nextUnits() {
+    let count = 0;
+    this.hasWideUnits = false;
+    while (count < units.length) {
+      count = this.nextAscii(count);
+      if (count === units.length) break;
+      const unit = this.nextUnit();
+      if (unit === null) break;
+      if (unit > 0xff) this.hasWideUnits = true;
+      units[count] = unit;
+      count += 1;
+    }
+    return count;
+  }
+
+  /**
+   * As many units of one byte as follow here.
+   * @param {number} count of the units that are there
+   * @returns {number} and of those with them
+   */
+  nextAscii(count) {
+    const { bytes } = this;
+    const end = Math.min(this.end, this.position + units.length - count);
+    let { position } = this;
+    for (; position < end && bytes[position] < 0x80 && bytes[position] > STRING_END; position += 1) units[count++] = bytes[position] - 2;
+    this.position = position;
+    return count;
   }
 
   /** Null at the end of the string. */
@@ -317,6 +371,12 @@ class KeyReader {
     this.position++;
     return elements;
   }
+}
+
+/** @param {number} count of the first `units`, none of which is above a byte */
+function latin1String(count) {
+  latin1.set(units.subarray(0, count));
+  return latin1.toString('latin1', 0, count);
 }
 
 /**

@@ -16,9 +16,7 @@ module.exports = async (directory) => {
     putDurable: (/** @type {string} */ key, /** @type {Buffer} */ value) => kv.put(key, value, { sync: true }),
     getSync: (/** @type {string} */ key) => kv.getSync(key),
     get: (/** @type {string} */ key) => kv.get(key),
-    // A call of its own once there is one.
-    getMany: (/** @type {string[]} */ keys) => ('getMany' in kv
-      ? /** @type {any} */ (kv).getMany(keys) : Promise.all(keys.map((key) => kv.get(key)))),
+    getMany: (/** @type {string[]} */ keys) => kv.getMany(keys),
     async* batches() {
       for await (const batch of kv.scan().batches()) yield batch.map(({ key, value }) => [key, value]);
     },
