@@ -2,7 +2,7 @@
 
 use crate::background::Background;
 use crate::batch::Operation;
-use crate::commit::{CommitState, LogPosition};
+use crate::commit::{CommitState, LogPosition, closed};
 use crate::doorbell::Doorbell;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flush::open_table;
@@ -315,10 +315,11 @@ impl Inner {
     fn begin_log(&self, replay: &Replay) -> Result<()> {
         let mut state = self.commit.lock();
         let (fs, bytes) = (self.fs.as_ref(), self.options.log_segment_bytes);
+        let directory = self.version.lock().manifest.as_ref().ok_or_else(closed)?.directory();
         replay.segments.iter().for_each(|segment| self.telemetry.log_sealed(segment.id, segment.end));
         let writer = match replay.segments.last() {
-            Some(last) => LogWriter::resume(fs, &self.dir, last, self.database_id, bytes)?,
-            None => self.create_log(FIRST_SEGMENT, 0, state.last)?,
+            Some(last) => LogWriter::resume(fs, &self.dir, directory, last, self.database_id, bytes)?,
+            None => self.create_log(directory, FIRST_SEGMENT, 0, state.last)?,
         };
         self.use_log(&mut state, writer);
         Ok(())

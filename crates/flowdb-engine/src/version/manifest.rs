@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::{
     COMPRESSION_NONE, ENCRYPTION_NONE, FORMAT_VERSION, Reader, check_version, checksum, checksum_parts,
 };
-use crate::fs::{FileSystem, WritableFile};
+use crate::fs::{Directory, FileSystem, WritableFile};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,6 +25,8 @@ const OPENING_EDIT_BYTES: u64 = 256;
 pub(crate) struct Manifest {
     fs: Arc<dyn FileSystem>,
     dir: PathBuf,
+    /// Held open, so that nothing is to be opened between a step that cannot be taken back and its sync.
+    directory: Arc<dyn Directory>,
     database_id: u64,
     output: Output,
     bytes: u64,
@@ -64,15 +66,41 @@ impl ManifestReading {
 impl Manifest {
     /// Writes the first manifest of a database. The files that `state` names must be durable.
     pub(crate) fn create(fs: Arc<dyn FileSystem>, dir: &Path, state: &State) -> Result<Manifest> {
+        let directory = open_directory(&*fs, dir)?;
         let (file, bytes) = write_new(&*fs, dir, state)?;
-        replace(&*fs, dir)?;
-        let database_id = state.database_id;
-        Ok(Self::new(fs, dir, database_id, Output::File(file), bytes))
+        replace(&*fs, dir, &*directory)?;
+        let dir = dir.to_path_buf();
+        let (database_id, output) = (state.database_id, Output::File(file));
+        Ok(Manifest {
+            fs,
+            dir,
+            directory,
+            database_id,
+            output,
+            bytes,
+            is_broken: false,
+            rewritten_bytes: bytes,
+        })
     }
 
-    fn new(fs: Arc<dyn FileSystem>, dir: &Path, database_id: u64, output: Output, bytes: u64) -> Manifest {
-        let dir = dir.to_path_buf();
-        Manifest { fs, dir, database_id, output, bytes, is_broken: false, rewritten_bytes: bytes }
+    fn of_reading(
+        fs: Arc<dyn FileSystem>,
+        dir: &Path,
+        reading: &ManifestReading,
+        output: Output,
+    ) -> Result<Manifest> {
+        let directory = open_directory(&*fs, dir)?;
+        let (dir, database_id, bytes) = (dir.to_path_buf(), reading.state.database_id, reading.end);
+        Ok(Manifest {
+            fs,
+            dir,
+            directory,
+            database_id,
+            output,
+            bytes,
+            is_broken: false,
+            rewritten_bytes: bytes,
+        })
     }
 
     /// What the manifest in `dir` says; `None` if there is none. Changes nothing.
@@ -87,10 +115,11 @@ impl Manifest {
 
     /// Reads the manifest in `dir`, which is to stay as it is: appending fails with `ReadOnly`.
     pub(crate) fn open_read_only(fs: Arc<dyn FileSystem>, dir: &Path) -> Result<Option<(Manifest, State)>> {
-        let Some(ManifestReading { state, end, .. }) = Self::read(&*fs, dir)? else {
+        let Some(reading) = Self::read(&*fs, dir)? else {
             return Ok(None);
         };
-        Ok(Some((Self::new(fs, dir, state.database_id, Output::ReadOnly, end), state)))
+        let manifest = Self::of_reading(fs, dir, &reading, Output::ReadOnly)?;
+        Ok(Some((manifest, reading.state)))
     }
 
     /// Reads the manifest in `dir`; `None` if there is none. After a clean close it stays as it is until [`Manifest::begin`]; else it is rewritten.
@@ -102,13 +131,11 @@ impl Manifest {
         let Some(reading) = Self::read(&*fs, dir)? else {
             return Ok(None);
         };
-        let is_at_rest = reading.is_at_rest();
-        let ManifestReading { state, end, .. } = reading;
-        let mut manifest = Self::new(fs, dir, state.database_id, Output::Unbegun, end);
-        if !is_at_rest {
-            manifest.renew(&state)?;
+        let mut manifest = Self::of_reading(fs, dir, &reading, Output::Unbegun)?;
+        if !reading.is_at_rest() {
+            manifest.renew(&reading.state)?;
         }
-        Ok(Some((manifest, state)))
+        Ok(Some((manifest, reading.state)))
     }
 
     /// Makes what was read fit to be built upon, before the first edit: who closed may have left its last edit in the operating system's memory
@@ -156,12 +183,17 @@ impl Manifest {
                 file.set_len(end)?;
             }
             file.sync()?;
-            self.fs.sync_dir(&self.dir)
+            self.directory.sync()
         };
         settle().map_err(failed)?;
         self.is_broken = false;
         (self.output, self.bytes, self.rewritten_bytes) = (Output::File(file), end, end);
         Ok(())
+    }
+
+    /// The directory, held open.
+    pub(crate) fn directory(&self) -> Arc<dyn Directory> {
+        Arc::clone(&self.directory)
     }
 
     /// Length of the file.
@@ -213,7 +245,7 @@ impl Manifest {
     pub(crate) fn rewrite(&mut self, state: &State) -> Result<()> {
         let (file, bytes) = write_new(&*self.fs, &self.dir, state)?;
         self.is_broken = true;
-        replace(&*self.fs, &self.dir)?;
+        replace(&*self.fs, &self.dir, &*self.directory)?;
         self.is_broken = false;
         (self.output, self.bytes) = (Output::File(file), bytes);
         self.rewritten_bytes = bytes;
@@ -242,10 +274,14 @@ fn write_new(fs: &dyn FileSystem, dir: &Path, state: &State) -> Result<(Arc<dyn 
 }
 
 /// Puts `MANIFEST.new` in the place of `MANIFEST`.
-fn replace(fs: &dyn FileSystem, dir: &Path) -> Result<()> {
+fn replace(fs: &dyn FileSystem, dir: &Path, directory: &dyn Directory) -> Result<()> {
     let path = dir.join(MANIFEST_NEW);
-    let replace = fs.rename(&path, &dir.join(MANIFEST)).and_then(|()| fs.sync_dir(dir));
+    let replace = fs.rename(&path, &dir.join(MANIFEST)).and_then(|()| directory.sync());
     replace.map_err(|error| Error::io(&path, "replacing the manifest", error))
+}
+
+fn open_directory(fs: &dyn FileSystem, dir: &Path) -> Result<Arc<dyn Directory>> {
+    fs.open_dir(dir).map_err(|error| Error::io(dir, "opening the directory", error))
 }
 
 fn remove_leftover(fs: &dyn FileSystem, path: &Path) -> Result<()> {
@@ -465,7 +501,7 @@ mod tests {
         let mut opened = closed.clone();
         opened.apply(&Edit::new().clean_close(false)).unwrap();
         let mut acknowledged = 0;
-        for (call, seed) in (1..=12).flat_map(|call| (0..20).map(move |seed| (call, seed))) {
+        for (call, seed) in (1..=14).flat_map(|call| (0..20).map(move |seed| (call, seed))) {
             let memory = crashable();
             // As the close left it: durable, or but for its last edit.
             let path = Path::new(DIR).join(MANIFEST);
