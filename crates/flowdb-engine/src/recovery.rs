@@ -318,7 +318,12 @@ impl Inner {
         let directory = self.version.lock().manifest.as_ref().ok_or_else(closed)?.directory();
         replay.segments.iter().for_each(|segment| self.telemetry.log_sealed(segment.id, segment.end));
         let writer = match replay.segments.last() {
-            Some(last) => LogWriter::resume(fs, &self.dir, directory, last, self.database_id, bytes)?,
+            Some(last) => {
+                let mut log = LogWriter::resume(fs, &self.dir, directory, last, self.database_id, bytes)?;
+                // Of a draft only the manifest knows.
+                log.skip_to(state.last);
+                log
+            }
             None => self.create_log(directory, FIRST_SEGMENT, 0, state.last)?,
         };
         self.use_log(&mut state, writer);
