@@ -1,6 +1,6 @@
 //! Opening: the lock, the manifest, the tables, then the log.
 
-use crate::background::Background;
+use crate::background::{Background, Work};
 use crate::batch::Operation;
 use crate::commit::{CommitState, LogPosition, closed};
 use crate::doorbell::Doorbell;
@@ -392,11 +392,24 @@ impl Inner {
     /// writes were refused.
     fn sync_to_close(&self, log: &LogWriter) -> Result<()> {
         let log = log.handle();
-        log.sync(log.written()).map_err(|error| self.poison_error().unwrap_or(error))
+        let failed = |error| self.poison_error().unwrap_or_else(|| self.poison(Work::LogSync, error));
+        log.sync(log.written()).map_err(failed)
     }
 
-    /// Says in the log and in the manifest that all is well, and lets go of the log segments that are not needed.
-    fn record_close(&self, mut log: LogWriter) -> Result<()> {
+    /// Syncs the log. Then says in it and in the manifest that all is well, if there is space for that, and lets go of the log segments that are
+    /// not needed.
+    fn record_close(&self, log: LogWriter) -> Result<()> {
+        self.sync_to_close(&log)?;
+        match self.mark_closed(log) {
+            Err(error) if error.kind() == ErrorKind::NoSpace => {
+                tracing::warn!(%error, "closed without a mark: the next opening takes longer");
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    fn mark_closed(&self, mut log: LogWriter) -> Result<()> {
         log.close_mark()?;
         let (segment, end) = (log.segment(), log.end());
         let before = self.version.lock().state.oldest_log;
