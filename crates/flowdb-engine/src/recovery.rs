@@ -66,7 +66,7 @@ pub(crate) fn open(fs: Arc<dyn FileSystem>, dir: &Path, options: Options) -> Res
             }
             result => result?,
         }
-        orphans = inner.orphans(&files);
+        orphans = if inner.has_durable_manifest() { inner.orphans(&files) } else { Vec::new() };
     }
     inner.garbage.lock().extend(orphans);
     inner.collect_garbage();
@@ -328,6 +328,12 @@ impl Inner {
         };
         self.use_log(&mut state, writer);
         Ok(())
+    }
+
+    /// False if a power cut may bring back a manifest that names what this one does not. Where there is no space to write it again, the next opening
+    /// with some sees to what it does not name.
+    fn has_durable_manifest(&self) -> bool {
+        self.version.lock().manifest.as_ref().is_some_and(Manifest::is_durable)
     }
 
     /// Tables, value files and log segments that the manifest does not name: what a crash left behind. To be removed once all that it names has

@@ -125,7 +125,8 @@ impl Manifest {
     /// Reads the manifest in `dir`; `None` if there is none. After a clean close it stays as it is until [`Manifest::begin`]; else it is rewritten.
     ///
     /// The rewritten one says what the old one said, `clean` included: that the database is open again is to be appended once the
-    /// log was replayed, or a log that contradicts a clean close would be refused only once. Without space for it the old one goes on.
+    /// log was replayed, or a log that contradicts a clean close would be refused only once. Without space for it the old one goes on, and where
+    /// there is none to write that over itself either, it stays as it is until [`Manifest::begin`] finds some.
     pub(crate) fn open(fs: Arc<dyn FileSystem>, dir: &Path) -> Result<Option<(Manifest, State)>> {
         remove_leftover(&*fs, &dir.join(MANIFEST_NEW))?;
         let Some(reading) = Self::read(&*fs, dir)? else {
@@ -133,7 +134,10 @@ impl Manifest {
         };
         let mut manifest = Self::of_reading(fs, dir, &reading, Output::Unbegun)?;
         if !reading.is_at_rest() {
-            manifest.renew(&reading.state)?;
+            match manifest.renew(&reading.state) {
+                Err(error) if error.kind() == ErrorKind::NoSpace && !manifest.is_broken => {}
+                result => result?,
+            }
         }
         Ok(Some((manifest, reading.state)))
     }
@@ -168,18 +172,22 @@ impl Manifest {
     }
 
     /// Goes on with the manifest there is. Which one that is after a failed attempt to replace it, its contents tell. Its name may not be durable:
-    /// the attempt, or a process that was killed, may have come as far as the renaming.
+    /// the attempt, or a process that was killed, may have come as far as the renaming. Nor may its edits: after a sync that failed, the system
+    /// may hold them in memory only, as if they had been written, so that they are written over themselves.
     fn keep(&mut self) -> Result<()> {
-        let Some(ManifestReading { end, bytes, .. }) = Self::read(&*self.fs, &self.dir)? else {
-            return Err(Error::corruption(&self.dir.join(MANIFEST), 0, "the manifest is gone"));
-        };
         let path = self.dir.join(MANIFEST);
+        let Some(bytes) = read_whole(&*self.fs, &path)? else {
+            return Err(Error::corruption(&path, 0, "the manifest is gone"));
+        };
+        let (_, length) = parse(&path, &bytes)?;
         let failed = |error| Error::io(&path, "opening the manifest", error);
         let file = self.fs.open_write(&path).map_err(failed)?;
+        file.write_at(0, &bytes[..length]).map_err(failed)?;
+        let end = length as u64;
         // From here on a failure may be one of a sync, after which nobody knows what another one is worth.
         self.is_broken = true;
         let settle = || {
-            if end < bytes {
+            if length < bytes.len() {
                 file.set_len(end)?;
             }
             file.sync()?;
@@ -194,6 +202,11 @@ impl Manifest {
     /// The directory, held open.
     pub(crate) fn directory(&self) -> Arc<dyn Directory> {
         Arc::clone(&self.directory)
+    }
+
+    /// True if no crash brings back what was there before it.
+    pub(crate) fn is_durable(&self) -> bool {
+        matches!(self.output, Output::File(_)) && !self.is_broken
     }
 
     /// Length of the file.
