@@ -5,7 +5,8 @@ use super::file_name::{MANIFEST, MANIFEST_NEW};
 use super::state::State;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{
-    COMPRESSION_NONE, ENCRYPTION_NONE, FORMAT_VERSION, Reader, check_version, checksum, checksum_parts,
+    COMPRESSION_NONE, ENCRYPTION_NONE, FORMAT_VERSION, Reader, SearchBudget, check_version, checksum,
+    checksum_parts,
 };
 use crate::fs::{Directory, FileSystem, WritableFile};
 use std::io;
@@ -367,15 +368,33 @@ pub(super) fn frame_edit(body: Vec<u8>, offset: u64, database_id: u64) -> Result
     Ok(bytes)
 }
 
-/// The body of the edit at `offset`; `None` if none validates there.
-fn edit_body(bytes: &[u8], offset: usize, database_id: u64) -> Option<&[u8]> {
+/// Stored checksum, bytes of the length, and body of what may be an edit at `offset`.
+fn edit_parts(bytes: &[u8], offset: usize) -> Option<(u64, &[u8], &[u8])> {
     let mut reader = Reader::new(bytes.get(offset..)?);
     let length_bytes = reader.take(4)?;
     let length = u32::from_le_bytes(length_bytes.try_into().ok()?);
     let (zero, stored) = (reader.u32()?, reader.u64()?);
     let body = reader.take(usize::try_from(length).ok()?)?;
-    let is_valid = zero == 0 && stored == checksum_parts(offset as u64 ^ database_id, &[length_bytes, body]);
-    is_valid.then_some(body)
+    (zero == 0).then_some((stored, length_bytes, body))
+}
+
+/// The body of the edit at `offset`; `None` if none validates there.
+fn edit_body(bytes: &[u8], offset: usize, database_id: u64) -> Option<&[u8]> {
+    let (stored, length_bytes, body) = edit_parts(bytes, offset)?;
+    (stored == checksum_parts(offset as u64 ^ database_id, &[length_bytes, body])).then_some(body)
+}
+
+/// Where the first edit at or behind `from` begins. Fails with `Corruption` if that cannot be told within bounds.
+fn find_edit(path: &Path, bytes: &[u8], from: usize, database_id: u64) -> Result<Option<usize>> {
+    let mut budget = SearchBudget::new(bytes.len().saturating_sub(from) as u64);
+    for at in from..bytes.len() {
+        let Some((_, _, body)) = edit_parts(bytes, at) else { continue };
+        budget.spend(path, at as u64, body.len() as u64)?;
+        if edit_body(bytes, at, database_id).is_some() {
+            return Ok(Some(at));
+        }
+    }
+    Ok(None)
 }
 
 /// What the whole edits add up to, and where the last of them ends.
@@ -394,9 +413,7 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<(State, usize)> {
         return Err(Error::corruption(path, offset as u64, "the first edit of the manifest is damaged"));
     }
     // Each edit is synced before the next is written: only the last can be torn.
-    if let Some(next) =
-        (offset + 1..bytes.len()).find(|at| edit_body(bytes, *at, state.database_id).is_some())
-    {
+    if let Some(next) = find_edit(path, bytes, offset + 1, state.database_id)? {
         let message = format!("an edit is damaged, and another follows at byte {next}");
         return Err(Error::corruption(path, offset as u64, message));
     }
@@ -578,6 +595,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Each place of what is torn looks like the beginning of an edit that has the rest.
+    #[test]
+    fn a_torn_edit_that_looks_like_many_long_ones_is_refused_within_bounds() {
+        let (mut bytes, _) = sample();
+        let torn = 512 << 10;
+        for at in (0..torn).step_by(8) {
+            let length = u32::try_from(torn - at).unwrap().saturating_sub(64);
+            bytes.extend_from_slice(&length.to_le_bytes());
+            bytes.extend_from_slice(&[0; 4]);
+        }
+        let error = parse(Path::new(MANIFEST), &bytes).unwrap_err();
+        assert!(error.message().contains("cannot be told"), "{error}");
     }
 
     #[test]
