@@ -4,6 +4,7 @@ use crate::background::Work;
 use crate::batch::{Chunk, WriteBatch, operations};
 use crate::condition::Guard;
 use crate::error::{Error, ErrorKind, Result};
+use crate::fs::Directory;
 use crate::inner::Inner;
 use crate::key::{Sequence, TreeId};
 use crate::options::{Durability, SyncMode, WriteOptions};
@@ -142,19 +143,20 @@ impl Inner {
         old.seal().map_err(|error| self.poison(Work::LogSync, error))?;
         let previous = old.segment();
         self.telemetry.log_sealed(previous, old.end());
-        let new = self.create_log(segment, previous, state.last);
-        let new = new.map_err(|error| self.give_up_segment(segment, error))?;
+        let directory = old.directory();
+        let new = self.create_log(Arc::clone(&directory), segment, previous, state.last);
+        let new = new.map_err(|error| self.give_up_segment(&*directory, segment, error))?;
         self.use_log(state, new);
         Ok(())
     }
 
     /// Commits go on in the old segment. Did the new one come back after a crash, it would vouch for the old one's end. One that was there
     /// before is not ours, and the directory not what we take it for.
-    fn give_up_segment(&self, segment: u64, error: Error) -> Error {
+    fn give_up_segment(&self, directory: &dyn Directory, segment: u64, error: Error) -> Error {
         if error.kind() == ErrorKind::Poisoned {
             return self.poison(Work::LogSegment, error);
         }
-        if let Err(error) = LogWriter::discard(self.fs.as_ref(), &self.dir, segment) {
+        if let Err(error) = LogWriter::discard(self.fs.as_ref(), &self.dir, directory, segment) {
             self.poison(Work::LogSegment, error);
         }
         error
@@ -162,12 +164,13 @@ impl Inner {
 
     pub(crate) fn create_log(
         &self,
+        directory: Arc<dyn Directory>,
         segment: u64,
         previous: u64,
         last_sequence: Sequence,
     ) -> Result<LogWriter> {
         let header = SegmentHeader { segment, previous, database_id: self.database_id, last_sequence };
-        LogWriter::create(self.fs.as_ref(), &self.dir, header, self.options.log_segment_bytes)
+        LogWriter::create(self.fs.as_ref(), &self.dir, directory, header, self.options.log_segment_bytes)
     }
 
     /// Writes go to `log` from now on. Under the commit lock.

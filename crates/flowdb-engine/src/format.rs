@@ -29,6 +29,36 @@ pub fn checksum_parts(seed: u64, parts: &[&[u8]]) -> u64 {
     hasher.digest()
 }
 
+/// How much may be hashed in search of something whole behind damage. Contents may have been chosen so that each place of them looks like the
+/// beginning of something long: to hash it all takes time with the square of the length.
+#[derive(Debug)]
+pub(crate) struct SearchBudget {
+    left: u64,
+}
+
+impl SearchBudget {
+    /// What contents that nobody chose for it look like takes a part of this. In hashed bytes, for each that is searched and beyond.
+    const FACTOR: u64 = 64;
+    const BYTES_MIN: u64 = 64 << 20;
+
+    /// For a search through `bytes`.
+    pub(crate) fn new(bytes: u64) -> Self {
+        SearchBudget { left: bytes.saturating_mul(Self::FACTOR).saturating_add(Self::BYTES_MIN) }
+    }
+
+    /// Takes off what looks like something of this length. Fails with `Corruption` once there is nothing left: whether something whole follows
+    /// is not known then.
+    pub(crate) fn spend(&mut self, path: &Path, offset: u64, bytes: u64) -> Result<()> {
+        let left = self.left.checked_sub(bytes).ok_or_else(|| {
+            let message =
+                "damage, and so much behind it looks whole that it cannot be told whether something is";
+            Error::corruption(path, offset, message)
+        })?;
+        self.left = left;
+        Ok(())
+    }
+}
+
 /// Hash of a filter key.
 pub fn filter_hash(key: &[u8]) -> u64 {
     xxh3_64_with_seed(key, 0)

@@ -43,7 +43,8 @@ pub(crate) fn nothing_there(fs: &dyn FileSystem, dir: &Path) -> Error {
 
 /// What the manifest says about the log.
 pub(crate) fn expected_log(state: &State) -> Expected {
-    let is_new = state.clean && state.last_sequence == 0;
+    // Whoever opens one notes its first segment, and what is closed then is closed in order, though nothing was ever written to it.
+    let is_new = state.clean && state.oldest_log == 0;
     Expected {
         database_id: state.database_id,
         oldest_segment: if is_new { 0 } else { state.oldest_log },
@@ -77,5 +78,40 @@ impl Inner {
         )?;
         self.snapshots.publish(replay.last_sequence.max(self.snapshots.visible()));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs::MemoryFileSystem;
+    use crate::key::TreeId;
+    use crate::options::TreeOptions;
+    use crate::repair::{RepairOptions, repair};
+    use crate::verify::{VerifyOptions, verify};
+
+    /// Openings and closes leave marks in the log, which is begun anew behind enough of them.
+    #[test]
+    fn a_database_without_a_write_may_have_lost_its_first_segment() {
+        let fs: Arc<dyn FileSystem> = Arc::new(MemoryFileSystem::new());
+        let (dir, repaired) = (Path::new("/db"), Path::new("/repaired"));
+        let trees = || vec![TreeOptions::new(TreeId(1), "tree")];
+        let open_to_write = || crate::recovery::open(Arc::clone(&fs), dir, Options::new(trees()));
+        let inner = open_to_write().unwrap();
+        inner.rotate_log(&mut inner.commit.lock()).unwrap();
+        inner.close().unwrap();
+        let state = Manifest::read(&*fs, dir).unwrap().unwrap().state;
+        assert_eq!((state.clean, state.last_sequence, state.oldest_log), (true, 0, 2));
+
+        let report = verify(&*fs, dir, &VerifyOptions { trees: trees() }).unwrap();
+        assert!(report.problems.is_empty(), "{:?}", report.problems);
+        let report = repair(Arc::clone(&fs), dir, repaired, &RepairOptions::new(trees())).unwrap();
+        assert!(report.lost.is_empty() && report.mended.is_empty(), "{report:?}");
+        for dir in [dir, repaired] {
+            let options = Options { read_only: true, ..Options::new(trees()) };
+            let reader = crate::recovery::open(Arc::clone(&fs), dir, options).unwrap();
+            assert_eq!(reader.snapshots.visible(), 0);
+        }
+        open_to_write().unwrap().close().unwrap();
     }
 }

@@ -1,8 +1,8 @@
 //! Opening: the lock, the manifest, the tables, then the log.
 
-use crate::background::Background;
+use crate::background::{Background, Work};
 use crate::batch::Operation;
-use crate::commit::{CommitState, LogPosition};
+use crate::commit::{CommitState, LogPosition, closed};
 use crate::doorbell::Doorbell;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flush::open_table;
@@ -66,7 +66,7 @@ pub(crate) fn open(fs: Arc<dyn FileSystem>, dir: &Path, options: Options) -> Res
             }
             result => result?,
         }
-        orphans = inner.orphans(&files);
+        orphans = if inner.has_durable_manifest() { inner.orphans(&files) } else { Vec::new() };
     }
     inner.garbage.lock().extend(orphans);
     inner.collect_garbage();
@@ -315,13 +315,25 @@ impl Inner {
     fn begin_log(&self, replay: &Replay) -> Result<()> {
         let mut state = self.commit.lock();
         let (fs, bytes) = (self.fs.as_ref(), self.options.log_segment_bytes);
+        let directory = self.version.lock().manifest.as_ref().ok_or_else(closed)?.directory();
         replay.segments.iter().for_each(|segment| self.telemetry.log_sealed(segment.id, segment.end));
         let writer = match replay.segments.last() {
-            Some(last) => LogWriter::resume(fs, &self.dir, last, self.database_id, bytes)?,
-            None => self.create_log(FIRST_SEGMENT, 0, state.last)?,
+            Some(last) => {
+                let mut log = LogWriter::resume(fs, &self.dir, directory, last, self.database_id, bytes)?;
+                // Of a draft only the manifest knows.
+                log.skip_to(state.last);
+                log
+            }
+            None => self.create_log(directory, FIRST_SEGMENT, 0, state.last)?,
         };
         self.use_log(&mut state, writer);
         Ok(())
+    }
+
+    /// False if a power cut may bring back a manifest that names what this one does not. Where there is no space to write it again, the next opening
+    /// with some sees to what it does not name.
+    fn has_durable_manifest(&self) -> bool {
+        self.version.lock().manifest.as_ref().is_some_and(Manifest::is_durable)
     }
 
     /// Tables, value files and log segments that the manifest does not name: what a crash left behind. To be removed once all that it names has
@@ -386,11 +398,24 @@ impl Inner {
     /// writes were refused.
     fn sync_to_close(&self, log: &LogWriter) -> Result<()> {
         let log = log.handle();
-        log.sync(log.written()).map_err(|error| self.poison_error().unwrap_or(error))
+        let failed = |error| self.poison_error().unwrap_or_else(|| self.poison(Work::LogSync, error));
+        log.sync(log.written()).map_err(failed)
     }
 
-    /// Says in the log and in the manifest that all is well, and lets go of the log segments that are not needed.
-    fn record_close(&self, mut log: LogWriter) -> Result<()> {
+    /// Syncs the log. Then says in it and in the manifest that all is well, if there is space for that, and lets go of the log segments that are
+    /// not needed.
+    fn record_close(&self, log: LogWriter) -> Result<()> {
+        self.sync_to_close(&log)?;
+        match self.mark_closed(log) {
+            Err(error) if error.kind() == ErrorKind::NoSpace => {
+                tracing::warn!(%error, "closed without a mark: the next opening takes longer");
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    fn mark_closed(&self, mut log: LogWriter) -> Result<()> {
         log.close_mark()?;
         let (segment, end) = (log.segment(), log.end());
         let before = self.version.lock().state.oldest_log;

@@ -13,7 +13,7 @@
 mod support;
 
 use flowdb_engine::fs::{
-    Fault, FaultyFileSystem, FileLock, FileSystem, MemoryFileSystem, ReadableFile, WritableFile,
+    Directory, Fault, FaultyFileSystem, FileLock, FileSystem, MemoryFileSystem, ReadableFile, WritableFile,
 };
 use flowdb_engine::{
     Commit, Db, Durability, ErrorKind, Event, EventListener, Maintenance, ManualClock, Options, ReadOptions,
@@ -503,8 +503,8 @@ impl FileSystem for Hooked {
         self.inner.remove(path)
     }
 
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.inner.sync_dir(dir)
+    fn open_dir(&self, dir: &Path) -> io::Result<Arc<dyn Directory>> {
+        self.inner.open_dir(dir)
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>> {

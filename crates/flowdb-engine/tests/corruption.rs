@@ -11,11 +11,16 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "support/disk.rs"]
+#[allow(unreachable_pub, dead_code, reason = "shared with other tests")]
+mod disk;
 mod support;
 
+use disk::Disk;
 use flowdb_engine::fs::{FileSystem, MemoryFileSystem};
 use flowdb_engine::{
-    Commit, Db, Durability, ErrorKind, Maintenance, ReadOptions, Sequence, TreeId, WriteOptions,
+    Commit, Db, Durability, ErrorKind, Maintenance, ReadOptions, RepairOptions, Sequence, TreeId,
+    VerifyOptions, WriteOptions, repair, verify,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -204,4 +209,54 @@ fn a_last_segment_that_a_flush_knew_is_missed() {
     read_all(&files).unwrap();
     files.remove(files.iter().rposition(is_log).unwrap());
     assert_eq!(read_all(&files).unwrap_err().kind(), ErrorKind::Corruption);
+}
+
+/// Each place of the value looks like the beginning of a frame that has the rest of the value, and was written after the torn one was synced.
+#[test]
+fn a_torn_value_that_looks_like_many_long_frames_is_refused_within_bounds() {
+    const LENGTH: usize = 512 << 10;
+    const CUT: usize = 8 << 10;
+    let disk = Disk::new();
+    let fs: Arc<dyn FileSystem> = Arc::new(disk.clone());
+    let mut options = small_options(&clock());
+    (options.log_segment_bytes, options.log_bytes_max) = (4 << 20, 16 << 20);
+    options.trees[0].separated_value_bytes_min = None;
+    options.trees[0].write_buffer_bytes = 8 << 20;
+    let trees = options.trees.clone();
+    let open = || Db::open(Arc::clone(&fs), Path::new(DIR), options.clone());
+    let db = open().unwrap();
+    let mut value = vec![0; LENGTH];
+    for (at, place) in (0..).step_by(32).zip(value.chunks_exact_mut(32)) {
+        let length = (LENGTH - CUT).saturating_sub(at + 64);
+        place[8..12].copy_from_slice(&(length as u32).to_le_bytes());
+        place[12] = 1;
+        place[24..32].copy_from_slice(&200_u64.to_le_bytes());
+    }
+    for (key, value) in [(b"ab", vec![1]), (b"cd", value)] {
+        let put = Write::Put { tree: TREES[0], key: key.to_vec(), value, expiry: i64::MAX };
+        db.write(batch(&[put]), WriteOptions::default()).unwrap();
+    }
+    let end = db.log_end().unwrap().offset;
+    drop(db);
+    let log = fs.open_write(&Path::new(DIR).join("0000000001.log")).unwrap();
+    log.set_len(end - CUT as u64).unwrap();
+
+    let bound = 2 * (64 * LENGTH as u64 + (64 << 20));
+    let before = disk.read();
+    let error = open().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corruption);
+    assert!(error.message().contains("cannot be told"), "{error}");
+    let read = disk.read() - before;
+    assert!((bound / 8..bound).contains(&read), "{read} bytes");
+    let before = disk.read();
+    let report = verify(&*fs, Path::new(DIR), &VerifyOptions { trees: trees.clone() }).unwrap();
+    assert_eq!(report.problems.len(), 1, "{:?}", report.problems);
+    let repaired = Path::new("/repaired");
+    let repair_options = RepairOptions::new(trees);
+    let report = repair(Arc::clone(&fs), Path::new(DIR), repaired, &repair_options).unwrap();
+    assert_eq!(report.lost.len(), 1, "{:?}", report.lost);
+    assert!(disk.read() - before < 3 * bound);
+    let db = Db::open(Arc::clone(&fs), repaired, options.clone()).unwrap();
+    assert_eq!(db.last_sequence(), 1);
+    assert!(db.get(TREES[0], b"ab", ReadOptions::default()).unwrap().is_some());
 }

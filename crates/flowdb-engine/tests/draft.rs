@@ -235,6 +235,25 @@ fn a_draft_into_an_empty_range_goes_to_the_deepest_level() {
     assert_eq!(levels(&db), [2, 0, 0, 0, 0, 1, 1], "the first table spans it");
 }
 
+/// Its numbers are in no log, so that who goes on after a crash has them from the manifest.
+#[test]
+fn the_mark_of_a_close_after_a_draft_and_a_crash_has_the_next_number() {
+    let fs: Arc<dyn FileSystem> = Arc::new(MemoryFileSystem::new());
+    let db = open(&fs, &clock()).unwrap();
+    let mut draft = db.draft(TREE).unwrap();
+    draft.write([], [(&b"a"[..], Some(&b"1"[..])), (&b"b"[..], Some(&b"2"[..]))]).unwrap();
+    db.commit_draft(draft).unwrap();
+    let last = db.last_sequence();
+    assert!(last > 0);
+    drop(db);
+    open(&fs, &clock()).unwrap().close().unwrap();
+    let files = read_files(&*fs);
+    let (_, log) = files.iter().find(|(path, _)| path.extension().is_some_and(|kind| kind == "log")).unwrap();
+    let mark = &log[log.len() - 32..];
+    assert_eq!(mark[12], 3, "the kind of the last frame");
+    assert_eq!(u64::from_le_bytes(mark[16..24].try_into().unwrap()), last + 1);
+}
+
 #[test]
 fn a_draft_belongs_to_its_database() {
     let fs: Arc<dyn FileSystem> = Arc::new(MemoryFileSystem::new());

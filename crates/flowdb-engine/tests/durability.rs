@@ -288,3 +288,58 @@ fn a_power_cut_while_a_log_that_lost_something_is_replayed_leaves_a_prefix() {
         }
     }
 }
+
+/// Ends what the database had begun at call `call` of `act`, with what the manifest had not on the disk lost; false if `act` was through before.
+fn fail_and_lose_the_manifest(world: &World, call: u64, act: fn(&Db) -> Result<()>) -> bool {
+    (0..200).for_each(|number| world.put(number, None).unwrap());
+    world.put(200, Some(Durability::Synced)).unwrap();
+    world.faulty.fail_at(call, Fault::Eio);
+    let failed = act(&world.db).is_err();
+    let is_due = world.faulty.is_past_fault();
+    world.faulty.heal();
+    if failed {
+        world.memory.lose_unsynced(&Path::new(DIR).join("MANIFEST")).unwrap();
+    }
+    let _ = world.db.close();
+    is_due
+}
+
+/// What is lost must not be taken for durable by who finds no space to write it elsewhere, and what it had made superfluous is needed.
+#[test]
+fn what_a_failed_sync_of_the_manifest_lost_is_written_again_or_not_built_upon() {
+    let acts: [fn(&Db) -> Result<()>; 2] = [Db::flush, Db::close];
+    let mut opened = 0;
+    for (act, call, refused) in acts
+        .into_iter()
+        .flat_map(|act| (1..16).flat_map(move |call| (0..12).map(move |refused| (act, call, refused))))
+    {
+        let world = World::new(SyncMode::Os);
+        if !fail_and_lose_the_manifest(&world, call, act) {
+            break;
+        }
+        let what = format!("call {call}, then no space at call {refused} (0: none at all)");
+        match refused {
+            0 => world.faulty.fill(),
+            call => world.faulty.fail_at(call, Fault::Enospc),
+        }
+        let db = reopen(&world, 1 << 20);
+        opened += u32::from(db.is_ok());
+        for unsynced in [Unsynced::Drop, Unsynced::Keep] {
+            for names in [Names::Drop, Names::Keep] {
+                let left = world.left(&CrashOptions { seed: 1, unsynced, names });
+                assert_eq!(left.len(), 201, "{what}: {unsynced:?}, {names:?}");
+            }
+        }
+        let Ok(db) = db else { continue };
+        world.faulty.heal();
+        let (tree, key) = (TREES[0], 201_u32.to_be_bytes().to_vec());
+        let put = Write::Put { tree, key, value: vec![7; 5_000], expiry: i64::MAX };
+        let written = db.write(batch(&[put]), WriteOptions { durability: Some(Durability::Synced) });
+        let is_written = written.and_then(|_| db.flush()).is_ok();
+        for names in [Names::Drop, Names::Keep] {
+            let left = world.left(&CrashOptions { names, ..POWER_CUT });
+            assert_eq!(left.len(), 201 + usize::from(is_written), "{what}: {names:?}");
+        }
+    }
+    assert!(opened > 20, "{opened}");
+}

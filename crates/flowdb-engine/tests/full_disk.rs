@@ -280,3 +280,34 @@ fn a_draft_after_an_opening_without_space_comes_after_the_note_of_the_opening() 
         assert!(db.get(tree, &[key], ReadOptions::default()).unwrap().is_some());
     }
 }
+
+/// What was acknowledged was synced: that no mark of the close found space makes the next opening longer, and nothing else.
+#[test]
+fn a_close_that_finds_no_space_for_its_marks_has_gone_well() {
+    let mut rejected = 0;
+    for call in 0..40 {
+        let memory = MemoryFileSystem::crashable();
+        let faulty = FaultyFileSystem::new(Arc::new(memory.clone()));
+        let fs: Arc<dyn FileSystem> = Arc::new(faulty.clone());
+        let db = open(&fs, &clock()).unwrap();
+        fill(&db, 10);
+        match call {
+            0 => faulty.fill(),
+            call => faulty.fail_at(call, Fault::Enospc),
+        }
+        match db.close() {
+            Err(error) if call > 0 => {
+                // The sync of the log, one behind its mark, that of the manifest: whether what they are for is on the disk, nobody knows.
+                assert_eq!(error.kind(), ErrorKind::Io, "call {call}: {error}");
+                rejected += 1;
+            }
+            result => {
+                result.unwrap();
+                let crash = CrashOptions { seed: 1, unsynced: Unsynced::Drop, names: Names::Drop };
+                let left: Arc<dyn FileSystem> = Arc::new(memory.crash(&crash));
+                assert_eq!(open(&left, &clock()).unwrap().last_sequence(), 10, "call {call}");
+            }
+        }
+    }
+    assert!((1..=3).contains(&rejected), "{rejected}");
+}

@@ -112,6 +112,19 @@ fn who_drops_an_untouched_database_leaves_it_closed() {
 }
 
 #[test]
+fn who_opens_a_database_without_a_write_again_changes_no_file() {
+    let fs: Arc<dyn FileSystem> = Arc::new(MemoryFileSystem::new());
+    open(&fs, &clock()).unwrap().close().unwrap();
+    let before = read_files(&*fs);
+    for _ in 0..3 {
+        let db = open(&fs, &clock()).unwrap();
+        assert_eq!(db.last_sequence(), 0);
+        db.close().unwrap();
+        assert_eq!(read_files(&*fs), before);
+    }
+}
+
+#[test]
 fn the_first_write_waits_for_the_manifest_and_the_next_do_not() {
     let memory = MemoryFileSystem::crashable();
     let fs: Arc<dyn FileSystem> = Arc::new(memory.clone());

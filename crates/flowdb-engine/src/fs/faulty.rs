@@ -1,6 +1,6 @@
 //! A file system that fails on request, in front of another.
 
-use super::{FileLock, FileSystem, ReadableFile, WritableFile};
+use super::{Directory, FileLock, FileSystem, ReadableFile, WritableFile};
 use parking_lot::Mutex;
 use std::io;
 use std::path::Path;
@@ -15,6 +15,8 @@ pub enum Fault {
     Enospc,
     /// There is no space, but half of a write was done. As [`Fault::Enospc`] for other calls.
     ShortWrite,
+    /// The process, or the system, has as many files open as it may: calls that open one fail, others do not.
+    NoDescriptor,
 }
 
 impl Fault {
@@ -22,6 +24,7 @@ impl Fault {
         match self {
             Fault::Eio => io::Error::other("injected device error"),
             Fault::Enospc | Fault::ShortWrite => io::ErrorKind::StorageFull.into(),
+            Fault::NoDescriptor => io::Error::other("injected: too many open files"),
         }
     }
 }
@@ -29,7 +32,7 @@ impl Fault {
 /// Passes calls on, counts them, and lets chosen ones fail. Clones share the count.
 ///
 /// Counted are: create, open, read, write, sync, allocate, setting a length, rename, remove (of a
-/// directory too), hard link, and the sync of a directory.
+/// directory too), hard link, and the opening and the sync of a directory.
 #[derive(Debug, Clone)]
 pub struct FaultyFileSystem {
     inner: Arc<dyn FileSystem>,
@@ -63,13 +66,19 @@ impl Plan {
         is_due.then_some(armed.fault)
     }
 
-    fn check(&self) -> io::Result<()> {
+    /// For a call that opens something.
+    fn check_opening(&self) -> io::Result<()> {
         self.next_call().map_or(Ok(()), |fault| Err(fault.to_error()))
     }
 
-    /// The same for a call that needs space.
+    /// For a call that goes to something open, or to a name.
+    fn check(&self) -> io::Result<()> {
+        let fault = self.next_call().filter(|fault| *fault != Fault::NoDescriptor);
+        fault.map_or(Ok(()), |fault| Err(fault.to_error()))
+    }
+
+    /// For a call that needs space, besides what else it needs.
     fn check_space(&self) -> io::Result<()> {
-        self.check()?;
         if self.0.lock().is_full { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
 
@@ -109,6 +118,12 @@ impl FaultyFileSystem {
         state.is_full = false;
     }
 
+    /// True if the call has come that [`FaultyFileSystem::fail_at`] or [`FaultyFileSystem::fail_from`] last asked for.
+    pub fn is_past_fault(&self) -> bool {
+        let state = self.plan.0.lock();
+        state.armed.is_some_and(|armed| armed.call <= state.calls)
+    }
+
     /// Number of calls counted so far.
     pub fn calls(&self) -> u64 {
         self.plan.0.lock().calls
@@ -133,22 +148,24 @@ impl FileSystem for FaultyFileSystem {
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn WritableFile>> {
+        self.plan.check_opening()?;
         self.plan.check_space()?;
         Ok(self.writable(self.inner.create(path)?))
     }
 
     fn create_new(&self, path: &Path) -> io::Result<Arc<dyn WritableFile>> {
+        self.plan.check_opening()?;
         self.plan.check_space()?;
         Ok(self.writable(self.inner.create_new(path)?))
     }
 
     fn open_write(&self, path: &Path) -> io::Result<Arc<dyn WritableFile>> {
-        self.plan.check()?;
+        self.plan.check_opening()?;
         Ok(self.writable(self.inner.open_write(path)?))
     }
 
     fn open_read(&self, path: &Path) -> io::Result<Arc<dyn ReadableFile>> {
-        self.plan.check()?;
+        self.plan.check_opening()?;
         Ok(Arc::new(FaultyReader { inner: self.inner.open_read(path)?, plan: self.plan.clone() }))
     }
 
@@ -162,8 +179,13 @@ impl FileSystem for FaultyFileSystem {
         self.inner.remove(path)
     }
 
+    fn open_dir(&self, dir: &Path) -> io::Result<Arc<dyn Directory>> {
+        self.plan.check_opening()?;
+        Ok(Arc::new(FaultyDirectory { inner: self.inner.open_dir(dir)?, plan: self.plan.clone() }))
+    }
+
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.plan.check()?;
+        self.plan.check_opening()?;
         self.inner.sync_dir(dir)
     }
 
@@ -176,6 +198,7 @@ impl FileSystem for FaultyFileSystem {
     }
 
     fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.plan.check()?;
         self.plan.check_space()?;
         self.inner.hard_link(from, to)
     }
@@ -187,6 +210,19 @@ impl FileSystem for FaultyFileSystem {
 }
 
 #[derive(Debug)]
+struct FaultyDirectory {
+    inner: Arc<dyn Directory>,
+    plan: Plan,
+}
+
+impl Directory for FaultyDirectory {
+    fn sync(&self) -> io::Result<()> {
+        self.plan.check()?;
+        self.inner.sync()
+    }
+}
+
+#[derive(Debug)]
 struct FaultyWriter {
     inner: Arc<dyn WritableFile>,
     plan: Plan,
@@ -194,10 +230,8 @@ struct FaultyWriter {
 
 impl WritableFile for FaultyWriter {
     fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let Some(fault) = self.plan.next_call() else {
-            if self.plan.0.lock().is_full {
-                return Err(io::ErrorKind::StorageFull.into());
-            }
+        let Some(fault) = self.plan.next_call().filter(|fault| *fault != Fault::NoDescriptor) else {
+            self.plan.check_space()?;
             return self.inner.write_at(offset, data);
         };
         if fault == Fault::ShortWrite {
@@ -212,6 +246,7 @@ impl WritableFile for FaultyWriter {
     }
 
     fn allocate(&self, length: u64) -> io::Result<()> {
+        self.plan.check()?;
         self.plan.check_space()?;
         self.inner.allocate(length)
     }

@@ -303,10 +303,11 @@ impl FileSystem for MemoryFileSystem {
         Ok(())
     }
 
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        let mut tree = self.shared.tree.lock();
-        tree.directories.get_mut(dir).ok_or(io::ErrorKind::NotFound)?.sync();
-        Ok(())
+    fn open_dir(&self, dir: &Path) -> io::Result<Arc<dyn super::Directory>> {
+        if !self.shared.tree.lock().directories.contains_key(dir) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        Ok(Arc::new(OpenDirectory { fs: self.clone(), path: dir.to_path_buf() }))
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>> {
@@ -356,6 +357,20 @@ impl fmt::Debug for MemoryFileSystem {
         f.debug_struct("MemoryFileSystem")
             .field("is_crashable", &self.shared.is_crashable)
             .finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug)]
+struct OpenDirectory {
+    fs: MemoryFileSystem,
+    path: PathBuf,
+}
+
+impl super::Directory for OpenDirectory {
+    fn sync(&self) -> io::Result<()> {
+        let mut tree = self.fs.shared.tree.lock();
+        tree.directories.get_mut(&self.path).ok_or(io::ErrorKind::NotFound)?.sync();
+        Ok(())
     }
 }
 

@@ -45,8 +45,12 @@ pub trait FileSystem: Send + Sync + Debug {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Opens a directory, for syncs of it at times when nothing can be opened.
+    fn open_dir(&self, dir: &Path) -> io::Result<Arc<dyn Directory>>;
     /// Makes creations, renames and removals in `dir` durable.
-    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.open_dir(dir)?.sync()
+    }
     /// Takes the exclusive lock of the file `path`, creating it; `None` if someone else has it. Never waits. Released on drop.
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>>;
     /// Takes a lock of the existing file `path` that others may share, but not with an exclusive one; `None` if someone has that.
@@ -81,6 +85,12 @@ pub(crate) fn copy_bytes(
         offset += piece.len() as u64;
     }
     Ok(())
+}
+
+/// A directory that is held open.
+pub trait Directory: Send + Sync + Debug {
+    /// Makes creations, renames and removals in it durable.
+    fn sync(&self) -> io::Result<()>;
 }
 
 /// A held lock.

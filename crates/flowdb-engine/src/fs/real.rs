@@ -2,7 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "this is the room that other code opens its files through")]
 
 use super::map::Map;
-use super::{FileLock, FileSystem, ReadableFile, WritableFile};
+use super::{Directory, FileLock, FileSystem, ReadableFile, WritableFile};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -89,14 +89,14 @@ impl FileSystem for RealFileSystem {
     }
 
     #[cfg(not(windows))]
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        File::open(if dir.as_os_str().is_empty() { Path::new(".") } else { dir })?.sync_all()
+    fn open_dir(&self, dir: &Path) -> io::Result<Arc<dyn Directory>> {
+        let file = File::open(if dir.as_os_str().is_empty() { Path::new(".") } else { dir })?;
+        Ok(Arc::new(RealDirectory { file }))
     }
 
-    // Windows has no call for it: NTFS journals names by itself.
     #[cfg(windows)]
-    fn sync_dir(&self, _dir: &Path) -> io::Result<()> {
-        Ok(())
+    fn open_dir(&self, _dir: &Path) -> io::Result<Arc<dyn Directory>> {
+        Ok(Arc::new(RealDirectory {}))
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>> {
@@ -174,6 +174,25 @@ struct RealLock {
 }
 
 impl FileLock for RealLock {}
+
+#[derive(Debug)]
+struct RealDirectory {
+    #[cfg(not(windows))]
+    file: File,
+}
+
+impl Directory for RealDirectory {
+    #[cfg(not(windows))]
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync_all()
+    }
+
+    // Windows has no call for it: NTFS journals names by itself.
+    #[cfg(windows)]
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 #[derive(Debug)]
 struct RealWriter {

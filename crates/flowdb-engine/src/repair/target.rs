@@ -113,8 +113,10 @@ impl<'a> Target<'a> {
         let fs = &*self.fs;
         let database_id = self.database_id;
         let header = SegmentHeader { segment, previous: 0, database_id, last_sequence: last };
-        LogWriter::create(fs, self.dir, header, 0)?.close_mark()?;
-        fs.sync_dir(self.dir).map_err(|error| Error::io(self.dir, "syncing the directory", error))?;
+        let directory =
+            fs.open_dir(self.dir).map_err(|error| Error::io(self.dir, "opening the directory", error))?;
+        LogWriter::create(fs, self.dir, Arc::clone(&directory), header, 0)?.close_mark()?;
+        directory.sync().map_err(|error| Error::io(self.dir, "syncing the directory", error))?;
         let mut state = State::new(database_id);
         state.apply(&self.edit(known, segment, last))?;
         Manifest::create(Arc::clone(&self.fs), self.dir, &state)?;

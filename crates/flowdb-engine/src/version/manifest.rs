@@ -5,9 +5,10 @@ use super::file_name::{MANIFEST, MANIFEST_NEW};
 use super::state::State;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{
-    COMPRESSION_NONE, ENCRYPTION_NONE, FORMAT_VERSION, Reader, check_version, checksum, checksum_parts,
+    COMPRESSION_NONE, ENCRYPTION_NONE, FORMAT_VERSION, Reader, SearchBudget, check_version, checksum,
+    checksum_parts,
 };
-use crate::fs::{FileSystem, WritableFile};
+use crate::fs::{Directory, FileSystem, WritableFile};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,6 +26,8 @@ const OPENING_EDIT_BYTES: u64 = 256;
 pub(crate) struct Manifest {
     fs: Arc<dyn FileSystem>,
     dir: PathBuf,
+    /// Held open, so that nothing is to be opened between a step that cannot be taken back and its sync.
+    directory: Arc<dyn Directory>,
     database_id: u64,
     output: Output,
     bytes: u64,
@@ -64,15 +67,41 @@ impl ManifestReading {
 impl Manifest {
     /// Writes the first manifest of a database. The files that `state` names must be durable.
     pub(crate) fn create(fs: Arc<dyn FileSystem>, dir: &Path, state: &State) -> Result<Manifest> {
+        let directory = open_directory(&*fs, dir)?;
         let (file, bytes) = write_new(&*fs, dir, state)?;
-        replace(&*fs, dir)?;
-        let database_id = state.database_id;
-        Ok(Self::new(fs, dir, database_id, Output::File(file), bytes))
+        replace(&*fs, dir, &*directory)?;
+        let dir = dir.to_path_buf();
+        let (database_id, output) = (state.database_id, Output::File(file));
+        Ok(Manifest {
+            fs,
+            dir,
+            directory,
+            database_id,
+            output,
+            bytes,
+            is_broken: false,
+            rewritten_bytes: bytes,
+        })
     }
 
-    fn new(fs: Arc<dyn FileSystem>, dir: &Path, database_id: u64, output: Output, bytes: u64) -> Manifest {
-        let dir = dir.to_path_buf();
-        Manifest { fs, dir, database_id, output, bytes, is_broken: false, rewritten_bytes: bytes }
+    fn of_reading(
+        fs: Arc<dyn FileSystem>,
+        dir: &Path,
+        reading: &ManifestReading,
+        output: Output,
+    ) -> Result<Manifest> {
+        let directory = open_directory(&*fs, dir)?;
+        let (dir, database_id, bytes) = (dir.to_path_buf(), reading.state.database_id, reading.end);
+        Ok(Manifest {
+            fs,
+            dir,
+            directory,
+            database_id,
+            output,
+            bytes,
+            is_broken: false,
+            rewritten_bytes: bytes,
+        })
     }
 
     /// What the manifest in `dir` says; `None` if there is none. Changes nothing.
@@ -87,28 +116,31 @@ impl Manifest {
 
     /// Reads the manifest in `dir`, which is to stay as it is: appending fails with `ReadOnly`.
     pub(crate) fn open_read_only(fs: Arc<dyn FileSystem>, dir: &Path) -> Result<Option<(Manifest, State)>> {
-        let Some(ManifestReading { state, end, .. }) = Self::read(&*fs, dir)? else {
+        let Some(reading) = Self::read(&*fs, dir)? else {
             return Ok(None);
         };
-        Ok(Some((Self::new(fs, dir, state.database_id, Output::ReadOnly, end), state)))
+        let manifest = Self::of_reading(fs, dir, &reading, Output::ReadOnly)?;
+        Ok(Some((manifest, reading.state)))
     }
 
     /// Reads the manifest in `dir`; `None` if there is none. After a clean close it stays as it is until [`Manifest::begin`]; else it is rewritten.
     ///
     /// The rewritten one says what the old one said, `clean` included: that the database is open again is to be appended once the
-    /// log was replayed, or a log that contradicts a clean close would be refused only once. Without space for it the old one goes on.
+    /// log was replayed, or a log that contradicts a clean close would be refused only once. Without space for it the old one goes on, and where
+    /// there is none to write that over itself either, it stays as it is until [`Manifest::begin`] finds some.
     pub(crate) fn open(fs: Arc<dyn FileSystem>, dir: &Path) -> Result<Option<(Manifest, State)>> {
         remove_leftover(&*fs, &dir.join(MANIFEST_NEW))?;
         let Some(reading) = Self::read(&*fs, dir)? else {
             return Ok(None);
         };
-        let is_at_rest = reading.is_at_rest();
-        let ManifestReading { state, end, .. } = reading;
-        let mut manifest = Self::new(fs, dir, state.database_id, Output::Unbegun, end);
-        if !is_at_rest {
-            manifest.renew(&state)?;
+        let mut manifest = Self::of_reading(fs, dir, &reading, Output::Unbegun)?;
+        if !reading.is_at_rest() {
+            match manifest.renew(&reading.state) {
+                Err(error) if error.kind() == ErrorKind::NoSpace && !manifest.is_broken => {}
+                result => result?,
+            }
         }
-        Ok(Some((manifest, state)))
+        Ok(Some((manifest, reading.state)))
     }
 
     /// Makes what was read fit to be built upon, before the first edit: who closed may have left its last edit in the operating system's memory
@@ -141,27 +173,41 @@ impl Manifest {
     }
 
     /// Goes on with the manifest there is. Which one that is after a failed attempt to replace it, its contents tell. Its name may not be durable:
-    /// the attempt, or a process that was killed, may have come as far as the renaming.
+    /// the attempt, or a process that was killed, may have come as far as the renaming. Nor may its edits: after a sync that failed, the system
+    /// may hold them in memory only, as if they had been written, so that they are written over themselves.
     fn keep(&mut self) -> Result<()> {
-        let Some(ManifestReading { end, bytes, .. }) = Self::read(&*self.fs, &self.dir)? else {
-            return Err(Error::corruption(&self.dir.join(MANIFEST), 0, "the manifest is gone"));
-        };
         let path = self.dir.join(MANIFEST);
+        let Some(bytes) = read_whole(&*self.fs, &path)? else {
+            return Err(Error::corruption(&path, 0, "the manifest is gone"));
+        };
+        let (_, length) = parse(&path, &bytes)?;
         let failed = |error| Error::io(&path, "opening the manifest", error);
         let file = self.fs.open_write(&path).map_err(failed)?;
+        file.write_at(0, &bytes[..length]).map_err(failed)?;
+        let end = length as u64;
         // From here on a failure may be one of a sync, after which nobody knows what another one is worth.
         self.is_broken = true;
         let settle = || {
-            if end < bytes {
+            if length < bytes.len() {
                 file.set_len(end)?;
             }
             file.sync()?;
-            self.fs.sync_dir(&self.dir)
+            self.directory.sync()
         };
         settle().map_err(failed)?;
         self.is_broken = false;
         (self.output, self.bytes, self.rewritten_bytes) = (Output::File(file), end, end);
         Ok(())
+    }
+
+    /// The directory, held open.
+    pub(crate) fn directory(&self) -> Arc<dyn Directory> {
+        Arc::clone(&self.directory)
+    }
+
+    /// True if no crash brings back what was there before it.
+    pub(crate) fn is_durable(&self) -> bool {
+        matches!(self.output, Output::File(_)) && !self.is_broken
     }
 
     /// Length of the file.
@@ -213,7 +259,7 @@ impl Manifest {
     pub(crate) fn rewrite(&mut self, state: &State) -> Result<()> {
         let (file, bytes) = write_new(&*self.fs, &self.dir, state)?;
         self.is_broken = true;
-        replace(&*self.fs, &self.dir)?;
+        replace(&*self.fs, &self.dir, &*self.directory)?;
         self.is_broken = false;
         (self.output, self.bytes) = (Output::File(file), bytes);
         self.rewritten_bytes = bytes;
@@ -242,10 +288,14 @@ fn write_new(fs: &dyn FileSystem, dir: &Path, state: &State) -> Result<(Arc<dyn 
 }
 
 /// Puts `MANIFEST.new` in the place of `MANIFEST`.
-fn replace(fs: &dyn FileSystem, dir: &Path) -> Result<()> {
+fn replace(fs: &dyn FileSystem, dir: &Path, directory: &dyn Directory) -> Result<()> {
     let path = dir.join(MANIFEST_NEW);
-    let replace = fs.rename(&path, &dir.join(MANIFEST)).and_then(|()| fs.sync_dir(dir));
+    let replace = fs.rename(&path, &dir.join(MANIFEST)).and_then(|()| directory.sync());
     replace.map_err(|error| Error::io(&path, "replacing the manifest", error))
+}
+
+fn open_directory(fs: &dyn FileSystem, dir: &Path) -> Result<Arc<dyn Directory>> {
+    fs.open_dir(dir).map_err(|error| Error::io(dir, "opening the directory", error))
 }
 
 fn remove_leftover(fs: &dyn FileSystem, path: &Path) -> Result<()> {
@@ -318,15 +368,33 @@ pub(super) fn frame_edit(body: Vec<u8>, offset: u64, database_id: u64) -> Result
     Ok(bytes)
 }
 
-/// The body of the edit at `offset`; `None` if none validates there.
-fn edit_body(bytes: &[u8], offset: usize, database_id: u64) -> Option<&[u8]> {
+/// Stored checksum, bytes of the length, and body of what may be an edit at `offset`.
+fn edit_parts(bytes: &[u8], offset: usize) -> Option<(u64, &[u8], &[u8])> {
     let mut reader = Reader::new(bytes.get(offset..)?);
     let length_bytes = reader.take(4)?;
     let length = u32::from_le_bytes(length_bytes.try_into().ok()?);
     let (zero, stored) = (reader.u32()?, reader.u64()?);
     let body = reader.take(usize::try_from(length).ok()?)?;
-    let is_valid = zero == 0 && stored == checksum_parts(offset as u64 ^ database_id, &[length_bytes, body]);
-    is_valid.then_some(body)
+    (zero == 0).then_some((stored, length_bytes, body))
+}
+
+/// The body of the edit at `offset`; `None` if none validates there.
+fn edit_body(bytes: &[u8], offset: usize, database_id: u64) -> Option<&[u8]> {
+    let (stored, length_bytes, body) = edit_parts(bytes, offset)?;
+    (stored == checksum_parts(offset as u64 ^ database_id, &[length_bytes, body])).then_some(body)
+}
+
+/// Where the first edit at or behind `from` begins. Fails with `Corruption` if that cannot be told within bounds.
+fn find_edit(path: &Path, bytes: &[u8], from: usize, database_id: u64) -> Result<Option<usize>> {
+    let mut budget = SearchBudget::new(bytes.len().saturating_sub(from) as u64);
+    for at in from..bytes.len() {
+        let Some((_, _, body)) = edit_parts(bytes, at) else { continue };
+        budget.spend(path, at as u64, body.len() as u64)?;
+        if edit_body(bytes, at, database_id).is_some() {
+            return Ok(Some(at));
+        }
+    }
+    Ok(None)
 }
 
 /// What the whole edits add up to, and where the last of them ends.
@@ -345,9 +413,7 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<(State, usize)> {
         return Err(Error::corruption(path, offset as u64, "the first edit of the manifest is damaged"));
     }
     // Each edit is synced before the next is written: only the last can be torn.
-    if let Some(next) =
-        (offset + 1..bytes.len()).find(|at| edit_body(bytes, *at, state.database_id).is_some())
-    {
+    if let Some(next) = find_edit(path, bytes, offset + 1, state.database_id)? {
         let message = format!("an edit is damaged, and another follows at byte {next}");
         return Err(Error::corruption(path, offset as u64, message));
     }
@@ -465,7 +531,7 @@ mod tests {
         let mut opened = closed.clone();
         opened.apply(&Edit::new().clean_close(false)).unwrap();
         let mut acknowledged = 0;
-        for (call, seed) in (1..=12).flat_map(|call| (0..20).map(move |seed| (call, seed))) {
+        for (call, seed) in (1..=14).flat_map(|call| (0..20).map(move |seed| (call, seed))) {
             let memory = crashable();
             // As the close left it: durable, or but for its last edit.
             let path = Path::new(DIR).join(MANIFEST);
@@ -529,6 +595,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Each place of what is torn looks like the beginning of an edit that has the rest.
+    #[test]
+    fn a_torn_edit_that_looks_like_many_long_ones_is_refused_within_bounds() {
+        let (mut bytes, _) = sample();
+        let torn = 512 << 10;
+        for at in (0..torn).step_by(8) {
+            let length = u32::try_from(torn - at).unwrap().saturating_sub(64);
+            bytes.extend_from_slice(&length.to_le_bytes());
+            bytes.extend_from_slice(&[0; 4]);
+        }
+        let error = parse(Path::new(MANIFEST), &bytes).unwrap_err();
+        assert!(error.message().contains("cannot be told"), "{error}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::frame::{
     frame_seed,
 };
 use crate::error::{Error, Result};
-use crate::format::checksum;
+use crate::format::{SearchBudget, checksum};
 use crate::fs::{FileSystem, ReadableFile};
 use crate::version::log_name;
 use bytes::Bytes;
@@ -33,6 +33,8 @@ pub(super) struct Input {
     file: Arc<dyn ReadableFile>,
     window: Vec<u8>,
     window_offset: u64,
+    /// What searches for frames may hash.
+    budget: SearchBudget,
 }
 
 impl Input {
@@ -44,7 +46,8 @@ impl Input {
             Ok((file, length))
         };
         let (file, length) = open().map_err(|error| Error::io(&path, "opening a log segment", error))?;
-        Ok(Input { path, segment, length, database_id, file, window: Vec::new(), window_offset: 0 })
+        let (window, budget) = (Vec::new(), SearchBudget::new(length));
+        Ok(Input { path, segment, length, database_id, file, window, window_offset: 0, budget })
     }
 
     /// The segment's header; `None` if it is torn or damaged.
@@ -75,20 +78,24 @@ impl Input {
         }
     }
 
-    /// Offset of the first valid frame at or behind `from` whose header is `wanted`.
+    /// Offset of the first valid frame at or behind `from` whose header is `wanted`. Fails with `Corruption` if that cannot be told within bounds.
     pub(super) fn find_frame(
         &mut self,
         from: u64,
-        wanted: impl Fn(u64, &FrameHeader) -> bool,
+        wanted: impl Fn(&FrameHeader) -> bool,
     ) -> Result<Option<u64>> {
         let mut offset = from.next_multiple_of(FRAME_ALIGNMENT);
         while offset < self.length {
             // Headers first: most places are not even the beginning of one, and a checksum costs the whole payload.
             if let Some((stored, header)) = self.frame_header(offset)?
-                && wanted(offset, &header)
-                && self.checked_frame(offset, stored, header)?.is_some()
+                // What was synced when a frame was written is not behind it.
+                && header.synced <= offset
+                && wanted(&header)
             {
-                return Ok(Some(offset));
+                self.budget.spend(&self.path, offset, u64::from(header.payload_length))?;
+                if self.checked_frame(offset, stored, header)?.is_some() {
+                    return Ok(Some(offset));
+                }
             }
             offset += FRAME_ALIGNMENT;
         }

@@ -169,7 +169,7 @@ fn chain(fs: &dyn FileSystem, dir: &Path, names: &[String], expected: &Expected)
 /// step, after which another number was taken.
 fn drop_attempts(chain: &mut Chain, previous: u64) -> Result<()> {
     while let Some(link) = chain.links.last_mut().filter(|link| link.header.segment > previous) {
-        if link.input.find_frame(SEGMENT_HEADER_BYTES as u64, |_, _| true)?.is_some() {
+        if link.input.find_frame(SEGMENT_HEADER_BYTES as u64, |_| true)?.is_some() {
             break;
         }
         chain.leftovers.push(link.header.segment);
@@ -193,7 +193,7 @@ fn segment_ids(names: &[String], oldest: u64) -> Vec<u64> {
 /// A header is synced before anything follows it, and before the manifest names the segment: one that does not validate is the
 /// remains of an interrupted creation only if neither happened.
 fn refuse_if_needed(input: &mut Input, oldest: u64) -> Result<()> {
-    if input.segment == oldest || input.find_frame(SEGMENT_HEADER_BYTES as u64, |_, _| true)?.is_some() {
+    if input.segment == oldest || input.find_frame(SEGMENT_HEADER_BYTES as u64, |_| true)?.is_some() {
         return Err(Error::corruption(&input.path, 0, "the header of a log segment is damaged"));
     }
     Ok(())
@@ -331,8 +331,7 @@ fn deliver(
 
 /// Refuses the segment if a frame behind `stop` proves that `stop` was on stable storage once.
 fn refuse_if_synced(input: &mut Input, stop: u64) -> Result<()> {
-    let proof =
-        input.find_frame(stop + FRAME_ALIGNMENT, |at, header| header.synced > stop && header.synced <= at)?;
+    let proof = input.find_frame(stop + FRAME_ALIGNMENT, |header| header.synced > stop)?;
     match proof {
         None => Ok(()),
         Some(at) => {

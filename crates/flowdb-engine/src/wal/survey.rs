@@ -83,9 +83,17 @@ impl Survey {
                     break;
                 }
                 commit.clear();
-                let Some(next) = input.find_frame(at + FRAME_ALIGNMENT, |_, _| true)? else {
-                    self.damage(at, "no frame from here on", self.lost_from_here(), true);
-                    return Ok(());
+                let next = match input.find_frame(at + FRAME_ALIGNMENT, |_| true) {
+                    Ok(Some(next)) => next,
+                    Ok(None) => {
+                        self.damage(at, "no frame from here on", self.lost_from_here(), true);
+                        return Ok(());
+                    }
+                    Err(error) if error.kind() == ErrorKind::Corruption => {
+                        self.damage(at, error.message(), self.lost_from_here(), false);
+                        return Ok(());
+                    }
+                    Err(error) => return Err(error),
                 };
                 let first = input.frame(next)?.map_or(Sequence::MAX, |frame| frame.header.first);
                 let lost = (first > self.last_sequence.saturating_add(1))

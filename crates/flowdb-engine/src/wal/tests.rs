@@ -5,7 +5,7 @@ use crate::batch::{Chunk, Operation, WriteBatch};
 use crate::error::{ErrorKind, Result};
 use crate::format::NEVER;
 use crate::fs::{
-    CrashOptions, Fault, FaultyFileSystem, FileSystem, MemoryFileSystem, Names, Random, Unsynced,
+    CrashOptions, Directory, Fault, FaultyFileSystem, FileSystem, MemoryFileSystem, Names, Random, Unsynced,
 };
 use crate::key::{Sequence, TreeId};
 use crate::version::log_name;
@@ -30,8 +30,12 @@ fn header(segment: u64, previous: u64, last_sequence: Sequence) -> SegmentHeader
     SegmentHeader { segment, previous, database_id: DATABASE, last_sequence }
 }
 
+fn directory(fs: &dyn FileSystem) -> Arc<dyn Directory> {
+    fs.open_dir(Path::new(DIR)).unwrap()
+}
+
 fn create(fs: &dyn FileSystem, header: SegmentHeader) -> Result<LogWriter> {
-    LogWriter::create(fs, Path::new(DIR), header, PREALLOCATE)
+    LogWriter::create(fs, Path::new(DIR), directory(fs), header, PREALLOCATE)
 }
 
 /// The value of operation `sequence`, from which tests recognise it.
@@ -139,7 +143,8 @@ fn commits_come_back_over_segments_and_resumes() {
     assert_eq!(found.segments.iter().map(|s| (s.id, s.last_sequence)).collect::<Vec<_>>(), [(3, 5), (7, 6)]);
 
     let last = found.segments.last().unwrap();
-    let mut writer = LogWriter::resume(&fs, Path::new(DIR), last, DATABASE, PREALLOCATE).unwrap();
+    let mut writer =
+        LogWriter::resume(&fs, Path::new(DIR), directory(&fs), last, DATABASE, PREALLOCATE).unwrap();
     writer.append(9, &commit(9, &[1])).unwrap();
     writer.close_mark().unwrap();
     let closed = fs.crash(&CrashOptions::default());
@@ -149,7 +154,8 @@ fn commits_come_back_over_segments_and_resumes() {
     assert_eq!(contents(&closed, 7).len() as u64, found.segments[1].end, "nothing is left reserved");
 
     let mut writer =
-        LogWriter::resume(&fs, Path::new(DIR), &found.segments[1], DATABASE, PREALLOCATE).unwrap();
+        LogWriter::resume(&fs, Path::new(DIR), directory(&fs), &found.segments[1], DATABASE, PREALLOCATE)
+            .unwrap();
     writer.append(10, &commit(10, &[1])).unwrap();
     assert!(!read(&fs, 3).unwrap().0.cleanly_closed);
 }
@@ -177,7 +183,8 @@ fn every_truncation_leaves_whole_commits_and_writing_goes_on() {
         assert_eq!(sequences, up_to(last), "cut at {length}");
 
         let mut writer =
-            LogWriter::resume(&fs, Path::new(DIR), &found.segments[0], DATABASE, PREALLOCATE).unwrap();
+            LogWriter::resume(&fs, Path::new(DIR), directory(&fs), &found.segments[0], DATABASE, PREALLOCATE)
+                .unwrap();
         writer.append(last + 1, &commit(last + 1, &[30, 3])).unwrap();
         assert_eq!(read(&fs, 1).unwrap().1, up_to(last + 2), "cut at {length}");
     }
@@ -523,11 +530,13 @@ fn a_failed_creation_may_be_repeated_under_any_number() {
             for seed in 0..10 {
                 let memory = three_segments();
                 let fs = FaultyFileSystem::new(Arc::new(memory.clone()));
+                let directory = directory(&fs);
                 fs.fail_from(call, Fault::Enospc);
-                create(&fs, header(6, 5, 3)).unwrap_err();
+                let (dir, open) = (Path::new(DIR), Arc::clone(&directory));
+                LogWriter::create(&fs, dir, open, header(6, 5, 3), PREALLOCATE).unwrap_err();
                 fs.heal();
                 if next == 6 {
-                    LogWriter::discard(&fs, Path::new(DIR), next).unwrap();
+                    LogWriter::discard(&fs, dir, &*directory, next).unwrap();
                 }
                 let mut writer = create(&fs, header(next, 5, 3)).unwrap();
                 let end = writer.append(4, &commit(4, &[9])).unwrap();
@@ -588,8 +597,15 @@ fn after_any_crash_a_prefix_with_all_that_was_synced_comes_back() {
             assert_eq!(sequences, up_to(found.last_sequence), "seed {seed}");
             assert!((synced..=last).contains(&found.last_sequence), "seed {seed}");
             (last, synced) = (found.last_sequence, found.last_sequence);
-            writer =
-                LogWriter::resume(&fs, Path::new(DIR), &found.segments[0], DATABASE, PREALLOCATE).unwrap();
+            writer = LogWriter::resume(
+                &fs,
+                Path::new(DIR),
+                directory(&fs),
+                &found.segments[0],
+                DATABASE,
+                PREALLOCATE,
+            )
+            .unwrap();
         }
     }
 }

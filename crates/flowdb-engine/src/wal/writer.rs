@@ -10,7 +10,7 @@ use super::sync_lane::{Lead, SyncLane};
 use crate::batch::Chunk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{checksum, checksum_parts};
-use crate::fs::{FileSystem, WritableFile};
+use crate::fs::{Directory, FileSystem, WritableFile};
 use crate::key::Sequence;
 use crate::version::log_name;
 use std::io;
@@ -123,6 +123,8 @@ impl LogFile {
 #[derive(Debug)]
 pub(crate) struct LogWriter {
     log: Arc<LogFile>,
+    /// Where the file is. Held open, so that a next one can be begun, or given up, when nothing else can be opened.
+    directory: Arc<dyn Directory>,
     database_id: u64,
     /// Where the next commit begins.
     end: u64,
@@ -143,6 +145,7 @@ impl LogWriter {
     pub(crate) fn create(
         fs: &dyn FileSystem,
         dir: &Path,
+        directory: Arc<dyn Directory>,
         header: SegmentHeader,
         preallocate_bytes: u64,
     ) -> Result<LogWriter> {
@@ -157,7 +160,7 @@ impl LogWriter {
             let space = SpaceAhead::first(&*file, end, preallocate_bytes);
             file.write_at(0, &header.encode())?;
             file.sync()?;
-            fs.sync_dir(dir)?;
+            directory.sync()?;
             Ok(space)
         };
         let space = create().map_err(|error: io::Error| {
@@ -165,18 +168,23 @@ impl LogWriter {
             Error::io(&path, "creating a log segment", error)
         })?;
         let log = LogFile::new(file, path, header.segment, end);
-        Ok(Self::new(log, header.database_id, header.last_sequence, space))
+        Ok(Self::new(log, directory, header.database_id, header.last_sequence, space))
     }
 
-    /// Removes what a failed [`LogWriter::create`] may have left, durably.
-    pub(crate) fn discard(fs: &dyn FileSystem, dir: &Path, segment: u64) -> Result<()> {
+    /// Removes what a failed [`LogWriter::create`] may have left, durably. Opens nothing: that may be what failed.
+    pub(crate) fn discard(
+        fs: &dyn FileSystem,
+        dir: &Path,
+        directory: &dyn Directory,
+        segment: u64,
+    ) -> Result<()> {
         let path = dir.join(log_name(segment));
         let remove = || {
             if fs.exists(&path)? {
                 fs.remove(&path)?;
             }
             // Also if it is gone already: its removal may not be durable.
-            fs.sync_dir(dir)
+            directory.sync()
         };
         remove().map_err(|error| Error::io(&path, "removing an unfinished log segment", error))
     }
@@ -185,6 +193,7 @@ impl LogWriter {
     pub(crate) fn resume(
         fs: &dyn FileSystem,
         dir: &Path,
+        directory: Arc<dyn Directory>,
         segment: &Segment,
         database_id: u64,
         preallocate_bytes: u64,
@@ -199,18 +208,29 @@ impl LogWriter {
         // Replay synced it, or the close before.
         let log = LogFile::new(file, path, segment.id, segment.end);
         let space = SpaceAhead::resumed(segment.end, length, preallocate_bytes);
-        Ok(Self::new(log, database_id, segment.last_sequence, space))
+        Ok(Self::new(log, directory, database_id, segment.last_sequence, space))
     }
 
-    fn new(log: Arc<LogFile>, database_id: u64, last_sequence: Sequence, space: SpaceAhead) -> Self {
+    fn new(
+        log: Arc<LogFile>,
+        directory: Arc<dyn Directory>,
+        database_id: u64,
+        last_sequence: Sequence,
+        space: SpaceAhead,
+    ) -> Self {
         let end = log.written();
         let buffer = Vec::new();
-        LogWriter { log, database_id, end, last_sequence, space, buffer, is_broken: false }
+        LogWriter { log, directory, database_id, end, last_sequence, space, buffer, is_broken: false }
     }
 
     /// The file, for whoever syncs it.
     pub(crate) fn handle(&self) -> Arc<LogFile> {
         Arc::clone(&self.log)
+    }
+
+    /// Where the file is, for the one that follows it.
+    pub(crate) fn directory(&self) -> Arc<dyn Directory> {
+        Arc::clone(&self.directory)
     }
 
     /// Number of the segment.

@@ -1,6 +1,6 @@
 //! A file system in memory that counts what is written and read, may be too small, and may refuse to remove files.
 
-use flowdb_engine::fs::{FileLock, FileSystem, MemoryFileSystem, ReadableFile, WritableFile};
+use flowdb_engine::fs::{Directory, FileLock, FileSystem, MemoryFileSystem, ReadableFile, WritableFile};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -139,8 +139,8 @@ impl FileSystem for Disk {
         Ok(())
     }
 
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.inner.sync_dir(dir)
+    fn open_dir(&self, dir: &Path) -> io::Result<Arc<dyn Directory>> {
+        self.inner.open_dir(dir)
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>> {
