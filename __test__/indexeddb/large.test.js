@@ -15,7 +15,20 @@ const { openDatabase, result } = require('./support.js');
 /** FLOWDB_LARGE=full: 1M records with 10 indexes, a transaction of 1 GiB, values of 64 MiB. */
 const isFull = process.env.FLOWDB_LARGE === 'full';
 const SIZES = isFull ? [1_000_000, 10, 1024, 64] : [20_000, 3, 256, 8];
+/**
+ * What each step may take, on Linux, where the peak begins anew with each: about half more than measured, and less than what the step would take if it
+ * held what it loads, or a transaction that is never written to disk. Elsewhere, and in full, one limit for all.
+ *
+ * @type {[RegExp, number][]}
+ */
+const LIMITS = [[/^(load|count|advance|cursor|getAll|delete half|drain|createIndex)/, 130], [/^(transaction|the same, aborted)/, 235], [/^(values|their keys)/, 290]];
 const MIB_MAX = isFull ? 900 : 450;
+
+/** @param {string} step */
+function limitOf(step) {
+  if (isFull || process.platform !== 'linux') return MIB_MAX;
+  return LIMITS.find(([name]) => name.test(step))?.[1] ?? MIB_MAX;
+}
 
 test('memory is bounded while much is stored, read and deleted', async (t) => {
   const args = [path.join(__dirname, 'large_steps.js'), directory(t), ...SIZES.map(String)];
@@ -23,7 +36,7 @@ test('memory is bounded while much is stored, read and deleted', async (t) => {
   const steps = stdout.trim().split('\n').map((line) => JSON.parse(line));
   if (isFull) t.diagnostic(stdout);
   assert.equal(steps.at(-1).step, 'space comes back');
-  for (const { step, peakMiB } of steps) assert.ok(peakMiB < MIB_MAX, `${step}: ${peakMiB} MiB`);
+  for (const { step, peakMiB } of steps) assert.ok(peakMiB < limitOf(step), `${step}: ${peakMiB} MiB`);
 });
 
 test('a version upgrade killed halfway reopens at the old version', async (t) => {

@@ -1,10 +1,10 @@
 'use strict';
 
 const assert = require('node:assert/strict');
-const { copyFileSync, readdirSync } = require('node:fs');
+const { copyFileSync, cpSync, readdirSync } = require('node:fs');
 const path = require('node:path');
 const { test } = require('node:test');
-const { open } = require('../../index.js');
+const { IDBFactory, open } = require('../../index.js');
 const { ROOT, assertKilled, database, directory, run } = require('../fixture.js');
 
 const TRY = `
@@ -65,3 +65,36 @@ test('another copy of the library in this process is told so', async (t) => {
   await database(t, { path: dir });
   await assert.rejects(require(copy).RecordStore.open({ path: dir }, () => {}), { code: 'FLOWDB_LOCKED', holder: process.pid, message: /another copy/ });
 });
+
+test('a second copy of the package in this process is told so by open and by IndexedDB, and works once the first has let go', async (t) => {
+  const dir = directory(t);
+  const copy = copyOfThePackage(directory(t));
+  const first = new IDBFactory({ path: dir });
+  t.after(() => first.close());
+  await opened(first);
+  await assert.rejects(copy.open(dir), { code: 'FLOWDB_LOCKED', holder: process.pid, message: /another copy/ });
+  const second = new copy.IDBFactory({ path: dir });
+  const refused = await opened(second).then(assert.fail, (error) => error);
+  assert.equal(refused.name, 'UnknownError');
+  assert.deepEqual([refused.cause.code, refused.cause.holder], ['FLOWDB_LOCKED', process.pid]);
+  assert.ok(refused.cause instanceof copy.FlowDBError);
+  await first.close();
+  await opened(second);
+  await second.close();
+});
+
+/** @param {string} into */
+function copyOfThePackage(into) {
+  const files = readdirSync(ROOT).filter((name) => /\.(js|node)$/.test(name) || name === 'package.json');
+  for (const name of [...files, 'records', 'indexeddb', 'lib', 'auto']) cpSync(path.join(ROOT, name), path.join(into, name), { recursive: true });
+  return require(into);
+}
+
+/** @param {IDBFactory} factory */
+function opened(factory) {
+  return new Promise((resolve, reject) => {
+    const request = factory.open('name');
+    request.onsuccess = () => resolve(request.result.close());
+    request.onerror = () => reject(request.error);
+  });
+}

@@ -84,6 +84,20 @@ test('what is compiled apart and what dependabot looks after is there', () => {
   for (const { 'package-ecosystem': kind, directory } of updates) assert.ok(fs.existsSync(path.join(ROOT, directory, files[kind])), kind);
 });
 
+test('what runs each night runs tests that are there, from a seed that it prints', () => {
+  const { on, jobs } = workflow('nightly.yml');
+  assert.match(on.schedule[0].cron, /^\d+ \d+ \* \* \*$/);
+  for (const { package: name, test: file, seeds } of jobs.random.strategy.matrix.include) {
+    const source = path.join(ROOT, 'crates', name, 'tests', `${file}.rs`);
+    assert.match(fs.readFileSync(source, 'utf8'), /for_(each_)?seeds?\(|FLOWDB_SEEDS/, source);
+    assert.ok(seeds > 0);
+  }
+  for (const { steps } of [jobs.random, jobs.processes]) {
+    const seeding = steps.findIndex((/** @type {any} */ { run = '' }) => /FLOWDB_SEED=.*tee -a "\$GITHUB_ENV"/.test(run));
+    assert.ok(seeding >= 0 && seeding === steps.length - 2, 'before what uses it');
+  }
+});
+
 test('only a tag publishes, after CI', () => {
   const publishing = names.filter((name) => /npm publish/.test(text(name)));
   assert.deepEqual(publishing, ['release.yml']);

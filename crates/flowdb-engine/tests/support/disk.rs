@@ -1,4 +1,4 @@
-//! A file system in memory that counts what is written and read, may be too small, and may refuse to remove files.
+//! A file system in memory that counts what is written and read, may be too small or slow to sync, and may refuse to remove files.
 
 use flowdb_engine::fs::{Directory, FileLock, FileSystem, MemoryFileSystem, ReadableFile, WritableFile};
 use std::collections::BTreeMap;
@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 #[derive(Debug, Clone)]
 pub struct Disk {
@@ -19,6 +20,9 @@ struct State {
     read: AtomicU64,
     capacity: AtomicU64,
     keeps_files: AtomicBool,
+    /// What each sync of a file takes at least.
+    sync_us: AtomicU64,
+    syncs: AtomicU64,
     /// Length of each file, as far as it was written.
     lengths: Mutex<BTreeMap<PathBuf, u64>>,
 }
@@ -32,14 +36,20 @@ struct Metered {
 
 impl Disk {
     pub fn new() -> Self {
+        Self::over(MemoryFileSystem::new())
+    }
+
+    pub fn over(inner: MemoryFileSystem) -> Self {
         let state = State {
             written: AtomicU64::new(0),
             read: AtomicU64::new(0),
             capacity: AtomicU64::new(u64::MAX),
             keeps_files: AtomicBool::new(false),
+            sync_us: AtomicU64::new(0),
+            syncs: AtomicU64::new(0),
             lengths: Mutex::default(),
         };
-        Disk { inner: MemoryFileSystem::new(), state: Arc::new(state) }
+        Disk { inner, state: Arc::new(state) }
     }
 
     /// Bytes written so far, to whatever file.
@@ -60,6 +70,16 @@ impl Disk {
     /// Writes beyond this many bytes in files fail.
     pub fn set_capacity(&self, bytes: u64) {
         self.state.capacity.store(bytes, Ordering::SeqCst);
+    }
+
+    /// Lets each sync of a file wait before it does its work, so that others come meanwhile.
+    pub fn slow_syncs(&self, each: Duration) {
+        self.state.sync_us.store(each.as_micros() as u64, Ordering::SeqCst);
+    }
+
+    /// Syncs of files so far.
+    pub fn syncs(&self) -> u64 {
+        self.state.syncs.load(Ordering::SeqCst)
     }
 
     /// Whether removals fail.
@@ -177,6 +197,11 @@ impl WritableFile for Metered {
     }
 
     fn sync(&self) -> io::Result<()> {
+        self.state.syncs.fetch_add(1, Ordering::SeqCst);
+        let waits = self.state.sync_us.load(Ordering::SeqCst);
+        if waits > 0 {
+            std::thread::sleep(Duration::from_micros(waits));
+        }
         self.file.sync()
     }
 
