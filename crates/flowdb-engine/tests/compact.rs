@@ -12,7 +12,7 @@ mod support;
 
 use flowdb_engine::fs::{FileSystem, MemoryFileSystem};
 use flowdb_engine::{Clock, Db, Maintenance, Options, ReadOptions, VerifyOptions, WriteOptions, verify};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -208,4 +208,37 @@ fn a_slice_of_maintenance_ends_in_time_while_entries_are_dropped() {
         slices += 1;
     }
     assert!(slices > 300, "{slices} slices");
+}
+
+#[test]
+fn a_compaction_ends_though_values_are_overwritten_meanwhile() {
+    const KEYS: u64 = 200;
+    const SLICES: u64 = 300;
+    let fs: Arc<dyn FileSystem> = Arc::new(MemoryFileSystem::new());
+    let db = Db::open(Arc::clone(&fs), Path::new(DIR), options()).unwrap();
+    let random = RefCell::new(Random::new(1));
+    let put = |key: u64| {
+        let value = (0..2 * LARGE).map(|_| random.borrow_mut().next() as u8).collect();
+        batch(&[Write::Put { tree: TREES[0], key: key.to_be_bytes().to_vec(), value, expiry: i64::MAX }])
+    };
+    for step in 1..4 {
+        for key in (0..KEYS).step_by(step) {
+            db.write(put(key), WriteOptions::default()).unwrap();
+        }
+        db.flush().unwrap();
+    }
+    let file_bytes = || -> usize { read_files(&*fs).iter().map(|(_, bytes)| bytes.len()).sum() };
+    let (slices, bytes_most) = (Cell::new(0), Cell::new(0));
+    let goes_on = || {
+        for key in 0..64 {
+            // Refused where it would have to wait, as now and then it must.
+            let _ = db.try_write(put((slices.get() * 64 + key) * 7 % KEYS));
+        }
+        slices.set(slices.get() + 1);
+        bytes_most.set(bytes_most.get().max(file_bytes()));
+        slices.get() < SLICES
+    };
+    assert!(db.compact_while(TREES[0], &goes_on).unwrap(), "not done after {SLICES} slices");
+    let live = KEYS as usize * 2 * LARGE;
+    assert!(bytes_most.get() < 20 * live, "{} bytes for {live}", bytes_most.get());
 }

@@ -1,7 +1,7 @@
 //! The work of a compaction, in steps that a slice of maintenance can stop between.
 
 use super::level_0::is_movable;
-use super::picker::{Choice, Circumstances, pick, pick_all, pick_garbage};
+use super::picker::{Choice, Circumstances, pick, pick_all, pick_value_files};
 use super::quiet::pick_quiet;
 use super::retire::partly_forgotten;
 use crate::background::Work;
@@ -17,7 +17,7 @@ use crate::retention::Bucket;
 use crate::separate::{Output, Relocated};
 use crate::tree::{Levels, LiveTable, Shelves, Sources, Tree, ValueFileUse};
 use bytes::Bytes;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -101,14 +101,14 @@ impl Inner {
             .transpose()
     }
 
-    /// A job that frees value files of which any part is garbage.
-    pub(crate) fn garbage_job(&self, tree: &Tree) -> Result<Option<CompactionJob>> {
-        let has_garbage = |usage: &ValueFileUse| usage.garbage_bytes() > 0;
-        let choose = |shelf: Shelf| Some((pick_garbage(&shelf.levels, has_garbage)?, shelf));
+    /// A job that frees some of the value files with these numbers.
+    pub(crate) fn value_file_job(&self, tree: &Tree, files: &HashSet<u64>) -> Result<Option<CompactionJob>> {
+        let is_freed = |usage: &ValueFileUse| files.contains(&usage.file.meta.id);
+        let choose = |shelf: Shelf| Some((pick_value_files(&shelf.levels, is_freed)?, shelf));
         shelves(tree)
             .into_iter()
             .find_map(choose)
-            .map(|(choice, shelf)| CompactionJob::begin(self, tree, shelf, choice, has_garbage))
+            .map(|(choice, shelf)| CompactionJob::begin(self, tree, shelf, choice, is_freed))
             .transpose()
     }
 
