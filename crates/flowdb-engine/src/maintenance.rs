@@ -106,8 +106,10 @@ impl Inner {
                 return Ok(false);
             }
         }
-        // What the job above dropped became garbage in value files.
-        while let Some(job) = self.garbage_job(tree)? {
+        // What the jobs above dropped became garbage in value files. What becomes garbage from here on, beside a writer, is left to maintenance:
+        // there may always be more of it.
+        let with_garbage = tree.view().shelves.value_files_with_garbage();
+        while let Some(job) = self.value_file_job(tree, &with_garbage)? {
             if !self.finish_job(workshop, job, goes_on)? {
                 return Ok(false);
             }
@@ -124,6 +126,7 @@ impl Inner {
             if !self.compact_slice(workshop, Some(self.end_of_slice()))? {
                 return Ok(true);
             }
+            self.collect_garbage();
         }
         // It was begun here, and nobody else knows of it.
         self.options.executor.wake();
@@ -145,6 +148,7 @@ impl Inner {
             }
             self.relieve_writers(usize::MAX)?;
             self.compact_slice(workshop, Some(self.end_of_slice()))?;
+            self.collect_garbage();
         }
         self.compact_due(workshop, goes_on)
     }

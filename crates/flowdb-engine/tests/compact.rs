@@ -12,24 +12,27 @@ mod support;
 
 use flowdb_engine::fs::{FileSystem, MemoryFileSystem};
 use flowdb_engine::{Clock, Db, Maintenance, Options, ReadOptions, VerifyOptions, WriteOptions, verify};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use support::*;
 
-/// Ten milliseconds pass with each look at it.
+/// Ten milliseconds pass with each look at it, though the day stands still until it is told otherwise.
 #[derive(Debug, Default)]
-struct BusyClock(AtomicU64);
+struct BusyClock {
+    looks: AtomicU64,
+    is_later: AtomicBool,
+}
 
 impl Clock for BusyClock {
     fn now(&self) -> i64 {
-        1_000
+        if self.is_later.load(Ordering::Relaxed) { 1_000_000 } else { 1_000 }
     }
 
     fn monotonic(&self) -> Duration {
-        Duration::from_millis(10 * self.0.fetch_add(1, Ordering::Relaxed))
+        Duration::from_millis(10 * self.looks.fetch_add(1, Ordering::Relaxed))
     }
 }
 
@@ -156,4 +159,86 @@ fn who_writes_beside_a_compaction_does_not_wait_for_its_end() {
 fn who_writes_beside_compactions_that_were_due_does_not_wait_for_their_end() {
     let fs: Arc<dyn FileSystem> = Arc::new(MemoryFileSystem::new());
     compact_beside_writer(&filled_by(&fs, 6), 40);
+}
+
+const EXPIRING: u32 = 100_000;
+
+/// One table all of whose entries have expired since.
+fn expired() -> (Arc<dyn FileSystem>, Db) {
+    let fs: Arc<dyn FileSystem> = Arc::new(MemoryFileSystem::new());
+    let clock = Arc::new(BusyClock::default());
+    let mut options = Options { clock: Arc::clone(&clock) as _, ..options() };
+    options.trees[0].write_buffer_bytes = 64 << 20;
+    (options.log_segment_bytes, options.log_bytes_max, options.table_bytes_max) =
+        (64 << 20, 256 << 20, 64 << 20);
+    let db = Db::open(Arc::clone(&fs), Path::new(DIR), options).unwrap();
+    let keys: Vec<u32> = (0..EXPIRING).collect();
+    for keys in keys.chunks(1_000) {
+        let put = |key: &u32| {
+            let (tree, key) = (TREES[0], key.to_be_bytes().to_vec());
+            Write::Put { tree, key, value: vec![1], expiry: 2_000 }
+        };
+        db.write(batch(&keys.iter().map(put).collect::<Vec<_>>()), WriteOptions::default()).unwrap();
+    }
+    db.compact(TREES[0]).unwrap();
+    assert_eq!(db.stats().trees[0].tables.iter().sum::<usize>(), 1);
+    clock.is_later.store(true, Ordering::Relaxed);
+    (fs, db)
+}
+
+#[test]
+fn who_compacts_is_asked_whether_it_goes_on_while_entries_are_dropped() {
+    let (_fs, db) = expired();
+    let asked = Cell::new(0);
+    let goes_on = || {
+        asked.set(asked.get() + 1);
+        true
+    };
+    assert!(db.compact_while(TREES[0], &goes_on).unwrap());
+    assert_eq!(db.stats().trees[0].table_entries, 0);
+    assert!(asked.get() > 100, "asked {} times", asked.get());
+}
+
+#[test]
+fn a_slice_of_maintenance_ends_in_time_while_entries_are_dropped() {
+    let (_fs, db) = expired();
+    let mut slices = 0;
+    while db.stats().trees[0].table_entries > 0 {
+        db.maintain(Duration::from_millis(1)).unwrap();
+        slices += 1;
+    }
+    assert!(slices > 300, "{slices} slices");
+}
+
+#[test]
+fn a_compaction_ends_though_values_are_overwritten_meanwhile() {
+    const KEYS: u64 = 200;
+    const SLICES: u64 = 300;
+    let fs: Arc<dyn FileSystem> = Arc::new(MemoryFileSystem::new());
+    let db = Db::open(Arc::clone(&fs), Path::new(DIR), options()).unwrap();
+    let random = RefCell::new(Random::new(1));
+    let put = |key: u64| {
+        let value = (0..2 * LARGE).map(|_| random.borrow_mut().next() as u8).collect();
+        batch(&[Write::Put { tree: TREES[0], key: key.to_be_bytes().to_vec(), value, expiry: i64::MAX }])
+    };
+    for step in 1..4 {
+        for key in (0..KEYS).step_by(step) {
+            db.write(put(key), WriteOptions::default()).unwrap();
+        }
+        db.flush().unwrap();
+    }
+    let file_bytes = || -> usize { read_files(&*fs).iter().map(|(_, bytes)| bytes.len()).sum() };
+    let (slices, bytes_most) = (Cell::new(0), Cell::new(0));
+    let goes_on = || {
+        for key in 0..64 {
+            // Refused where it would have to wait, as now and then it must.
+            let _ = db.try_write(put((slices.get() * 64 + key) * 7 % KEYS));
+        }
+        slices.set(slices.get() + 1);
+        bytes_most.set(bytes_most.get().max(file_bytes()));
+        slices.get() < SLICES
+    };
+    assert!(db.compact_while(TREES[0], &goes_on).unwrap(), "not done after {SLICES} slices");
+    let live = KEYS as usize * 2 * LARGE;
+    assert!(bytes_most.get() < 20 * live, "{} bytes for {live}", bytes_most.get());
 }

@@ -12,7 +12,8 @@
 mod support;
 
 use flowdb_engine::fs::{FileSystem, MemoryFileSystem};
-use flowdb_engine::{Db, ReadOptions, ReadTier, WriteBatch, WriteOptions};
+use flowdb_engine::{Db, ErrorKind, ReadOptions, ReadTier, WriteBatch, WriteOptions};
+use std::path::Path;
 use std::sync::Arc;
 use support::*;
 
@@ -75,6 +76,55 @@ fn newer_writes_are_seen_and_older_snapshots_see_all() {
         db.compact(TREES[0]).unwrap();
         assert_keys(&db, ReadOptions::default(), refilled());
         assert_eq!(db.stats().trees[0].table_entries, refilled().count() as u64);
+    }
+}
+
+/// Where an iterator has come to that passes at most `passes_max` hidden entries at a time, going on behind each key that it has passed: the first entry
+/// behind `at`, or before it. And how often it had to go on.
+fn first_seen(db: &Db, at: u32, is_forward: bool, passes_max: u64) -> (Option<u32>, usize) {
+    let mut iter = db.iter(TREES[0], EVERYTHING, ReadOptions::default()).unwrap();
+    let (mut passed, mut pauses) = (at.to_be_bytes().to_vec(), 0);
+    loop {
+        iter.limit(passes_max);
+        let found = if is_forward { iter.seek(&passed) } else { iter.seek_back(&passed) };
+        let found = found.and_then(|()| match is_forward {
+            _ if !iter.valid() || iter.key() != &passed[..] => Ok(()),
+            true => iter.next(),
+            false => iter.prev(),
+        });
+        let Err(error) = found else {
+            let key = iter.valid().then(|| u32::from_be_bytes(iter.key().try_into().unwrap()));
+            return (key, pauses);
+        };
+        assert!(error.kind() == ErrorKind::WouldBlock && iter.is_spent());
+        let (before, now) = (&passed[..], iter.passed_key());
+        assert!(if is_forward { before < now } else { now < before }, "it gets on");
+        passed = now.to_vec();
+        pauses += 1;
+    }
+}
+
+#[test]
+fn range_deletes_that_are_jumped_over_count_as_passed() {
+    // All of them in one memtable: a compaction would drop what they hide.
+    let mut options = small_options(&Arc::default());
+    options.trees[0].write_buffer_bytes = 16 << 20;
+    let db = Db::open(Arc::new(MemoryFileSystem::new()), Path::new(DIR), options).unwrap();
+    put(&db, 0..KEYS + 2);
+    db.flush().unwrap();
+    (1..=KEYS).step_by(3).for_each(|start| clear(&db, start, start + 3));
+    let middle = KEYS / 2;
+    for again in [false, true] {
+        for passes_max in [1, 2, 3, 5, 7, 8, 9, 10, 15, 16, 17, 20, 30, 50, 100] {
+            let least = if again { 30 } else { 60 };
+            let (up, pauses_up) = first_seen(&db, 0, true, passes_max);
+            let (down, pauses_down) = first_seen(&db, KEYS + 1, false, passes_max);
+            let expected = if again { (Some(middle), Some(middle)) } else { (Some(KEYS + 1), Some(0)) };
+            assert_eq!((up, down), expected, "{passes_max} at a time");
+            assert!(pauses_up > least && pauses_down > least, "{pauses_up} and {pauses_down} pauses");
+        }
+        // Its oldest version stays hidden.
+        put(&db, std::iter::once(middle));
     }
 }
 

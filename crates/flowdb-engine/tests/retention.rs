@@ -22,7 +22,7 @@ use flowdb_engine::{
     RetentionRules, Snapshot, VerifyOptions, WriteOptions, verify,
 };
 use std::collections::BTreeSet;
-use std::ops::Bound;
+use std::ops::{Bound, ControlFlow};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -680,6 +680,40 @@ fn a_scan_within_a_prefix_leaves_out_what_that_prefix_does_not_show() {
         collect_forward(&mut iter).unwrap().len()
     };
     assert_eq!((from_to(1, 2), from_to(2, 3), from_to(3, 4), from_to(1, 4)), (20, 100, 100, 220));
+}
+
+/// In a block, what a visit shows and what is too old take turns.
+#[test]
+fn entries_that_are_too_old_count_as_passed() {
+    let fs = memory();
+    let clock = Arc::new(ManualClock::new(100));
+    let mut options = options(&clock, Some(Retention { keep: 1_000, bucket: 1_000 }));
+    options.trees[0].block_bytes = 16 << 10;
+    let db = Db::open(fs, Path::new(DIR), options).unwrap();
+    for series in 0..200 {
+        let writes: Vec<_> = (0..10).chain([100]).map(|time| put(series, time, b"value")).collect();
+        write(&db, &writes);
+    }
+    db.flush().unwrap();
+    clock.set(1_050);
+    let mut iter = db.iter(TREES[0], EVERYTHING, ReadOptions::default()).unwrap();
+    let (mut seen, mut pauses, mut passed) = (Vec::new(), 0, Vec::new());
+    loop {
+        iter.limit(50);
+        let shown = iter.seek(&passed).and_then(|()| {
+            iter.visit(|key, _| {
+                seen.push(key.to_vec());
+                ControlFlow::Continue(())
+            })
+        });
+        let Err(error) = shown else { break };
+        assert!(error.kind() == ErrorKind::WouldBlock && iter.is_spent());
+        assert!(iter.passed_key() > &passed[..], "it gets on");
+        passed = [iter.passed_key(), &[0]].concat();
+        pauses += 1;
+    }
+    assert_eq!(seen, (0..200).map(|series| key(series, 100)).collect::<Vec<_>>());
+    assert!(pauses >= 2, "2000 too old ones in {pauses}");
 }
 
 #[test]

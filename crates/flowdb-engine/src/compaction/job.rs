@@ -1,7 +1,7 @@
 //! The work of a compaction, in steps that a slice of maintenance can stop between.
 
 use super::level_0::is_movable;
-use super::picker::{Choice, Circumstances, pick, pick_all, pick_garbage};
+use super::picker::{Choice, Circumstances, pick, pick_all, pick_value_files};
 use super::quiet::pick_quiet;
 use super::retire::partly_forgotten;
 use crate::background::Work;
@@ -17,11 +17,11 @@ use crate::retention::Bucket;
 use crate::separate::{Output, Relocated};
 use crate::tree::{Levels, LiveTable, Shelves, Sources, Tree, ValueFileUse};
 use bytes::Bytes;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Entries written between two looks at the clock.
+/// Entries written or dropped between two looks at the clock.
 const ENTRIES_PER_LOOK: u64 = 256;
 
 /// A compaction under way. Its inputs stay live until it is finished; when the database is closed before, the next open removes what it
@@ -101,14 +101,14 @@ impl Inner {
             .transpose()
     }
 
-    /// A job that frees value files of which any part is garbage.
-    pub(crate) fn garbage_job(&self, tree: &Tree) -> Result<Option<CompactionJob>> {
-        let has_garbage = |usage: &ValueFileUse| usage.garbage_bytes() > 0;
-        let choose = |shelf: Shelf| Some((pick_garbage(&shelf.levels, has_garbage)?, shelf));
+    /// A job that frees some of the value files with these numbers.
+    pub(crate) fn value_file_job(&self, tree: &Tree, files: &HashSet<u64>) -> Result<Option<CompactionJob>> {
+        let is_freed = |usage: &ValueFileUse| files.contains(&usage.file.meta.id);
+        let choose = |shelf: Shelf| Some((pick_value_files(&shelf.levels, is_freed)?, shelf));
         shelves(tree)
             .into_iter()
             .find_map(choose)
-            .map(|(choice, shelf)| CompactionJob::begin(self, tree, shelf, choice, has_garbage))
+            .map(|(choice, shelf)| CompactionJob::begin(self, tree, shelf, choice, is_freed))
             .transpose()
     }
 
@@ -196,7 +196,7 @@ impl CompactionJob {
             bottom_range: Box::new(move |start, end| !beneath_range.has_deeper(depth, start, end)),
         };
         let merged = MergeCursor::new(sources.cursors);
-        let entries = CompactionIter::new(Box::new(merged), sources.range_deletes, policy)?;
+        let entries = CompactionIter::paused(Box::new(merged), sources.range_deletes, policy)?;
         let range_deletes = entries.kept_range_deletes();
         let relocated = levels.value_files().filter(|usage| is_relocated(usage));
         let relocated = relocated.map(|usage| (usage.file.meta.id, Arc::clone(&usage.file))).collect();
@@ -221,19 +221,18 @@ impl CompactionJob {
         self.finished.iter().for_each(|live| live.mark_obsolete());
     }
 
-    /// Writes until done (true) or until `deadline`.
+    /// Writes and drops until done (true) or until `deadline`.
     fn run(&mut self, inner: &Inner, tree: &Tree, deadline: Option<Duration>) -> Result<bool> {
-        let mut written = 0;
-        while self.entries.valid() {
-            self.close_full_output(inner, tree)?;
-            let output = inner.output(&mut self.output, tree, self.base)?;
-            let value_bytes = inner.write_entry(&self.entries, tree, output, &self.relocated)?;
-            self.entries.next()?;
-            written += 1 + value_bytes / VALUE_BYTES_PER_ENTRY;
-            if written < ENTRIES_PER_LOOK {
+        let mut worked = 0;
+        while !self.entries.is_at_end() {
+            if self.entries.valid() {
+                worked += self.write_entry(inner, tree)?;
+            }
+            worked += self.entries.step(ENTRIES_PER_LOOK)?;
+            if worked < ENTRIES_PER_LOOK {
                 continue;
             }
-            written = 0;
+            worked = 0;
             inner.sync_interval()?;
             if deadline.is_some_and(|deadline| inner.options.clock.monotonic() >= deadline) {
                 return Ok(false);
@@ -241,6 +240,14 @@ impl CompactionJob {
         }
         self.close_output(inner, tree, None)?;
         Ok(true)
+    }
+
+    /// How many entries' work it was.
+    fn write_entry(&mut self, inner: &Inner, tree: &Tree) -> Result<u64> {
+        self.close_full_output(inner, tree)?;
+        let output = inner.output(&mut self.output, tree, self.base)?;
+        let value_bytes = inner.write_entry(&self.entries, tree, output, &self.relocated)?;
+        Ok(1 + value_bytes / VALUE_BYTES_PER_ENTRY)
     }
 
     /// Ends an output that is large enough, unless the next entry is another version of its last key.
@@ -343,7 +350,7 @@ pub(crate) fn merge_private(
         bottom_range: Box::new(|_, _| false),
     };
     let merged = MergeCursor::new(sources.cursors);
-    let entries = CompactionIter::new(Box::new(merged), sources.range_deletes, policy)?;
+    let entries = CompactionIter::paused(Box::new(merged), sources.range_deletes, policy)?;
     let range_deletes = entries.kept_range_deletes().into();
     let tree_id = tree.options.id;
     let (output, finished) = (None, Vec::new());

@@ -191,11 +191,11 @@ fn wasteful_values(levels: &Levels) -> Option<Choice> {
     best.map(|(_, live)| in_place(levels, usize::from(live.meta.level), live))
 }
 
-/// A table that refers to a value file of which any part is garbage, wherever it is.
-pub(crate) fn pick_garbage(levels: &Levels, has_garbage: impl Fn(&ValueFileUse) -> bool) -> Option<Choice> {
+/// A table that refers to a value file that is to be freed, wherever it is.
+pub(crate) fn pick_value_files(levels: &Levels, is_freed: impl Fn(&ValueFileUse) -> bool) -> Option<Choice> {
     let refers = |live: &&Arc<LiveTable>| {
         let mut files = live.value_references();
-        files.any(|(file, _)| levels.value_file_use(file.meta.id).is_some_and(&has_garbage))
+        files.any(|(file, _)| levels.value_file_use(file.meta.id).is_some_and(&is_freed))
     };
     (1..LEVELS)
         .flat_map(|level| levels.level(level))

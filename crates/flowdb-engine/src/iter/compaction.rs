@@ -40,6 +40,8 @@ pub(crate) struct CompactionIter {
     last: Option<(Vec<u8>, usize)>,
     /// The entry is to be written as a delete, because it has expired.
     is_buried: bool,
+    /// It has stopped on the way to an entry to keep: the cursor's was not looked at yet.
+    is_paused: bool,
     purged_at: Option<i64>,
     records_purged: u64,
 }
@@ -58,6 +60,17 @@ impl CompactionIter {
         range_deletes: Vec<Arc<RangeDeletes>>,
         policy: CompactionPolicy,
     ) -> Result<Self> {
+        let mut iter = Self::paused(cursor, range_deletes, policy)?;
+        iter.next()?;
+        Ok(iter)
+    }
+
+    /// The same, on the way there: [`CompactionIter::step`] goes on.
+    pub(crate) fn paused(
+        cursor: Box<dyn Cursor>,
+        range_deletes: Vec<Arc<RangeDeletes>>,
+        policy: CompactionPolicy,
+    ) -> Result<Self> {
         let mut iter = CompactionIter {
             cursor,
             range_deletes,
@@ -66,21 +79,35 @@ impl CompactionIter {
             policy,
             last: None,
             is_buried: false,
+            is_paused: true,
             purged_at: None,
             records_purged: 0,
         };
         iter.cursor.seek_first()?;
-        iter.skip_dropped()?;
         Ok(iter)
     }
 
+    /// To the next entry to keep, however many are dropped before it.
     pub(crate) fn next(&mut self) -> Result<()> {
-        self.cursor.next()?;
-        self.skip_dropped()
+        self.step(u64::MAX).map(drop)
     }
 
+    /// Towards the next entry to keep: past at most `drops_max` others, after which it pauses. How many it dropped.
+    pub(crate) fn step(&mut self, drops_max: u64) -> Result<u64> {
+        if !std::mem::take(&mut self.is_paused) {
+            self.cursor.next()?;
+        }
+        self.skip_dropped(drops_max)
+    }
+
+    /// True if at an entry to keep.
     pub(crate) fn valid(&self) -> bool {
-        self.cursor.valid()
+        self.cursor.valid() && !self.is_paused
+    }
+
+    /// True if there are no more.
+    pub(crate) fn is_at_end(&self) -> bool {
+        !self.cursor.valid()
     }
 
     pub(crate) fn key(&self) -> &[u8] {
@@ -133,18 +160,24 @@ impl CompactionIter {
         self.records_purged
     }
 
-    fn skip_dropped(&mut self) -> Result<()> {
+    fn skip_dropped(&mut self, drops_max: u64) -> Result<u64> {
+        let mut drops = 0;
         while self.cursor.valid() {
+            if drops >= drops_max {
+                self.is_paused = true;
+                break;
+            }
             let verdict = self.judge();
             self.is_buried = verdict == Verdict::KeepAsDelete;
             if verdict != Verdict::Drop {
-                return Ok(());
+                break;
             }
+            drops += 1;
             if !self.skip_deleted()? {
                 self.cursor.next()?;
             }
         }
-        Ok(())
+        Ok(drops)
     }
 
     /// Where many entries in a row are deleted, moves on to where their range delete ends, or to what is newer: what was cleared is not

@@ -174,6 +174,71 @@ fn random_walks_show_what_the_history_says() {
     }
 }
 
+/// All entries in this direction, by an iterator that passes `passes_max` hidden ones at a time; how often it was spent.
+fn pages(
+    iterator: &mut DbIterator,
+    direction: Direction,
+    passes_max: u64,
+) -> (Vec<(Vec<u8>, Sequence)>, usize) {
+    let (mut found, mut pauses) = (Vec::new(), 0);
+    let mut passed: Option<Vec<u8>> = None;
+    loop {
+        iterator.limit(passes_max);
+        let placed = match (&passed, direction) {
+            (None, Direction::Forward) => iterator.seek_first(),
+            (None, Direction::Backward) => iterator.seek_last(),
+            (Some(key), Direction::Forward) => iterator.seek(key),
+            (Some(key), Direction::Backward) => iterator.seek_back(key),
+        };
+        let moved = placed.and_then(|()| match direction {
+            _ if !iterator.valid() || passed.as_deref() != Some(iterator.key()) => Ok(()),
+            Direction::Forward => iterator.next(),
+            Direction::Backward => iterator.prev(),
+        });
+        if moved.is_ok() && !iterator.valid() {
+            return (found, pauses);
+        }
+        let key = if moved.is_ok() { iterator.key() } else { iterator.passed_key() }.to_vec();
+        let gets_on = passed.as_ref().is_none_or(|passed| match direction {
+            Direction::Forward => *passed < key,
+            Direction::Backward => key < *passed,
+        });
+        assert!(gets_on, "{passed:?}, then {key:?}");
+        match moved {
+            Ok(()) => found.push((key.clone(), iterator.sequence())),
+            Err(_) => {
+                assert!(iterator.is_spent());
+                pauses += 1;
+            }
+        }
+        passed = Some(key);
+    }
+}
+
+#[test]
+fn however_few_entries_are_passed_at_a_time_each_is_shown_once() {
+    let mut pauses = 0;
+    for seed in 1..3000 {
+        let mut rng = Rng::new(seed);
+        let operations = rng.below(120);
+        let history = History::random(&mut rng, operations);
+        let (snapshot, now) = (rng.below(operations + 2), rng.below(TIMES) as i64);
+        let model = history.visible(snapshot, now);
+        let mut expected: Vec<_> = model.iter().map(|(key, entry)| (key.clone(), entry.sequence)).collect();
+        let (cursor, ranges) = merged(&mut rng, &history);
+        let bounds = (Bound::Unbounded, Bound::Unbounded);
+        let mut iterator = DbIterator::new(alone(cursor), ranges, snapshot, now.into(), bounds, Box::new(()));
+        for direction in [Direction::Forward, Direction::Backward] {
+            let passes_max = 1 + rng.below(10);
+            let (found, paused) = pages(&mut iterator, direction, passes_max);
+            assert_eq!(found, expected, "seed {seed}, {direction:?}, {passes_max} at a time");
+            expected.reverse();
+            pauses += paused;
+        }
+    }
+    assert!(pauses > 1000, "{pauses}");
+}
+
 /// Where a cursor is.
 fn place(cursor: &dyn Cursor) -> Option<(Vec<u8>, Sequence)> {
     cursor.valid().then(|| (cursor.key().to_vec(), cursor.sequence()))
@@ -469,9 +534,14 @@ fn compact(
         bottom: Box::new(move |key| key[0] < bottom),
         bottom_range: Box::new(move |_, end| end[0] <= bottom),
     };
-    let mut iterator = CompactionIter::new(cursor, ranges.clone(), policy).unwrap();
+    let mut iterator = CompactionIter::paused(cursor, ranges.clone(), policy).unwrap();
     let mut kept = History::default();
-    while iterator.valid() {
+    while !iterator.is_at_end() {
+        let drops_max = rng.below(4);
+        if !iterator.valid() {
+            assert!(iterator.step(drops_max).unwrap() <= drops_max);
+            continue;
+        }
         kept.points.push(Entry {
             key: Bytes::copy_from_slice(iterator.key()),
             sequence: iterator.sequence(),
@@ -479,7 +549,7 @@ fn compact(
             expiry: iterator.expiry(),
             value: Bytes::copy_from_slice(iterator.value_bytes()),
         });
-        iterator.next().unwrap();
+        assert!(iterator.step(drops_max).unwrap() <= drops_max);
     }
     kept.ranges = iterator
         .kept_range_deletes()

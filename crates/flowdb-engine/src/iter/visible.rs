@@ -15,6 +15,8 @@ use std::sync::Arc;
 
 /// Steps over versions of one key before it is quicker to seek past them.
 const STEPS_BEFORE_SEEK: u32 = 8;
+/// A skip of what a range delete hides takes as long as so many entries that are passed.
+const PASSES_PER_SKIP: u64 = 8;
 
 const AT_AN_ENTRY: &str = "only an iterator at an entry is asked for it";
 
@@ -330,10 +332,12 @@ impl DbIterator {
             if self.hidden < STEPS_BEFORE_SKIP {
                 self.key.clear();
                 self.key.extend_from_slice(key);
-            } else if self.skip_hidden(Direction::Forward)? {
-                continue;
             } else {
                 self.note_key();
+                if self.skip_hidden(Direction::Forward)? {
+                    self.charge(PASSES_PER_SKIP)?;
+                    continue;
+                }
             }
             if self.is_seen(kind, expiry, sequence)? {
                 return Ok(Place::AtCursor);
@@ -349,10 +353,14 @@ impl DbIterator {
             if self.view.is_before_start(self.cursor.key()) {
                 return Ok(Place::Nowhere);
             }
+            self.note_key();
             if self.skip_hidden(Direction::Backward)? {
+                // Where it was at an old version that is hidden, it may now be at a newer one that is not: that key was not passed.
+                if !self.is_at_key() {
+                    self.charge(PASSES_PER_SKIP)?;
+                }
                 continue;
             }
-            self.note_key();
             if let Some(version) = self.newest_version()?
                 && self.is_seen(version.kind, version.expiry, version.sequence)?
             {

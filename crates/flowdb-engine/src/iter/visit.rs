@@ -60,9 +60,13 @@ impl DbIterator {
             self.cursor.note_steps(steps);
         }
         match end {
-            VisitEnd::AtLimit => self.find_behind_key()?,
+            VisitEnd::AtLimit => {
+                self.charge_passed(too_old)?;
+                self.find_behind_key()?;
+            }
             VisitEnd::Through => {
                 self.note_key();
+                self.charge_passed(too_old)?;
                 self.next()?;
             }
             VisitEnd::Refused => {
@@ -72,6 +76,10 @@ impl DbIterator {
             }
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    fn charge_passed(&mut self, passes: u64) -> Result<()> {
+        self.charge(passes).inspect_err(|_| self.place = Place::Nowhere)
     }
 
     /// Key of the current entry, or of the last one that was passed.

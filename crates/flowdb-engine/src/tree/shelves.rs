@@ -9,6 +9,7 @@ use super::{Amount, Levels, LiveTable, ValueFileUse};
 use crate::options::BlockProperty;
 use crate::retention::Bucket;
 use crate::values::ValueFile;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// All tables of a tree. Immutable; changes make a new one.
@@ -117,6 +118,12 @@ impl Shelves {
     /// How much of each value file is in use. No two shelves refer to the same one, for tables never change theirs.
     pub(crate) fn value_files(&self) -> impl Iterator<Item = &ValueFileUse> {
         self.levels().flat_map(|levels| levels.value_files())
+    }
+
+    /// The numbers of the value files of which any part is garbage.
+    pub(crate) fn value_files_with_garbage(&self) -> HashSet<u64> {
+        let with_garbage = self.value_files().filter(|usage| usage.garbage_bytes() > 0);
+        with_garbage.map(|usage| usage.file.meta.id).collect()
     }
 
     /// The value files that these tables refer to, and those of `later` do not.
