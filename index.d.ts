@@ -434,7 +434,7 @@ export interface Kv {
   /**
    * Adds to a number, atomically, and resolves to the sum. `delta` is 1 by default, and may be a BigInt, as the value is then. Where there is no value it
    * starts from zero and expires by `ttl` or `expiresAt`; an existing value keeps its expiry. Rejects with `FLOWDB_INVALID_ARGUMENT`, and changes nothing, if the
-   * value is not a number (or not of `delta`'s type), or the sum not exact: beyond 2^53 - 1 for integers, beyond 64 bits for BigInts.
+   * value is not a number (or not of `delta`'s type), or the sum out of range: beyond 2^53 - 1 for integers and for numbers that were within, beyond 64 bits for BigInts, infinite.
    *
    * The number is one that `put` and `get` with the same `valueEncoding` write and read: with `'any'` a number or BigInt, with `'json'` a number as JSON text. `'utf8'` and `'buffer'`
    * cannot express one (`FLOWDB_INVALID_ARGUMENT`): in a database with such a default, say which of the two it is to be, here and in `get`.

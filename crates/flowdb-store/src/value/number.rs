@@ -70,7 +70,7 @@ impl Number {
 
     /// The sum of two bigints, or of two numbers.
     ///
-    /// Fails with `InvalidArgument` if the types differ, a bigint leaves 64 bits, a sum of whole numbers leaves the safe integers
+    /// Fails with `InvalidArgument` if the types differ, a bigint leaves 64 bits, a sum of whole numbers, or of numbers within the safe integers, leaves these
     /// (±(2^53 - 1)), where counting would silently stand still, or a sum is not finite.
     pub fn plus(self, delta: Number) -> Result<Number> {
         match (self, delta) {
@@ -78,10 +78,11 @@ impl Number {
                 a.checked_add(b).map(Number::Integer).ok_or_else(sum_overflow)
             }
             (Number::Float(a), Number::Float(b)) => {
-                let (sum, counts) = (a + b, a.fract() == 0.0 && b.fract() == 0.0);
                 #[expect(clippy::cast_precision_loss, reason = "2^53 - 1 is a double")]
-                let is_exact = sum.abs() <= SAFE_INTEGER_MAX as f64;
-                let is_good = sum.is_finite() && (is_exact || !counts);
+                let is_safe = |number: f64| number.abs() <= SAFE_INTEGER_MAX as f64;
+                let counts = (a.fract() == 0.0 && b.fract() == 0.0) || (is_safe(a) && is_safe(b));
+                let sum = a + b;
+                let is_good = sum.is_finite() && (is_safe(sum) || !counts);
                 if is_good { Ok(Number::Float(sum)) } else { Err(sum_overflow()) }
             }
             _ => Err(Error::invalid("delta: a number and a bigint cannot be added")),
@@ -205,6 +206,7 @@ mod tests {
         assert_eq!(float(1e300).plus(float(0.5)).unwrap(), float(1e300), "no count");
         for (a, b) in [
             (float(SAFE), float(1.0)),
+            (float(SAFE), float(0.5)),
             (float(-SAFE), float(-1.0)),
             (float(f64::MAX), float(f64::MAX)),
             (float(1.0), float(f64::NAN)),
