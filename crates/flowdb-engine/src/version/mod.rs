@@ -1,5 +1,6 @@
 //! Which files are live: the edits of the manifest, the state they add up to, and the file that holds them.
 
+mod contradictions;
 mod edit;
 mod file_name;
 #[cfg(any(test, fuzzing))]

@@ -1,11 +1,11 @@
 //! What all edits of a manifest add up to.
 
+use super::contradictions;
 use super::edit::{Edit, Field, TableMeta, ValueFileMeta};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::key::{Sequence, TreeId};
 use crate::purge::{Purge, Purges};
 use crate::retention::{ByKey, Cutoff};
-use crate::tree::LEVELS;
 use std::collections::BTreeMap;
 
 /// What is live. Numbers in it never go back: an edit that names a smaller one leaves it as it is.
@@ -52,6 +52,11 @@ impl State {
         Ok(())
     }
 
+    /// Fails if `edit` contradicts the state (kind `Corruption`).
+    pub(crate) fn check(&self, edit: &Edit) -> Result<()> {
+        contradictions::check(self, edit)
+    }
+
     /// The edit that makes this state out of a new one.
     pub(crate) fn snapshot_edit(&self) -> Edit {
         let mut edit =
@@ -76,74 +81,6 @@ impl State {
             edit = edit.forgotten(*tree, cutoffs.clone());
         }
         edit.clean_close(self.clean)
-    }
-
-    /// Fails if `edit` contradicts the state (kind `Corruption`).
-    pub(crate) fn check(&self, edit: &Edit) -> Result<()> {
-        // What earlier fields of the same edit did, without a copy of the state.
-        let mut trees = BTreeMap::new();
-        let mut live = BTreeMap::new();
-        let mut live_values = BTreeMap::new();
-        let is_live =
-            |live: &BTreeMap<_, bool>, key| live.get(&key).copied().unwrap_or(self.tables.contains_key(&key));
-        let is_live_value = |live: &BTreeMap<_, bool>, key| {
-            live.get(&key).copied().unwrap_or(self.value_files.contains_key(&key))
-        };
-        for field in &edit.fields {
-            match field {
-                Field::Tree(tree, name) => {
-                    let known = trees.get(tree).copied().or(self.trees.get(tree));
-                    if known.is_some_and(|known| known != name) {
-                        return Err(contradiction(format!("tree {} is named again, as {name}", tree.0)));
-                    }
-                    trees.insert(*tree, name);
-                }
-                Field::AddTable(table) => {
-                    check_table(table)?;
-                    if !trees.contains_key(&table.tree) && !self.trees.contains_key(&table.tree) {
-                        return Err(contradiction(format!(
-                            "table {} is of the unknown tree {}",
-                            table.id, table.tree.0
-                        )));
-                    }
-                    if is_live(&live, (table.tree, table.id)) {
-                        return Err(contradiction(format!("table {} is added again", table.id)));
-                    }
-                    live.insert((table.tree, table.id), true);
-                }
-                Field::RemoveTable(tree, id) => {
-                    if !is_live(&live, (*tree, *id)) {
-                        return Err(contradiction(format!("table {id} is removed, but is not live")));
-                    }
-                    live.insert((*tree, *id), false);
-                }
-                Field::AddValueFile(ValueFileMeta { id, tree, .. }) => {
-                    if !trees.contains_key(tree) && !self.trees.contains_key(tree) {
-                        return Err(contradiction(format!(
-                            "value file {id} is of the unknown tree {}",
-                            tree.0
-                        )));
-                    }
-                    if is_live_value(&live_values, (*tree, *id)) {
-                        return Err(contradiction(format!("value file {id} is added again")));
-                    }
-                    live_values.insert((*tree, *id), true);
-                }
-                Field::RemoveValueFile(tree, id) => {
-                    if !is_live_value(&live_values, (*tree, *id)) {
-                        return Err(contradiction(format!("value file {id} is removed, but is not live")));
-                    }
-                    live_values.insert((*tree, *id), false);
-                }
-                Field::Bucket(tree, id, bucket)
-                    if !is_live(&live, (*tree, *id)) || bucket.first > bucket.last =>
-                {
-                    return Err(contradiction(format!("the bucket of table {id} makes no sense")));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
     }
 
     fn apply_field(&mut self, field: &Field) {
@@ -197,27 +134,11 @@ fn raise<T: Ord>(number: &mut T, to: T) {
     }
 }
 
-fn check_table(table: &TableMeta) -> Result<()> {
-    if usize::from(table.level) >= LEVELS {
-        return Err(contradiction(format!(
-            "table {} is on level {}, which does not exist",
-            table.id, table.level
-        )));
-    }
-    if table.smallest > table.largest || table.smallest_sequence > table.largest_sequence {
-        return Err(contradiction(format!("table {} ends before it begins", table.id)));
-    }
-    Ok(())
-}
-
-fn contradiction(message: String) -> Error {
-    Error::new(ErrorKind::Corruption, message)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::edit::tests::{table, value_file};
     use super::*;
+    use crate::error::ErrorKind;
     use crate::retention::Bucket;
 
     fn state() -> State {
@@ -253,6 +174,9 @@ mod tests {
         refused(&state, &begin().add_value_file(value_file(2, 6)));
         refused(&state, &begin().add_value_file(value_file(1, 6)).add_value_file(value_file(1, 6)));
         refused(&state, &begin().remove_value_file(TreeId(1), 5));
+        let forgotten = |up_to| Edit::new().forgotten(TreeId(1), ByKey::all(Cutoff { before: 1, up_to }));
+        refused(&state, &forgotten(state.last_sequence + 1));
+        assert!(state.check(&forgotten(state.last_sequence)).is_ok());
     }
 
     #[test]
