@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 #[derive(Debug, Clone)]
@@ -23,8 +23,19 @@ struct State {
     /// What each sync of a file takes at least.
     sync_us: AtomicU64,
     syncs: AtomicU64,
+    largest: AtomicU64,
+    gate: Mutex<Gate>,
+    opened: Condvar,
     /// Length of each file, as far as it was written.
     lengths: Mutex<BTreeMap<PathBuf, u64>>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Gate {
+    Open,
+    /// The next read waits.
+    Closed,
+    Waiting,
 }
 
 #[derive(Debug)]
@@ -47,6 +58,9 @@ impl Disk {
             keeps_files: AtomicBool::new(false),
             sync_us: AtomicU64::new(0),
             syncs: AtomicU64::new(0),
+            largest: AtomicU64::new(0),
+            gate: Mutex::new(Gate::Open),
+            opened: Condvar::new(),
             lengths: Mutex::default(),
         };
         Disk { inner, state: Arc::new(state) }
@@ -60,6 +74,27 @@ impl Disk {
     /// Bytes read so far, from whatever file.
     pub fn read(&self) -> u64 {
         self.state.read.load(Ordering::SeqCst)
+    }
+
+    /// The most bytes that one call has read or written since the last time this was asked.
+    pub fn take_largest(&self) -> u64 {
+        self.state.largest.swap(0, Ordering::SeqCst)
+    }
+
+    /// Lets the next read wait until it is let on.
+    pub fn hold_next_read(&self) {
+        *self.state.gate.lock().unwrap() = Gate::Closed;
+    }
+
+    /// Waits until a read is held up.
+    pub fn await_held_read(&self) {
+        let gate = self.state.gate.lock().unwrap();
+        drop(self.state.opened.wait_while(gate, |gate| *gate != Gate::Waiting).unwrap());
+    }
+
+    pub fn let_read_on(&self) {
+        *self.state.gate.lock().unwrap() = Gate::Open;
+        self.state.opened.notify_all();
     }
 
     /// Bytes in files, by what was written to them.
@@ -97,6 +132,17 @@ impl Disk {
     }
 }
 
+impl State {
+    fn pass_gate(&self) {
+        let mut gate = self.gate.lock().unwrap();
+        if *gate == Gate::Closed {
+            *gate = Gate::Waiting;
+            self.opened.notify_all();
+            drop(self.opened.wait_while(gate, |gate| *gate == Gate::Waiting).unwrap());
+        }
+    }
+}
+
 #[derive(Debug)]
 struct MeteredRead {
     file: Arc<dyn ReadableFile>,
@@ -106,6 +152,8 @@ struct MeteredRead {
 impl ReadableFile for MeteredRead {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         self.state.read.fetch_add(buffer.len() as u64, Ordering::SeqCst);
+        self.state.largest.fetch_max(buffer.len() as u64, Ordering::SeqCst);
+        self.state.pass_gate();
         self.file.read_at(offset, buffer)
     }
 
@@ -193,6 +241,7 @@ impl WritableFile for Metered {
             *length = end.max(*length);
         }
         self.state.written.fetch_add(data.len() as u64, Ordering::SeqCst);
+        self.state.largest.fetch_max(data.len() as u64, Ordering::SeqCst);
         self.file.write_at(offset, data)
     }
 
