@@ -799,6 +799,8 @@ export class Database {
   /**
    * Flushes, and rewrites everything until nothing superfluous is left but what snapshots hold. Takes long, and is not needed, as it is done bit by bit anyway. `signal`
    * ends it with `FLOWDB_ABORTED`, and closing this handle with `FLOWDB_CLOSED`, within tens of milliseconds: what was rewritten by then counts, and nothing is lost.
+   * Reads and writes go on meanwhile; but what they write is only flushed, not compacted, so that who writes more than about twenty write buffers (320 MiB by default) of `kv` or
+   * of series while a large database is rewritten waits for its end. Best called when little is written.
    */
   compact(options?: SignalOptions): Promise<void>;
   /**
