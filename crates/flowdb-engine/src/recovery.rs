@@ -261,7 +261,8 @@ impl Inner {
         };
         let expected = crate::read_only::expected_log(&state);
         let replay = wal::replay(self.fs.as_ref(), &self.dir, files, &expected, &mut apply)?;
-        let last = replay.last_sequence.max(self.snapshots.visible());
+        // Not what is visible: a flush on the way took that back to the log's, and of a draft's numbers only the manifest knows.
+        let last = replay.last_sequence.max(state.last_sequence);
         self.commit.lock().last = last;
         self.snapshots.publish(last);
         Ok(replay)

@@ -235,7 +235,8 @@ impl Run {
     }
 
     fn open(&mut self) {
-        self.db = open(&self.fs, &self.clock).unwrap();
+        let buffers = random_buffers(&mut self.random);
+        self.db = open_with_buffers(&self.fs, &self.clock, buffers).unwrap();
     }
 
     /// The power is cut: what is there is what one of the commits since the last synced one has left.

@@ -119,6 +119,22 @@ pub fn open(fs: &Arc<dyn FileSystem>, clock: &Arc<ManualClock>) -> flowdb_engine
     Db::open(Arc::clone(fs), Path::new(DIR), small_options(clock))
 }
 
+/// The same, with other write buffers, as each opening may have them.
+pub fn open_with_buffers(
+    fs: &Arc<dyn FileSystem>,
+    clock: &Arc<ManualClock>,
+    bytes: usize,
+) -> flowdb_engine::Result<Db> {
+    let mut options = small_options(clock);
+    options.trees.iter_mut().for_each(|tree| tree.write_buffer_bytes = bytes);
+    Db::open(Arc::clone(fs), Path::new(DIR), options)
+}
+
+/// Mostly the smallest.
+pub fn random_buffers(random: &mut Random) -> usize {
+    if random.one_in(4) { 1 << 20 } else { 64 << 10 }
+}
+
 /// One write, as the model and the batch take it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Write {
