@@ -83,7 +83,8 @@ class Entries {
     this.#waiting += 1;
     const leave = () => { this.#waiting -= 1; };
     this.#last = answer.then(leave, leave);
-    return answer;
+    // One of its own, since `leave` handles the failure of the other: one that the caller leaves unhandled is to be told of.
+    return answer.then();
   }
 }
 

@@ -254,7 +254,7 @@ class Reader {
         const answers = unpack(await this.#native.getLater(asked), ownBytes);
         for (const answer of answers) misses[answered++].resolve(answer);
         if (answered === misses.length) return;
-        // As in `#readAll`, but each of them is for itself.
+        // As in `#readRest`, but each of them is for itself.
         rest = afterRequests(rest, answers.length);
       }
     } catch (error) {

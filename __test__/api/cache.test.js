@@ -309,6 +309,17 @@ test('entries live by the default, unless they say otherwise', async (t) => {
   assert.deepEqual((await db.series.scan().all()).map(({ key }) => key), ['kept']);
 });
 
+test('what has expired is loaded anew, and replaced by a put that depends on nothing being there', async (t) => {
+  const db = await database(t);
+  for (const key of ['loaded', 'put']) await db.kv.put(key, 'kept', { ttl: 60_000 });
+  assert.equal(await db.kv.getOrSet('loaded', () => 'new'), 'kept');
+  assert.equal(await db.kv.put('put', 'new', { ifAbsent: true }), false);
+  for (const key of ['loaded', 'put']) await db.kv.put(key, 'old', { ttl: 1 });
+  assert.ok(await eventually(async () => await db.kv.getOrSet('loaded', () => 'new') === 'new'));
+  assert.ok(await eventually(() => db.kv.put('put', 'new', { ifAbsent: true })));
+  assert.deepEqual(await db.kv.getMany(['loaded', 'put']), ['new', 'new']);
+});
+
 test('a cache with a limit forgets, and counts what it does', async (t) => {
   const db = await database(t, { path: directory(t), kvBytesMax: 512 * 1024, compression: 'none' });
   const value = 'x'.repeat(8_000);

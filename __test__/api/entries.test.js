@@ -4,7 +4,7 @@
 
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
-const { database } = require('../fixture.js');
+const { database, run } = require('../fixture.js');
 
 /** @param {import('node:test').TestContext} t  @param {number} count */
 async function filled(t, count) {
@@ -50,6 +50,20 @@ test('an error is the end', async (t) => {
   const entries = db.kv.scan({ valueEncoding: 'utf8' })[Symbol.asyncIterator]();
   await assert.rejects(entries.next(), { code: 'FLOWDB_INVALID_ARGUMENT' });
   assert.deepEqual(await entries.next(), END);
+});
+
+test('an error that nobody handles is told of as unhandled', async () => {
+  const { code, output } = await run(`
+    process.on('unhandledRejection', ({ code }) => console.log('unhandled', code));
+    (async () => {
+      const db = await open({ memory: true });
+      await db.kv.put('k', 1);
+      const entries = () => db.kv.scan({ valueEncoding: 'utf8' })[Symbol.asyncIterator]();
+      entries().next();
+      entries().next().catch(({ code }) => console.log('handled', code));
+      setImmediate(() => db.close());
+    })();`);
+  assert.deepEqual([code, output.split('\n').filter(Boolean).sort()], [0, ['handled FLOWDB_INVALID_ARGUMENT', 'unhandled FLOWDB_INVALID_ARGUMENT']]);
 });
 
 test('keys are strings where they can be, on pages with others beside them', async (t) => {

@@ -15,6 +15,12 @@ const { result, finished, openDatabase, domException } = require('./support');
 const HOSTILE_HANDLER = new Proxy({}, { get(_, trap) { throw new Error(`the trap ${String(trap)} was called`); } });
 const HOSTILE = new Proxy({}, HOSTILE_HANDLER);
 
+/**
+ * @template {object} T
+ * @param {T} value
+ */
+const belowHostile = (value) => Object.setPrototypeOf(value, HOSTILE);
+
 /** @param {object} prototype above that of the class */
 function instanceBelow(prototype) {
   class Own { a = 1; size = 2; type = 'b'; code = 3; }
@@ -58,6 +64,11 @@ const CASES = [
   ['methods with the names of those of a WeakRef', () => new (class { a = 1; deref() {} unregister() {} })(), (copy) => Reflect.ownKeys(copy).join() === 'a'],
   ['an object with a Proxy above it, which is not asked', () => [Object.setPrototypeOf({ a: 1, size: 2 }, HOSTILE), instanceBelow(HOSTILE)],
     ([object, instance]) => Object.keys(object).join() === 'a,size' && Object.keys(instance).join() === 'a,size,type,code'],
+  ['an empty object with a Proxy above it, which is not asked, and one with members like those of a Blob between them',
+    () => [belowHostile({}), Object.create(Object.create(HOSTILE, { size: { value: 1 }, code: { get: assert.fail }, type: { value: 'a' } }))],
+    ([empty, object]) => Reflect.ownKeys(empty).length === 0 && Reflect.ownKeys(object).length === 0],
+  ['a DOMException with a Proxy above it, which is not asked', () => belowHostile(new DOMException('m', 'AbortError')),
+    (copy) => copy instanceof DOMException && copy.name === 'AbortError' && copy.message === 'm'],
   ['an object whose constructor is a Proxy, which is not asked', () => Object.create({ constructor: new Proxy(class {}, HOSTILE_HANDLER) }, { a: { value: 1, enumerable: true } }),
     (copy) => copy.a === 1],
   ['instances of classes with tags like those of the language', () => ['List Iterator', 'Temporal.Mine', 'Intl.Collator', 'WebAssembly.Memory', 'Intl.'].map(tagged),
@@ -106,11 +117,17 @@ test('what cannot be cloned is refused, and the transaction goes on', async () =
   const detached = new ArrayBuffer(4);
   structuredClone(detached, { transfer: [detached] });
   const ofLanguage = '[new Intl.Collator(), new Intl.Locale("en"), [].values(), "".matchAll(/a/g), new WebAssembly.Memory({ initial: 1 })]';
-  for (const value of [
+  for (const [i, value] of [
     () => 1, Symbol(), new Proxy([], {}), new WeakMap(), new SharedArrayBuffer(1), detached, Promise.resolve(), db, store, new WeakRef({}),
     new URLSearchParams().keys(), ...runInNewContext(ofLanguage), ...runInNewContext(ofLanguage, { Intl, WebAssembly }),
-  ]) {
-    assert.throws(() => store.put({ part: [value] }, 1), domException('DataCloneError'), String(value));
+    tagged('Temporal.PlainDate'), ...[
+      new Blob(['a']), new File(['a'], 'n'), new WeakRef({}), new FinalizationRegistry(() => {}), new Intl.Collator(), [].values(), new EventTarget(),
+      new MessageChannel().port1, Object.assign(new WeakRef({}), { a: 1 }), Object.defineProperty(new Blob(['a']), 'size', { value: 1 }),
+      new WebAssembly.Memory({ initial: 1 }),
+    ].map(belowHostile),
+    Object.setPrototypeOf(new Blob(['a']), Object.create(HOSTILE, { size: { value: 1 }, type: { value: 'a' } })),
+  ].entries()) {
+    assert.throws(() => store.put({ part: [value] }, 1), domException('DataCloneError'), `value ${i}`);
   }
   store.put('kept', 2);
   await finished(transaction);

@@ -357,7 +357,21 @@ test('an event of ours that is sent on after its dispatch tells of the dispatch 
   db.dispatchEvent(event);
   assert.deepEqual(look(), [db, db, null, 0, []]);
   bus.dispatchEvent(event);
+  assert.deepEqual(look(), [bus, bus, null, 0, []]);
   assert.deepEqual(seen, [[bus, bus, bus, 2, [bus]], [db, db, db, 2, [db]], [bus, bus, bus, 2, [bus]]]);
+});
+
+test('an event of a script, too', async () => {
+  const { db } = await targets();
+  const event = new Event('mine');
+  const bus = new EventTarget();
+  const seen = [];
+  for (const target of [bus, db]) target.addEventListener('mine', () => seen.push(event.target));
+  for (const target of [bus, db, bus]) {
+    target.dispatchEvent(event);
+    assert.equal(event.target, target);
+  }
+  assert.deepEqual(seen, [bus, db, bus]);
 });
 
 test('listeners: a function with a `call` of its own, or without a prototype, is called like any other', async (t) => {

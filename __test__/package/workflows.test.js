@@ -89,13 +89,25 @@ test('what runs each night runs tests that are there, from a seed that it prints
   assert.match(on.schedule[0].cron, /^\d+ \d+ \* \* \*$/);
   for (const { package: name, test: file, seeds } of jobs.random.strategy.matrix.include) {
     const source = path.join(ROOT, 'crates', name, 'tests', `${file}.rs`);
-    assert.match(fs.readFileSync(source, 'utf8'), /for_(each_)?seeds?\(|FLOWDB_SEEDS/, source);
+    assert.match(fs.readFileSync(source, 'utf8'), /^(?! *\/\/).*(for_(each_)?seeds?\(|"FLOWDB_SEEDS")/m, source);
     assert.ok(seeds > 0);
   }
   for (const { steps } of [jobs.random, jobs.processes]) {
     const seeding = steps.findIndex((/** @type {any} */ { run = '' }) => /FLOWDB_SEED=.*tee -a "\$GITHUB_ENV"/.test(run));
     assert.ok(seeding >= 0 && seeding === steps.length - 2, 'before what uses it');
   }
+});
+
+test('each test that docs/testing.md says can run longer does so each night', () => {
+  const { jobs } = workflow('nightly.yml');
+  const page = fs.readFileSync(path.join(ROOT, 'docs', 'testing.md'), 'utf8');
+  const crates = [...page.matchAll(/`FLOWDB_SEEDS=\d+ cargo test --release -p (\S+) --test (\w+)/g)].map(([, name, file]) => `${name} ${file}`);
+  const nightly = jobs.random.strategy.matrix.include.map((/** @type {any} */ { package: name, test: file }) => `${name} ${file}`);
+  assert.deepEqual(nightly.sort(), [...new Set(crates)].sort());
+  const files = [...page.matchAll(/`FLOWDB_SEEDS=\d+ node --test (\S+)`/g)].map(([, file]) => file);
+  const commands = jobs.processes.strategy.matrix.command.filter((/** @type {string} */ command) => command.startsWith('FLOWDB_SEEDS='));
+  const run = commands.flatMap((/** @type {string} */ command) => command.match(/__test__\/\S+/g) ?? []);
+  assert.deepEqual(run.sort(), files.sort());
 });
 
 test('only a tag publishes, after CI', () => {

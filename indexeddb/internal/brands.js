@@ -6,6 +6,7 @@
 
 const { createHistogram } = require('node:perf_hooks');
 const { types } = require('node:util');
+const { Serializer } = require('node:v8');
 const buffer = require('node:buffer');
 const { uncurry, getterOf, requiredGetterOf, succeeds } = require('./slots.js');
 
@@ -107,6 +108,11 @@ function isEventPrototype(name, prototype) {
   return false;
 }
 
+/** Of a polyfill, too: it need not be on the global object, and what its objects hold is nothing that could be copied. */
+const temporalTags = new Set([
+  'Duration', 'Instant', 'PlainDate', 'PlainDateTime', 'PlainMonthDay', 'PlainTime', 'PlainYearMonth', 'ZonedDateTime', 'Calendar', 'TimeZone',
+].map((name) => `Temporal.${name}`));
+
 /**
  * Objects of the language that have slots, cannot be cloned, and have no test of their own in `util.types`. Classes of a user may have such a tag, too.
  * @param {object} prototype not a Proxy
@@ -115,7 +121,8 @@ function isPrototypeWithSlots(prototype) {
   const tag = ownData(prototype, toStringTag);
   if (typeof tag !== 'string') return false;
   if (tag.endsWith(' Iterator')) return isIteratorPrototype(prototype);
-  const [, namespace, name] = /^(Intl|WebAssembly|Temporal)\.(\w+)$/.exec(tag) ?? [];
+  if (temporalTags.has(tag)) return true;
+  const [, namespace, name] = /^(Intl|WebAssembly)\.(\w+)$/.exec(tag) ?? [];
   return name !== undefined && isPrototypeIn(namespace, name, prototype);
 }
 
@@ -178,7 +185,7 @@ function isUncloneable(value) {
     types.isSymbolObject(value) || types.isGeneratorObject(value) || types.isMapIterator(value) ||
     types.isSetIterator(value) || types.isArgumentsObject(value) || types.isExternal(value) ||
     types.isModuleNamespaceObject(value) || isWeakRefOrRegistry(value) || isJsdomWrapper(value) ||
-    hasPlatformPrototype(value) || isUnknownBlob(value);
+    hasPlatformPrototype(value) || isUnknownBlob(value) || (isBelowProxy(value) && hasSlots(value));
 }
 
 /**
@@ -204,6 +211,33 @@ function has(value, name) {
 function isWeakRefOrRegistry(value) {
   return (inherits(value, 'deref') && succeeds(() => weakRefDeref(value))) ||
     (inherits(value, 'unregister') && succeeds(() => registryUnregister(value, value)));
+}
+
+/** @param {object} value not a Proxy itself */
+function isBelowProxy(value) {
+  for (let p = Object.getPrototypeOf(value); p !== null; p = Object.getPrototypeOf(p)) if (types.isProxy(p)) return true;
+  return false;
+}
+
+/** Properties in which Node keeps the slots of its objects. */
+const slotSymbols = new Set([new buffer.Blob([]), new EventTarget(), new Event('')].flatMap(Object.getOwnPropertySymbols));
+
+/**
+ * What can be seen of an object without asking its chain, of which a Proxy is a part.
+ * @param {object} value
+ */
+function hasSlots(value) {
+  if (Object.getOwnPropertySymbols(value).some((symbol) => slotSymbols.has(symbol))) return true;
+  if (succeeds(() => weakRefDeref(value)) || succeeds(() => registryUnregister(value, value))) return true;
+  // V8 refuses what has slots. It is asked where it meets no property, and thus no code of a user.
+  return Object.getOwnPropertyNames(value).length === 0 && !hasOwn(value, toStringTag) && !succeeds(() => new SlotFinder().writeValue(value));
+}
+
+class SlotFinder extends Serializer {
+  /** For objects of Node. */
+  _writeHostObject() {
+    throw new TypeError('It has slots');
+  }
 }
 
 /**
@@ -268,7 +302,7 @@ function isUnknownBlob(value) {
  * @returns {'Blob' | 'File' | null}
  */
 function blobBrand(value) {
-  if (!has(value, 'size')) return null;
+  if (!has(value, 'size') || isBelowProxy(value)) return null;
   if (inherits(value, 'size') && succeeds(() => blobSize(value))) {
     return fileLastModified !== undefined && succeeds(() => fileLastModified(value)) ? 'File' : 'Blob';
   }
@@ -282,7 +316,7 @@ const domExceptionCode = requiredGetterOf(DOMException.prototype, 'code');
  * @param {object} value
  */
 function isDOMException(value) {
-  return inherits(value, 'code') && value !== DOMException.prototype && succeeds(() => domExceptionCode(value));
+  return (inherits(value, 'code') || isBelowProxy(value)) && value !== DOMException.prototype && succeeds(() => domExceptionCode(value));
 }
 
 module.exports = { registerPlatformInterface, isUncloneable, isSurelyPlain, blobBrand, isDOMException };

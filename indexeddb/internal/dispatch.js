@@ -241,10 +241,13 @@ function overrideMembers(event, dispatch) {
 function overrideTarget(event, dispatch) {
   const prototype = Object.getPrototypeOf(event);
   const nativeTarget = () => Reflect.get(prototype, 'target', event);
-  const before = nativeTarget();
+  /** @type {EventTarget | null} */
+  let before = nativeTarget();
   const get = () => {
     const target = nativeTarget();
-    return target === before && Reflect.get(prototype, 'eventPhase', event) === 0 ? dispatch.target : target;
+    // From now on that dispatch is the last one, even if it goes to the same target as one before ours.
+    if (Reflect.get(prototype, 'eventPhase', event) !== 0) before = null;
+    return target === before ? dispatch.target : target;
   };
   for (const name of ['target', 'srcElement']) Object.defineProperty(event, name, { get, enumerable: false, configurable: true });
 }

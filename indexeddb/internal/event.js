@@ -36,7 +36,9 @@ class DispatchSlot extends Slotted {
    * @param {boolean} isNative whether it is being dispatched, by other code
    */
   static lastTargetOf(event, nativeTarget, isNative) {
-    return isNative || nativeTarget !== event.#nativeTarget ? nativeTarget : event.#dispatch?.target ?? null;
+    // From now on that is the last one, even if it goes to the same target as one before ours.
+    if (isNative) event.#nativeTarget = null;
+    return nativeTarget === event.#nativeTarget ? event.#dispatch?.target ?? null : nativeTarget;
   }
 }
 
