@@ -22,7 +22,7 @@ use flowdb_engine::{
     RetentionRules, Snapshot, VerifyOptions, WriteOptions, verify,
 };
 use std::collections::BTreeSet;
-use std::ops::{Bound, ControlFlow};
+use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -697,21 +697,7 @@ fn entries_that_are_too_old_count_as_passed() {
     db.flush().unwrap();
     clock.set(1_050);
     let mut iter = db.iter(TREES[0], EVERYTHING, ReadOptions::default()).unwrap();
-    let (mut seen, mut pauses, mut passed) = (Vec::new(), 0, Vec::new());
-    loop {
-        iter.limit(50);
-        let shown = iter.seek(&passed).and_then(|()| {
-            iter.visit(|key, _| {
-                seen.push(key.to_vec());
-                ControlFlow::Continue(())
-            })
-        });
-        let Err(error) = shown else { break };
-        assert!(error.kind() == ErrorKind::WouldBlock && iter.is_spent());
-        assert!(iter.passed_key() > &passed[..], "it gets on");
-        passed = [iter.passed_key(), &[0]].concat();
-        pauses += 1;
-    }
+    let (seen, pauses) = visit_in_pages(&mut iter, 50);
     assert_eq!(seen, (0..200).map(|series| key(series, 100)).collect::<Vec<_>>());
     assert!(pauses >= 2, "2000 too old ones in {pauses}");
 }

@@ -146,23 +146,7 @@ fn entries_that_are_newer_than_the_snapshot_count_as_passed() {
     (0..20).for_each(|_| ["m500", "m700"].into_iter().for_each(put));
     let read = ReadOptions { sequence: Some(snapshot.sequence()), ..ReadOptions::default() };
     let mut iter = db.iter(TREES[0], EVERYTHING, read).unwrap();
-    let (mut seen, mut pauses, mut passed) = (Vec::new(), 0, Vec::new());
-    loop {
-        iter.limit(9);
-        let moved = if seen.is_empty() { iter.seek_first() } else { iter.seek(&passed) };
-        let shown = moved.and_then(|()| {
-            iter.visit(|key, _| {
-                seen.push(key.to_vec());
-                ControlFlow::Continue(())
-            })
-        });
-        let Err(error) = shown else { break };
-        assert!(error.kind() == ErrorKind::WouldBlock && iter.is_spent());
-        assert!(iter.passed_key() > &passed[..], "it gets on");
-        // The next key that may be.
-        passed = [iter.passed_key(), &[0]].concat();
-        pauses += 1;
-    }
+    let (seen, pauses) = visit_in_pages(&mut iter, 9);
     assert_eq!(seen, [&b"a"[..], b"m500", b"z"]);
     assert_eq!(pauses, 99, "ten of 999 at a time");
 }

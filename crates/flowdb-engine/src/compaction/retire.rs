@@ -51,7 +51,7 @@ impl Inner {
         }
         let id = tree.options.id;
         let edit = self.new_edit().last_sequence(last).forgotten(id, cutoffs.clone());
-        self.drop_tables(tree, &dropped, edit, || tree.forget(cutoffs.clone()))
+        self.drop_tables(tree, &dropped, edit, || tree.forget(cutoffs))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What an edit of the manifest must not say of the state that it changes.
 
-use super::edit::{Edit, Field, TableMeta};
+use super::edit::{Edit, Field, TableMeta, ValueFileMeta};
 use super::state::State;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{Sequence, TreeId};
@@ -15,8 +15,8 @@ pub(super) fn check(state: &State, edit: &Edit) -> Result<()> {
     let mut walk = Walk {
         state,
         trees: BTreeMap::new(),
-        tables: BTreeMap::new(),
-        value_files: BTreeMap::new(),
+        tables: Files::new("table", &state.tables),
+        value_files: Files::new("value file", &state.value_files),
         last_sequence: state.last_sequence,
     };
     edit.fields.iter().try_for_each(|field| walk.field(field))
@@ -26,9 +26,8 @@ pub(super) fn check(state: &State, edit: &Edit) -> Result<()> {
 struct Walk<'a> {
     state: &'a State,
     trees: BTreeMap<TreeId, &'a str>,
-    /// True for those that were added, false for those that were removed.
-    tables: BTreeMap<FileId, bool>,
-    value_files: BTreeMap<FileId, bool>,
+    tables: Files<'a, TableMeta>,
+    value_files: Files<'a, ValueFileMeta>,
     last_sequence: Sequence,
 }
 
@@ -37,10 +36,13 @@ impl<'a> Walk<'a> {
         match field {
             Field::Tree(tree, name) => self.name(*tree, name),
             Field::AddTable(table) => self.add_table(table),
-            Field::RemoveTable(tree, id) => self.remove_table((*tree, *id)),
+            Field::RemoveTable(tree, id) => self.tables.remove((*tree, *id)),
             Field::Bucket(tree, id, bucket) => self.put_into(*bucket, (*tree, *id)),
-            Field::AddValueFile(file) => self.add_value_file((file.tree, file.id)),
-            Field::RemoveValueFile(tree, id) => self.remove_value_file((*tree, *id)),
+            Field::AddValueFile(file) => {
+                self.check_tree(file.tree, || format!("value file {}", file.id))?;
+                self.value_files.add((file.tree, file.id))
+            }
+            Field::RemoveValueFile(tree, id) => self.value_files.remove((*tree, *id)),
             Field::Forgotten(_, cutoffs) => self.forget(cutoffs),
             Field::LastSequence(sequence) => {
                 self.last_sequence = self.last_sequence.max(*sequence);
@@ -67,37 +69,14 @@ impl<'a> Walk<'a> {
     fn add_table(&mut self, table: &TableMeta) -> Result<()> {
         check_table(table)?;
         self.check_tree(table.tree, || format!("table {}", table.id))?;
-        let place = (table.tree, table.id);
-        refuse_if(self.has_table(place), || format!("table {} is added again", table.id))?;
-        self.tables.insert(place, true);
+        self.tables.add((table.tree, table.id))?;
         self.last_sequence = self.last_sequence.max(table.largest_sequence);
         Ok(())
     }
 
-    fn remove_table(&mut self, place: FileId) -> Result<()> {
-        refuse_if(!self.has_table(place), || format!("table {} is removed, but is not live", place.1))?;
-        self.tables.insert(place, false);
-        Ok(())
-    }
-
     fn put_into(&self, bucket: Bucket, place: FileId) -> Result<()> {
-        let makes_sense = self.has_table(place) && bucket.first <= bucket.last;
+        let makes_sense = self.tables.has(place) && bucket.first <= bucket.last;
         refuse_if(!makes_sense, || format!("the bucket of table {} makes no sense", place.1))
-    }
-
-    fn add_value_file(&mut self, place: FileId) -> Result<()> {
-        self.check_tree(place.0, || format!("value file {}", place.1))?;
-        refuse_if(self.has_value_file(place), || format!("value file {} is added again", place.1))?;
-        self.value_files.insert(place, true);
-        Ok(())
-    }
-
-    fn remove_value_file(&mut self, place: FileId) -> Result<()> {
-        refuse_if(!self.has_value_file(place), || {
-            format!("value file {} is removed, but is not live", place.1)
-        })?;
-        self.value_files.insert(place, false);
-        Ok(())
     }
 
     /// What is written later is not forgotten.
@@ -110,13 +89,35 @@ impl<'a> Walk<'a> {
         let is_known = self.trees.contains_key(&tree) || self.state.trees.contains_key(&tree);
         refuse_if(!is_known, || format!("{} is of the unknown tree {}", what(), tree.0))
     }
+}
 
-    fn has_table(&self, place: FileId) -> bool {
-        self.tables.get(&place).copied().unwrap_or(self.state.tables.contains_key(&place))
+/// Files of one kind.
+struct Files<'a, Meta> {
+    kind: &'static str,
+    before: &'a BTreeMap<FileId, Meta>,
+    /// True for those that were added, false for those that were removed.
+    changed: BTreeMap<FileId, bool>,
+}
+
+impl<'a, Meta> Files<'a, Meta> {
+    fn new(kind: &'static str, before: &'a BTreeMap<FileId, Meta>) -> Self {
+        Files { kind, before, changed: BTreeMap::new() }
     }
 
-    fn has_value_file(&self, place: FileId) -> bool {
-        self.value_files.get(&place).copied().unwrap_or(self.state.value_files.contains_key(&place))
+    fn has(&self, place: FileId) -> bool {
+        self.changed.get(&place).copied().unwrap_or(self.before.contains_key(&place))
+    }
+
+    fn add(&mut self, place: FileId) -> Result<()> {
+        refuse_if(self.has(place), || format!("{} {} is added again", self.kind, place.1))?;
+        self.changed.insert(place, true);
+        Ok(())
+    }
+
+    fn remove(&mut self, place: FileId) -> Result<()> {
+        refuse_if(!self.has(place), || format!("{} {} is removed, but is not live", self.kind, place.1))?;
+        self.changed.insert(place, false);
+        Ok(())
     }
 }
 

@@ -70,18 +70,7 @@ impl Manifest {
         let directory = open_directory(&*fs, dir)?;
         let (file, bytes) = write_new(&*fs, dir, state)?;
         replace(&*fs, dir, &*directory)?;
-        let dir = dir.to_path_buf();
-        let (database_id, output) = (state.database_id, Output::File(file));
-        Ok(Manifest {
-            fs,
-            dir,
-            directory,
-            database_id,
-            output,
-            bytes,
-            is_broken: false,
-            rewritten_bytes: bytes,
-        })
+        Ok(Self::new(fs, dir, directory, state.database_id, Output::File(file), bytes))
     }
 
     fn of_reading(
@@ -91,17 +80,19 @@ impl Manifest {
         output: Output,
     ) -> Result<Manifest> {
         let directory = open_directory(&*fs, dir)?;
-        let (dir, database_id, bytes) = (dir.to_path_buf(), reading.state.database_id, reading.end);
-        Ok(Manifest {
-            fs,
-            dir,
-            directory,
-            database_id,
-            output,
-            bytes,
-            is_broken: false,
-            rewritten_bytes: bytes,
-        })
+        Ok(Self::new(fs, dir, directory, reading.state.database_id, output, reading.end))
+    }
+
+    fn new(
+        fs: Arc<dyn FileSystem>,
+        dir: &Path,
+        directory: Arc<dyn Directory>,
+        database_id: u64,
+        output: Output,
+        bytes: u64,
+    ) -> Manifest {
+        let (dir, is_broken) = (dir.to_path_buf(), false);
+        Manifest { fs, dir, directory, database_id, output, bytes, is_broken, rewritten_bytes: bytes }
     }
 
     /// What the manifest in `dir` says; `None` if there is none. Changes nothing.
@@ -368,29 +359,40 @@ pub(super) fn frame_edit(body: Vec<u8>, offset: u64, database_id: u64) -> Result
     Ok(bytes)
 }
 
-/// Stored checksum, bytes of the length, and body of what may be an edit at `offset`.
-fn edit_parts(bytes: &[u8], offset: usize) -> Option<(u64, &[u8], &[u8])> {
-    let mut reader = Reader::new(bytes.get(offset..)?);
-    let length_bytes = reader.take(4)?;
-    let length = u32::from_le_bytes(length_bytes.try_into().ok()?);
-    let (zero, stored) = (reader.u32()?, reader.u64()?);
-    let body = reader.take(usize::try_from(length).ok()?)?;
-    (zero == 0).then_some((stored, length_bytes, body))
+/// What may be an edit.
+struct FramedEdit<'a> {
+    checksum: u64,
+    length: &'a [u8],
+    body: &'a [u8],
+}
+
+impl<'a> FramedEdit<'a> {
+    fn at(bytes: &'a [u8], offset: usize) -> Option<Self> {
+        let mut reader = Reader::new(bytes.get(offset..)?);
+        let length = reader.take(4)?;
+        let (zero, checksum) = (reader.u32()?, reader.u64()?);
+        let body = reader.take(usize::try_from(u32::from_le_bytes(length.try_into().ok()?)).ok()?)?;
+        (zero == 0).then_some(FramedEdit { checksum, length, body })
+    }
+
+    fn is_valid(&self, offset: usize, database_id: u64) -> bool {
+        self.checksum == checksum_parts(offset as u64 ^ database_id, &[self.length, self.body])
+    }
 }
 
 /// The body of the edit at `offset`; `None` if none validates there.
 fn edit_body(bytes: &[u8], offset: usize, database_id: u64) -> Option<&[u8]> {
-    let (stored, length_bytes, body) = edit_parts(bytes, offset)?;
-    (stored == checksum_parts(offset as u64 ^ database_id, &[length_bytes, body])).then_some(body)
+    let edit = FramedEdit::at(bytes, offset)?;
+    edit.is_valid(offset, database_id).then_some(edit.body)
 }
 
 /// Where the first edit at or behind `from` begins. Fails with `Corruption` if that cannot be told within bounds.
 fn find_edit(path: &Path, bytes: &[u8], from: usize, database_id: u64) -> Result<Option<usize>> {
     let mut budget = SearchBudget::new(bytes.len().saturating_sub(from) as u64);
     for at in from..bytes.len() {
-        let Some((_, _, body)) = edit_parts(bytes, at) else { continue };
-        budget.spend(path, at as u64, body.len() as u64)?;
-        if edit_body(bytes, at, database_id).is_some() {
+        let Some(edit) = FramedEdit::at(bytes, at) else { continue };
+        budget.spend(path, at as u64, edit.body.len() as u64)?;
+        if edit.is_valid(at, database_id) {
             return Ok(Some(at));
         }
     }

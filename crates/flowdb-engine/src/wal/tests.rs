@@ -1,5 +1,6 @@
 //! The log as a whole: what was written comes back, or what is missing is a suffix, or there is an error.
 
+use super::reader::Segment;
 use super::{Expected, LogWriter, Replay, SegmentHeader, replay};
 use crate::batch::{Chunk, Operation, WriteBatch};
 use crate::error::{ErrorKind, Result};
@@ -36,6 +37,10 @@ fn directory(fs: &dyn FileSystem) -> Arc<dyn Directory> {
 
 fn create(fs: &dyn FileSystem, header: SegmentHeader) -> Result<LogWriter> {
     LogWriter::create(fs, Path::new(DIR), directory(fs), header, PREALLOCATE)
+}
+
+fn resume(fs: &dyn FileSystem, last: &Segment) -> LogWriter {
+    LogWriter::resume(fs, Path::new(DIR), directory(fs), last, DATABASE, PREALLOCATE).unwrap()
 }
 
 /// The value of operation `sequence`, from which tests recognise it.
@@ -143,8 +148,7 @@ fn commits_come_back_over_segments_and_resumes() {
     assert_eq!(found.segments.iter().map(|s| (s.id, s.last_sequence)).collect::<Vec<_>>(), [(3, 5), (7, 6)]);
 
     let last = found.segments.last().unwrap();
-    let mut writer =
-        LogWriter::resume(&fs, Path::new(DIR), directory(&fs), last, DATABASE, PREALLOCATE).unwrap();
+    let mut writer = resume(&fs, last);
     writer.append(9, &commit(9, &[1])).unwrap();
     writer.close_mark().unwrap();
     let closed = fs.crash(&CrashOptions::default());
@@ -153,9 +157,7 @@ fn commits_come_back_over_segments_and_resumes() {
     assert!(found.cleanly_closed);
     assert_eq!(contents(&closed, 7).len() as u64, found.segments[1].end, "nothing is left reserved");
 
-    let mut writer =
-        LogWriter::resume(&fs, Path::new(DIR), directory(&fs), &found.segments[1], DATABASE, PREALLOCATE)
-            .unwrap();
+    let mut writer = resume(&fs, &found.segments[1]);
     writer.append(10, &commit(10, &[1])).unwrap();
     assert!(!read(&fs, 3).unwrap().0.cleanly_closed);
 }
@@ -182,9 +184,7 @@ fn every_truncation_leaves_whole_commits_and_writing_goes_on() {
         assert!(last == sample.last_at(length) || last == sample.last_at(length + 7), "cut at {length}");
         assert_eq!(sequences, up_to(last), "cut at {length}");
 
-        let mut writer =
-            LogWriter::resume(&fs, Path::new(DIR), directory(&fs), &found.segments[0], DATABASE, PREALLOCATE)
-                .unwrap();
+        let mut writer = resume(&fs, &found.segments[0]);
         writer.append(last + 1, &commit(last + 1, &[30, 3])).unwrap();
         assert_eq!(read(&fs, 1).unwrap().1, up_to(last + 2), "cut at {length}");
     }
@@ -597,15 +597,7 @@ fn after_any_crash_a_prefix_with_all_that_was_synced_comes_back() {
             assert_eq!(sequences, up_to(found.last_sequence), "seed {seed}");
             assert!((synced..=last).contains(&found.last_sequence), "seed {seed}");
             (last, synced) = (found.last_sequence, found.last_sequence);
-            writer = LogWriter::resume(
-                &fs,
-                Path::new(DIR),
-                directory(&fs),
-                &found.segments[0],
-                DATABASE,
-                PREALLOCATE,
-            )
-            .unwrap();
+            writer = resume(&fs, &found.segments[0]);
         }
     }
 }

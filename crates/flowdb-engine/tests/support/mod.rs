@@ -4,7 +4,9 @@
 
 use bytes::Bytes;
 use flowdb_engine::fs::{FileSystem, MemoryFileSystem};
-use flowdb_engine::{Db, DbIterator, ManualClock, Options, ReadOptions, TreeId, TreeOptions, WriteBatch};
+use flowdb_engine::{
+    Db, DbIterator, ErrorKind, ManualClock, Options, ReadOptions, TreeId, TreeOptions, WriteBatch,
+};
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 use std::path::{Path, PathBuf};
@@ -286,6 +288,26 @@ pub fn collect_visited(
         }
     }
     Ok(all)
+}
+
+/// The keys that visits show, by an iterator that passes at most so many entries at a time and goes on behind the last of them; how often it was spent.
+pub fn visit_in_pages(iter: &mut DbIterator, passes_max: u64) -> (Vec<Vec<u8>>, usize) {
+    let (mut seen, mut pauses, mut passed) = (Vec::new(), 0, Vec::new());
+    loop {
+        iter.limit(passes_max);
+        let shown = iter.seek(&passed).and_then(|()| {
+            iter.visit(|key, _| {
+                seen.push(key.to_vec());
+                ControlFlow::Continue(())
+            })
+        });
+        let Err(error) = shown else { return (seen, pauses) };
+        assert!(error.kind() == ErrorKind::WouldBlock && iter.is_spent());
+        assert!(iter.passed_key() > &passed[..], "it gets on");
+        // The next key that may be.
+        passed = [iter.passed_key(), &[0]].concat();
+        pauses += 1;
+    }
 }
 
 pub fn collect_backward(iter: &mut DbIterator) -> flowdb_engine::Result<Vec<(Vec<u8>, Vec<u8>)>> {
