@@ -929,7 +929,7 @@ export type IDBVersionChangeEvent = Instance<Global<'IDBVersionChangeEvent', Any
 export type IDBFactory = Instance<Global<'IDBFactory', AnyConstructor>> & {
   /**
    * An extension: closes all connections, waits for their transactions, and gives the directory back. Afterwards another process can open it,
-   * unless someone else in this one still has it open. Opens that are still waiting fail with `AbortError`, later ones with `UnknownError`.
+   * unless someone else in this one still has it open. Opens and deletions that are still waiting fail with `AbortError`, later ones with `InvalidStateError`.
    * Rejects with an error that has a `code` if the directory could not be closed properly; what was committed is there all the same.
    */
   close(): Promise<void>;

@@ -3,7 +3,7 @@
 const { assertActive, assertWritable } = require('./internal/checks.js');
 const { cloneDuringTransaction, extractKeyFrom, putOperation } = require('./internal/store_record.js');
 const { exception } = require('./internal/exceptions.js');
-const { iterateAgain } = require('./internal/iterate.js');
+const { assertGotValue, iterateAgain } = require('./internal/iterate.js');
 const { compareKeys, keyFromValue } = require('./internal/keys.js');
 const operations = require('./internal/operations.js');
 const { only } = require('./internal/range.js');
@@ -132,11 +132,6 @@ function sourceOf(object, { source }) {
   const handle = new SourceHandle(source.transaction, source.store, null);
   handle.object = object;
   return handle;
-}
-
-/** @param {Cursor} cursor */
-function assertGotValue(cursor) {
-  if (!cursor.gotValue) throw exception('InvalidStateError', 'The cursor is being iterated or past its end');
 }
 
 /** @param {Cursor} cursor */

@@ -93,6 +93,12 @@ impl DocumentClient {
         self.world.delete_database(self.client, &name).map_err(|error| error::to_js(&env, &error))
     }
 
+    /// Takes back the requests to open and to delete for which nothing has been done: which they are.
+    #[napi]
+    pub fn withdraw_requests(&self) -> Vec<u32> {
+        self.world.withdraw_requests(self.client)
+    }
+
     /// `versionchange` was fired at a connection, or the connection was found closed.
     #[napi]
     pub fn version_change_delivered(&self, request: u32, connection: u32) {

@@ -135,6 +135,31 @@ for (const [where, factoryOf] of WORLDS) {
   }
 }
 
+test('a getter of a key that moves the cursor makes the call throw: a cursor does not go back', async () => {
+  const db = await openDatabase((created) => {
+    const store = created.createObjectStore('s');
+    store.createIndex('i', '');
+    for (let key = 0; key < 6; key += 1) store.put([key], [key]);
+  });
+  const moves = { continue: (cursor, key) => cursor.continue(key), continuePrimaryKey: (cursor, key) => cursor.continuePrimaryKey(key, [5]) };
+  for (const [name, move] of Object.entries(moves)) {
+    const seen = [];
+    const request = db.transaction('s').objectStore('s').index('i').openCursor();
+    await new Promise((resolve) => {
+      request.onsuccess = () => {
+        const cursor = request.result;
+        if (cursor === null) return resolve(undefined);
+        seen.push(cursor.key[0]);
+        if (seen.length > 1) return cursor.continue();
+        const key = [0];
+        Object.defineProperty(key, 0, { enumerable: true, get: () => { cursor.continue([4]); return 2; } });
+        assert.throws(() => move(cursor, key), domException('InvalidStateError'), name);
+      };
+    });
+    assert.deepStrictEqual(seen, [0, 4, 5], name);
+  }
+});
+
 test('a getter of a key that deletes the store of the call makes it throw, and the version change goes on', async () => {
   const db = await openDatabase((created) => {
     const store = created.createObjectStore('s');

@@ -222,6 +222,86 @@ test('what is asked for while close() of a factory waits fails too', async (t) =
   }
 });
 
+/** What a factory's close() finds a deletion of the database in the midst of. */
+const DELETIONS = {
+  async blocked(factory, db) {
+    const request = factory.deleteDatabase('database');
+    await new Promise((resolve) => { request.onblocked = resolve; });
+    await factory.close();
+    assert.ok(db);
+    return request;
+  },
+  async 'blocked by two connections'(factory) {
+    await openDatabase(undefined, { factory });
+    const request = factory.deleteDatabase('database');
+    await new Promise((resolve) => { request.onblocked = resolve; });
+    await factory.close();
+    return request;
+  },
+  async 'asked for in the same turn'(factory, db) {
+    db.close();
+    const request = factory.deleteDatabase('database');
+    await factory.close();
+    return request;
+  },
+  async 'behind an upgrade'(factory, db) {
+    db.close();
+    const opening = factory.open('database', 2);
+    const [request, closed] = await new Promise((resolve) => {
+      opening.onupgradeneeded = () => resolve([factory.deleteDatabase('database'), factory.close()]);
+    });
+    await closed;
+    return request;
+  },
+};
+
+for (const [name, deleteAndClose] of Object.entries(DELETIONS)) {
+  test(`a deletion ${name} when the factory is closed is done, or told to have failed`, async (t) => {
+    const path = directory(t);
+    const factory = new IDBFactory({ path });
+    const db = await openDatabase((created) => created.createObjectStore('s').put('only copy', 1), { factory });
+    const request = await deleteAndClose(factory, db);
+    const answer = request.readyState === 'done' ? Promise.resolve(request.error) : result(request).then(() => null, (error) => error);
+    const error = await answer;
+    const again = new IDBFactory({ path });
+    const names = (await again.databases()).map((database) => database.name);
+    if (error === null) {
+      assert.deepEqual(names, []);
+    } else {
+      assert.equal(error.name, 'AbortError');
+      assert.deepEqual(names, ['database']);
+      const reopened = await openDatabase(undefined, { factory: again });
+      assert.equal(await result(reopened.transaction('s').objectStore('s').get(1)), 'only copy');
+    }
+    await again.close();
+  });
+}
+
+test('an upgrade that nobody was told of is undone when the factory is closed', async (t) => {
+  const path = directory(t);
+  const factory = new IDBFactory({ path });
+  (await openDatabase((created) => created.createObjectStore('s'), { factory })).close();
+  const request = factory.open('database', 2);
+  request.onupgradeneeded = () => assert.fail('told of an upgrade');
+  const failed = assert.rejects(result(request), domException('AbortError'));
+  await factory.close();
+  await failed;
+  const again = new IDBFactory({ path });
+  assert.deepEqual(await again.databases(), [{ name: 'database', version: 1 }]);
+  await again.close();
+});
+
+test('who is answered after the factory was closed gets no closed connection', async (t) => {
+  for (const factory of [new IDBFactory(), new IDBFactory({ path: directory(t) })]) {
+    (await openDatabase(undefined, { factory })).close();
+    const [first, second] = [factory.open('database'), factory.open('database')];
+    const failed = assert.rejects(result(second), domException('AbortError'));
+    first.onsuccess = () => { first.closing = factory.close(); };
+    await failed;
+    await first.closing;
+  }
+});
+
 test('the event loop turns between the answers to many opens of a database with many object stores', async () => {
   const factory = new IDBFactory();
   const db = await openDatabase((created) => {

@@ -4,6 +4,7 @@
 // position it starts from, so that a step sees every write before it.
 
 const { assertActive } = require('./checks.js');
+const { exception } = require('./exceptions.js');
 const operations = require('./operations.js');
 const { ReadAhead } = require('./read_ahead.js');
 const { answerRequest, executeRequest } = require('./request_queue.js');
@@ -89,7 +90,9 @@ class Cursor {
 function iterateAgain(cursor, key, primaryKey, count) {
   const request = /** @type {Request} */ (cursor.request);
   const { transaction } = cursor.source;
-  assertActive(transaction); // a getter of the key may have ended it
+  // A getter of the key may have ended it, or moved the cursor.
+  assertActive(transaction);
+  assertGotValue(cursor);
   cursor.gotValue = false;
   request.reset();
   const known = cursor.ahead.take(transaction.writes);
@@ -101,6 +104,11 @@ function iterateAgain(cursor, key, primaryKey, count) {
   }
   const packed = operations.iterate(cursor, key, primaryKey, count, isPlain ? cursor.ahead.grow() : 0);
   executeRequest(transaction, request, packed, cursor.read);
+}
+
+/** @param {Cursor} cursor */
+function assertGotValue(cursor) {
+  if (!cursor.gotValue) throw exception('InvalidStateError', 'The cursor is being iterated or past its end');
 }
 
 /**
@@ -135,4 +143,4 @@ function readIteration(cursor, response) {
   return cursor.object;
 }
 
-module.exports = { Cursor, iterateAgain, readIteration };
+module.exports = { Cursor, assertGotValue, iterateAgain };

@@ -7,6 +7,7 @@
  *   databases(): { name: string, version: number }[],
  *   openDatabase(name: string, version: number): number,
  *   deleteDatabase(name: string): number,
+ *   withdrawRequests(): number[],
  *   versionChangeDelivered(request: number, connection: number): void,
  *   closeConnection(connection: number): void,
  *   beginTransaction(connection: number, stores: Uint32Array, readwrite: boolean): number,

@@ -72,7 +72,8 @@ function opened(world, request, event) {
     // Many opens are answered at once. Nobody asks for the schema before the script has the connection.
     connection.schema = decodeSchema(event.schema);
     noteBytes(event.schema.length);
-    succeed(request, connection);
+    if (connection.closePending) fail(request, exception('AbortError', 'The connection was closed'));
+    else succeed(request, connection);
   });
   return connection;
 }
@@ -122,6 +123,10 @@ function upgrade(world, request, event) {
  */
 function fireUpgradeNeeded(request, transaction, oldVersion, newVersion) {
   if (transaction.finished) return; // forced to close
+  if (transaction.connection.closePending) {
+    abortTransaction(transaction, exception('AbortError', 'The factory was closed'));
+    return;
+  }
   request.succeed(transaction.connection.object);
   request.transaction = transaction;
   transaction.state = 'active';

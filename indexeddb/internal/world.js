@@ -71,6 +71,8 @@ class World {
   #opening = null;
   /** @type {Promise<void> | null} */
   #closed = null;
+  /** Called when the last request to open or to delete is answered. @type {(() => void) | null} */
+  #whenAnswered = null;
   #drainQueued = false;
   #held = false;
   /** How many answers of the native side are outstanding. */
@@ -517,11 +519,11 @@ class World {
         openDatabase.failed(request, exceptionOf(event));
         break;
     }
+    if (this.#requests.size === 0) this.#whenAnswered?.();
   }
 
   /**
-   * Closes all connections, waits for their transactions and gives the native client up. Requests that are still in
-   * the connection queue fail.
+   * Closes all connections, waits for their transactions and gives the native client up. Requests of which nothing has been done fail.
    */
   close() {
     this.#closed ??= this.#close();
@@ -530,26 +532,53 @@ class World {
 
   async #close() {
     await this.#opened();
-    for (const request of this.#requests.values()) {
-      openDatabase.failed(request, exception('AbortError', 'The factory was closed'));
-    }
-    this.#waiting -= this.#requests.size;
-    this.#requests.clear();
-    // A connection that was closed before may still have transactions to finish.
-    const transactions = this.#transactions.toArray();
-    const open = [...this.#connections.values()].flatMap((connection) => connection.deref() ?? []);
-    const connections = new Set([...open, ...transactions.map(({ connection }) => connection)]);
-    const idle = [...connections].map((connection) => {
-      openDatabase.closeConnection(connection);
-      return new Promise((resolve) => connection.whenIdle(() => resolve(undefined)));
-    });
-    await Promise.all(idle);
+    this.#withdrawRequests();
+    // What has been done is answered before a connection is closed, which may be what others wait for.
+    this.drain();
+    do {
+      await this.#closeConnections();
+      await this.#answered();
+    } while (this.#connections.size > 0 || !this.#transactions.isEmpty);
     const client = this.#client;
     this.#client = null;
     this.#functions = null;
     waitingWorlds.delete(this);
     listeningWorlds.delete(this);
     await client?.dispose();
+  }
+
+  /** Until their transactions are finished. One that was closed before may still have some. */
+  async #closeConnections() {
+    const connections = new Set(this.#transactions.toArray().map(({ connection }) => connection));
+    for (const [id, reference] of [...this.#connections]) {
+      const connection = reference.deref();
+      if (connection === undefined) this.closeUnreachable(id);
+      else connections.add(connection);
+    }
+    const idle = [...connections].map((connection) => {
+      openDatabase.closeConnection(connection);
+      return new Promise((resolve) => connection.whenIdle(() => resolve(undefined)));
+    });
+    await Promise.all(idle);
+  }
+
+  /** Requests of which nothing has been done fail. The others get the answer that is true. */
+  #withdrawRequests() {
+    for (const id of this.#client?.withdrawRequests() ?? []) {
+      const request = this.#requests.get(id);
+      if (request === undefined) continue;
+      this.#requests.delete(id);
+      this.#waiting -= 1;
+      openDatabase.failed(request, exception('AbortError', 'The factory was closed'));
+    }
+  }
+
+  /** @returns {Promise<void>} until no request to open or to delete is left */
+  #answered() {
+    return new Promise((resolve) => {
+      if (this.#requests.size === 0) resolve();
+      else this.#whenAnswered = resolve;
+    });
   }
 
   /** @returns {Promise<void>} until a directory that is being opened is open, or has failed */

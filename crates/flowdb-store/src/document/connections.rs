@@ -214,12 +214,24 @@ impl Connections {
         actions
     }
 
+    /// Takes the client's requests back, except for what is being written. Answers which, and what goes on without them.
+    pub(crate) fn withdraw(&mut self, client: ClientId, catalog: &Catalog) -> (Vec<RequestId>, Vec<Action>) {
+        let requests = self.removable_requests(client);
+        let names: BTreeSet<Vec<u16>> = requests.iter().filter_map(|&id| self.remove_request(id)).collect();
+        let actions = names.iter().flat_map(|name| self.process(name, catalog)).collect();
+        (requests, actions)
+    }
+
     /// A client has died: its requests go, except for what is being written. Answers the names for which there were some. First
     /// step; then its transactions are to be aborted, and [`Connections::drop_connections`] is the last.
     pub(crate) fn drop_requests(&mut self, client: ClientId) -> BTreeSet<Vec<u16>> {
+        let requests = self.removable_requests(client);
+        requests.into_iter().filter_map(|id| self.remove_request(id)).collect()
+    }
+
+    fn removable_requests(&self, client: ClientId) -> Vec<RequestId> {
         let removable = self.requests.iter().filter(|(_, request)| request.is_removable(client));
-        let ids: Vec<RequestId> = removable.map(|(&id, _)| id).collect();
-        ids.into_iter().filter_map(|id| self.remove_request(id)).collect()
+        removable.map(|(&id, _)| id).collect()
     }
 
     /// A client has died: its connections go, except for those with a transaction being written. Goes on with the requests for
@@ -302,9 +314,9 @@ pub(crate) enum Upgraded {
 }
 
 impl Request {
-    /// True if the request of a dead client can go: nothing is being written for it.
-    fn is_removable(&self, dead: ClientId) -> bool {
+    /// True if it is a request of `client` that can go: nothing is being written for it.
+    fn is_removable(&self, client: ClientId) -> bool {
         let in_progress = matches!(self.stage, Stage::Upgrading(_) | Stage::Deleting { writing: true });
-        self.client == dead && !in_progress
+        self.client == client && !in_progress
     }
 }

@@ -220,6 +220,16 @@ impl World {
         })
     }
 
+    /// Takes back the client's requests to open and to delete, of which nothing has been done then. Answers which: the others have
+    /// their answer among the client's events, or will.
+    pub fn withdraw_requests(&self, client: ClientId) -> Vec<RequestId> {
+        self.call(Some(client), |world, state| {
+            let (requests, actions) = state.connections.withdraw(client, &state.catalog);
+            world.carry_out(state, actions);
+            requests
+        })
+    }
+
     /// Answers a `VersionChange`: it was fired, or the connection was found closed.
     pub fn version_change_delivered(&self, client: ClientId, request: RequestId, connection: ConnectionId) {
         self.call(Some(client), |world, state| {
