@@ -6,7 +6,7 @@
 
 const fs = require('node:fs');
 const { isMainThread } = require('node:worker_threads');
-const { FlowDBError } = require('./records/errors.js');
+const { FlowDBError } = require('./common/errors.js');
 
 /** Names of the C library in the names of the packages. */
 const LIBC_GLIBC = 'gnu';

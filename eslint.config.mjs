@@ -2,7 +2,7 @@
 import js from '@eslint/js';
 import globals from 'globals';
 
-const LIBRARY = ['index.{js,mjs}', 'binding.js', 'records/**/*.js', 'indexeddb/**/*.js', 'auto/**/*.{js,mjs}', 'lib/**/*.js'];
+const LIBRARY = ['index.{js,mjs}', 'binding.js', 'common/**/*.js', 'values/**/*.js', 'records/**/*.js', 'indexeddb/**/*.js', 'auto/**/*.{js,mjs}', 'lib/**/*.js'];
 
 /** Test runners load the library where the global object is a browser's (jsdom): these are missing there, or are not Node's. */
 const OF_NODE_ONLY = [

@@ -7,7 +7,7 @@ Object.defineProperty(module.exports, '__esModule', { value: true });
 // Each name is assigned by itself: that is how ES modules come to see it.
 
 const { Database, open } = require('./records/database.js');
-const { FlowDBError } = require('./records/errors.js');
+const { FlowDBError } = require('./common/errors.js');
 const facade = require('./indexeddb/index.js');
 
 module.exports.open = open;

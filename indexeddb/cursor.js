@@ -2,7 +2,7 @@
 
 const { assertActive, assertWritable } = require('./internal/checks.js');
 const { cloneDuringTransaction, extractKeyFrom, putOperation } = require('./internal/store_record.js');
-const { exception } = require('./internal/exceptions.js');
+const { exception } = require('../common/exceptions.js');
 const { assertGotValue, iterateAgain } = require('./internal/iterate.js');
 const { compareKeys, keyFromValue } = require('./internal/keys.js');
 const operations = require('./internal/operations.js');

@@ -1,9 +1,9 @@
 'use strict';
 
-const { checkDirectory, isUrl } = require('../records/directory_path.js');
-const { FlowDBError } = require('../records/errors.js');
-const { checkOptions, expected } = require('../records/options.js');
-const { unknownError } = require('./internal/exceptions.js');
+const { checkDirectory, isUrl } = require('../common/directory_path.js');
+const { FlowDBError } = require('../common/errors.js');
+const { checkOptions, expected } = require('../common/options.js');
+const { unknownError } = require('../common/exceptions.js');
 const { compareKeys, keyFromValue } = require('./internal/keys.js');
 const { OpenRequest, failed } = require('./internal/open_database.js');
 const {

@@ -1,7 +1,7 @@
 'use strict';
 
 const { assertActive, assertIndexExists, assertStoreExists, assertUpgrade } = require('./internal/checks.js');
-const { exception } = require('./internal/exceptions.js');
+const { exception } = require('../common/exceptions.js');
 const { openCursor } = require('./internal/open_cursor.js');
 const operations = require('./internal/operations.js');
 const { executeSchemaChange } = require('./internal/request_queue.js');

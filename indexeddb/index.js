@@ -1,6 +1,6 @@
 'use strict';
 
-const { registerPlatformInterface } = require('./internal/clone.js');
+const { registerPlatformInterface } = require('../values/clone.js');
 const { IDBCursor } = require('./cursor.js');
 const { IDBCursorWithValue } = require('./cursor_with_value.js');
 const { IDBDatabase, forceCloseDatabase } = require('./database.js');

@@ -1,6 +1,6 @@
 'use strict';
 
-const { exception } = require('./internal/exceptions.js');
+const { exception } = require('../common/exceptions.js');
 const { compareKeys, decodeKey, keyFromValue } = require('./internal/keys.js');
 const { Range, only, setRangeOf } = require('./internal/range.js');
 const { INTERNAL, assertConstructible, defineInterface, requireArguments } = require('./internal/webidl.js');

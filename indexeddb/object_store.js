@@ -2,7 +2,7 @@
 
 const { assertActive, assertStoreExists, assertUpgrade, assertWritable } = require('./internal/checks.js');
 const { sortedNameList } = require('./internal/dom_string_list.js');
-const { exception } = require('./internal/exceptions.js');
+const { exception } = require('../common/exceptions.js');
 const { checkInlineKey, cloneDuringTransaction, putOperation } = require('./internal/store_record.js');
 const { isValidKeyPath } = require('./internal/key_path.js');
 const { openCursor } = require('./internal/open_cursor.js');

@@ -1,7 +1,7 @@
 'use strict';
 
 const { defineEventHandlers, defineEventTarget } = require('./internal/event_target.js');
-const { exception } = require('./internal/exceptions.js');
+const { exception } = require('../common/exceptions.js');
 const { Slotted } = require('./internal/slot.js');
 const { assertConstructible, defineInterface } = require('./internal/webidl.js');
 

@@ -2,7 +2,7 @@
 
 const { sortedNameList } = require('./internal/dom_string_list.js');
 const { defineEventHandlers, defineEventTarget } = require('./internal/event_target.js');
-const { exception } = require('./internal/exceptions.js');
+const { exception } = require('../common/exceptions.js');
 const { abortTransaction, commitTransaction } = require('./internal/transaction_lifecycle.js');
 const { Slotted } = require('./internal/slot.js');
 const {

@@ -2,10 +2,10 @@
 
 /** Numbers about series, worked out by the native side while it scans. */
 
-const { invalid } = require('./errors.js');
+const { invalid } = require('../common/errors.js');
 const { decodeKey } = require('./keys.js');
-const { readInt64 } = require('./numbers.js');
-const { expected, throwIfAborted } = require('./options.js');
+const { readInt64 } = require('../common/numbers.js');
+const { expected, throwIfAborted } = require('../common/options.js');
 const { isOverdue, nextTurn } = require('./turn.js');
 
 /** In the order in which src/aggregate.rs packs them. */

@@ -2,10 +2,10 @@
 
 /** Writes that land whole or not at all, over both kinds of records. */
 
-const { FlowDBError, invalid, within } = require('./errors.js');
+const { FlowDBError, invalid, within } = require('../common/errors.js');
 const { checkKey } = require('./keys.js');
 const kv = require('./kv.js');
-const { checkOptions, checkTimestamp, expected } = require('./options.js');
+const { checkOptions, checkTimestamp, expected } = require('../common/options.js');
 const series = require('./series.js');
 const { OPERATION, WriteBuffer } = require('./write_buffer.js');
 

@@ -1,7 +1,7 @@
 'use strict';
 
 const { types } = require('node:util');
-const { fromNative } = require('./errors.js');
+const { fromNative } = require('../common/errors.js');
 
 /** Changes that a worker makes one after the other, each for itself. The same to the write queue as a `WriteGroup`. */
 class ChangeGroup {

@@ -2,14 +2,14 @@
 
 /** Writes that depend on what is there, packed as src/changes.rs says. */
 
-const { INT64_BYTES, UINT32_BYTES, writeInt64 } = require('./numbers.js');
+const { INT64_BYTES, UINT32_BYTES, writeInt64 } = require('../common/numbers.js');
 const { expiryTime, timeFlags } = require('./times.js');
 
 const CHANGE = { putIfAbsent: 1, compareAndSet: 2, swap: 3, increment: 4, deleteRange: 5, putLoaded: 6 };
 
 /**
  * @param {number} operation
- * @param {{ ts?: number | bigint, expiry?: import('./times.js').Expiry }} options
+ * @param {{ ts?: number | bigint, expiry?: import('../common/options.js').Expiry }} options
  * @param {...Uint8Array} operands those that need one are `sized`
  * @returns {Buffer}
  */

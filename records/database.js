@@ -2,11 +2,11 @@
 
 const { stat } = require('node:fs/promises');
 const { packBatch, recycle } = require('./batch.js');
-const { checkDirectory } = require('./directory_path.js');
-const { about, guardedLater, invalid } = require('./errors.js');
+const { checkDirectory } = require('../common/directory_path.js');
+const { about, guardedLater, invalid } = require('../common/errors.js');
 const { Kv } = require('./kv.js');
 const { checkOpen } = require('./open_options.js');
-const { checkBoolean, checkOptions, checkSignal } = require('./options.js');
+const { checkBoolean, checkOptions, checkSignal } = require('../common/options.js');
 const { Series } = require('./series.js');
 const { Session } = require('./session.js');
 const { Snapshot } = require('./snapshot.js');

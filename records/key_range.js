@@ -2,7 +2,7 @@
 
 /** Which keys a call is about. */
 
-const { invalid } = require('./errors.js');
+const { invalid } = require('../common/errors.js');
 const { encodeKey } = require('./keys.js');
 
 const PREFIX = 4;

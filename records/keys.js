@@ -4,8 +4,8 @@
 
 const { isUtf8 } = require('node:buffer');
 const { types } = require('node:util');
-const { invalid, tooLarge } = require('./errors.js');
-const { expected } = require('./options.js');
+const { invalid, tooLarge } = require('../common/errors.js');
+const { expected } = require('../common/options.js');
 
 /** Longest key, in bytes. */
 const KEY_BYTES_MAX = 512 * 1024;

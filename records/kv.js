@@ -1,15 +1,15 @@
 'use strict';
 
 const { CHANGE, packChange, sized } = require('./changes.js');
-const { about, invalid } = require('./errors.js');
+const { about, invalid } = require('../common/errors.js');
 const { readRange } = require('./key_range.js');
 const { checkKey, encodeKey } = require('./keys.js');
 const { Loads } = require('./loads.js');
-const { INT64_MAX, INT64_MIN } = require('./numbers.js');
+const { INT64_MAX, INT64_MIN } = require('../common/numbers.js');
 const {
   checkBoolean, checkDeletion, checkExpiry, checkFlag, checkKeyEncoding, checkLimit, checkOptions, checkSignal, checkValueEncoding,
   expected,
-} = require('./options.js');
+} = require('../common/options.js');
 const { copyOf, merging, patch } = require('./patch.js');
 const { READ, packGets } = require('./reader.js');
 const { Scan, count } = require('./scan.js');

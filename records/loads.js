@@ -1,9 +1,9 @@
 'use strict';
 
 const { CHANGE, packChange, sized } = require('./changes.js');
-const { FlowDBError, closed } = require('./errors.js');
-const { packUint32 } = require('./numbers.js');
-const { throwIfAborted } = require('./options.js');
+const { FlowDBError, closed } = require('../common/errors.js');
+const { packUint32 } = require('../common/numbers.js');
+const { throwIfAborted } = require('../common/options.js');
 const { whenAborted } = require('./signals.js');
 const { decodeValue, encodeValue, toRecord } = require('./values.js');
 
@@ -112,7 +112,7 @@ class Loads {
   /**
    * @param {Buffer} key
    * @param {(context: { signal: AbortSignal }) => any} loader
-   * @param {{ encoding: string, expiry: import('./times.js').Expiry | undefined, sync: boolean, signal?: AbortSignal }} options
+   * @param {{ encoding: string, expiry: import('../common/options.js').Expiry | undefined, sync: boolean, signal?: AbortSignal }} options
    * @param {Load} [outdated] one that someone has written to the key since
    * @returns {Promise<any>} what is in the cache then: everyone gets a copy of his own
    */
@@ -139,7 +139,7 @@ class Loads {
    * @param {Load} pending
    * @param {Buffer} key
    * @param {(context: { signal: AbortSignal }) => any} loader
-   * @param {{ encoding: string, expiry: import('./times.js').Expiry | undefined, sync: boolean, signal?: AbortSignal }} options
+   * @param {{ encoding: string, expiry: import('../common/options.js').Expiry | undefined, sync: boolean, signal?: AbortSignal }} options
    * @returns {Promise<any>}
    */
   async #joinOnceKnown(pending, key, loader, options) {
@@ -171,7 +171,7 @@ class Loads {
    * @param {Load} load
    * @param {Buffer} key
    * @param {(context: { signal: AbortSignal }) => any} loader
-   * @param {{ encoding: string, expiry: import('./times.js').Expiry | undefined, sync: boolean }} options
+   * @param {{ encoding: string, expiry: import('../common/options.js').Expiry | undefined, sync: boolean }} options
    */
   async #run(name, load, key, loader, options) {
     try {
@@ -201,7 +201,7 @@ class Loads {
    * @param {Load} load
    * @param {Buffer} key
    * @param {any} value what the loader gave
-   * @param {{ encoding: string, expiry: import('./times.js').Expiry | undefined, sync: boolean }} options
+   * @param {{ encoding: string, expiry: import('../common/options.js').Expiry | undefined, sync: boolean }} options
    * @returns {Promise<Buffer | undefined>}
    */
   async #put(load, key, value, { encoding, expiry, sync }) {

@@ -2,12 +2,12 @@
 
 /** What a database is opened with: each check says which setting is wrong and what was expected. */
 
-const { checkDirectory, isUrl } = require('./directory_path.js');
-const { invalid } = require('./errors.js');
+const { checkDirectory, isUrl } = require('../common/directory_path.js');
+const { invalid } = require('../common/errors.js');
 const { encodeKey } = require('./keys.js');
 const {
   TTL_MS_MAX, checkBoolean, checkChoice, checkInteger, checkKeyEncoding, checkOptions, checkValueEncoding, expected,
-} = require('./options.js');
+} = require('../common/options.js');
 
 /** Sync modes as the native side knows them. */
 const SYNC_OS = -1;

@@ -1,7 +1,7 @@
 'use strict';
 
 const { CHANGE, packChange, sized } = require('./changes.js');
-const { FlowDBError, invalid } = require('./errors.js');
+const { FlowDBError, invalid } = require('../common/errors.js');
 const { READ } = require('./reader.js');
 const { decodeValue, encodeValue, toRecord } = require('./values.js');
 
@@ -14,7 +14,7 @@ const ATTEMPTS_MAX = 1000;
  * @param {import('./session.js').Session} session
  * @param {Buffer} key
  * @param {(current: any) => any} decide undefined leaves it as it is
- * @param {{ encoding: string, expiry: import('./times.js').Expiry | undefined, sync: boolean }} options
+ * @param {{ encoding: string, expiry: import('../common/options.js').Expiry | undefined, sync: boolean }} options
  * @returns {Promise<any>} what is there then
  */
 async function patch(session, key, decide, { encoding, expiry, sync }) {
@@ -47,7 +47,7 @@ function decided(decide, current) {
  * @param {Buffer} key
  * @param {Buffer | undefined} before
  * @param {Buffer} after
- * @param {{ expiry: import('./times.js').Expiry | undefined, sync: boolean }} options
+ * @param {{ expiry: import('../common/options.js').Expiry | undefined, sync: boolean }} options
  * @returns {Promise<boolean>} true unless something else was there than before
  */
 async function write(session, key, before, after, options) {

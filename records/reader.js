@@ -3,9 +3,9 @@
 /** Point reads, packed as src/operations.rs says. */
 
 const { publishSoon } = require('./diagnostics.js');
-const { fromNative, guarded } = require('./errors.js');
+const { fromNative, guarded } = require('../common/errors.js');
 const { checkKey, keyBytesMax, writeKey } = require('./keys.js');
-const { UINT32_BYTES, readUint32, writeInt64, writeUint32 } = require('./numbers.js');
+const { UINT32_BYTES, readUint32, writeInt64, writeUint32 } = require('../common/numbers.js');
 const { shared } = require('./shared_memory.js');
 const { afterTurn } = require('./turn.js');
 const { SHARED_BYTES_MAX } = require('./values.js');

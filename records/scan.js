@@ -2,8 +2,8 @@
 
 const { Entries } = require('./entries.js');
 const { decodeKey } = require('./keys.js');
-const { INT64_BYTES, readInt64, readUint32 } = require('./numbers.js');
-const { throwIfAborted } = require('./options.js');
+const { INT64_BYTES, readInt64, readUint32 } = require('../common/numbers.js');
+const { throwIfAborted } = require('../common/options.js');
 const { shared } = require('./shared_memory.js');
 const { isOverdue, nextTurn } = require('./turn.js');
 const { decodeValue } = require('./values.js');

@@ -2,7 +2,7 @@
 
 /** What a scan asks for, packed as src/scan.rs says. */
 
-const { INT64_MAX, INT64_MIN, writeInt64 } = require('./numbers.js');
+const { INT64_MAX, INT64_MIN, writeInt64 } = require('../common/numbers.js');
 
 const TREE = { kv: 1, series: 2 };
 

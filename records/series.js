@@ -3,15 +3,15 @@
 const { types } = require('node:util');
 const { aggregate, checkFunctions } = require('./aggregate.js');
 const { CHANGE, packChange } = require('./changes.js');
-const { FlowDBError, invalid } = require('./errors.js');
+const { FlowDBError, invalid } = require('../common/errors.js');
 const { readRange } = require('./key_range.js');
 const { checkKey, decodeKey, encodeKey } = require('./keys.js');
 const { putIfAbsent } = require('./kv.js');
-const { INT64_BYTES, INT64_MAX, readInt64 } = require('./numbers.js');
+const { INT64_BYTES, INT64_MAX, readInt64 } = require('../common/numbers.js');
 const {
   checkBoolean, checkChoice, checkDeletion, checkDuration, checkExpiry, checkFlag, checkGiven, checkKeyEncoding, checkLimit, checkOptions,
   checkSignal, checkTimestamp, checkValueEncoding, expected,
-} = require('./options.js');
+} = require('../common/options.js');
 const { READ } = require('./reader.js');
 const { Scan, count } = require('./scan.js');
 const { TREE, isEmptyWindow, packScan } = require('./scan_request.js');

@@ -1,9 +1,9 @@
 'use strict';
 
 const { hear, publish } = require('./diagnostics.js');
-const { closed, fromNative, guarded, guardedLater } = require('./errors.js');
+const { closed, fromNative, guarded, guardedLater } = require('../common/errors.js');
 const { attach, detachWith } = require('./logging.js');
-const { throwIfAborted } = require('./options.js');
+const { throwIfAborted } = require('../common/options.js');
 const { Reader } = require('./reader.js');
 const { whenAborted } = require('./signals.js');
 const { isOverdue, nextTurn } = require('./turn.js');

@@ -1,7 +1,7 @@
 'use strict';
 
-const { closed, invalid } = require('./errors.js');
-const { expected } = require('./options.js');
+const { closed, invalid } = require('../common/errors.js');
+const { expected } = require('../common/options.js');
 
 /** One moment of a database: what is read through it is as it was then. What it sees takes up space until it is closed. */
 class Snapshot {

@@ -6,23 +6,21 @@ const HAS_TIMESTAMP = 1;
 const HAS_TTL = 2;
 const HAS_EXPIRY = 4;
 
-/** @typedef {{ ttl: number | bigint } | { expiry: number | bigint }} Expiry microseconds from the write on, or since the epoch */
-
 /**
  * @param {number | bigint | undefined} ts
- * @param {Expiry | undefined} expiry
+ * @param {import('../common/options.js').Expiry | undefined} expiry
  */
 function timeFlags(ts, expiry) {
   return (ts === undefined ? 0 : HAS_TIMESTAMP) | expiryFlag(expiry);
 }
 
-/** @param {Expiry | undefined} expiry */
+/** @param {import('../common/options.js').Expiry | undefined} expiry */
 function expiryFlag(expiry) {
   if (expiry === undefined) return 0;
   return 'ttl' in expiry ? HAS_TTL : HAS_EXPIRY;
 }
 
-/** @param {Expiry} expiry */
+/** @param {import('../common/options.js').Expiry} expiry */
 function expiryTime(expiry) {
   return 'ttl' in expiry ? expiry.ttl : expiry.expiry;
 }

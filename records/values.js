@@ -3,11 +3,11 @@
 /** Values: bytes and text as they are given, everything else in the value format that IndexedDB's values have too. */
 
 const { types } = require('node:util');
-const { decode } = require('../indexeddb/internal/decode.js');
-const { encode } = require('../indexeddb/internal/clone.js');
-const { FlowDBError, invalid, renamed, tooLarge } = require('./errors.js');
+const { decode } = require('../values/decode.js');
+const { encode } = require('../values/clone.js');
+const { FlowDBError, invalid, renamed, tooLarge } = require('../common/errors.js');
 const { checkBytes, isWellFormed } = require('./keys.js');
-const { expected } = require('./options.js');
+const { expected } = require('../common/options.js');
 
 /** What the first byte of a record says about the rest (docs/format.md, section 5.1). */
 const FORM_BYTES = 0;

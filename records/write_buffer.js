@@ -2,9 +2,9 @@
 
 /** Writes packed as src/operations.rs says, one after the other, in one Buffer that grows. */
 
-const { FlowDBError } = require('./errors.js');
+const { FlowDBError } = require('../common/errors.js');
 const { keyBytesMax, writeKey } = require('./keys.js');
-const { INT64_BYTES, writeInt64, writeUint32 } = require('./numbers.js');
+const { INT64_BYTES, writeInt64, writeUint32 } = require('../common/numbers.js');
 const { expiryTime, timeFlags } = require('./times.js');
 
 const OPERATION = { kvPut: 1, kvDelete: 2, seriesPut: 3, seriesDelete: 4, seriesDeleteAll: 5 };
@@ -23,7 +23,7 @@ const BATCH_BYTES_MAX = 1024 * 1024 * 1024;
  *   key: string | Uint8Array,
  *   value?: import('./values.js').StoredValue,
  *   ts?: number | bigint,
- *   expiry?: import('./times.js').Expiry,
+ *   expiry?: import('../common/options.js').Expiry,
  * }} Write
  */
 

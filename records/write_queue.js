@@ -1,9 +1,9 @@
 'use strict';
 
-const { Queue } = require('../indexeddb/internal/queue.js');
+const { Queue } = require('../common/queue.js');
 const { ChangeGroup } = require('./change_group.js');
 const { publishSoon } = require('./diagnostics.js');
-const { FlowDBError, fromNative } = require('./errors.js');
+const { FlowDBError, fromNative } = require('../common/errors.js');
 const { TouchedKeys } = require('./touched_keys.js');
 const { afterTurn } = require('./turn.js');
 const { packedBytesMax } = require('./write_buffer.js');

@@ -1,7 +1,7 @@
 // Do the tests notice when the code is wrong? Breaks JavaScript files in one place at a time and runs tests against each.
 //
 //     node scripts/mutate.mjs indexeddb/internal/dispatch.js        every place in that file
-//     node scripts/mutate.mjs --every 5 indexeddb indexeddb/internal  each fifth place in the files of these folders
+//     node scripts/mutate.mjs --every 5 indexeddb indexeddb/internal common values  each fifth place in the files of these folders
 //
 // Prints the places whose change no test in __test__/indexeddb noticed; some of them change nothing that can be observed.
 import { spawn } from 'node:child_process';

@@ -37,8 +37,8 @@ test('errors are errors with a code', () => {
 test('a platform without a library gets an error that names everything', (t) => {
   const folder = directory(t);
   const copy = path.join(folder, 'binding.js');
-  mkdirSync(path.join(folder, 'records'));
-  for (const file of ['binding.js', 'records/errors.js']) copyFileSync(path.join(ROOT, file), path.join(folder, file));
+  mkdirSync(path.join(folder, 'common'));
+  for (const file of ['binding.js', 'common/errors.js']) copyFileSync(path.join(ROOT, file), path.join(folder, file));
   assert.throws(() => require(copy), (error) => {
     assert.equal(error.code, 'FLOWDB_NO_BINARY');
     assert.deepEqual([error.platform, error.arch], [process.platform, process.arch]);

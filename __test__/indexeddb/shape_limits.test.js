@@ -5,9 +5,9 @@
 
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
-const { encode } = require('../../indexeddb/internal/clone');
-const { fastDecode, UNKNOWN } = require('../../indexeddb/internal/fast_decode');
-const { currentTree } = require('../../indexeddb/internal/shapes');
+const { encode } = require('../../values/clone.js');
+const { fastDecode, UNKNOWN } = require('../../values/fast_decode.js');
+const { currentTree } = require('../../values/shapes.js');
 
 const SHAPES_MAX = 4096;
 

@@ -4,8 +4,8 @@
 
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
-const { encode } = require('../../indexeddb/internal/clone');
-const { decode } = require('../../indexeddb/internal/decode');
+const { encode } = require('../../values/clone.js');
+const { decode } = require('../../values/decode.js');
 
 const roundTrip = (value) => decode(encode(value).bytes);
 

@@ -4,7 +4,7 @@
 
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
-const { SHARED_MAX, sharedString } = require('../../indexeddb/internal/shared_strings');
+const { SHARED_MAX, sharedString } = require('../../values/shared_strings.js');
 
 /** @param {string} text in Latin-1 */
 const read = (text) => sharedString(Buffer.from(`..${text}.`, 'latin1'), 2, text.length);

@@ -12,8 +12,8 @@ const path = require('node:path');
 const perf = require('node:perf_hooks');
 const vm = require('node:vm');
 const { readFileSync } = require('node:fs');
-const { encode, registerPlatformInterface } = require('../../indexeddb/internal/clone');
-const { decode, decodeWithKey } = require('../../indexeddb/internal/decode');
+const { encode, registerPlatformInterface } = require('../../values/clone.js');
+const { decode, decodeWithKey } = require('../../values/decode.js');
 const { verdict } = require('../support/damaged_values');
 const { keyAt } = require('../support/key_path_oracle');
 const { Random, randomValue } = require('../support/random_value');
@@ -223,7 +223,7 @@ test('objects are not asked for slots because of own properties with the names o
   const originals = members.map(([prototype, name]) => /** @type {PropertyDescriptor} */ (Object.getOwnPropertyDescriptor(prototype, name)));
   /** @type {string[]} */
   const asked = [];
-  const loaded = Object.keys(require.cache).filter((file) => file.includes('indexeddb')).map((file) => /** @type {const} */ ([file, require.cache[file]]));
+  const loaded = Object.keys(require.cache).filter((file) => /[\\/](common|values)[\\/]/.test(file)).map((file) => /** @type {const} */ ([file, require.cache[file]]));
   for (const [file] of loaded) delete require.cache[file];
   for (const [i, [prototype, name]] of members.entries()) {
     const method = originals[i].get ?? originals[i].value;
@@ -232,7 +232,7 @@ test('objects are not asked for slots because of own properties with the names o
   }
   try {
     // What is asked for slots is captured when it is loaded.
-    const again = require('../../indexeddb/internal/clone');
+    const again = require('../../values/clone.js');
     class Looks { size = 1; code = 2; deref = 3; unregister = 4; }
     assert.deepStrictEqual(decode(again.encode(new Looks()).bytes), { size: 1, code: 2, deref: 3, unregister: 4 });
     assert.deepStrictEqual(asked, []);

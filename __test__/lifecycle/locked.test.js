@@ -86,7 +86,7 @@ test('a second copy of the package in this process is told so by open and by Ind
 /** @param {string} into */
 function copyOfThePackage(into) {
   const files = readdirSync(ROOT).filter((name) => /\.(js|node)$/.test(name) || name === 'package.json');
-  for (const name of [...files, 'records', 'indexeddb', 'lib', 'auto']) cpSync(path.join(ROOT, name), path.join(into, name), { recursive: true });
+  for (const name of [...files, 'common', 'values', 'records', 'indexeddb', 'lib', 'auto']) cpSync(path.join(ROOT, name), path.join(into, name), { recursive: true });
   return require(into);
 }
 

@@ -86,7 +86,7 @@ test('it knows the platforms that have a package', () => {
 function copyWith(t, files) {
   const root = fs.mkdtempSync(path.join(os.tmpdir(), 'flowdb-loader-'));
   t.after(() => fs.rmSync(root, { recursive: true, force: true }));
-  for (const name of ['index.js', 'binding.js', 'package.json', 'records', 'indexeddb']) {
+  for (const name of ['index.js', 'binding.js', 'package.json', 'common', 'values', 'records', 'indexeddb']) {
     fs.cpSync(path.join(ROOT, name), path.join(root, name), { recursive: true });
   }
   for (const [name, text] of Object.entries(files)) {

@@ -7,9 +7,9 @@
 //
 // `+` is a value, `-` none. What is refused only because a runtime has no such view, expression or memory is left out: Rust asks no runtime.
 
-const { encode } = require('../../indexeddb/internal/clone');
-const { decode } = require('../../indexeddb/internal/decode');
-const { TAG } = require('../../indexeddb/internal/value_tags');
+const { encode } = require('../../values/clone.js');
+const { decode } = require('../../values/decode.js');
+const { TAG } = require('../../values/value_tags.js');
 const { Random, randomValue } = require('./random_value');
 const vectors = require('../vectors/values.json');
 

@@ -2,9 +2,8 @@
 
 // The standard's steps on a decoded value: what the reader in Rust must agree with, though it works on the bytes.
 
-const { decode } = require('../../indexeddb/internal/decode');
+const { decode } = require('../../values/decode.js');
 const { encodeKey } = require('../../indexeddb/internal/keys');
-const { splitKeyPath } = require('../../indexeddb/internal/key_path');
 
 const FAILURE = Symbol('failure');
 
@@ -42,7 +41,7 @@ function evaluate(value, keyPath) {
     return found.includes(FAILURE) ? FAILURE : found;
   }
   if (keyPath === '') return value;
-  for (const identifier of splitKeyPath(keyPath)) {
+  for (const identifier of keyPath.split('.')) {
     value = step(value, identifier);
     if (value === FAILURE) return FAILURE;
   }
@@ -84,7 +83,7 @@ function keyAt(bytes, keyPath, multiEntry) {
  */
 function canInject(bytes, keyPath) {
   let value = decode(bytes);
-  for (const identifier of splitKeyPath(keyPath).slice(0, -1)) {
+  for (const identifier of keyPath.split('.').slice(0, -1)) {
     if (!isObject(value)) return false; // step 4.1
     const found = ownProperty(value, identifier);
     if (found === FAILURE) return true; // step 4.3

@@ -2,7 +2,7 @@
 
 // The checks that begin the steps of most methods.
 
-const { exception } = require('./exceptions.js');
+const { exception } = require('../../common/exceptions.js');
 
 /** @typedef {import('./transaction_lifecycle.js').Transaction} Transaction */
 /** @typedef {import('./schema.js').ObjectStore} ObjectStore */

@@ -2,9 +2,9 @@
 
 const { EventTargetState } = require('./event_target.js');
 const { closeEvent } = require('./event.js');
-const { exception } = require('./exceptions.js');
+const { exception } = require('../../common/exceptions.js');
 const { fire } = require('./fire.js');
-const { append } = require('./slots.js');
+const { append } = require('../../common/intrinsics.js');
 const { queueTask } = require('./task_queue.js');
 const trace = require('./trace.js');
 const { abortTransaction } = require('./transaction_lifecycle.js');

@@ -3,7 +3,7 @@
 // Dispatching an event: https://dom.spec.whatwg.org/#concept-event-dispatch
 
 const { reportException } = require('./report.js');
-const { append, uncurry } = require('./slots.js');
+const { append, uncurry } = require('../../common/intrinsics.js');
 
 /**
  * @typedef {import('./event_target.js').Listener} Listener

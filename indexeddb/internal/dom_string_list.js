@@ -1,6 +1,6 @@
 'use strict';
 
-const { setProperty } = require('./slots.js');
+const { setProperty } = require('../../common/intrinsics.js');
 const { INTERNAL, assertConstructible, defineInterface, requireArguments, toDOMString } = require('./webidl.js');
 
 const { freeze } = Object;

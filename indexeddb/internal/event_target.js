@@ -4,7 +4,7 @@
 // https://html.spec.whatwg.org/#event-handler-attributes. The interfaces extend the native EventTarget for their place in the
 // prototype chain only: its lists cannot be walked by our dispatch, which needs parents and checkpoints.
 
-const { exception } = require('./exceptions.js');
+const { exception } = require('../../common/exceptions.js');
 const { requireArguments, toDOMString } = require('./webidl.js');
 const { Dispatch } = require('./dispatch.js');
 

@@ -4,7 +4,7 @@
 // position it starts from, so that a step sees every write before it.
 
 const { assertActive } = require('./checks.js');
-const { exception } = require('./exceptions.js');
+const { exception } = require('../../common/exceptions.js');
 const operations = require('./operations.js');
 const { ReadAhead } = require('./read_ahead.js');
 const { answerRequest, executeRequest } = require('./request_queue.js');

@@ -8,14 +8,6 @@ const IDENTIFIER = /^[$_\p{ID_Start}][$_\u200c\u200d\p{ID_Continue}]*$/u;
 /** What an encoded key path begins with. */
 const KEY_PATH = Object.freeze({ none: 0, string: 1, array: 2 });
 
-/**
- * The identifiers of a key path string.
- * @param {string} keyPath
- */
-function splitKeyPath(keyPath) {
-  return keyPath.split('.');
-}
-
 /** Most key paths are this, which is told sooner. */
 const ASCII_IDENTIFIER = /^[$_a-zA-Z][$_a-zA-Z0-9]*$/;
 
@@ -23,7 +15,7 @@ const ASCII_IDENTIFIER = /^[$_a-zA-Z][$_a-zA-Z0-9]*$/;
 function isValidString(keyPath) {
   if (typeof keyPath !== 'string') return false;
   if (ASCII_IDENTIFIER.test(keyPath)) return true;
-  return keyPath === '' || splitKeyPath(keyPath).every((identifier) => IDENTIFIER.test(identifier));
+  return keyPath === '' || keyPath.split('.').every((identifier) => IDENTIFIER.test(identifier));
 }
 
 /**
@@ -105,4 +97,4 @@ function decodeKeyPath(bytes, offset = 0) {
   return { keyPath: isArray ? strings : strings[0], end };
 }
 
-module.exports = { KEY_PATH, isValidKeyPath, encodeKeyPath, decodeKeyPath, splitKeyPath };
+module.exports = { KEY_PATH, isValidKeyPath, encodeKeyPath, decodeKeyPath };

@@ -3,8 +3,9 @@
 // Keys of IndexedDB, encoded so that the order of the bytes is the order of the keys (docs/format.md section 7.1).
 
 const { types } = require('node:util');
-const { exception } = require('./exceptions.js');
-const { append, uncurry, viewBounds, isDetached } = require('./slots.js');
+const { exception } = require('../../common/exceptions.js');
+const { append, uncurry } = require('../../common/intrinsics.js');
+const { viewBounds, isDetached } = require('../../values/slots.js');
 
 const TAG_NUMBER = 0x10;
 const TAG_DATE = 0x20;

@@ -1,7 +1,7 @@
 'use strict';
 
 const { types } = require('node:util');
-const { exception } = require('./exceptions.js');
+const { exception } = require('../../common/exceptions.js');
 const { compareKeys, keyFromValue } = require('./keys.js');
 
 /**

@@ -5,7 +5,7 @@
 
 const { EventTargetState } = require('./event_target.js');
 const { errorEvent, successEvent } = require('./event.js');
-const { exception, exceptionWithCause, unknownError } = require('./exceptions.js');
+const { exception, exceptionWithCause, unknownError } = require('../../common/exceptions.js');
 const { newContext } = require('./context.js');
 const { fire, isHeard } = require('./fire.js');
 const { inWords } = require('./operation_description.js');
@@ -225,7 +225,7 @@ const BATCH_MAX = 128;
 
 /**
  * The last of the operations at the front that can be executed together: those whose durations are told are executed one by one.
- * @param {import('./queue.js').Queue<Operation>} operations
+ * @param {import('../../common/queue.js').Queue<Operation>} operations
  */
 function lastOfBatch(operations) {
   let last = operations.at(0);

@@ -1,9 +1,9 @@
 'use strict';
 
-const { engineException, exception } = require('./exceptions.js');
+const { engineException, exception } = require('../../common/exceptions.js');
 const { decodeKeyAt } = require('./keys.js');
-const { uncurry } = require('./slots.js');
-const { decode, decodeWithKey } = require('./decode.js');
+const { uncurry } = require('../../common/intrinsics.js');
+const { decode, decodeWithKey } = require('../../values/decode.js');
 
 const copyBytes = uncurry(Uint8Array.prototype.slice);
 // Captured at import, as in fast_decode.js; jsdom has no TextDecoder on its global object.

@@ -9,7 +9,7 @@ const { assertActive, assertIndexExists, assertStoreExists } = require('./checks
 const operations = require('./operations.js');
 const { convertToRange, isPotentiallyValidKeyRange } = require('./range.js');
 const { Request, executeRequest } = require('./request_queue.js');
-const { append } = require('./slots.js');
+const { append } = require('../../common/intrinsics.js');
 const { INTERNAL, toDictionary, toEnum, toUnsignedLong } = require('./webidl.js');
 
 /** @typedef {import('./request_queue.js').Read} Read */

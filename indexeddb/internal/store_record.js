@@ -4,8 +4,8 @@
 
 const { blobContent } = require('./blob_content.js');
 const { assertActive } = require('./checks.js');
-const { encodeForNow } = require('./clone.js');
-const { exception } = require('./exceptions.js');
+const { encodeForNow } = require('../../values/clone.js');
+const { exception } = require('../../common/exceptions.js');
 const { native } = require('./native.js');
 const operations = require('./operations.js');
 const { createRequest, objectOf } = require('./source.js');

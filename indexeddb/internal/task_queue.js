@@ -7,9 +7,9 @@
 const { performance } = require('node:perf_hooks');
 const { checkpointFunction } = require('./checkpoint.js');
 const { macrotask } = require('./macrotask.js');
-const { Queue } = require('./queue.js');
+const { Queue } = require('../../common/queue.js');
 const { reportException } = require('./report.js');
-const { append } = require('./slots.js');
+const { append } = require('../../common/intrinsics.js');
 
 // Captured at import: fake timers that are installed later must not stop the database. queueMicrotask may be a fake even now.
 const { nextTick } = process;

@@ -4,10 +4,10 @@
 
 const { EventTargetState } = require('./event_target.js');
 const { abortEvent, completeEvent, errorEvent } = require('./event.js');
-const { exception, unknownError } = require('./exceptions.js');
+const { exception, unknownError } = require('../../common/exceptions.js');
 const { newContext } = require('./context.js');
 const { fire } = require('./fire.js');
-const { Queue } = require('./queue.js');
+const { Queue } = require('../../common/queue.js');
 const { afterMicrotasks, queueTask } = require('./task_queue.js');
 const trace = require('./trace.js');
 

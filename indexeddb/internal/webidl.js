@@ -2,7 +2,7 @@
 
 // Conversions of arguments and the shape of interfaces: https://webidl.spec.whatwg.org/
 
-const { append } = require('./slots.js');
+const { append } = require('../../common/intrinsics.js');
 
 /** Only this module's users can construct the interfaces that have no constructor of their own. */
 const INTERNAL = Symbol('internal');

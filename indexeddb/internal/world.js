@@ -2,13 +2,13 @@
 
 // What a factory stands on: one native client, and the JavaScript side of what is going on there.
 
-const { engineException, exception, unknownError } = require('./exceptions.js');
-const { LinkedList } = require('./linked_list.js');
+const { engineException, exception, unknownError } = require('../../common/exceptions.js');
+const { LinkedList } = require('../../common/linked_list.js');
 const { native } = require('./native.js');
 const openDatabase = require('./open_database.js');
 const { startedAtOnce, transactionStarted } = require('./request_queue.js');
 const { lengthAt } = require('./response.js');
-const { append } = require('./slots.js');
+const { append } = require('../../common/intrinsics.js');
 const { queueTask } = require('./task_queue.js');
 const trace = require('./trace.js');
 const { commitFailed, committed } = require('./transaction_lifecycle.js');

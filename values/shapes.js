@@ -4,7 +4,7 @@
 // has limits in every direction; what it has no place for is made stepwise. A place is taken from a name only for one in ADMITTED_OF that
 // asked for it: names that come once do not drive out those that come again and again, nor cost much themselves.
 
-const { append, setProperty } = require('./slots.js');
+const { append, setProperty } = require('../common/intrinsics.js');
 
 const FunctionConstructor = Function;
 

@@ -1,6 +1,6 @@
 'use strict';
 
-const { setElement } = require('./slots.js');
+const { setElement } = require('./intrinsics.js');
 
 /** Places at the front that may stay empty before they are cut off. */
 const HEAD_MAX = 1024;

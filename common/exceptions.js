@@ -1,6 +1,6 @@
 'use strict';
 
-const { FlowDBError, fromNative } = require('../../records/errors.js');
+const { FlowDBError, fromNative } = require('./errors.js');
 
 // Captured at import: a test environment may replace the global later.
 const { DOMException } = globalThis;

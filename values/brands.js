@@ -8,7 +8,7 @@ const { createHistogram } = require('node:perf_hooks');
 const { types } = require('node:util');
 const { Serializer } = require('node:v8');
 const buffer = require('node:buffer');
-const { uncurry, getterOf, requiredGetterOf, succeeds } = require('./slots.js');
+const { uncurry, getterOf, requiredGetterOf, succeeds } = require('../common/intrinsics.js');
 
 const objectPrototype = Object.prototype;
 const toStringTag = Symbol.toStringTag;

@@ -29,6 +29,8 @@ function describe(value) {
   return String(value);
 }
 
+/** @typedef {{ ttl: number | bigint } | { expiry: number | bigint }} Expiry microseconds from the write on, or since the epoch */
+
 /**
  * @param {string} name
  * @param {unknown} value
@@ -158,7 +160,7 @@ function checkTimestamp(name, value) {
 
 /**
  * @param {any} options with `ttl` or `expiresAt`
- * @returns {import('./times.js').Expiry | undefined} microseconds from the start, or since the epoch
+ * @returns {Expiry | undefined} microseconds from the start, or since the epoch
  */
 function checkExpiry({ ttl, expiresAt }) {
   if (ttl !== undefined && expiresAt !== undefined) throw invalid('expiresAt', 'cannot be combined with ttl');

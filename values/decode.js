@@ -6,11 +6,11 @@
 
 const buffer = require('node:buffer');
 const { ByteReader, corruption } = require('./byte_reader.js');
-const { exception } = require('./exceptions.js');
+const { exception } = require('../common/exceptions.js');
 const { TAG, DEPTH_MAX, VIEW_NAMES, VIEW_ELEMENT_SIZES, ERROR_KIND_DOM_EXCEPTION, ERROR_FLAG } = require('./value_tags.js');
-const { append, defineOwn, setProperty, uncurry, arrayBuffer, isDetached } = require('./slots.js');
+const { append, defineOwn, setProperty, uncurry } = require('../common/intrinsics.js');
+const { arrayBuffer, isDetached } = require('./slots.js');
 const { fastDecode, UNKNOWN } = require('./fast_decode.js');
-const { splitKeyPath } = require('./key_path.js');
 
 const arrayPrototype = Array.prototype;
 /** @type {(object: object, key: PropertyKey, descriptor: any) => void} */
@@ -489,7 +489,7 @@ function decode(bytes, offset = 0, end = bytes.length) {
  */
 function decodeWithKey(bytes, keyPath, key, offset = 0, end = bytes.length) {
   const root = decode(bytes, offset, end);
-  const identifiers = splitKeyPath(keyPath);
+  const identifiers = keyPath.split('.');
   const last = /** @type {string} */ (identifiers.pop());
   /** @type {any} */
   let target = root;

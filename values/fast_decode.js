@@ -8,7 +8,7 @@
 // names have no shape of their own; the rest of it is put there one by one.
 
 const { TAG, VERSION, VIEW_NAMES, VIEW_ELEMENT_SIZES } = require('./value_tags.js');
-const { defineOwn, setProperty, uncurry } = require('./slots.js');
+const { defineOwn, setProperty, uncurry } = require('../common/intrinsics.js');
 const { NAMES_MAX, currentTree } = require('./shapes.js');
 const { SHARED_MAX, sharedString } = require('./shared_strings.js');
 

@@ -1,6 +1,6 @@
 'use strict';
 
-const { append } = require('./slots.js');
+const { append } = require('./intrinsics.js');
 
 /** @typedef {{ previous: any, next: any }} Links null at both ends, and in an item that is in no list */
 

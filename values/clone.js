@@ -5,12 +5,11 @@
 // The walk is iterative: 10 000 levels of nesting must not depend on the size of the stack.
 
 const { ByteWriter } = require('./byte_writer.js');
-const { exception } = require('./exceptions.js');
+const { exception } = require('../common/exceptions.js');
 const { types } = require('node:util');
 const { TAG, VERSION, DEPTH_MAX, VIEW_NAMES, ERROR_NAMES, ERROR_KIND_DOM_EXCEPTION, ERROR_FLAG } = require('./value_tags.js');
-const {
-  append, uncurry, requiredGetterOf, arrayBuffer, isDetached, viewBounds, regexpFlags, errorStack, isLengthTracking,
-} = require('./slots.js');
+const { append, uncurry, requiredGetterOf } = require('../common/intrinsics.js');
+const { arrayBuffer, isDetached, viewBounds, regexpFlags, errorStack, isLengthTracking } = require('./slots.js');
 const { isUncloneable, isSurelyPlain, blobBrand, isDOMException, registerPlatformInterface } = require('./brands.js');
 
 const dateValue = uncurry(Date.prototype.getTime);
