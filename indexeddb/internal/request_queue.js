@@ -160,20 +160,11 @@ function append(transaction, operation) {
 }
 
 /**
- * The transaction's locks have been granted as it was created.
- * @param {Transaction} transaction
- */
-function startedAtOnce(transaction) {
-  transaction.started = true;
-  transaction.runNext = () => runNext(transaction);
-}
-
-/**
  * The transaction's locks have been granted.
  * @param {Transaction} transaction
  */
 function transactionStarted(transaction) {
-  startedAtOnce(transaction);
+  transaction.started = true;
   if (transaction.operations.length > 0) startRunning(transaction);
   else settleTransaction(transaction);
 }
@@ -186,14 +177,13 @@ function transactionStarted(transaction) {
 function upgradeStarted(transaction) {
   transaction.started = true;
   transaction.running = true;
-  transaction.runNext = () => runNext(transaction);
 }
 
 /** @param {Transaction} transaction */
 function startRunning(transaction) {
   if (transaction.running) return;
   transaction.running = true;
-  queueTask(transaction.runNext);
+  queueTask(runNext, transaction);
 }
 
 /** @param {Transaction} transaction */
@@ -215,7 +205,7 @@ function waitFor(transaction, operation, waiting) {
   operation.waiting = null;
   // A task, for events are never fired from a promise reaction.
   waiting.then(
-    () => queueTask(transaction.runNext),
+    () => queueTask(runNext, transaction),
     (error) => queueTask(() => failed(transaction, operation, unknownError(error))),
   );
 }
@@ -303,7 +293,7 @@ function goOn(transaction, operation, response, place) {
   const { isPage } = response;
   if (isPage) operation.read(response, operation.request);
   operation.rest = resume(operation.bytes, place);
-  if (isPage) queueTask(transaction.runNext);
+  if (isPage) queueTask(runNext, transaction);
   else executeLater(transaction, operation);
 }
 
@@ -455,7 +445,7 @@ function listenerThrew() {
 function afterOperation(transaction) {
   if (transaction.finished) return;
   if (transaction.operations.length > 0) {
-    queueTask(transaction.runNext);
+    queueTask(runNext, transaction);
     return;
   }
   transaction.running = false;
@@ -468,7 +458,6 @@ module.exports = {
   executeRequest,
   answerRequest,
   executeSchemaChange,
-  startedAtOnce,
   transactionStarted,
   upgradeStarted,
   afterOperation,

@@ -27,7 +27,10 @@ const BYTES_PER_CLOCK_READING = 64 * 1024;
  * @typedef {{ step(): boolean, finish(): void }} Steps
  */
 
-/** @type {Queue<() => void>} */
+/**
+ * A task and what it is about, one behind the other: no function has to be made for a task that comes often.
+ * @type {Queue<any>}
+ */
 const tasks = new Queue();
 let scheduled = false;
 let bytesSinceClockReading = 0;
@@ -35,12 +38,17 @@ let bytesSinceClockReading = 0;
 let steps = null;
 /** Tasks are being run, with a checkpoint after each that needs one. */
 let running = false;
-/** What waits for the next checkpoint to be done. @type {(() => void)[]} */
+/** What waits for the next checkpoint to be done: callbacks, each with what it is about behind it. @type {any[]} */
 let afterCheckpoint = [];
 
-/** @param {() => void} task called from a macrotask of its own, as far as its microtasks can tell */
-function queueTask(task) {
+/**
+ * @template [T=undefined]
+ * @param {(target: T) => void} task called from a macrotask of its own, as far as its microtasks can tell
+ * @param {T} [target] what it is called with
+ */
+function queueTask(task, target) {
   tasks.push(task);
+  tasks.push(target);
   schedule();
 }
 
@@ -52,15 +60,18 @@ function noteBytes(bytes) {
 /**
  * Calls back when the script that runs now, and the microtasks after it, have ended; before any other task. False if that is up to the
  * event loop, and may be long after where it has fake parts.
- * @param {() => void} callback
+ * @template T
+ * @param {(target: T) => void} callback
+ * @param {T} target what it is called with
  */
-function afterMicrotasks(callback) {
+function afterMicrotasks(callback, target) {
   if (running) {
     append(afterCheckpoint, callback);
+    append(afterCheckpoint, target);
     return true;
   }
   // nextTick callbacks run when the microtasks have drained, before anything else of the event loop.
-  resolved.then(() => nextTick(callback));
+  resolved.then(() => nextTick(callback, target));
   return false;
 }
 
@@ -91,7 +102,7 @@ function turn() {
 
 /** Without checkpoints: one listener in each macrotask. */
 function runOne() {
-  if (steps === null) tasks.shift()?.();
+  if (steps === null) tasks.shift()?.(tasks.shift());
   else if (!steps.step()) finishSteps();
 }
 
@@ -111,7 +122,7 @@ function runTasks(checkpoint) {
   for (let count = 1; count <= TASKS_PER_TURN; count += 1) {
     const task = tasks.shift();
     if (task === undefined) return;
-    guarded(task);
+    guarded(task, tasks.shift());
     while (steps !== null) {
       if (steps.step()) performCheckpoint(checkpoint);
       else finishSteps();
@@ -144,16 +155,18 @@ function performCheckpoint(checkpoint) {
   if (afterCheckpoint.length === 0) return;
   const callbacks = afterCheckpoint;
   afterCheckpoint = [];
-  callbacks.forEach(guarded);
+  for (let index = 0; index < callbacks.length; index += 2) guarded(callbacks[index], callbacks[index + 1]);
 }
 
 /**
  * Answers false if the callback threw; the other tasks must still be run.
- * @param {() => void} callback
+ * @template [T=undefined]
+ * @param {(target: T) => void} callback
+ * @param {T} [target]
  */
-function guarded(callback) {
+function guarded(callback, target) {
   try {
-    callback();
+    callback(/** @type {T} */ (target));
     return true;
   } catch (error) {
     reportException(error);

@@ -27,8 +27,6 @@ const trace = require('./trace.js');
  * }} Upgrade
  */
 
-const nothingToRun = () => {};
-
 /** https://w3c.github.io/IndexedDB/#transaction-construct */
 class Transaction extends EventTargetState {
   connection;
@@ -71,8 +69,6 @@ class Transaction extends EventTargetState {
   handles = null;
   /** @type {import('./trace.js').TransactionTrace | null} null: nobody has subscribed */
   trace = trace.transactions.hasSubscribers ? trace.transactionCreated() : null;
-  /** The task that executes the next operation; made once. */
-  runNext = nothingToRun;
 
   /**
    * @param {Connection} connection
@@ -108,12 +104,14 @@ class Transaction extends EventTargetState {
  * @param {Transaction} transaction
  */
 function deactivateAfterMicrotasks(transaction) {
-  const deactivate = () => {
-    if (transaction.state !== 'active') return;
-    transaction.state = 'inactive';
-    settleTransaction(transaction);
-  };
-  if (!afterMicrotasks(deactivate)) queueTask(deactivate);
+  if (!afterMicrotasks(deactivate, transaction)) queueTask(deactivate, transaction);
+}
+
+/** @param {Transaction} transaction */
+function deactivate(transaction) {
+  if (transaction.state !== 'active') return;
+  transaction.state = 'inactive';
+  settleTransaction(transaction);
 }
 
 /**
@@ -151,18 +149,24 @@ function writeCommit(transaction) {
  * @param {Transaction} transaction
  */
 function committed(transaction) {
-  queueTask(() => {
-    const { connection, upgrade } = transaction;
-    if (upgrade !== null) connection.upgradeTransaction = null; // step 5.1
-    transaction.state = 'finished'; // step 5.2
-    connection.world.transactionFinished(transaction);
-    if (transaction.trace !== null) trace.transactionFinished(transaction, 'complete', null);
-    fire(transaction, 'complete', completeEvent, () => {
-      if (upgrade !== null) upgrade.request.transaction = null; // step 5.4
-      connection.transactionFinished();
-      upgrade?.finished(true);
-    });
-  });
+  queueTask(fireComplete, transaction);
+}
+
+/** @param {Transaction} transaction */
+function fireComplete(transaction) {
+  const { connection, upgrade } = transaction;
+  if (upgrade !== null) connection.upgradeTransaction = null; // step 5.1
+  transaction.state = 'finished'; // step 5.2
+  connection.world.transactionFinished(transaction);
+  if (transaction.trace !== null) trace.transactionFinished(transaction, 'complete', null);
+  fire(transaction, 'complete', completeEvent, completeFired);
+}
+
+/** @param {Transaction} transaction */
+function completeFired({ connection, upgrade }) {
+  if (upgrade !== null) upgrade.request.transaction = null; // step 5.4
+  connection.transactionFinished();
+  upgrade?.finished(true);
 }
 
 /**

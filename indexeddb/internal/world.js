@@ -6,7 +6,7 @@ const { engineException, exception, unknownError } = require('../../common/excep
 const { LinkedList } = require('../../common/linked_list.js');
 const { native } = require('./native.js');
 const openDatabase = require('./open_database.js');
-const { startedAtOnce, transactionStarted } = require('./request_queue.js');
+const { transactionStarted } = require('./request_queue.js');
 const { lengthAt } = require('./response.js');
 const { append } = require('../../common/intrinsics.js');
 const { queueTask } = require('./task_queue.js');
@@ -219,7 +219,7 @@ class World {
     transaction.storeIds = storeIds;
     if (isAlone && storeIds.length === 1 && !isTraced() && !this.#upgrading.has(transaction.connection.name)) {
       this.#unbegun = transaction;
-      startedAtOnce(transaction);
+      transaction.started = true;
     } else {
       this.#beginNow(transaction);
     }
@@ -232,7 +232,7 @@ class World {
     transaction.id = Math.abs(id);
     const postponed = this.#upgrading.get(connection.name);
     if (id > 0 && postponed === undefined) {
-      if (!transaction.started) startedAtOnce(transaction);
+      transaction.started = true;
       return;
     }
     this.#expectOf(transaction);
