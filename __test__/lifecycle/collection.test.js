@@ -96,3 +96,44 @@ test('databases in memory that were closed take no room, without the collector',
   `);
   assert.deepEqual([code, output.trim()], [0, 'flat']);
 });
+
+test('what is over does not wait for a major collection', async () => {
+  // A function that is assigned to a property where it is written, and what a finalizer is registered for, stay until then, with all they refer to.
+  const { output } = await run(`
+    const { IDBFactory } = require('flowdb');
+    const factory = new IDBFactory();
+    const heard = (target, type) => new Promise((resolve) => { target.addEventListener(type, resolve, { once: true }); });
+    async function upgraded(name, stores) {
+      const request = factory.open(name);
+      request.addEventListener('upgradeneeded', () => { for (let i = 0; i < stores; i += 1) request.result.createObjectStore('store ' + i); });
+      await heard(request, 'success');
+      return request.result;
+    }
+    async function transact(db) {
+      const transaction = db.transaction('store 0', 'readwrite');
+      transaction.objectStore('store 0').put(1, 1);
+      await heard(transaction, 'complete');
+    }
+    const heapUsed = () => {
+      for (let i = 0; i < 2; i += 1) gc({ type: 'minor' });
+      return process.memoryUsage().heapUsed;
+    };
+    async function left(count, run) {
+      for (let i = 0; i < count; i += 1) await run(i);
+      const before = heapUsed();
+      for (let i = 0; i < count; i += 1) {
+        await run(count + i);
+        if (i % (count / 10) === 0) heapUsed();
+      }
+      return (heapUsed() - before) / count;
+    }
+    (async () => {
+      const upgrade = await left(200, async (i) => (await upgraded('database ' + i, 20)).close());
+      const db = await upgraded('transactions', 1);
+      console.log(JSON.stringify({ upgrade, transaction: await left(2000, () => transact(db)) }));
+    })();
+  `, { nodeOptions: [...nodeOptions, '--initial-heap-size=600'] });
+  const { upgrade, transaction } = JSON.parse(output);
+  assert.ok(upgrade < 5000, `an upgrade leaves ${upgrade} bytes`);
+  assert.ok(transaction < 200, `a transaction leaves ${transaction} bytes`);
+});

@@ -348,6 +348,7 @@ class World {
   /** @param {Connection} connection that the native side has closed by itself */
   forgetConnection(connection) {
     this.#connections.delete(connection.id);
+    unreachable.unregister(connection); // what is registered outlives minor collections, with all that it refers to
     this.#listening.delete(connection);
     this.#holdWhileListening();
   }
@@ -355,7 +356,7 @@ class World {
   /** @param {Connection} connection */
   #addConnection(connection) {
     this.#connections.set(connection.id, new WeakRef(connection));
-    unreachable.register(connection, { world: new WeakRef(this), id: connection.id });
+    unreachable.register(connection, { world: new WeakRef(this), id: connection.id }, connection);
   }
 
   /**
