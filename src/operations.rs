@@ -81,7 +81,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn malformed() -> Error {
+pub(crate) fn malformed() -> Error {
     Error::invalid("the packed bytes are cut off")
 }
 

@@ -3,7 +3,7 @@
 use crate::aggregate::RecordAggregation;
 use crate::error;
 use crate::holds::{Hold, Holds};
-use crate::operations::{answer_read, answer_reads};
+use crate::operations::{answer_read, answer_reads, malformed};
 use crate::records::Records;
 use crate::scan::RecordScan;
 use crate::task::{self, Work};
@@ -178,7 +178,7 @@ impl RecordReader {
 impl View {
     /// Answers the read in the first `length` bytes of `place`, in the same place.
     fn get(&self, place: &mut [u8], length: usize, tier: ReadTier) -> Result<i32> {
-        let read = place.get(..length).unwrap_or_default();
+        let read = place.get(..length).ok_or_else(malformed)?;
         match answer_read(&*self.records()?, read, tier) {
             Ok(None) => Ok(ABSENT),
             Ok(Some(answer)) => Ok(match answer.write(place).map(i32::try_from) {

@@ -4,6 +4,7 @@
 use crate::error;
 use crate::external_memory::ExternalMemory;
 use crate::maintenance;
+use crate::operations::malformed;
 use flowdb_engine::Result;
 use flowdb_store::StoreHandle;
 use flowdb_store::document::{Begin, ClientId, Mode, Then, Transacted, World};
@@ -52,7 +53,7 @@ impl Requests {
             let mut scratch = call.get::<BufferSlice<'_>>(4)?;
             let room = scratch.get_mut(HEAD_BYTES..).unwrap_or_default();
             let executed = shared.respond(room, |responses| {
-                shared.world.execute_batch(shared.client, transaction, requests.bytes(), responses)
+                shared.world.execute_batch(shared.client, transaction, requests.bytes()?, responses)
             });
             executed.map(|(length, ())| length).map_err(|error| error::to_js(call.env, &error))
         })
@@ -79,7 +80,7 @@ impl Requests {
                 .split_first_chunk_mut::<HEAD_BYTES>()
                 .ok_or_else(|| napi::Error::from_reason("scratch: too small"))?;
             let transacted = shared.respond(room, |responses| {
-                shared.world.transact(shared.client, begin, requests.bytes(), responses, then)
+                shared.world.transact(shared.client, begin, requests.bytes()?, responses, then)
             });
             let (length, done) = transacted.map_err(|error| error::to_js(call.env, &error))?;
             let (state, id) = match done {
@@ -142,7 +143,8 @@ impl<'a> Given<'a> {
         Ok(Given { buffer: call.get(first)?, start: call.get(first + 1)?, end: call.get(first + 2)? })
     }
 
-    fn bytes(&self) -> &[u8] {
-        self.buffer.get(self.start as usize..self.end as usize).unwrap_or_default()
+    /// Without them nothing would be executed, and a transaction committed that lacks them.
+    fn bytes(&self) -> Result<&[u8]> {
+        self.buffer.get(self.start as usize..self.end as usize).ok_or_else(malformed)
     }
 }

@@ -7,7 +7,7 @@ use crate::external_memory::ExternalMemory;
 use crate::lane::{Lane, Outcome, write_options};
 use crate::loads::Loads;
 use crate::maintenance;
-use crate::operations::read_writes;
+use crate::operations::{malformed, read_writes};
 use flowdb_engine::{Error, ErrorKind, LogPosition, Result};
 use flowdb_store::{Store, StoreHandle};
 use napi::bindgen_prelude::{BufferSlice, Env, Function};
@@ -52,8 +52,10 @@ impl Writer {
         env.create_function_from_closure("write", move |call| {
             let operations = call.get::<BufferSlice<'_>>(0)?;
             let length = call.get::<u32>(1)? as usize;
-            let answer =
-                writer.write(call.env, operations.get(..length).unwrap_or_default(), call.get::<bool>(2)?);
+            let sync = call.get::<bool>(2)?;
+            // A part of a write is no write: what is shorter than it says is not acknowledged.
+            let operations = operations.get(..length).ok_or_else(malformed);
+            let answer = operations.and_then(|operations| writer.write(call.env, operations, sync));
             answer.map_err(|error| error::to_js(call.env, &error))
         })
     }
