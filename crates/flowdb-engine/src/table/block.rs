@@ -1,6 +1,7 @@
 //! The contents of a data block: entries with prefix compression, and restart points to search by.
 
 use super::prefix::{common_prefix, head};
+use super::stored::in_contents;
 use crate::format::{NEVER, Reader, put_varint, short_varint};
 use crate::iter::Head;
 use crate::key::{Kind, Sequence, Version, compare};
@@ -43,7 +44,7 @@ impl BlockBuilder {
         value: &[u8],
     ) {
         let shared = if self.is_restart() {
-            self.restarts.push(u32::try_from(self.contents.len()).unwrap_or(u32::MAX));
+            self.restarts.push(in_contents(self.contents.len()));
             self.count = 0;
             0
         } else {
@@ -89,7 +90,7 @@ impl BlockBuilder {
         for restart in &self.restarts {
             self.contents.extend_from_slice(&restart.to_le_bytes());
         }
-        let count = u32::try_from(self.restarts.len()).unwrap_or(u32::MAX);
+        let count = in_contents(self.restarts.len());
         self.contents.extend_from_slice(&count.to_le_bytes());
         let result = write(&self.contents);
         self.contents.clear();

@@ -1,7 +1,7 @@
 //! Which data block holds which keys.
 
 use super::prefix::{common_prefix, long_head};
-use super::stored::Handle;
+use super::stored::{Handle, in_contents};
 use crate::format::{NEVER, Reader, put_bytes, put_varint};
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -40,7 +40,7 @@ pub(super) struct IndexBuilder {
 
 impl IndexBuilder {
     pub(super) fn add(&mut self, last_key: &[u8], handle: Handle, span: Span) {
-        self.offsets.push(u32::try_from(self.contents.len()).unwrap_or(u32::MAX));
+        self.offsets.push(in_contents(self.contents.len()));
         put_bytes(&mut self.contents, last_key);
         put_varint(&mut self.contents, handle.offset);
         put_varint(&mut self.contents, handle.length.into());
@@ -50,7 +50,7 @@ impl IndexBuilder {
     }
 
     pub(super) fn finish(mut self) -> Vec<u8> {
-        let count = u32::try_from(self.offsets.len()).unwrap_or(u32::MAX);
+        let count = in_contents(self.offsets.len());
         for offset in self.offsets.into_iter().chain([count]) {
             self.contents.extend_from_slice(&offset.to_le_bytes());
         }

@@ -35,6 +35,12 @@ impl Identity {
     }
 }
 
+/// A place or a count in the contents of a block. It need not fit: [`encode`] refuses contents as long as that.
+pub(super) fn in_contents(number: usize) -> u32 {
+    const { assert!(CONTENTS_BYTES_MAX < u32::MAX as usize, "no number of contents that are written is cut") };
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
 /// Appends `contents` to `out` as the block at `offset`; the length it takes there, without the trailer.
 pub(super) fn encode(
     out: &mut Vec<u8>,
