@@ -10,17 +10,19 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "support/disk.rs"]
+#[allow(unreachable_pub, dead_code, reason = "shared with other tests")]
+mod disk;
 mod support;
 
-use flowdb_engine::fs::{
-    Directory, Fault, FaultyFileSystem, FileLock, FileSystem, MemoryFileSystem, ReadableFile, WritableFile,
-};
+use disk::{Disk, Watcher};
+use flowdb_engine::fs::{Fault, FaultyFileSystem, FileSystem, MemoryFileSystem};
 use flowdb_engine::{
     Commit, Db, Durability, ErrorKind, Event, EventListener, Maintenance, ManualClock, Options, ReadOptions,
     Result, SyncMode, Work, WriteOptions,
 };
-use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use support::*;
@@ -459,84 +461,38 @@ fn a_listener_may_call_the_database() {
     assert_eq!(told.iter().filter(|told| told.starts_with("error")).count(), 1, "{told:?}");
 }
 
-/// Calls back whenever a table is begun: in the middle of a flush.
+/// Maintains whenever a table is begun: in the middle of a flush.
 #[derive(Debug)]
-struct Hooked {
-    inner: MemoryFileSystem,
-    database: Arc<OnceLock<Db>>,
+struct Maintainer {
+    db: Db,
+    tables_begun: AtomicUsize,
 }
 
-impl FileSystem for Hooked {
-    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
-        self.inner.create_dir_all(dir)
-    }
-
-    fn exists(&self, path: &Path) -> io::Result<bool> {
-        self.inner.exists(path)
-    }
-
-    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        self.inner.list(dir)
-    }
-
-    fn create(&self, path: &Path) -> io::Result<Arc<dyn WritableFile>> {
-        if let Some(db) = self.database.get().filter(|_| path.extension().is_some_and(|end| end == "table")) {
-            assert!(matches!(db.maintain(Duration::ZERO), Ok(Maintenance::Later(_))), "the flush is at work");
-            assert_eq!(db.stats().latencies.sync.count(), 1, "the log was synced beside it");
+impl Watcher for Maintainer {
+    fn before_create(&self, path: &Path) {
+        if path.extension().is_some_and(|end| end == "table") {
+            let left = self.db.maintain(Duration::ZERO);
+            assert!(matches!(left, Ok(Maintenance::Later(_))), "the flush is at work");
+            assert_eq!(self.db.stats().latencies.sync.count(), 1, "the log was synced beside it");
+            self.tables_begun.fetch_add(1, Ordering::SeqCst);
         }
-        self.inner.create(path)
-    }
-
-    fn open_write(&self, path: &Path) -> io::Result<Arc<dyn WritableFile>> {
-        self.inner.open_write(path)
-    }
-
-    fn open_read(&self, path: &Path) -> io::Result<Arc<dyn ReadableFile>> {
-        self.inner.open_read(path)
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.inner.rename(from, to)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.inner.remove(path)
-    }
-
-    fn open_dir(&self, dir: &Path) -> io::Result<Arc<dyn Directory>> {
-        self.inner.open_dir(dir)
-    }
-
-    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>> {
-        self.inner.lock(path)
-    }
-
-    fn lock_shared(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>> {
-        self.inner.lock_shared(path)
-    }
-
-    fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.inner.hard_link(from, to)
-    }
-
-    fn remove_dir(&self, dir: &Path) -> io::Result<()> {
-        self.inner.remove_dir(dir)
     }
 }
 
 #[test]
 fn the_interval_is_kept_while_a_flush_is_at_work() {
-    let database = Arc::new(OnceLock::new());
-    let fs = Arc::new(Hooked { inner: MemoryFileSystem::new(), database: Arc::clone(&database) });
+    let disk = Disk::new();
     let clock = Arc::new(ManualClock::new(0));
     let mut options = small_options(&clock);
     options.sync = SyncMode::Interval(Duration::from_millis(50));
-    let db = Db::open(fs, Path::new(DIR), options).unwrap();
+    let db = Db::open(Arc::new(disk.clone()), Path::new(DIR), options).unwrap();
     clock.advance(Duration::from_secs(1));
     let put = Write::Put { tree: TREES[0], key: b"key".to_vec(), value: b"value".to_vec(), expiry: i64::MAX };
     db.write(batch(&[put]), WriteOptions::default()).unwrap();
     clock.advance(Duration::from_millis(50));
-    database.set(db.clone()).unwrap();
+    let maintainer = Arc::new(Maintainer { db: db.clone(), tables_begun: AtomicUsize::new(0) });
+    disk.watch(Arc::clone(&maintainer) as _);
     db.flush().unwrap();
     assert_eq!(db.stats().totals.flushes, 1);
+    assert_eq!(maintainer.tables_begun.load(Ordering::SeqCst), 1, "it was asked in the middle of the flush");
 }

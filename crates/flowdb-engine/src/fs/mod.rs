@@ -34,9 +34,7 @@ pub trait FileSystem: Send + Sync + Debug {
     /// Creates a file, or empties an existing one.
     fn create(&self, path: &Path) -> io::Result<Arc<dyn WritableFile>>;
     /// Creates a file; `AlreadyExists` if there is one of this name, which stays as it is.
-    fn create_new(&self, path: &Path) -> io::Result<Arc<dyn WritableFile>> {
-        if self.exists(path)? { Err(io::ErrorKind::AlreadyExists.into()) } else { self.create(path) }
-    }
+    fn create_new(&self, path: &Path) -> io::Result<Arc<dyn WritableFile>>;
     /// Opens an existing file for writing and keeps its contents.
     fn open_write(&self, path: &Path) -> io::Result<Arc<dyn WritableFile>>;
     /// Opens an existing file for reading. It stays readable when it is removed meanwhile.

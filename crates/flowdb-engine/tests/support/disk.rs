@@ -1,11 +1,11 @@
-//! A file system in memory that counts what is written and read, may be too small or slow to sync, and may refuse to remove files.
+//! A file system in memory that counts what is written and read, may be too small or slow to sync, may refuse to remove files, and tells of new ones.
 
 use flowdb_engine::fs::{Directory, FileLock, FileSystem, MemoryFileSystem, ReadableFile, WritableFile};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::Duration;
 
 #[derive(Debug, Clone)]
@@ -28,6 +28,13 @@ struct State {
     opened: Condvar,
     /// Length of each file, as far as it was written.
     lengths: Mutex<BTreeMap<PathBuf, u64>>,
+    watcher: OnceLock<Arc<dyn Watcher>>,
+}
+
+/// Called from within the engine.
+pub trait Watcher: Send + Sync + std::fmt::Debug {
+    /// A file is about to be created.
+    fn before_create(&self, path: &Path);
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -62,6 +69,7 @@ impl Disk {
             gate: Mutex::new(Gate::Open),
             opened: Condvar::new(),
             lengths: Mutex::default(),
+            watcher: OnceLock::new(),
         };
         Disk { inner, state: Arc::new(state) }
     }
@@ -122,6 +130,11 @@ impl Disk {
         self.state.keeps_files.store(keeps, Ordering::SeqCst);
     }
 
+    /// Calls `watcher` from now on.
+    pub fn watch(&self, watcher: Arc<dyn Watcher>) {
+        self.state.watcher.set(watcher).unwrap();
+    }
+
     pub fn count(&self, suffix: &str) -> usize {
         let lengths = self.state.lengths.lock().unwrap();
         lengths.keys().filter(|path| path.to_string_lossy().ends_with(suffix)).count()
@@ -130,9 +143,20 @@ impl Disk {
     fn meter(&self, path: &Path, file: Arc<dyn WritableFile>) -> Arc<dyn WritableFile> {
         Arc::new(Metered { file, path: path.to_path_buf(), state: Arc::clone(&self.state) })
     }
+
+    fn meter_new(&self, path: &Path, file: Arc<dyn WritableFile>) -> Arc<dyn WritableFile> {
+        self.state.lengths.lock().unwrap().insert(path.to_path_buf(), 0);
+        self.meter(path, file)
+    }
 }
 
 impl State {
+    fn before_create(&self, path: &Path) {
+        if let Some(watcher) = self.watcher.get() {
+            watcher.before_create(path);
+        }
+    }
+
     fn pass_gate(&self) {
         let mut gate = self.gate.lock().unwrap();
         if *gate == Gate::Closed {
@@ -176,9 +200,13 @@ impl FileSystem for Disk {
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn WritableFile>> {
-        let file = self.inner.create(path)?;
-        self.state.lengths.lock().unwrap().insert(path.to_path_buf(), 0);
-        Ok(self.meter(path, file))
+        self.state.before_create(path);
+        Ok(self.meter_new(path, self.inner.create(path)?))
+    }
+
+    fn create_new(&self, path: &Path) -> io::Result<Arc<dyn WritableFile>> {
+        self.state.before_create(path);
+        Ok(self.meter_new(path, self.inner.create_new(path)?))
     }
 
     fn open_write(&self, path: &Path) -> io::Result<Arc<dyn WritableFile>> {
