@@ -11,8 +11,12 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "support/disk.rs"]
+#[allow(unreachable_pub, dead_code, reason = "shared with other tests")]
+mod disk;
 mod support;
 
+use disk::{Disk, Watcher};
 use flowdb_engine::fs::{
     CrashOptions, Fault, FaultyFileSystem, FileAccess, FileSystem, MemoryFileSystem, Names, RealFileSystem,
     Unsynced,
@@ -164,11 +168,20 @@ fn under_concurrent_writes_it_is_a_prefix() {
     let _ = std::fs::remove_dir_all(&dir);
 }
 
-/// Stands still; when armed, it holds up the next who asks for the time.
+/// Stands still; when armed, it holds up the next caller that asks for the time, until a checkpoint is about to wait for that caller.
 #[derive(Debug, Default)]
 struct GateClock {
     is_armed: AtomicBool,
     is_reached: AtomicBool,
+    is_awaited: AtomicBool,
+}
+
+impl Watcher for GateClock {
+    fn before_create(&self, path: &Path) {
+        if path.starts_with(TARGET) {
+            self.is_awaited.store(true, Ordering::SeqCst);
+        }
+    }
 }
 
 impl Clock for GateClock {
@@ -179,8 +192,11 @@ impl Clock for GateClock {
     fn monotonic(&self) -> Duration {
         if self.is_armed.swap(false, Ordering::SeqCst) {
             self.is_reached.store(true, Ordering::SeqCst);
-            // So that a checkpoint comes to where it has to wait. If it does not, less is tested.
-            std::thread::sleep(Duration::from_millis(200));
+            while !self.is_awaited.load(Ordering::SeqCst) {
+                std::thread::yield_now();
+            }
+            // The checkpoint has its target. The lock that it comes to next does not tell who waits for it: a few steps are left to it.
+            std::thread::sleep(Duration::from_millis(50));
         }
         Duration::ZERO
     }
@@ -189,8 +205,9 @@ impl Clock for GateClock {
 /// A draft is in no log: neither the state of before its commit with the end of after it, nor the other way round, is a moment.
 #[test]
 fn a_draft_that_is_being_committed_is_in_it_or_comes_after_it() {
-    let fs: Arc<dyn FileSystem> = Arc::new(MemoryFileSystem::new());
-    let clock = Arc::new(GateClock::default());
+    let (disk, clock) = (Disk::new(), Arc::new(GateClock::default()));
+    disk.watch(Arc::clone(&clock) as _);
+    let fs: Arc<dyn FileSystem> = Arc::new(disk);
     let options = Options { clock: Arc::clone(&clock) as _, ..small_options(&support::clock()) };
     let db = Db::open(Arc::clone(&fs), Path::new(DIR), options).unwrap();
     let mut draft = db.draft(TREES[0]).unwrap();
