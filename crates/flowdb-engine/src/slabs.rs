@@ -9,7 +9,7 @@ mod slot;
 use bytes::Bytes;
 use memmap2::{MmapMut, MmapRaw};
 use parking_lot::Mutex;
-use slot::{Slot, SlotStart};
+use slot::{FreeSlot, Slot};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -64,8 +64,8 @@ impl Slabs {
         if !cfg!(target_os = "linux") || !STORED_BYTES.contains(&contents.len()) {
             return None;
         }
-        let (place, start) = self.0.lock().take(slot_bytes(contents.len()), cached_bytes / UNUSED_PART)?;
-        Some(Bytes::from_owner(Slot::filled(Arc::clone(self), place, start, contents)))
+        let slot = self.0.lock().take(slot_bytes(contents.len()), cached_bytes / UNUSED_PART)?;
+        Some(Bytes::from_owner(Slot::filled(Arc::clone(self), slot, contents)))
     }
 }
 
@@ -75,8 +75,8 @@ fn slot_bytes(bytes: usize) -> usize {
 }
 
 impl State {
-    /// A free slot and where it begins. A slab is begun for it if no more than `unused_bytes_max` are unused then.
-    fn take(&mut self, slot_bytes: usize, unused_bytes_max: u64) -> Option<(Place, SlotStart)> {
+    /// A free slot, which is nobody else's until [`State::give_back`]. A slab is begun for it if no more than `unused_bytes_max` are unused then.
+    fn take(&mut self, slot_bytes: usize, unused_bytes_max: u64) -> Option<FreeSlot> {
         let size = self.sizes.entry(slot_bytes).or_default();
         if size.open.is_empty() {
             if self.unused_bytes + SLAB_BYTES as u64 > unused_bytes_max {
@@ -86,21 +86,20 @@ impl State {
             self.unused_bytes += slab.free.len() as u64 * slot_bytes as u64;
             size.add(slab);
         }
-        let index = *size.open.first()?;
-        let slab = size.slabs.get_mut(index)?.as_mut()?;
-        let number = slab.free.pop()?;
+        let index = *size.open.first().expect("a slab was begun if none was open");
+        let slab = size.slabs[index].as_mut().expect("an open slab is there");
+        let number = slab.free.pop().expect("an open slab has a free slot");
         if slab.free.is_empty() {
             size.open.remove(&index);
         }
         self.unused_bytes -= slot_bytes as u64;
-        let start = SlotStart::of(&slab.memory, number * slot_bytes);
-        Some((Place { slot_bytes, slab: index, number }, start))
+        Some(FreeSlot::of(&slab.memory, Place { slot_bytes, slab: index, number }))
     }
 
     /// The slab that holds nothing any more, if it is one.
     fn give_back(&mut self, Place { slot_bytes, slab: index, number }: Place) -> Option<Slab> {
-        let size = self.sizes.get_mut(&slot_bytes)?;
-        let slab = size.slabs.get_mut(index)?.as_mut()?;
+        let size = self.sizes.get_mut(&slot_bytes).expect("a slot was taken from slabs of its size");
+        let slab = size.slabs[index].as_mut().expect("a slab stays until all of its slots are free");
         slab.free.push(number);
         self.unused_bytes += slot_bytes as u64;
         size.open.insert(index);

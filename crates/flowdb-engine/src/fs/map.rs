@@ -1,4 +1,4 @@
-//! Files mapped into memory: a place of the engine with unsafe code, besides `slabs`.
+//! Files mapped into memory: one of the two modules of the engine with unsafe code. The other is `slabs/slot.rs`.
 
 use std::fs::File;
 use std::io;

@@ -4,15 +4,19 @@ use super::{Place, Slabs};
 use memmap2::MmapRaw;
 use std::sync::Arc;
 
-/// Where a slot begins that nobody uses.
+/// A slot that nobody uses, and nobody else gets: [`super::State::take`] makes one, and only for a slot that it takes from the free ones.
 #[derive(Debug)]
-pub(super) struct SlotStart(*mut u8);
+pub(super) struct FreeSlot {
+    place: Place,
+    start: *mut u8,
+}
 
-impl SlotStart {
-    /// `offset` is within `memory`.
-    pub(super) fn of(memory: &MmapRaw, offset: usize) -> SlotStart {
-        assert!(offset < memory.len(), "a slot is within its slab");
-        SlotStart(memory.as_mut_ptr().wrapping_add(offset))
+impl FreeSlot {
+    /// The slot at `place`, in the memory of its slab.
+    pub(super) fn of(memory: &MmapRaw, place: Place) -> FreeSlot {
+        let offset = place.number * place.slot_bytes;
+        assert!(offset + place.slot_bytes <= memory.len(), "a slot is within its slab");
+        FreeSlot { place, start: memory.as_mut_ptr().wrapping_add(offset) }
     }
 }
 
@@ -20,18 +24,20 @@ impl SlotStart {
 pub(super) struct Slot {
     slabs: Arc<Slabs>,
     place: Place,
-    start: SlotStart,
+    start: *mut u8,
     length: usize,
 }
 
 impl Slot {
-    /// Copies `contents` to the slot at `place`, which begins at `start` and was taken from `slabs` for as many bytes or more.
+    /// Copies `contents` to `free`, which was taken from `slabs` for as many bytes or more.
     #[allow(unsafe_code, reason = "the compiler cannot see that the slots of a slab do not overlap")]
-    pub(super) fn filled(slabs: Arc<Slabs>, place: Place, start: SlotStart, contents: &[u8]) -> Slot {
+    pub(super) fn filled(slabs: Arc<Slabs>, free: FreeSlot, contents: &[u8]) -> Slot {
+        let FreeSlot { place, start } = free;
         assert!(contents.len() <= place.slot_bytes, "a block fits into its slot");
-        // SAFETY: the slot has room (see above), is within its slab, and nobody else reads or writes it: it was taken from the free ones. The slab
-        // is there as long as one of its slots is not free.
-        unsafe { start.0.copy_from_nonoverlapping(contents.as_ptr(), contents.len()) };
+        // SAFETY: a whole slot from `start` on is within its slab (`FreeSlot::of`), and the contents are no longer (see above). Nobody else reads or
+        // writes it: `State::take` took it from the free ones, and `free` is the only token of that. The slab is there until all of its slots are
+        // given back, which `Slot::drop` does.
+        unsafe { start.copy_from_nonoverlapping(contents.as_ptr(), contents.len()) };
         Slot { slabs, place, start, length: contents.len() }
     }
 }
@@ -40,7 +46,7 @@ impl AsRef<[u8]> for Slot {
     #[allow(unsafe_code, reason = "the compiler cannot see that the slots of a slab do not overlap")]
     fn as_ref(&self) -> &[u8] {
         // SAFETY: `filled` wrote these bytes, nobody writes them before the slot is free again, and the slab is there until then.
-        unsafe { std::slice::from_raw_parts(self.start.0, self.length) }
+        unsafe { std::slice::from_raw_parts(self.start, self.length) }
     }
 }
 
