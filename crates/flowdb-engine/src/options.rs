@@ -254,7 +254,8 @@ pub struct ReadOptions {
     pub tier: ReadTier,
     /// Judge expiry as of this time, microseconds since the epoch. Default: the clock.
     pub now: Option<i64>,
-    /// Do not put blocks read from files into the cache. Default false.
+    /// Leave the caches as they are: what they hold serves this read too, but what it has to get from files is not put into them, and it is not
+    /// counted among their hits and misses. For a pass over much that nobody reads soon. Default false.
     pub bypass_cache: bool,
     /// Only entries whose block property lies in this inclusive interval are wanted; others may or may not appear.
     /// Entries without a property always count as wanted. Default: all.

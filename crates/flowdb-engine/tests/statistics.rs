@@ -9,8 +9,12 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "support/disk.rs"]
+#[allow(unreachable_pub, dead_code, reason = "shared with other tests")]
+mod disk;
 mod support;
 
+use disk::Disk;
 use flowdb_engine::fs::{FileSystem, MemoryFileSystem};
 use flowdb_engine::{
     Db, Durability, Maintenance, ManualClock, Options, ReadOptions, Stats, TreeId, TreeOptions, WriteBatch,
@@ -68,6 +72,46 @@ fn reads_and_writes_are_counted_over_all_threads() {
     // One in 64 and one in 16, of each thread alone.
     assert!(stats.latencies.read.count() >= 4 * (200 / 64), "{:?}", stats.latencies.read);
     assert!(stats.latencies.write.count() >= 4 * (100 / 16), "{:?}", stats.latencies.write);
+}
+
+#[test]
+fn a_read_past_the_caches_leaves_them_as_they_are() {
+    let disk = Disk::new();
+    let db = Db::open(Arc::new(disk.clone()), Path::new(DIR), small_options(&Arc::default())).unwrap();
+    (0..100).for_each(|index| put(&db, index, i64::MAX));
+    let mut large = WriteBatch::new();
+    large.put(TREES[1], b"large", &[7; 2 * LARGE], i64::MAX).unwrap();
+    db.write(large, WriteOptions::default()).unwrap();
+    db.flush().unwrap();
+    let get = |bypass_cache: bool| {
+        let options = ReadOptions { bypass_cache, ..ReadOptions::default() };
+        assert!(db.get(TREES[0], &3_u32.to_be_bytes(), options).unwrap().is_some());
+        assert_eq!(db.get(TREES[1], b"large", options).unwrap().unwrap().value, [7; 2 * LARGE][..]);
+    };
+    let scan = |bypass_cache: bool| {
+        let options = ReadOptions { bypass_cache, ..ReadOptions::default() };
+        let mut iter = db.iter(TREES[0], EVERYTHING, options).unwrap();
+        assert_eq!(collect_forward(&mut iter).unwrap().len(), 100);
+    };
+    // Bytes read from files, and what the cache of blocks says.
+    let costs = |read: &dyn Fn(bool), bypass_cache: bool| {
+        let before = disk.read();
+        read(bypass_cache);
+        (disk.read() - before, db.stats().cache)
+    };
+    let untouched = db.stats().cache;
+    for read in [&get as &dyn Fn(bool), &scan] {
+        let (first, after) = costs(read, true);
+        assert_eq!(after, untouched);
+        assert!(first > 0, "the cache is empty");
+        assert_eq!(costs(read, true), (first, untouched), "nothing was kept of the first time");
+    }
+    assert!(costs(&get, false).0 > 2 * LARGE as u64 / 256, "the value was not kept either");
+    let (_, full) = costs(&scan, false);
+    assert!(full.blocks > untouched.blocks && full.misses > untouched.misses, "{full:?}");
+    for read in [&get as &dyn Fn(bool), &scan] {
+        assert_eq!(costs(read, true), (0, full), "what is in the caches serves it");
+    }
 }
 
 #[test]
