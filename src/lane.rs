@@ -144,8 +144,7 @@ impl Shared {
             if let Some(position) = position
                 && let Err(error) = self.sync(&mut state, store, number, position)
             {
-                let error =
-                    Error::io(std::path::Path::new(""), "starting the thread that syncs the log", error);
+                let error = Error::system("starting the thread that syncs the log", error);
                 state.outcomes.push(Outcome { number, error: Some(Arc::new(error)), is_last: true });
             }
             drop(state);

@@ -12,7 +12,6 @@ use flowdb_engine::{Error, ErrorKind, LogPosition, Result};
 use flowdb_store::{Store, StoreHandle};
 use napi::bindgen_prelude::{BufferSlice, Env, Function};
 use parking_lot::Mutex;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -147,7 +146,7 @@ impl Writer {
         // Wraps before it could turn negative; two billion requests are not outstanding at a time.
         let number = self.last_request.fetch_add(1, Ordering::Relaxed) % 0x7fff_ffff + 1;
         ask(self.handle.store(), number)
-            .map_err(|error| Error::io(Path::new(""), "starting a thread that writes", error))?;
+            .map_err(|error| Error::system("starting a thread that writes", error))?;
         if self.requests.fetch_add(1, Ordering::Relaxed) == 0 {
             // It fails only when the environment is going down, and then there is nothing to keep alive.
             let _ = self.channel.hold(env, true);

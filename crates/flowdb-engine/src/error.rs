@@ -115,13 +115,19 @@ impl Error {
 
     /// What an operating-system call on `file` reported.
     pub fn io(file: &Path, action: &str, source: io::Error) -> Self {
+        let mut error = Self::system(action, source);
+        error.0.file = Some(file.to_path_buf());
+        error
+    }
+
+    /// What an operating-system call that is about no file reported.
+    pub fn system(action: &str, source: io::Error) -> Self {
         let kind = match source.kind() {
             _ if is_for_lack_of_space(&source) => ErrorKind::NoSpace,
             io::ErrorKind::NotFound => ErrorKind::NotFound,
             _ => ErrorKind::Io,
         };
         let mut error = Self::new(kind, format!("{action}: {source}"));
-        error.0.file = Some(file.to_path_buf());
         error.0.source = Some(source);
         error
     }
@@ -205,4 +211,20 @@ impl std::error::Error for Error {
 pub(crate) fn is_for_lack_of_space(error: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_a_system_call_names_the_file_if_there_is_one() {
+        let refused = || io::Error::from(io::ErrorKind::PermissionDenied);
+        let (with, without) =
+            (Error::io(Path::new("/a"), "opening", refused()), Error::system("starting", refused()));
+        assert_eq!((with.kind(), with.file()), (ErrorKind::Io, Some(Path::new("/a"))));
+        assert_eq!((without.kind(), without.file()), (ErrorKind::Io, None));
+        assert!(with.to_string().ends_with("(/a)"), "{with}");
+        assert!(without.to_string().ends_with("denied"), "{without}");
+    }
 }
