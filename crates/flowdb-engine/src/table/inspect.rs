@@ -72,6 +72,24 @@ struct DataBlock {
     entry: Option<(Bytes, Span)>,
 }
 
+impl DataBlock {
+    /// What the index says otherwise of a block whose entries were walked last.
+    fn contradiction(&self, totals: &Totals, span: Span, knows_tree: bool) -> Option<&'static str> {
+        let (last_key, indexed) = self.entry.as_ref()?;
+        let agrees = *last_key == totals.last_key
+            && span.expiry_max == indexed.expiry_max
+            && (!knows_tree || span.property == indexed.property);
+        (!agrees).then_some("the index says something else about a block")
+    }
+}
+
+/// What a walk through the entries of a block comes to.
+enum Walked {
+    Whole(Span),
+    /// Why it is not as it was written.
+    Damaged(&'static str),
+}
+
 /// The parts of a table that could be read.
 #[derive(Default)]
 struct Parts {
@@ -342,7 +360,7 @@ impl<'a> Inspector<'a> {
             let last = block.entry.as_ref().map(|(last, _)| last.clone());
             let after = last.clone().or_else(|| self.bounds().map(|(_, largest)| largest));
             let keys = before.clone().zip(after);
-            if let Err(error) = self.walk_block(block, base, options, &parts, &mut totals, sink)? {
+            if let Some(error) = self.walk_block(block, base, options, &parts, &mut totals, sink)? {
                 self.note_error(block.handle.offset, &error, keys, true);
                 totals.is_whole = false;
             }
@@ -364,7 +382,7 @@ impl<'a> Inspector<'a> {
         Ok(())
     }
 
-    /// One block. The inner result says what is wrong with it; entries before that place have gone to `sink`.
+    /// What is wrong with a block, if something is; entries before that place have gone to `sink`.
     fn walk_block(
         &mut self,
         block: &DataBlock,
@@ -373,49 +391,20 @@ impl<'a> Inspector<'a> {
         parts: &Parts,
         totals: &mut Totals,
         sink: &mut RowSink<'_>,
-    ) -> Result<Result<()>> {
+    ) -> Result<Option<Error>> {
         let contents = match self.contents(block.handle, self.file_bytes) {
             Ok(contents) => contents,
-            Err(error) => return Ok(Err(error)),
+            Err(error) => return Ok(Some(error)),
         };
         self.found.blocks += 1;
-        let corrupt =
-            |message: &str| Error::corruption(self.subject.path, block.handle.offset, message.to_owned());
-        let mut span = Span::EMPTY;
-        let mut failed = None;
-        let mut wrong = None;
-        let is_well_formed = walk_rows(&contents, base, &mut |row| {
-            if totals.is_behind(&row) {
-                wrong = Some("an entry is not behind the one before it");
-                return false;
+        let wrong = match walk_entries(&contents, base, options, parts, totals, sink)? {
+            Walked::Whole(span) => {
+                totals.add_span(span);
+                block.contradiction(totals, span, options.is_some())
             }
-            if let (Some(options), Some(filter)) = (options, &parts.filter)
-                && !filter.may_contain((options.filter_key)(row.key))
-            {
-                wrong = Some("the filter denies a key that is there");
-            }
-            span.add(options.and_then(|options| (options.block_property)(row.key)), row.expiry);
-            totals.add(&row);
-            failed = sink(row).err();
-            failed.is_none()
-        });
-        if let Some(error) = failed {
-            return Err(error);
-        }
-        if let Some(message) = wrong {
-            return Ok(Err(corrupt(message)));
-        }
-        if !is_well_formed {
-            return Ok(Err(corrupt("a data block is malformed")));
-        }
-        totals.add_span(span);
-        let Some((last_key, indexed)) = &block.entry else {
-            return Ok(Ok(()));
+            Walked::Damaged(message) => Some(message),
         };
-        let agrees = *last_key == totals.last_key
-            && span.expiry_max == indexed.expiry_max
-            && (options.is_none() || span.property == indexed.property);
-        if agrees { Ok(Ok(())) } else { Ok(Err(corrupt("the index says something else about a block"))) }
+        Ok(wrong.map(|message| Error::corruption(self.subject.path, block.handle.offset, message)))
     }
 
     /// What the properties say, and what was counted.
@@ -443,6 +432,41 @@ impl<'a> Inspector<'a> {
         if let Some(message) = meta.contradiction(properties) {
             self.damage(0, message);
         }
+    }
+}
+
+/// Passes the entries of a block to `sink`, up to one that is not behind the one before it.
+fn walk_entries(
+    contents: &[u8],
+    base: Sequence,
+    options: Option<&TreeOptions>,
+    parts: &Parts,
+    totals: &mut Totals,
+    sink: &mut RowSink<'_>,
+) -> Result<Walked> {
+    let mut span = Span::EMPTY;
+    let mut failed = None;
+    let mut wrong = None;
+    let is_well_formed = walk_rows(contents, base, &mut |row| {
+        if totals.is_behind(&row) {
+            wrong = Some("an entry is not behind the one before it");
+            return false;
+        }
+        if let (Some(options), Some(filter)) = (options, &parts.filter)
+            && !filter.may_contain((options.filter_key)(row.key))
+        {
+            wrong = Some("the filter denies a key that is there");
+        }
+        span.add(options.and_then(|options| (options.block_property)(row.key)), row.expiry);
+        totals.add(&row);
+        failed = sink(row).err();
+        failed.is_none()
+    });
+    match (failed, wrong) {
+        (Some(error), _) => Err(error),
+        (None, Some(message)) => Ok(Walked::Damaged(message)),
+        (None, None) if !is_well_formed => Ok(Walked::Damaged("a data block is malformed")),
+        (None, None) => Ok(Walked::Whole(span)),
     }
 }
 
