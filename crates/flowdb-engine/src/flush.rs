@@ -4,13 +4,13 @@ use crate::background::Work;
 use crate::commit::LogPosition;
 use crate::error::{Error, Result};
 use crate::events::Event;
-use crate::fs::{FileSystem, WritableFile};
+use crate::file_context::FileContext;
+use crate::fs::WritableFile;
 use crate::inner::Inner;
 use crate::iter::{CompactionIter, CompactionPolicy};
 use crate::key::Sequence;
 use crate::options::FilterKey;
 use crate::outputs::Outputs;
-use crate::resources::Resources;
 use crate::retention::Bucket;
 use crate::separate::{NewValues, Output, Relocated};
 use crate::table::{Placement, Table, TableBuilder, TableOptions};
@@ -206,9 +206,7 @@ impl Inner {
         meta: TableMeta,
         find: &FindValueFile<'_>,
     ) -> Result<Arc<LiveTable>> {
-        let (resources, garbage) = (&self.resources, &self.garbage);
-        let id = self.database_id;
-        let live = open_table(&self.fs, &self.dir, id, filter_key, meta, resources, garbage, find)?;
+        let live = open_table(self.file_context(), filter_key, meta, find)?;
         live.table.load()?;
         Ok(live)
     }
@@ -228,17 +226,13 @@ pub(crate) fn find_value_file(tables: &[Arc<LiveTable>], id: u64) -> Option<&Arc
 }
 
 /// Opens the table that `meta` tells of; `find` knows the value files it may refer to.
-#[expect(clippy::too_many_arguments, reason = "what an open database has, while there is none yet")]
 pub(crate) fn open_table(
-    fs: &Arc<dyn FileSystem>,
-    dir: &Path,
-    database_id: u64,
+    context: FileContext<'_>,
     filter_key: FilterKey,
     meta: TableMeta,
-    resources: &Resources,
-    garbage: &Arc<Garbage>,
     find: &FindValueFile<'_>,
 ) -> Result<Arc<LiveTable>> {
+    let FileContext { fs, dir, database_id, resources, garbage } = context;
     let path = dir.join(table_name(meta.id));
     let file = resources.files.open_read(fs, &path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => {
@@ -290,7 +284,7 @@ impl Drop for Unfinished {
 }
 
 struct Flushed {
-    /// None if nothing of the memtable was worth keeping.
+    /// Empty if nothing of the memtable was worth keeping.
     outputs: Vec<Output>,
     purged_at: Option<i64>,
     records_purged: u64,

@@ -21,6 +21,7 @@ mod draft;
 mod error;
 mod events;
 mod executor;
+mod file_context;
 mod flush;
 pub mod format;
 pub mod fs;

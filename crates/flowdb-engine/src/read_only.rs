@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::fs::{FileLock, FileSystem};
-use crate::inner::Inner;
+use crate::inner::{Inner, Version};
 use crate::options::Options;
 use crate::recovery::{assemble, check_trees, locked, missing, without_manifest};
 use crate::version::{LOCK, Manifest, State, parse_name};
@@ -19,7 +19,7 @@ pub(crate) fn open(fs: Arc<dyn FileSystem>, dir: &Path, options: Options) -> Res
         return Err(nothing_there(fs.as_ref(), dir));
     };
     check_trees(&options, &state)?;
-    let inner = assemble(fs, dir, options, manifest, state, 0, lock)?;
+    let inner = assemble(fs, dir, options, Version { manifest: Some(manifest), state }, 0, lock)?;
     inner.replay_for_reading()?;
     Ok(inner)
 }

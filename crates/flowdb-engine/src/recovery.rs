@@ -5,19 +5,20 @@ use crate::batch::Operation;
 use crate::commit::{CommitState, LogPosition, closed};
 use crate::doorbell::Doorbell;
 use crate::error::{Error, ErrorKind, Result};
+use crate::file_context::FileContext;
 use crate::flush::open_table;
 use crate::fs::{FileLock, FileSystem, WritableFile};
 use crate::inner::{Inner, Version};
 use crate::key::{Sequence, TreeId};
 use crate::maintenance::Workshop;
 use crate::opening::Opening;
-use crate::options::Options;
+use crate::options::{Options, TreeOptions};
 use crate::purge::SharedPurges;
 use crate::retention::{ByKey, Cutoff};
 use crate::snapshot::Snapshots;
 use crate::stats::Telemetry;
 use crate::tree::{Garbage, LiveTable, Shelves, Tree};
-use crate::values::{ValueFile, ValueFileContext};
+use crate::values::ValueFile;
 use crate::version::{LOCK, LOCK_HOLDER, MANIFEST, Manifest, NumberedFile, State, log_name, parse_name};
 use crate::wal::{self, LogWriter, Replay};
 use bytes::Bytes;
@@ -52,7 +53,8 @@ pub(crate) fn open(fs: Arc<dyn FileSystem>, dir: &Path, options: Options) -> Res
     check_trees(&options, &state)?;
     let was_closed = crate::read_only::expected_log(&state).is_closed;
     let next_file_id = files.iter().filter_map(|name| file_id(name)).max().unwrap_or(0).saturating_add(1);
-    let inner = assemble(fs, dir, options, manifest, state, next_file_id, Some(lock))?;
+    let version = Version { manifest: Some(manifest), state };
+    let inner = assemble(fs, dir, options, version, next_file_id, Some(lock))?;
     let replay = inner.replay_log(&files)?;
     inner.begin_log(&replay)?;
     inner.opening.begin();
@@ -171,44 +173,25 @@ pub(crate) fn check_trees(options: &Options, state: &State) -> Result<()> {
     Ok(())
 }
 
+/// Puts together a database in which nothing is read from the log yet.
 pub(crate) fn assemble(
     fs: Arc<dyn FileSystem>,
     dir: &Path,
     options: Options,
-    manifest: Manifest,
-    state: State,
+    version: Version,
     next_file_id: u64,
     lock: Option<Box<dyn FileLock>>,
 ) -> Result<Inner> {
+    let state = &version.state;
     let resources = options.resources()?;
     let telemetry = Telemetry::new(Arc::clone(&options.clock), options.events.clone());
     let bell = Doorbell::new(Arc::clone(&options.executor));
     let garbage = Arc::new(Garbage::new(Arc::clone(&bell)));
-    let context = ValueFileContext {
-        fs: &fs,
-        dir,
-        database_id: state.database_id,
-        resources: &resources,
-        garbage: &garbage,
+    let trees = {
+        let (resources, garbage) = (&resources, &garbage);
+        let context = FileContext { fs: &fs, dir, database_id: state.database_id, resources, garbage };
+        open_trees(context, &options.trees, state)?
     };
-    let value_files = open_value_files(context, &state)?;
-    let mut trees = Vec::new();
-    for tree in &options.trees {
-        let find = |id| value_files.get(&(tree.id, id)).cloned();
-        let tables = state.tables.values().filter(|meta| meta.tree == tree.id);
-        let live: Result<Vec<Arc<LiveTable>>> = tables
-            .map(|meta| {
-                let id = state.database_id;
-                open_table(&fs, dir, id, tree.filter_key, meta.clone(), &resources, &garbage, &find)
-            })
-            .collect();
-        let shelves = Shelves::new(tree.block_property, live?);
-        if tree.bytes_max.is_some() && shelves.has_buckets() {
-            return Err(Error::invalid(format!("bytes_max: tree \"{}\" has had a retention", tree.name)));
-        }
-        let forgotten = state.forgotten.get(&tree.id).cloned().unwrap_or(ByKey::all(Cutoff::NONE));
-        trees.push(Tree::new(tree.clone(), shelves, state.oldest_log, forgotten));
-    }
     let snapshots = Arc::new(Snapshots::new(Arc::clone(&options.clock), Arc::clone(&bell)));
     snapshots.publish(state.last_sequence);
     Ok(Inner {
@@ -227,7 +210,7 @@ pub(crate) fn assemble(
         log: RwLock::new(None),
         next_file_id: AtomicU64::new(next_file_id.max(state.next_file_id)),
         purges: SharedPurges::new(&state.purges),
-        version: Mutex::new(Version { manifest: Some(manifest), state }),
+        version: Mutex::new(version),
         workshop: Mutex::new(Workshop::default()),
         unsynced_since: AtomicU64::new(0),
         closed: AtomicBool::new(false),
@@ -243,8 +226,25 @@ pub(crate) fn assemble(
     })
 }
 
+fn open_trees(context: FileContext<'_>, trees: &[TreeOptions], state: &State) -> Result<Vec<Tree>> {
+    let value_files = open_value_files(context, state)?;
+    let open = |options: &TreeOptions| {
+        let find = |id| value_files.get(&(options.id, id)).cloned();
+        let tables = state.tables.values().filter(|meta| meta.tree == options.id);
+        let live: Result<Vec<Arc<LiveTable>>> =
+            tables.map(|meta| open_table(context, options.filter_key, meta.clone(), &find)).collect();
+        let shelves = Shelves::new(options.block_property, live?);
+        if options.bytes_max.is_some() && shelves.has_buckets() {
+            return Err(Error::invalid(format!("bytes_max: tree \"{}\" has had a retention", options.name)));
+        }
+        let forgotten = state.forgotten.get(&options.id).cloned().unwrap_or(ByKey::all(Cutoff::NONE));
+        Ok(Tree::new(options.clone(), shelves, state.oldest_log, forgotten))
+    };
+    trees.iter().map(open).collect()
+}
+
 fn open_value_files(
-    context: ValueFileContext<'_>,
+    context: FileContext<'_>,
     state: &State,
 ) -> Result<BTreeMap<(TreeId, u64), Arc<ValueFile>>> {
     let open = |meta| ValueFile::open(context, meta);

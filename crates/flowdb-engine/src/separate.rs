@@ -6,7 +6,7 @@ use crate::inner::Inner;
 use crate::iter::CompactionIter;
 use crate::key::{Kind, Sequence};
 use crate::tree::{LiveTable, Tree};
-use crate::values::{ValueFile, ValueFileContext, ValueFileWriter, ValuePointer, malformed};
+use crate::values::{ValueFile, ValueFileWriter, ValuePointer, malformed};
 use crate::version::{Edit, ValueFileMeta, value_file_name};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -155,20 +155,9 @@ impl Inner {
         };
         let file_bytes = writer.finish()?;
         let meta = ValueFileMeta { id, tree: tree.options.id, file_bytes };
-        values.finished.push(ValueFile::open(self.value_file_context(), meta)?);
+        values.finished.push(ValueFile::open(self.file_context(), meta)?);
         unfinished.path = None;
         Ok(())
-    }
-
-    /// What value files share.
-    pub(crate) fn value_file_context(&self) -> ValueFileContext<'_> {
-        ValueFileContext {
-            fs: &self.fs,
-            dir: &self.dir,
-            database_id: self.database_id,
-            resources: &self.resources,
-            garbage: &self.garbage,
-        }
     }
 }
 

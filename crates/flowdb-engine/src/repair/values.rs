@@ -5,13 +5,14 @@ use super::problem;
 use crate::doorbell::Doorbell;
 use crate::error::{Error, Result};
 use crate::executor::NoExecutor;
+use crate::file_context::FileContext;
 use crate::fs::FileSystem;
 use crate::key::{Kind, TreeId};
 use crate::options::ReadTier;
 use crate::resources::{ResourceLimits, Resources};
 use crate::table::Row;
 use crate::tree::Garbage;
-use crate::values::{ValueFile, ValueFileContext, ValuePointer};
+use crate::values::{ValueFile, ValuePointer};
 use crate::verify::{Affected, Problem};
 use crate::version::{ValueFileMeta, value_file_name};
 use bytes::Bytes;
@@ -75,7 +76,7 @@ impl Values {
         let path = self.dir.join(value_file_name(id));
         let length = self.fs.open_read(&path).and_then(|file| file.len());
         let file_bytes = length.map_err(|error| Error::io(&path, "opening a value file", error))?;
-        let context = ValueFileContext {
+        let context = FileContext {
             fs: &self.fs,
             dir: &self.dir,
             database_id: self.database_id,

@@ -6,30 +6,20 @@ use super::record::{HEADER_BYTES, Identity};
 use super::writer::StoredValue;
 use crate::batch::VALUE_BYTES_MAX;
 use crate::error::{Error, Result};
+use crate::file_context::FileContext;
 use crate::format::{COMPRESSION_LZ4, COMPRESSION_NONE, checksum};
-use crate::fs::{FileSystem, ReadableFile};
+use crate::fs::ReadableFile;
 use crate::options::ReadTier;
-use crate::resources::Resources;
 use crate::tree::Garbage;
 use crate::version::{ValueFileMeta, value_file_name};
 use bytes::Bytes;
 use std::borrow::Cow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// LZ4 makes at most this many bytes of one, so that a length that claims more is a lie.
 const LZ4_RATIO_MAX: usize = 256;
-
-/// Where value files are, and what they share.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ValueFileContext<'a> {
-    pub(crate) fs: &'a Arc<dyn FileSystem>,
-    pub(crate) dir: &'a Path,
-    pub(crate) database_id: u64,
-    pub(crate) resources: &'a Resources,
-    pub(crate) garbage: &'a Arc<Garbage>,
-}
 
 /// An open value file. The tables that refer to it share it, and through them views, iterators and compactions; once it is marked
 /// obsolete, the last one to let go hands it to the garbage, so that no reader ever finds it gone.
@@ -48,7 +38,7 @@ pub(crate) struct ValueFile {
 
 impl ValueFile {
     /// Opens the file, and checks its length and header.
-    pub(crate) fn open(context: ValueFileContext<'_>, meta: ValueFileMeta) -> Result<Arc<ValueFile>> {
+    pub(crate) fn open(context: FileContext<'_>, meta: ValueFileMeta) -> Result<Arc<ValueFile>> {
         let path = context.dir.join(value_file_name(meta.id));
         let io = |error: std::io::Error| match error.kind() {
             std::io::ErrorKind::NotFound => {

@@ -9,7 +9,7 @@ mod resolve;
 mod writer;
 
 pub(crate) use cache::ValueCache;
-pub(crate) use file::{ValueFile, ValueFileContext};
+pub(crate) use file::ValueFile;
 pub(crate) use inspect::inspect_values;
 pub(crate) use pointer::ValuePointer;
 pub(crate) use resolve::{ValueResolver, malformed};

@@ -3,6 +3,7 @@
 use super::record::{HEADER_BYTES, RECORD_HEADER_BYTES};
 use super::*;
 use crate::error::{Error, ErrorKind, Result};
+use crate::file_context::FileContext;
 use crate::fs::{FileSystem, MemoryFileSystem, Random};
 use crate::key::TreeId;
 use crate::options::{Compression, Options, ReadTier, TreeOptions};
@@ -44,7 +45,7 @@ impl Place {
     fn open_as(&self, id: u64, file_bytes: u64, tree: TreeId, database_id: u64) -> Result<Arc<ValueFile>> {
         let dir = Path::new("");
         let Place { fs, resources, garbage } = self;
-        let context = ValueFileContext { fs, dir, database_id, resources, garbage };
+        let context = FileContext { fs, dir, database_id, resources, garbage };
         ValueFile::open(context, ValueFileMeta { id, tree, file_bytes })
     }
 
