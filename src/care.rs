@@ -55,11 +55,11 @@ pub struct DirectoryNote {
 /// What a check found.
 #[napi(object)]
 pub struct VerifyReport {
-    /// Nothing is wrong.
+    /// True if `problems` is empty.
     pub is_clean: bool,
-    /// What is.
+    /// What is wrong.
     pub problems: Vec<DirectoryProblem>,
-    /// What is not, but worth knowing.
+    /// What is not wrong, but worth knowing.
     pub notes: Vec<DirectoryNote>,
     /// Tables read.
     pub tables: f64,

@@ -13,9 +13,9 @@ pub struct StoreStats {
     pub sequence: f64,
     /// Time since the engine was opened.
     pub uptime_ms: f64,
-    /// Log segments kept.
+    /// Segments of the log that are kept.
     pub log_segments: f64,
-    /// Bytes in them.
+    /// Bytes in the segments of the log.
     pub log_bytes: f64,
     /// Writers that wait.
     pub stalled_writers: u32,
@@ -27,7 +27,7 @@ pub struct StoreStats {
     pub block_cache: BlockCacheNumbers,
     /// What was done.
     pub totals: TotalNumbers,
-    /// How long it took.
+    /// How long the work in `totals` took.
     pub latencies: LatencyNumbers,
     /// What failed and has not been overcome.
     pub background_error: Option<Failure>,
@@ -40,7 +40,7 @@ pub struct StoreStats {
 pub struct CacheNumbers {
     /// Gets that found something.
     pub hits: f64,
-    /// Gets that did not.
+    /// Gets that found nothing.
     pub misses: f64,
     /// Entries dropped because there were too many.
     pub evictions: f64,
@@ -49,15 +49,15 @@ pub struct CacheNumbers {
 /// State of the block cache.
 #[napi(object)]
 pub struct BlockCacheNumbers {
-    /// Blocks that were there.
+    /// Blocks that were in the cache when a read wanted them.
     pub hits: f64,
-    /// Blocks that were not.
+    /// Blocks that were not in the cache when a read wanted them.
     pub misses: f64,
-    /// Blocks there are.
+    /// Blocks in the cache.
     pub blocks: f64,
-    /// Memory they take.
+    /// Memory that the cached blocks take.
     pub bytes: f64,
-    /// Memory they may take.
+    /// Memory that cached blocks may take.
     pub capacity_bytes: f64,
 }
 
@@ -66,9 +66,9 @@ pub struct BlockCacheNumbers {
 pub struct TotalNumbers {
     /// Commits.
     pub commits: f64,
-    /// Operations in them.
+    /// Operations in commits.
     pub records_written: f64,
-    /// Their bytes in the log.
+    /// Bytes of commits in the log.
     pub bytes_written: f64,
     /// Gets.
     pub gets: f64,
@@ -82,17 +82,17 @@ pub struct TotalNumbers {
     pub records_purged: f64,
     /// Flushes.
     pub flushes: f64,
-    /// Bytes of the tables they wrote.
+    /// Bytes of the tables that flushes wrote.
     pub flush_bytes_written: f64,
     /// Compactions.
     pub compactions: f64,
-    /// Bytes of the tables they replaced.
+    /// Bytes of the tables that compactions replaced.
     pub compaction_bytes_read: f64,
-    /// Bytes of the tables they wrote.
+    /// Bytes of the tables that compactions wrote.
     pub compaction_bytes_written: f64,
     /// Times that a writer waited for maintenance.
     pub stalls: f64,
-    /// How long they waited.
+    /// How long writers waited for maintenance.
     pub stall_ms: f64,
     /// Failures in the background.
     pub background_errors: f64,
@@ -118,7 +118,7 @@ pub struct LatencyNumbers {
 pub struct Durations {
     /// How many were measured.
     pub count: f64,
-    /// Their mean.
+    /// Mean of those measured.
     pub mean_ms: f64,
     /// Half of them were not longer.
     pub p50_ms: f64,
@@ -137,11 +137,11 @@ pub struct TreeNumbers {
     pub memory_bytes: f64,
     /// Tables on disk.
     pub tables: f64,
-    /// Size of them.
+    /// Bytes of the tables.
     pub table_bytes: f64,
-    /// Entries in them.
+    /// Entries in the tables.
     pub table_entries: f64,
-    /// The part of their size that compaction would probably free.
+    /// The part of the tables' bytes that compaction would probably free.
     pub garbage_bytes: f64,
     /// Size of the values kept in files of their own.
     pub value_file_bytes: f64,
@@ -156,11 +156,11 @@ pub struct Failure {
     pub work: String,
     /// Code of its error.
     pub code: String,
-    /// Message of it.
+    /// Message of its error.
     pub message: String,
     /// When it failed first, milliseconds since the epoch.
     pub since: f64,
-    /// It is tried again.
+    /// True if what failed is tried again.
     pub resumes: bool,
 }
 

@@ -26,7 +26,8 @@ use std::sync::Arc;
 pub(crate) struct Table {
     file: Arc<dyn ReadableFile>,
     path: PathBuf,
-    file_bytes: u64,
+    /// Where the footer begins, and the blocks have ended.
+    footer_at: u64,
     identity: Identity,
     cache: Arc<BlockCache>,
     filter_key: FilterKey,
@@ -101,7 +102,7 @@ impl Table {
             _memory: memory,
             file,
             path,
-            file_bytes: footer_at,
+            footer_at,
             identity,
             cache,
             filter_key,
@@ -147,7 +148,7 @@ impl Table {
     }
 
     fn read(&self, handle: Handle) -> Result<Vec<u8>> {
-        read(self.file.as_ref(), &self.path, self.file_bytes, handle, self.identity)
+        read(self.file.as_ref(), &self.path, self.footer_at, handle, self.identity)
     }
 
     fn corrupt(&self, handle: Handle, message: &str) -> Error {
@@ -160,7 +161,7 @@ impl Table {
 
     /// Length of the file, in bytes.
     pub(crate) fn file_length(&self) -> u64 {
-        self.file_bytes + FOOTER_BYTES as u64
+        self.footer_at + FOOTER_BYTES as u64
     }
 
     /// The newest version of `key` (range deletes aside) that is not above `max`.

@@ -8,6 +8,7 @@ use crate::table::{Properties, TableSummary};
 use bytes::Bytes;
 use std::fmt::Debug;
 
+// 11 and 15 to 17 are reserved: they had meanings before the first release, and get no other (docs/format.md, section 4).
 const TAG_TREE: u8 = 1;
 const TAG_NEXT_FILE_ID: u8 = 2;
 const TAG_OLDEST_LOG: u8 = 3;
