@@ -53,7 +53,7 @@ impl RecordAggregation {
         let shared = Arc::clone(&self.shared);
         task::run(move || {
             let page = next_page(&mut shared.aggregation.lock(), points as usize);
-            // Closed meanwhile, by who could not wait for this.
+            // Closed meanwhile, by a caller that could not wait for this.
             if shared.closed.load(Ordering::SeqCst) {
                 *shared.aggregation.lock() = None;
             }

@@ -94,7 +94,7 @@ impl Lane {
         std::mem::take(&mut self.shared.state.lock().outcomes)
     }
 
-    /// Ends its threads. What was not begun is not done any more: whoever asked for it is gone, and others may already write after him. What is being
+    /// Ends its threads. What was not begun is not done any more: whoever asked for it is gone, and others may already write. What is being
     /// committed is waited for, for the same reason.
     pub(crate) fn stop(&self) {
         let mut state = self.shared.state.lock();

@@ -13,7 +13,7 @@ use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-/// Who never takes them loses the oldest.
+/// A listener that never takes them loses the oldest.
 const WAITING_MAX: usize = 1_000;
 
 static SINKS: Mutex<Vec<Arc<Sink>>> = Mutex::new(Vec::new());

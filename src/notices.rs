@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
-/// Who never takes them loses the oldest.
+/// A listener that never takes them loses the oldest.
 const WAITING_MAX: usize = 1_000;
 
 /// Something that happened. Which fields there are depends on the type.

@@ -175,7 +175,7 @@ impl Progress {
         }
     }
 
-    /// Does work on a worker. Who closes the scan meanwhile leaves it to be let go of.
+    /// Does work on a worker. A scan that is closed meanwhile is let go of behind it.
     fn work<T>(&self, work: impl FnOnce(&mut Place) -> T) -> T {
         let result = work(&mut self.place.lock());
         if self.closed.load(Ordering::SeqCst) {

@@ -1,6 +1,6 @@
 //! A copy of a live database: a moment of it, in a directory of its own, that opens as a database.
 //!
-//! Nobody waits for it but who asked for it. Tables are complete once the manifest names them, and a sealed log segment is not written
+//! Nobody waits for it but its caller. Tables are complete once the manifest names them, and a sealed log segment is not written
 //! again: both are linked where that is possible. The segment being written is copied up to what was synced. The manifest comes last: without
 //! it the directory does not open.
 
@@ -162,7 +162,7 @@ impl Inner {
     }
 }
 
-/// A lock file may be there: who has it is asked elsewhere.
+/// A lock file may be there: whether somebody has it is asked elsewhere.
 pub(crate) fn refuse_unless_empty(fs: &dyn FileSystem, target: &Path) -> Result<()> {
     let names = fs.list(target).map_err(|error| Error::io(target, "listing the directory", error))?;
     match names.iter().find(|name| *name != LOCK && *name != LOCK_HOLDER) {

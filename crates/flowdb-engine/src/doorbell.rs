@@ -20,10 +20,10 @@ impl Doorbell {
         Arc::new(Doorbell { executor, awaits_write: AtomicBool::new(false) })
     }
 
-    /// The next commit is to be told of. Who calls this looks at the trees afterwards: what was committed before may not be told of.
+    /// The next commit is to be told of. The caller looks at the trees afterwards: what was committed before may not be told of.
     pub(crate) fn await_write(&self) {
         self.awaits_write.store(true, Ordering::Relaxed);
-        // With the fence below: either the commit sees the wish, or whoever wished sees the commit.
+        // With the fence below: either the commit sees the wish, or the thread that wished sees the commit.
         fence(Ordering::SeqCst);
     }
 

@@ -14,7 +14,7 @@ pub trait Executor: Send + Sync + Debug {
     fn wake(&self);
 }
 
-/// Tells nobody: for those who call [`Db::maintain`] when it suits them.
+/// Tells nobody: for callers of [`Db::maintain`] that come when it suits them.
 #[derive(Debug, Default)]
 pub struct NoExecutor;
 

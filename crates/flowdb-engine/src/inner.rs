@@ -68,9 +68,9 @@ pub(crate) struct Inner {
     /// End of what was synced of the log when the database was closed.
     pub(crate) synced_at_close: OnceLock<LogPosition>,
     pub(crate) opening: Opening,
-    /// Shared by who writes to a draft. Who takes the directory away takes it alone, after saying so.
+    /// Held shared while a draft is written; `abandon` and `close` take it exclusively after setting their flag.
     pub(crate) drafting: RwLock<()>,
-    /// Shared by who needs files to keep their names for a while; whoever removes files tries to have it alone.
+    /// Held shared while files have to keep their names; a thread that removes files tries to take it exclusively.
     pub(crate) removals: RwLock<()>,
     /// Held while open.
     pub(crate) lock: Mutex<Option<Box<dyn FileLock>>>,
@@ -141,7 +141,7 @@ impl Inner {
         tracing::error!("{why}; no more writes until the database is reopened");
         self.note_fatal(Work::Directory, &Error::new(ErrorKind::Poisoned, why));
         let _ = self.poison.set(why.to_owned());
-        // Who is at work has not seen it yet.
+        // A thread that is at work has not seen it yet.
         drop(self.workshop.lock());
         drop(self.commit.lock());
         drop(self.drafting.write());

@@ -28,7 +28,7 @@ const SLICE: Duration = Duration::from_millis(25);
 /// Flushes beside the compactions that are due when all of a tree is to be compacted.
 const FLUSHES_BESIDE_DUE: usize = 16;
 
-/// How long to leave alone who finds another thread at work.
+/// How long to leave a caller alone that finds another thread at work.
 const BUSY: Duration = Duration::from_millis(5);
 
 impl Inner {
@@ -41,7 +41,7 @@ impl Inner {
         }
     }
 
-    /// Who is at work may be at it for long; the log's interval is not to wait for it.
+    /// Another thread is maintaining and may be at it for long: the log's interval is not to wait for that.
     fn sync_beside_work(&self) -> Result<Maintenance> {
         match self.sync_interval() {
             // Closed in between, which has synced.
@@ -50,13 +50,13 @@ impl Inner {
         }
     }
 
-    /// The same for who has to see what comes of it.
+    /// As [`Inner::maintain`], but waits for a thread that is at work: for callers that have to see what comes of it.
     pub(crate) fn maintain_waiting(&self, budget: Duration) -> Result<Maintenance> {
         self.work(&mut self.workshop.lock(), budget)
     }
 
-    /// The same for a writer who cannot go on before something is done. Who is at work may have done it long before he ends, so that the writer
-    /// waits no longer than `budget` before it looks again.
+    /// The same for a writer that cannot go on before something is done. A thread that is at work may have done it long before its work ends, so that
+    /// the writer waits no longer than `budget` before it looks again.
     pub(crate) fn maintain_beside(&self, budget: Duration) -> Result<()> {
         match self.workshop.try_lock_for(budget) {
             Some(mut workshop) => self.work(&mut workshop, budget).map(drop),

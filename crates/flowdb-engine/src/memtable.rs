@@ -89,7 +89,7 @@ impl Memtable {
         if self.smallest_sequence.load(Atomic::Relaxed) == 0 {
             self.smallest_sequence.store(sequence, Atomic::Relaxed);
         }
-        // Who sees it sees the smallest one too.
+        // A thread that sees it sees the smallest one too.
         self.largest_sequence.store(sequence, Atomic::Release);
     }
 

@@ -2,7 +2,7 @@
 //!
 //! A close in order syncs the log to its end, and says so in the manifest last (`clean`). Whoever opens such a directory only reads it. What the
 //! manifest says holds as long as nothing is written, so that a crash leaves what was there before the opening. Before the first commit, log
-//! segment or edit, the manifest is synced as it was read, since who closed may have been killed before its own sync of it, and an edit says,
+//! segment or edit, the manifest is synced as it was read, since whoever closed it may have been killed before its own sync of it, and an edit says,
 //! durably, that the database is open: from then on the log need not end with the mark of a close.
 
 use crate::error::Result;
@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(crate) struct Opening {
     /// It does not, and nothing may be written before it does.
     is_unfinished: AtomicBool,
-    /// Held by who has it say so.
+    /// Held by the thread that has the manifest say so.
     finishing: Mutex<()>,
 }
 

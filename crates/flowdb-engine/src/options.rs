@@ -135,7 +135,7 @@ pub struct Options {
     pub trees: Vec<TreeOptions>,
     /// Create the directory and the database if there is none. Default true.
     pub create_if_missing: bool,
-    /// Open what is there without creating, changing or removing any file, and share it with others that do the same; who opens it to
+    /// Open what is there without creating, changing or removing any file, and share it with others that do the same; whoever opens it to
     /// write is kept out meanwhile, and keeps these out. The log is replayed into memory, as much as the last writer had left of it (up
     /// to about its [`Options::log_bytes_max`]). Writing, flushing, compacting and checkpoints fail with `ReadOnly`. A directory without
     /// its `LOCK` file, as a copy may be, is read without a lock. Default false.

@@ -95,7 +95,7 @@ impl<'a> Outputs<'a> {
     fn finish_into(self, range_deletes: &[RangeDelete], finished: &mut Vec<Output>) -> Result<()> {
         let Outputs { inner, tree, base, shelves, tables, .. } = self;
         let written: Vec<_> = tables.iter().map(|(bucket, _)| *bucket).collect();
-        // Who holds a snapshot may ask whether a key was written to since, and finds a range delete even if there was nothing to hide.
+        // A holder of a snapshot may ask whether a key was written to since, and finds a range delete even if there was nothing to hide.
         let oldest = inner.snapshots.oldest();
         let is_noted = |bucket: Option<Bucket>, range_delete: &RangeDelete| {
             bucket.is_none() && oldest.is_some_and(|oldest| oldest < range_delete.2)

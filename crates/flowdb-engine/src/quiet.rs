@@ -106,7 +106,7 @@ impl Inner {
     }
 
     /// Freezes memtables that may hide much of what the tables hold, and those that keep a log which is large beside the tables. True if there
-    /// was something to do. Not for who has only read since a clean close: he leaves the files as they are.
+    /// was something to do. Not where there were only reads since a clean close: these leave the files as they are.
     pub(crate) fn flush_quiet(&self, workshop: &Workshop) -> Result<bool> {
         if self.opening.is_unfinished() {
             return Ok(false);

@@ -24,7 +24,7 @@ pub(crate) fn open(fs: Arc<dyn FileSystem>, dir: &Path, options: Options) -> Res
     Ok(inner)
 }
 
-/// Keeps those away who would write. `None` without the file to lock: creating it would be a change.
+/// Keeps those away that would write. `None` without the file to lock: creating it would be a change.
 pub(crate) fn share_lock(fs: &dyn FileSystem, dir: &Path) -> Result<Option<Box<dyn FileLock>>> {
     let path = dir.join(LOCK);
     match fs.lock_shared(&path) {

@@ -127,7 +127,7 @@ pub(crate) fn take_lock(fs: &dyn FileSystem, dir: &Path) -> Result<Box<dyn FileL
     }
 }
 
-/// Names the holder, if it is one who may write: readers leave no trace.
+/// Names the holder, if it is one that may write: readers leave no trace.
 pub(crate) fn locked(fs: &dyn FileSystem, dir: &Path) -> Error {
     let only_readers = fs.lock_shared(&dir.join(LOCK)).is_ok_and(|lock| lock.is_some());
     let holder = if only_readers { None } else { read_holder(fs, &dir.join(LOCK_HOLDER)) };

@@ -44,7 +44,7 @@ impl Snapshots {
 
     /// Number of the last visible operation.
     pub(crate) fn visible(&self) -> Sequence {
-        // Pairs with `publish`: who sees the number sees the entries.
+        // Pairs with `publish`: a thread that sees the number sees the entries.
         self.visible.load(Ordering::Acquire)
     }
 
@@ -74,7 +74,7 @@ impl Snapshots {
     }
 
     /// Has maintenance woken when the oldest snapshot goes, if that is older than `newest`, the number of the newest entry in the tables: what
-    /// it kept may be superfluous then. Who calls this looks for such things afterwards.
+    /// it kept may be superfluous then. The caller looks for such things afterwards.
     pub(crate) fn await_release(&self, newest: Sequence) {
         let live = self.live.lock();
         let is_held = live.keys().next().is_some_and(|oldest| *oldest < newest);

@@ -31,7 +31,7 @@ impl Inner {
         })
     }
 
-    /// Helps with the maintenance that writes are waiting for, or waits for the one who is at it, until they may go on. Fails with the cause if it
+    /// Helps with the maintenance that writes are waiting for, or waits for the thread that is at it, until they may go on. Fails with the cause if it
     /// fails: nothing is gained by waiting then. Under no lock.
     pub(crate) fn wait_while_stalled(&self) -> Result<()> {
         let begun = self.telemetry.now();

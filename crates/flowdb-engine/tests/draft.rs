@@ -237,7 +237,7 @@ fn a_draft_into_an_empty_range_goes_to_the_deepest_level() {
     assert_eq!(levels(&db), [2, 0, 0, 0, 0, 1, 1], "the first table spans it");
 }
 
-/// Its numbers are in no log, so that who goes on after a crash has them from the manifest.
+/// Its numbers are in no log, so that after a crash they come from the manifest.
 #[test]
 fn the_mark_of_a_close_after_a_draft_and_a_crash_has_the_next_number() {
     let fs: Arc<dyn FileSystem> = Arc::new(MemoryFileSystem::new());

@@ -304,7 +304,7 @@ fn fail_and_lose_the_manifest(world: &World, call: u64, act: fn(&Db) -> Result<(
     is_due
 }
 
-/// What is lost must not be taken for durable by who finds no space to write it elsewhere, and what it had made superfluous is needed.
+/// What is lost must not be taken for durable where there is no space to write it elsewhere, and what it had made superfluous is needed.
 #[test]
 fn what_a_failed_sync_of_the_manifest_lost_is_written_again_or_not_built_upon() {
     let acts: [fn(&Db) -> Result<()>; 2] = [Db::flush, Db::close];

@@ -209,7 +209,7 @@ fn session(fs: &Arc<dyn FileSystem>, key: &[u8], is_synced: &mut bool) -> flowdb
     db.close()
 }
 
-/// Opens a database, and gives it to who closes it.
+/// Opens a database, and leaves its close to the caller.
 type Session = fn(&Arc<dyn FileSystem>) -> Db;
 
 /// What a first session closes: little, or a log that is emptied by the close, or a manifest that the next session rewrites.

@@ -1,4 +1,4 @@
-//! Who is told of the engine's events: any number, who come and go while the store is open.
+//! Listeners that are told of the engine's events: any number, which come and go while the store is open.
 
 use flowdb_engine::{Event, EventListener};
 use parking_lot::Mutex;

@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 /// Settings of a store. `None` stands for the default, or for what the store was opened with if it is open already.
 ///
-/// All but the first two and the last two belong to the store: whoever opens a directory that is open in this process gets an error if he asks
-/// for something else. None is kept in the directory, so that each can be changed by reopening. Errors name a setting as JSON does.
+/// All but the first two and the last two belong to the store: whoever opens a directory that is open in this process, and asks for something
+/// else, gets an error. None is kept in the directory, so that each can be changed by reopening. Errors name a setting as JSON does.
 #[derive(Debug, Clone)]
 pub struct StoreOptions {
     /// Create the directory if there is none. Default true; else it is `NotFound`.
@@ -189,7 +189,7 @@ impl Settings {
         }
         let kv_ttl = *given.kv_ttl.get_or_insert(Ttl::Never);
         let series_ttl = *given.series_ttl.get_or_insert(Ttl::Never);
-        // Who opened it first is not kept alive by it.
+        // Whoever opened it first is not kept alive by it.
         given.waker = None;
         Ok(Settings { given, kv_ttl, series_ttl })
     }

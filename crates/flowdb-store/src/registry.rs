@@ -74,7 +74,7 @@ fn remember_path(dir: PathBuf, id: DirectoryId, store: &Arc<Store>) {
 #[derive(Debug)]
 pub struct StoreHandle {
     store: Arc<Store>,
-    /// `None` for a store in memory, which nobody else can open, and once this is closed: who keeps it must not keep the slot.
+    /// `None` for a store in memory, which nobody else can open, and once this is closed: whoever keeps it must not keep the slot.
     place: Mutex<Option<Place>>,
     closed: AtomicBool,
 }
@@ -149,7 +149,7 @@ impl Deref for StoreHandle {
 }
 
 impl Drop for StoreHandle {
-    /// Never waits: who forgets to close a handle may be a garbage collector on a thread that must not block.
+    /// Never waits: the handle may have been forgotten, and this be a garbage collector on a thread that must not block.
     fn drop(&mut self) {
         if *self.closed.get_mut() {
             return;

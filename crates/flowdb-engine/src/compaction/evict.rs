@@ -52,7 +52,7 @@ impl Inner {
         tracing::debug!(tree = tree.options.name, tables = removed.len(), entries, "tables dropped");
         dropped.iter().for_each(|live| live.mark_obsolete());
         unused.iter().for_each(|file| file.mark_obsolete());
-        // Only who has the workshop changes the shelves, so that those of before are still the ones.
+        // Only the thread that has the workshop changes the shelves, so that those of before are still the ones.
         tree.change(|view| view.shelves = Arc::new(after));
         // Counters only: nothing is published with them.
         tree.evicted.tables.fetch_add(removed.len() as u64, Ordering::Relaxed);

@@ -326,7 +326,7 @@ impl CompactionJob {
             added = self.finished.len(),
             "compaction ends"
         );
-        // Only who has the workshop changes the shelves, so that those of before are still the ones.
+        // Only the thread that has the workshop changes the shelves, so that those of before are still the ones.
         tree.change(|view| view.shelves = Arc::new(after));
         Ok(())
     }

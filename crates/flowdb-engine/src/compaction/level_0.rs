@@ -2,7 +2,7 @@
 //!
 //! Each of its tables is one more place to look, so that few are left there. Where keys have a time (the block property), and came in its order, the
 //! tables lie *apart in time*: a reader of some time wants one or two of them, however many there are, and none hides anything of another. Merging
-//! them would rewrite what is well where it is, and take from those who read beside it.
+//! them would rewrite what is well where it is, and take from the reads beside it.
 
 use super::picker::{Choice, Circumstances, level_number, span};
 use crate::tree::{Levels, LiveTable};
@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 /// Tables at which they are merged into level 1; where they lie apart in time, tables that may hold entries of one moment.
 const TABLES: usize = 4;
-/// Tables at which they are merged though they lie apart in time: who reads all of time, or the latest of each series, asks all of them. Writers may
+/// Tables at which they are merged though they lie apart in time: a read of all of time, or of the latest of each series, asks all of them. Writers may
 /// go on beside that.
 const TABLES_APART_MAX: usize = TABLES_MAX * 2 / 3;
 /// Tables at which writes wait.

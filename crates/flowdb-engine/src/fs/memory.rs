@@ -183,7 +183,7 @@ impl MemoryFileSystem {
         Ok(())
     }
 
-    /// Removes all files of all directories. Who has one open keeps it until then.
+    /// Removes all files of all directories. A file that is open stays with whoever has it until then.
     pub fn clear(&self) {
         let mut tree = self.shared.tree.lock();
         let directories = tree.directories.values_mut();

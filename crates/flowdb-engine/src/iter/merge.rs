@@ -204,7 +204,7 @@ impl<C: Cursor> MergeCursor<C> {
 
 impl MergeCursor<Run> {
     /// The table that the current entry is in, and the key at which it may be another source's turn; `None` where it is in no table, and going
-    /// backward. Who moves it says so ([`MergeCursor::note_steps`]).
+    /// backward. A caller that moves it says so ([`MergeCursor::note_steps`]).
     pub(super) fn current_table(&mut self) -> Option<(&mut TableCursor, Option<&[u8]>)> {
         if self.direction == Direction::Backward {
             return None;

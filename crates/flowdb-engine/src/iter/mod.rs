@@ -105,6 +105,6 @@ pub trait Cursor: Send {
     }
     /// Value of the entry, sharing the block's or memtable's bytes.
     fn value(&self) -> Bytes;
-    /// Value of the entry, for who looks at it and goes on.
+    /// Value of the entry, for a caller that looks at it and goes on.
     fn value_bytes(&self) -> &[u8];
 }

@@ -254,7 +254,7 @@ impl DbIterator {
         &self.key
     }
 
-    /// Value of the entry, for who looks at it and goes on; `None` if it is kept outside the tables, so that only
+    /// Value of the entry, for a caller that looks at it and goes on; `None` if it is kept outside the tables, so that only
     /// [`DbIterator::shared_value`] reads it.
     pub fn inline_value(&self) -> Option<&[u8]> {
         match self.passed() {
@@ -264,7 +264,7 @@ impl DbIterator {
     }
 
     /// Value of the entry, to be kept: shares the memory of the block or memtable, and keeps all of it. A value kept outside the tables is read
-    /// by this call only, and again by each that follows: who wants keys does not pay for values.
+    /// by this call only, and again by each that follows: a caller that wants keys does not pay for values.
     ///
     /// Fails as a read does, with `WouldBlock` too, and leaves the iterator where it is.
     pub fn shared_value(&self) -> Result<Bytes> {

@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 const CHUNK_RECORDS: usize = 1024;
 /// Size of the first slab, in bytes; each is twice as large as the one before, so that small memtables stay small.
 const SLAB_BYTES_MIN: usize = 4 << 10;
-/// Size of a slab at most. A reader who keeps one value of a slab keeps the slab.
+/// Size of a slab at most. A reader that keeps one value of a slab keeps the slab.
 const SLAB_BYTES_MAX: usize = 256 << 10;
 /// Longer entries have memory of their own, so that little of a slab is left over.
 const SLAB_ENTRY_BYTES: usize = SLAB_BYTES_MAX / 16;

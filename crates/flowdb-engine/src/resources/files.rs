@@ -99,7 +99,7 @@ struct TableFile {
 }
 
 impl TableFile {
-    /// The open file; who holds it may read on when it is closed here.
+    /// The open file; whoever holds it may read on when it is closed here.
     fn handle(&self) -> io::Result<Arc<dyn ReadableFile>> {
         if let Some(handle) = self.handle.read().as_ref() {
             self.was_read.store(true, Ordering::Relaxed);

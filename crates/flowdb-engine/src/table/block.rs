@@ -18,7 +18,7 @@ const RESTART_ENTRIES: u32 = 16;
 /// Bytes of entries from one restart point to the next, about. A search reads half of them, one after the other: with values of 100 bytes,
 /// sixteen entries would be most of a block.
 const RESTART_BYTES: usize = 512;
-/// A value of up to this length is copied for who gets it: that is quicker than to count another owner of the block, which would keep all of the
+/// A value of up to this length is copied for the caller: that is quicker than to count another owner of the block, which would keep all of the
 /// block in memory besides.
 const COPIED_BYTES_MAX: usize = 512;
 

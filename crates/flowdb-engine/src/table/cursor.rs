@@ -48,7 +48,7 @@ impl TableCursor {
         }
     }
 
-    /// Tells of entries whether they are before the end of a scan, as far as the index knows: who scans need not compare their keys.
+    /// Tells of entries whether they are before the end of a scan, as far as the index knows: a scan need not compare their keys.
     pub(crate) fn ending_at(mut self, end: Bound<Bytes>) -> Self {
         self.end = Some(end);
         self

@@ -93,7 +93,7 @@ impl Filter {
         self.may_contain_hash(filter_hash(filter_key))
     }
 
-    /// The same for who asks many filters for one key, whose hash this is.
+    /// The same for a caller that asks many filters for one key, whose hash this is.
     #[inline]
     pub(super) fn may_contain_hash(&self, hash: u64) -> bool {
         let Some(Bucket(words)) = self.buckets.get(bucket_of(hash, self.buckets.len())) else {

@@ -208,7 +208,7 @@ impl Index {
         from + self.heads[from..to].partition_point(|head| *head < wanted)
     }
 
-    /// True if no entry of the block is wanted by who wants properties in `wanted` (inclusive).
+    /// True if no entry of the block is wanted where properties in `wanted` (inclusive) are.
     pub(super) fn is_unwanted(&self, block: usize, wanted: (i64, i64)) -> bool {
         let (min, max) = self.property(block);
         max < wanted.0 || wanted.1 < min

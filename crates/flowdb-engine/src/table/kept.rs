@@ -7,7 +7,7 @@ use crate::format::{NEVER, Reader};
 use crate::options::ReadTier;
 use crate::retention::{ByKey, Retention, RetentionRules};
 
-/// Until when the entries of a table are kept. Only good for who has the same rules.
+/// Until when the entries of a table are kept. Only good where the same rules hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KeptTimes {
     /// See [`RetentionRules::digest`].

@@ -195,7 +195,7 @@ impl Table {
         self.filter.in_memory().is_none_or(|filter| filter.may_contain_hash(filter_hash))
     }
 
-    /// As [`Table::get`], for who has asked the filter.
+    /// As [`Table::get`], for a caller that has asked the filter.
     pub(crate) fn get_unfiltered(
         &self,
         key: &[u8],

@@ -1,4 +1,4 @@
-//! Whether a key was written to after a moment. Who holds the commit lock meanwhile asks memory only.
+//! Whether a key was written to after a moment. A thread that holds the commit lock meanwhile asks memory only.
 
 use super::{LiveTable, View, covering};
 use crate::error::Result;

@@ -33,7 +33,7 @@ impl Garbage {
         Garbage { bell: Some(bell), ..Garbage::default() }
     }
 
-    /// The files to remove. Who adds to them sees to it that maintenance comes round.
+    /// The files to remove. Whoever adds to them sees to it that maintenance comes round.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Vec<PathBuf>> {
         self.files.lock()
     }

@@ -15,7 +15,7 @@ use std::sync::{Arc, OnceLock};
 pub(crate) struct LiveTable {
     pub(crate) meta: TableMeta,
     pub(crate) table: Arc<Table>,
-    /// The value files that its entries refer to, as its properties list them. Who reads the table may read these.
+    /// The value files that its entries refer to, as its properties list them. Whoever reads the table may read these.
     pub(crate) value_files: Vec<Arc<ValueFile>>,
     /// What [`LiveTable::kept_times`] had to work out.
     kept: OnceLock<Option<KeptTimes>>,
@@ -82,7 +82,7 @@ impl LiveTable {
 
 impl LiveTable {
     /// When which part of it has passed by the rules of its tree, of which `forgotten` is gone already. What the table itself says, if it was written by these
-    /// rules. `None` where all keys are kept alike, without entries, and as long as its index cannot be read: who reads the table tells why.
+    /// rules. `None` where all keys are kept alike, without entries, and as long as its index cannot be read: whoever reads the table is told why.
     pub(crate) fn kept_times(&self, rules: &RetentionRules, forgotten: &ByKey<Cutoff>) -> Option<&KeptTimes> {
         let known = self.table.properties().kept.as_ref().filter(|kept| kept.are_by(rules));
         known.or_else(|| match self.kept.get() {

@@ -42,7 +42,7 @@ pub(crate) struct Tree {
 pub(crate) struct Evicted {
     pub(crate) tables: AtomicU64,
     pub(crate) entries: AtomicU64,
-    /// Number of the last operation that went for want of space. Raised before the tables go from the view, so that who finds a view without
+    /// Number of the last operation that went for want of space. Raised before the tables go from the view, so that whoever finds a view without
     /// them finds this.
     last: AtomicU64,
 }
@@ -50,7 +50,7 @@ pub(crate) struct Evicted {
 /// What of a tree is gone because it was too old.
 #[derive(Debug)]
 struct Forgotten {
-    /// The tree has nothing of this, whatever tables may still hold. As the manifest says. Raised before the tables go from the view, so that who
+    /// The tree has nothing of this, whatever tables may still hold. As the manifest says. Raised before the tables go from the view, so that whoever
     /// finds a view without them finds this.
     cutoffs: RwLock<Arc<ByKey<Cutoff>>>,
     /// False while nothing is gone, so that most reads need not look.

@@ -134,7 +134,7 @@ impl Manifest {
         Ok(Some((manifest, reading.state)))
     }
 
-    /// Makes what was read fit to be built upon, before the first edit: who closed may have left its last edit in the operating system's memory
+    /// Makes what was read fit to be built upon, before the first edit: whoever closed the database may have left its last edit in the operating system's memory
     /// only. `state` is what it says. Does nothing in a manifest that has begun.
     ///
     /// Fails without having changed what the manifest says. If the manifest [is broken](Manifest::is_broken) then, trying again is of no use.

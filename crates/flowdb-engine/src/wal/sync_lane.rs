@@ -1,4 +1,4 @@
-//! Who syncs a log, when several want it: one of them, for all whose bytes are written by then.
+//! Which thread syncs a log, when several want it: one of them, for all whose bytes are written by then.
 
 #[cfg(loom)]
 use model::{Condvar, Mutex};

@@ -197,7 +197,7 @@ impl World {
         })
     }
 
-    /// Takes a transaction out, committed (with the database if its schema changed) or aborted (`None`), and lets go on who waited for it.
+    /// Takes a transaction out, committed (with the database if its schema changed) or aborted (`None`), and lets those go on that waited for it.
     pub(super) fn finish(
         &self,
         state: &mut State,

@@ -36,7 +36,7 @@ pub(crate) struct Transaction {
     pub(super) limits: Limits,
     /// A request failed when a part of it was done already.
     broken: bool,
-    /// A portion of a request that writes is done: the next comes before any other request, and before the commit. Who gives up one that only
+    /// A portion of a request that writes is done: the next comes before any other request, and before the commit. Giving up one that only
     /// reads leaves nothing behind.
     unfinished: bool,
     /// How far the request being executed may go.

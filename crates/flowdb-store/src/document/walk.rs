@@ -8,7 +8,7 @@ use flowdb_engine::{DbIterator, Error, ReadTier, Result};
 /// A key, and its value if that was wanted.
 pub(crate) type Pair = (Bytes, Option<Bytes>);
 
-/// What of a record is wanted. A large value is in a file of its own, which is read only for who wants it.
+/// What of a record is wanted. A large value is in a file of its own, which is read only where it is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wanted {
     /// Only that it is there, and under which key.

@@ -175,7 +175,7 @@ impl World {
         self.state.lock().clients.get(&client).is_some_and(|client| !client.events.is_empty())
     }
 
-    /// Takes `Started` from the client's events, if it is the last of them: for who asks right after the transaction was created.
+    /// Takes `Started` from the client's events, if it is the last of them: for a caller that asks right after the transaction was created.
     pub fn take_started(&self, client: ClientId, transaction: TransactionId) -> bool {
         let mut state = self.state.lock();
         let events = state.clients.get_mut(&client).map(|client| &mut client.events);
@@ -345,7 +345,7 @@ impl World {
         }
     }
 
-    /// Does something with the state; then, without the lock, wakes those who were told something and writes deletions.
+    /// Does something with the state; then, without the lock, wakes those that were told something and writes deletions.
     pub(super) fn call<R>(&self, acting: Option<ClientId>, act: impl FnOnce(&Self, &mut State) -> R) -> R {
         let (result, wakers, deletions) = {
             let mut state = self.state.lock();

@@ -91,7 +91,7 @@ fn aborted_between_portions_nothing_is_done() {
     assert_eq!(count(&fixture, reader, 1), u64::from(RECORDS));
 }
 
-/// The entries of the first records are gone when the last one turns out to be damaged: even who catches the error cannot commit that.
+/// The entries of the first records are gone when the last one turns out to be damaged: even a caller that catches the error cannot commit that.
 #[test]
 fn a_transaction_with_half_a_request_is_not_committed() {
     let (fixture, connection) = fixture();
@@ -112,7 +112,7 @@ fn a_transaction_with_half_a_request_is_not_committed() {
     assert_eq!(count(&fixture, reader, 1), u64::from(RECORDS));
 }
 
-/// Half of the entries are gone, and the transaction must move to a disk that is full: who catches the error cannot commit that.
+/// Half of the entries are gone, and the transaction must move to a disk that is full: a caller that catches the error cannot commit that.
 #[test]
 fn a_full_disk_between_portions_breaks_the_transaction() {
     let files = FaultyFileSystem::new(Arc::new(MemoryFileSystem::new()));
