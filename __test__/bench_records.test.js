@@ -27,18 +27,27 @@ test('every row, small', (t) => {
   assert.equal(run('--engines', 'flowdb,map', '--from', json).stdout, stdout);
 });
 
-test('medians, ratios to the best of the others, and wrong answers', (t) => {
+test('the rows of disk alone, with the loads that they need', (t) => {
+  const dir = directory(t);
+  const { stdout } = run('--records', '500', '--rounds', '1', '--engines', 'flowdb', '--rows', 'disk', '--dir', dir);
+  const rows = stdout.split('\n').slice(2, 6).map((line) => line.split(' | ')[0].slice(2));
+  assert.deepEqual(rows, ['load random', 'overwrite random', 'disk after load random', 'disk after overwrite random']);
+});
+
+test('medians, ratios to the best of those that each row is compared with, and wrong answers', (t) => {
   const json = path.join(directory(t), 'measured');
   const measured = [
     ['load random', 'flowdb', [100, 300, 200]], ['load random', 'lmdb', [50, 50, 50]], ['load random', 'classic-level', [90, 100, 1000]],
     ['open + first get', 'flowdb', [24, 16]], ['open + first get', 'lmdb', [5]], ['open + first get', 'classic-level', [10]],
+    ['load random', 'rocksdb', [900]], ['disk after load random', 'flowdb', [10]], ['disk after load random', 'lmdb', [1]], ['disk after load random', 'rocksdb', [12]],
   ].flatMap(([row, engine, values]) => /** @type {number[]} */ (values).map((value) => ({ row, engine, value, delayMs: value / 10, right: true })));
   const write = () => fs.writeFileSync(json, measured.map((one) => JSON.stringify(one)).join('\n'));
   write();
-  const cells = () => run('--from', json).stdout.split('\n').slice(2, 4).map((line) => line.split(' | '));
-  const [load, opening] = cells();
+  const cells = () => run('--from', json).stdout.split('\n').slice(2, 5).map((line) => line.split(' | '));
+  const [load, opening, disk] = cells();
   assert.ok(load.includes('200 (20 ms)') && load.includes('2.00x'), load.join());
   assert.ok(opening.includes('0.25x'), opening.join());
+  assert.ok(disk.includes('1.20x'), disk.join());
   measured[0].right = false;
   write();
   const { status, stdout } = run('--from', json);

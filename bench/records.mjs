@@ -18,14 +18,14 @@ const load = createRequire(path.join(FOLDER, 'task.js'));
 /** @type {{ WORKLOADS: import('./records/workloads.js').Workload[] }} */
 const { WORKLOADS } = load('./workloads.js');
 
-const ENGINES = ['flowdb', 'lmdb', 'classic-level', 'better-sqlite3', 'map'];
+const ENGINES = ['flowdb', 'lmdb', 'classic-level', 'better-sqlite3', 'rocksdb', 'map'];
 const MEBIBYTE = 2 ** 20;
 
 /** Made from what other rows leave, and not measured by a workload of their own. */
 const DERIVED = [
   { name: 'open + first get', unit: 'ms', safe: 'reads', wanted: 1, less: true },
-  { name: 'disk after load random', unit: 'MiB', safe: 'reads', wanted: 0, less: true },
-  { name: 'disk after overwrite random', unit: 'MiB', safe: 'reads', wanted: 0, less: true },
+  { name: 'disk after load random', unit: 'MiB', safe: 'reads', wanted: 1, rivals: ['rocksdb'], less: true },
+  { name: 'disk after overwrite random', unit: 'MiB', safe: 'reads', wanted: 1, rivals: ['rocksdb'], less: true },
 ];
 const ROWS = [...WORKLOADS, ...DERIVED];
 
@@ -62,6 +62,12 @@ function isInstalled(engine) {
   }
 }
 
+/** @param {string} engine  @param {import('./records/workloads.js').Workload} workload */
+function isMeasured(engine, { map, synchronous }) {
+  if (engine === 'map') return map;
+  return engine !== 'rocksdb' || !synchronous;
+}
+
 /**
  * @param {{ engine: string, workload: string, records: number, directory: string }} task
  * @returns {{ value: number, delayMs: number, right: boolean, diskBytes: number }}
@@ -82,9 +88,11 @@ function runRound({ base, records, round, engines, words }, record) {
   const turns = engines.map((_, index) => engines[(index + round) % engines.length]);
   for (const workload of WORKLOADS) {
     const { name } = workload;
-    if (!chosen(name) && !(name === 'load random' && loadedNeeded)) continue;
+    const disk = DERIVED.find((row) => row.name === `disk after ${name}`);
+    const needed = (name === 'load random' && loadedNeeded) || (disk && chosen(disk.name));
+    if (!needed && !chosen(name)) continue;
     for (const engine of turns) {
-      if (engine === 'map' && !workload.map) continue;
+      if (!isMeasured(engine, workload)) continue;
       const loaded = path.join(base, `${engine}-loaded`);
       const scratch = path.join(base, `${engine}-scratch`);
       // Rows that write to the loaded database, and do not leave it for the next, get a copy.
@@ -93,7 +101,6 @@ function runRound({ base, records, round, engines, words }, record) {
       const result = runTask({ engine, workload: name, records, directory: direct ? loaded : scratch });
       rmSync(scratch, { recursive: true, force: true });
       record({ row: name, engine, value: result.value, delayMs: result.delayMs, right: result.right });
-      const disk = DERIVED.find((row) => row.name === `disk after ${name}`);
       if (disk) record({ row: disk.name, engine, value: result.diskBytes / MEBIBYTE, delayMs: 0, right: result.right });
     }
     if (name === 'load random' && chosen('open + first get')) {

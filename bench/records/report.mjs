@@ -16,7 +16,10 @@ import { median } from '../median.mjs';
  * @property {string} safe
  * @property {number} wanted
  * @property {boolean} [less]  less is better
+ * @property {string[]} [rivals]  whom flowdb is compared with, `RIVALS` by default
  */
+
+const RIVALS = ['lmdb', 'classic-level', 'better-sqlite3'];
 
 /** @param {number} value */
 export function short(value) {
@@ -65,11 +68,11 @@ function cell(measurements) {
  * @param {Row} row
  * @param {{ engine: string, all: Measurement[] }[]} engines
  */
-function ratioToBest({ less }, engines) {
-  const medians = engines.filter(({ engine, all }) => engine !== 'map' && all.length > 0 && all.every(({ right }) => right))
+function ratioToBest({ less, rivals = RIVALS }, engines) {
+  const medians = engines.filter(({ all }) => all.length > 0 && all.every(({ right }) => right))
     .map(({ engine, all }) => ({ engine, value: median(all.map(({ value }) => value)) }));
   const own = medians.find(({ engine }) => engine === 'flowdb');
-  const others = medians.filter(({ engine }) => engine !== 'flowdb').map(({ value }) => value);
+  const others = medians.filter(({ engine }) => rivals.includes(engine)).map(({ value }) => value);
   if (!own || others.length === 0) return '-';
   const ratio = less ? Math.min(...others) / own.value : own.value / Math.max(...others);
   return `${ratio.toFixed(2)}x`;

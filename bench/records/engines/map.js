@@ -7,7 +7,7 @@ module.exports = async () => {
   const map = new Map();
   return {
     put: async (/** @type {string} */ key, /** @type {Buffer} */ value) => { map.set(key, value); },
-    getSync: (/** @type {string} */ key) => map.get(key),
+    get: async (/** @type {string} */ key) => map.get(key),
     close: async () => map.clear(),
   };
 };
