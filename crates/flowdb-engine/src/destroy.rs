@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::fs::FileSystem;
-use crate::recovery::{missing, take_lock};
+use crate::recovery::{anchor, missing, take_lock};
 use crate::version::{LOCK, LOCK_HOLDER, MANIFEST, MANIFEST_NEW, parse_name};
 use std::io;
 use std::path::Path;
@@ -13,6 +13,8 @@ use std::path::Path;
 /// and another call removes it. Fails with `Locked` if the database is open, `NotFound` if there is none, or what the operating system
 /// reports.
 pub fn destroy(fs: &dyn FileSystem, dir: &Path) -> Result<()> {
+    let anchored = anchor(fs, dir)?;
+    let fs = anchored.as_ref().map_or(fs, |anchored| &*anchored.fs);
     if !own_files(fs, dir)?.iter().any(|name| name == MANIFEST || parse_name(name).is_some()) {
         return Err(missing(dir));
     }

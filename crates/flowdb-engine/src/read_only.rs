@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::fs::{FileLock, FileSystem};
 use crate::inner::{Inner, Version};
 use crate::options::Options;
-use crate::recovery::{assemble, check_trees, locked, missing, without_manifest};
+use crate::recovery::{anchor, assemble, check_trees, locked, missing, without_manifest};
 use crate::version::{LOCK, Manifest, State, parse_name};
 use crate::wal::{self, Expected};
 use std::io;
@@ -14,6 +14,8 @@ use std::sync::atomic::Ordering;
 
 /// Opens the database in `dir` for [`Options::read_only`].
 pub(crate) fn open(fs: Arc<dyn FileSystem>, dir: &Path, options: Options) -> Result<Inner> {
+    let anchored = anchor(fs.as_ref(), dir)?;
+    let fs = anchored.as_ref().map_or(fs, |anchored| Arc::clone(&anchored.fs));
     let lock = share_lock(fs.as_ref(), dir)?;
     let Some((manifest, state)) = Manifest::open_read_only(Arc::clone(&fs), dir)? else {
         return Err(nothing_there(fs.as_ref(), dir));

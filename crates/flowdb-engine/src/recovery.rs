@@ -7,7 +7,7 @@ use crate::doorbell::Doorbell;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file_context::FileContext;
 use crate::flush::open_table;
-use crate::fs::{FileLock, FileSystem, WritableFile};
+use crate::fs::{Anchored, FileLock, FileSystem, WritableFile};
 use crate::inner::{Inner, Version};
 use crate::key::{Sequence, TreeId};
 use crate::maintenance::Workshop;
@@ -25,6 +25,7 @@ use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -42,6 +43,8 @@ pub(crate) fn open(fs: Arc<dyn FileSystem>, dir: &Path, options: Options) -> Res
     if !options.create_if_missing {
         check_used(fs.as_ref(), dir)?;
     }
+    let anchored = anchor(fs.as_ref(), dir)?;
+    let fs = anchored.as_ref().map_or(fs, |anchored| Arc::clone(&anchored.fs));
     let lock = take_lock(fs.as_ref(), dir)?;
     let files = fs.list(dir).map_err(|error| Error::io(dir, "listing the directory", error))?;
     let (manifest, state) = match Manifest::open(Arc::clone(&fs), dir)? {
@@ -75,6 +78,14 @@ pub(crate) fn open(fs: Arc<dyn FileSystem>, dir: &Path, options: Options) -> Res
     // Something may have become superfluous meanwhile.
     inner.bell.ring();
     Ok(inner)
+}
+
+/// Holds on to the directory of a database, where there is something to hold.
+pub(crate) fn anchor(fs: &dyn FileSystem, dir: &Path) -> Result<Option<Anchored>> {
+    fs.anchored(dir).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => missing(dir),
+        _ => Error::io(dir, "opening the directory", error),
+    })
 }
 
 fn prepare_directory(fs: &dyn FileSystem, dir: &Path, options: &Options) -> Result<()> {
@@ -134,7 +145,7 @@ pub(crate) fn locked(fs: &dyn FileSystem, dir: &Path) -> Error {
     Error::locked(dir, holder)
 }
 
-fn write_holder(fs: &dyn FileSystem, path: &Path) -> std::io::Result<()> {
+fn write_holder(fs: &dyn FileSystem, path: &Path) -> io::Result<()> {
     let text = format!("{:<HOLDER_BYTES$}", std::process::id());
     // Written over where it is: some file systems write a file that was emptied to the disk when it is closed.
     let is_whole = |file: &Arc<dyn WritableFile>| file.len().is_ok_and(|length| length == text.len() as u64);

@@ -5,6 +5,7 @@ use crate::fs::FileSystem;
 use crate::key::{Kind, Sequence, TreeId};
 use crate::options::TreeOptions;
 use crate::read_only::{expected_log, nothing_there, share_lock};
+use crate::recovery::anchor;
 use crate::retention::Bucket;
 use crate::table::{Inspection, Row, Subject, TableDamage, inspect};
 use crate::tree::LEVELS;
@@ -101,6 +102,8 @@ impl Report {
 /// What is wrong is in the report. Fails with `Locked`, `NotFound` if there is no database, or what the operating system reports about
 /// the directory itself.
 pub fn verify(fs: &dyn FileSystem, dir: &Path, options: &VerifyOptions) -> Result<Report> {
+    let anchored = anchor(fs, dir)?;
+    let fs = anchored.as_ref().map_or(fs, |anchored| &*anchored.fs);
     let _lock = share_lock(fs, dir)?;
     let mut verifier = Verifier { fs, dir, options, report: Report::default() };
     let files = fs.list(dir).map_err(|error| Error::io(dir, "listing the directory", error))?;

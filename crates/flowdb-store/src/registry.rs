@@ -4,7 +4,7 @@ use crate::closer::close_later;
 use crate::options::StoreOptions;
 use crate::store::Store;
 #[cfg(unix)]
-use flowdb_engine::fs::ReadableFile;
+use flowdb_engine::fs::{Anchored, AnchoredFileSystem};
 use flowdb_engine::fs::{FileAccess, FileSystem, RealFileSystem};
 use flowdb_engine::{Error, Result};
 use parking_lot::Mutex;
@@ -32,30 +32,58 @@ struct Slot {
 struct OpenStore {
     store: Arc<Store>,
     handles: usize,
-    /// The directory itself: as long as it is open its inode is not given to another one, should it be removed.
-    #[cfg(unix)]
-    _directory: Arc<dyn ReadableFile>,
+    /// Held open: as long as it is, its inode is not given to another one, should it be removed.
+    _directory: FoundDirectory,
 }
 
 impl OpenStore {
-    fn new(fs: Arc<dyn FileSystem>, dir: &Path, options: &StoreOptions) -> Result<Self> {
-        #[cfg(unix)]
-        let directory = fs.open_read(dir).map_err(|error| Error::io(dir, "opening the directory", error))?;
-        let store = Store::open_engine(fs, dir, options)?;
-        Ok(OpenStore {
-            store,
-            handles: 1,
-            #[cfg(unix)]
-            _directory: directory,
-        })
+    fn new(directory: FoundDirectory, options: &StoreOptions) -> Result<Self> {
+        let store = Store::open_engine(directory.fs(), &directory.path, options)?;
+        Ok(OpenStore { store, handles: 1, _directory: directory })
+    }
+}
+
+/// The directory that a path led to when it was looked up. What the path leads to later, when a link on the way is pointed elsewhere or the
+/// directory is moved away, is no matter.
+#[derive(Debug)]
+struct FoundDirectory {
+    id: DirectoryId,
+    /// By which the engine names its files.
+    path: PathBuf,
+    #[cfg(unix)]
+    anchored: Anchored,
+}
+
+#[cfg(unix)]
+impl FoundDirectory {
+    fn find(dir: &Path) -> std::io::Result<Self> {
+        let (anchored, identity) = AnchoredFileSystem::open(FileAccess::default(), dir)?;
+        Ok(FoundDirectory { id: DirectoryId(identity), path: dir.to_path_buf(), anchored })
+    }
+
+    fn fs(&self) -> Arc<dyn FileSystem> {
+        Arc::clone(&self.anchored.fs)
+    }
+}
+
+// A directory with open files in it cannot be moved; links on the way to it are resolved once.
+#[cfg(not(unix))]
+impl FoundDirectory {
+    fn find(dir: &Path) -> std::io::Result<Self> {
+        let path = std::fs::canonicalize(dir)?;
+        Ok(FoundDirectory { id: DirectoryId(path.clone()), path })
+    }
+
+    fn fs(&self) -> Arc<dyn FileSystem> {
+        Arc::new(RealFileSystem::new(FileAccess::default()))
     }
 }
 
 /// The store that was opened by a path last, and what the directory was.
 static PATHS: Mutex<BTreeMap<PathBuf, (DirectoryId, Weak<Store>)>> = Mutex::new(BTreeMap::new());
 
-/// A store names its files by its path. If the directory there is another one by now, because the old one was removed
-/// or moved, the old store must not write into the new one's.
+/// If the directory at the path of a store is another one by now, because the old one was removed or moved, whoever has the old store takes it for
+/// the new one: its writes would be lost with it.
 fn abandon_former(dir: &Path, id: &DirectoryId) {
     let former =
         PATHS.lock().get(dir).filter(|(other, _)| other != id).and_then(|(_, store)| store.upgrade());
@@ -81,13 +109,15 @@ pub struct StoreHandle {
 
 /// Opens the store in `dir`, or takes part in it if this process has it open.
 pub(crate) fn open(dir: &Path, options: &StoreOptions) -> Result<StoreHandle> {
-    let fs = Arc::new(RealFileSystem::new(FileAccess::default()));
-    // The engine names its files by this path as long as it is open; the working directory may change meanwhile.
+    // The working directory may change meanwhile.
     let dir = &std::path::absolute(dir).map_err(|error| Error::io(dir, "looking up the directory", error))?;
+    let lookup_failed = |error| Error::io(dir, "looking up the directory", error);
     if options.create_if_missing && !options.read_only {
-        fs.create_dir_all(dir).map_err(|error| Error::io(dir, "creating the directory", error))?;
+        let created = RealFileSystem::default().create_dir_all(dir);
+        created.map_err(|error| Error::io(dir, "creating the directory", error))?;
     }
-    let id = directory_id(dir).map_err(|error| Error::io(dir, "looking up the directory", error))?;
+    let directory = FoundDirectory::find(dir).map_err(lookup_failed)?;
+    let id = directory.id.clone();
     let slot = Arc::clone(SLOTS.lock().entry(id.clone()).or_default());
     let mut open = slot.open.lock();
     let store = match open.as_mut() {
@@ -97,11 +127,10 @@ pub(crate) fn open(dir: &Path, options: &StoreOptions) -> Result<StoreHandle> {
             Arc::clone(&open.store)
         }
         None => {
-            // Links resolved: what counts is where the files of the former store would go.
-            let place = std::fs::canonicalize(dir)
-                .map_err(|error| Error::io(dir, "looking up the directory", error))?;
+            // Links resolved: what counts is where the former store was.
+            let place = std::fs::canonicalize(dir).map_err(lookup_failed)?;
             abandon_former(&place, &id);
-            let opened = OpenStore::new(fs, dir, options)?;
+            let opened = OpenStore::new(directory, options)?;
             let store = Arc::clone(&opened.store);
             remember_path(place, id.clone(), &store);
             *open = Some(opened);

@@ -48,6 +48,34 @@ fn whatever_path_leads_to_it() {
     assert_eq!(error.kind(), ErrorKind::Closed);
 }
 
+/// A deployment points a link to another directory while the old process, or this one, has the former store open.
+#[cfg(unix)]
+#[test]
+fn a_path_that_leads_elsewhere_later_is_another_store() {
+    let dir = Directory::new("elsewhere");
+    let [current, next, v1, v2] = ["current", "next", "v1", "v2"].map(|name| dir.0.join(name));
+    for (release, link) in [(&v1, &current), (&v2, &next)] {
+        std::fs::create_dir_all(release).unwrap();
+        std::os::unix::fs::symlink(release, link).unwrap();
+    }
+    let former = open(&current.join("data"));
+    put(&former, b"former");
+    std::fs::rename(&next, &current).unwrap();
+    let latter = open(&current.join("data"));
+    assert!(!Arc::ptr_eq(former.store(), latter.store()));
+    put(&latter, b"latter");
+    for store in [&latter, &former] {
+        store.db().flush().unwrap();
+        store.close().unwrap();
+    }
+    for (release, key, other) in [(&v1, b"former", b"latter"), (&v2, b"latter", b"former")] {
+        let path = release.join("data");
+        assert!(flowdb_store::verify(&path).unwrap().is_clean());
+        let store = open(&path);
+        assert!(store.kv().get(key).unwrap().is_some() && store.kv().get(other).unwrap().is_none());
+    }
+}
+
 #[test]
 fn other_options_are_refused_by_name() {
     let dir = Directory::new("options");

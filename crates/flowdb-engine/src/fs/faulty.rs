@@ -1,6 +1,6 @@
 //! A file system that fails on request, in front of another.
 
-use super::{Directory, FileLock, FileSystem, ReadableFile, WritableFile};
+use super::{Anchored, Directory, FileLock, FileSystem, ReadableFile, WritableFile};
 use parking_lot::Mutex;
 use std::io;
 use std::path::Path;
@@ -206,6 +206,18 @@ impl FileSystem for FaultyFileSystem {
     fn remove_dir(&self, dir: &Path) -> io::Result<()> {
         self.plan.check()?;
         self.inner.remove_dir(dir)
+    }
+
+    fn anchored(&self, dir: &Path) -> io::Result<Option<Anchored>> {
+        let anchored = self.inner.anchored(dir)?;
+        Ok(anchored.map(|Anchored { fs, directory }| Anchored {
+            fs: Arc::new(FaultyFileSystem { inner: fs, plan: self.plan.clone() }),
+            directory,
+        }))
+    }
+
+    fn anchor(&self) -> Option<Arc<dyn Directory>> {
+        self.inner.anchor()
     }
 }
 

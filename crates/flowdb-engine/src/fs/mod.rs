@@ -1,5 +1,7 @@
 //! The file-system seam: the only way in which the engine touches files.
 
+#[cfg(unix)]
+mod anchored;
 mod faulty;
 mod map;
 mod memory;
@@ -7,6 +9,8 @@ mod memory_file;
 mod random;
 mod real;
 
+#[cfg(unix)]
+pub use anchored::AnchoredFileSystem;
 pub use faulty::{Fault, FaultyFileSystem};
 pub use memory::{CrashOptions, MemoryFileSystem, Names};
 pub use memory_file::Unsynced;
@@ -64,6 +68,26 @@ pub trait FileSystem: Send + Sync + Debug {
     }
     /// Removes an empty directory; fails if it is not empty.
     fn remove_dir(&self, dir: &Path) -> io::Result<()>;
+    /// Holds on to the directory that `dir` leads to now. `None` where names go by their path only, or where a directory cannot be moved while
+    /// files in it are open.
+    fn anchored(&self, dir: &Path) -> io::Result<Option<Anchored>> {
+        let _ = dir;
+        Ok(None)
+    }
+    /// The directory that was held on to, for who needs its names for longer than others hold it. `None` where names go by their path.
+    fn anchor(&self) -> Option<Arc<dyn Directory>> {
+        None
+    }
+}
+
+/// A directory that was held on to.
+#[derive(Debug, Clone)]
+pub struct Anchored {
+    /// The same file system, but that the names in the directory go to it wherever it is moved, and whatever another one, or a symbolic link,
+    /// makes of its path. As long as `directory`, or a lock in it, is held; then they fail.
+    pub fs: Arc<dyn FileSystem>,
+    /// The directory.
+    pub directory: Arc<dyn Directory>,
 }
 
 /// Copies a range of a file to the same place in another, a piece at a time.

@@ -1,6 +1,10 @@
 //! The operating system's files.
 #![allow(clippy::disallowed_methods, reason = "this is the room that other code opens its files through")]
 
+#[cfg(unix)]
+use super::Anchored;
+#[cfg(unix)]
+use super::anchored::AnchoredFileSystem;
 use super::map::Map;
 use super::{Directory, FileLock, FileSystem, ReadableFile, WritableFile};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -62,22 +66,21 @@ impl FileSystem for RealFileSystem {
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn WritableFile>> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
-        Ok(Arc::new(RealWriter { file }))
+        Ok(writer(file))
     }
 
     fn create_new(&self, path: &Path) -> io::Result<Arc<dyn WritableFile>> {
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
-        Ok(Arc::new(RealWriter { file }))
+        Ok(writer(file))
     }
 
     fn open_write(&self, path: &Path) -> io::Result<Arc<dyn WritableFile>> {
         let file = OpenOptions::new().read(true).write(true).open(path)?;
-        Ok(Arc::new(RealWriter { file }))
+        Ok(writer(file))
     }
 
     fn open_read(&self, path: &Path) -> io::Result<Arc<dyn ReadableFile>> {
-        let file = File::open(path)?;
-        Ok(Arc::new(RealReader { file, access: self.access, map: OnceLock::new() }))
+        Ok(reader(File::open(path)?, self.access))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -123,6 +126,19 @@ impl FileSystem for RealFileSystem {
     fn remove_dir(&self, dir: &Path) -> io::Result<()> {
         std::fs::remove_dir(dir)
     }
+
+    #[cfg(unix)]
+    fn anchored(&self, dir: &Path) -> io::Result<Option<Anchored>> {
+        AnchoredFileSystem::open(self.access, dir).map(|(anchored, _)| Some(anchored))
+    }
+}
+
+pub(super) fn writer(file: File) -> Arc<dyn WritableFile> {
+    Arc::new(RealWriter { file })
+}
+
+pub(super) fn reader(file: File, access: FileAccess) -> Arc<dyn ReadableFile> {
+    Arc::new(RealReader { file, access, map: OnceLock::new() })
 }
 
 /// The lock, if it was taken, of the file that still has this name: one that was removed meanwhile locks nobody out.

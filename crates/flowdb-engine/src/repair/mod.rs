@@ -18,7 +18,7 @@ use crate::fs::{FileLock, FileSystem};
 use crate::key::Sequence;
 use crate::options::{Options, TreeOptions};
 use crate::read_only::share_lock;
-use crate::recovery::{check_trees, take_lock};
+use crate::recovery::{anchor, check_trees, take_lock};
 use crate::verify::{Affected, Note, Problem};
 use source::Source;
 use std::path::Path;
@@ -122,6 +122,8 @@ pub fn repair(
 ) -> Result<RepairReport> {
     let engine_options = options.as_options();
     engine_options.validate()?;
+    let anchored = anchor(&*fs, dir)?;
+    let fs = anchored.as_ref().map_or(fs, |anchored| Arc::clone(&anchored.fs));
     let _nobody_writes = share_lock(&*fs, dir)?;
     let mut report = RepairReport::default();
     let source = Source::find(&*fs, dir, &mut report)?;

@@ -1,6 +1,6 @@
 //! Open files of tables and value files, a limited number of them.
 
-use crate::fs::{FileSystem, ReadableFile};
+use crate::fs::{Directory, FileSystem, ReadableFile};
 use crate::stats::Counter;
 use parking_lot::{Mutex, RwLock};
 use std::collections::VecDeque;
@@ -50,6 +50,7 @@ impl TableFiles {
             files: Arc::clone(self),
             fs: Arc::clone(fs),
             path: path.to_path_buf(),
+            _directory: fs.anchor(),
             handle: RwLock::new(Some(handle)),
             was_read: AtomicBool::new(true),
         });
@@ -94,6 +95,8 @@ struct TableFile {
     files: Arc<TableFiles>,
     fs: Arc<dyn FileSystem>,
     path: PathBuf,
+    /// An iterator reads on when the database is closed.
+    _directory: Option<Arc<dyn Directory>>,
     handle: RwLock<Option<Arc<dyn ReadableFile>>>,
     was_read: AtomicBool,
 }
