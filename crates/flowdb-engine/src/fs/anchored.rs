@@ -68,6 +68,11 @@ impl Place<'_> {
             Err(error) => Err(error.into()),
         }
     }
+
+    fn is_named(&self, file: &File) -> io::Result<bool> {
+        let metadata = file.metadata()?;
+        Ok(self.identity()? == Some((metadata.dev(), metadata.ino())))
+    }
 }
 
 impl AnchoredFileSystem {
@@ -171,15 +176,17 @@ impl FileSystem for AnchoredFileSystem {
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>> {
         let place = self.place(path)?;
         let file = place.open(OFlags::RDWR | OFlags::CREATE)?;
-        let taken = file.try_lock();
-        held(place, file, taken)
+        AnchoredLock::take(&place, Some(file), File::try_lock)
     }
 
     fn lock_shared(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>> {
         let place = self.place(path)?;
-        let file = place.open(OFlags::RDONLY)?;
-        let taken = file.try_lock_shared();
-        held(place, file, taken)
+        let file = match place.open(OFlags::RDONLY) {
+            // The lock of the directory is one without a file, too.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && place.anchor.is_some() => None,
+            file => Some(file?),
+        };
+        AnchoredLock::take(&place, file, File::try_lock_shared)
     }
 
     fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -210,28 +217,49 @@ impl FileSystem for AnchoredFileSystem {
     }
 }
 
-/// The lock, if it was taken, of the file that still has this name: one that was removed meanwhile locks nobody out.
-fn held(
-    place: Place<'_>,
-    file: File,
-    taken: Result<(), TryLockError>,
-) -> io::Result<Option<Box<dyn FileLock>>> {
-    match taken {
-        Ok(()) => {
-            let metadata = file.metadata()?;
-            let is_named = place.identity()? == Some((metadata.dev(), metadata.ino()));
-            Ok(is_named.then(|| Box::new(AnchoredLock { _file: file, _anchor: place.anchor }) as _))
+/// The lock of a file and of the directory that it is in. They go when both are closed, also with the process.
+///
+/// The file's alone would lock nobody out whom someone has helped in by removing the file. The directory's is not to be had everywhere: network
+/// file systems refuse it. What says that the file is locked is enough then.
+#[derive(Debug)]
+struct AnchoredLock {
+    _file: Option<File>,
+    anchor: Option<Arc<Anchor>>,
+}
+
+impl AnchoredLock {
+    fn take(
+        place: &Place<'_>,
+        file: Option<File>,
+        try_lock: fn(&File) -> Result<(), TryLockError>,
+    ) -> io::Result<Option<Box<dyn FileLock>>> {
+        if let Some(file) = &file {
+            match try_lock(file) {
+                // One that was removed meanwhile locks nobody out.
+                Ok(()) if place.is_named(file)? => {}
+                Ok(()) | Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
         }
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(error),
+        if let Some(anchor) = &place.anchor {
+            match try_lock(&anchor.file) {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(error)) => tracing::debug!(%error, "the directory cannot be locked"),
+            }
+        }
+        Ok(Some(Box::new(AnchoredLock { _file: file, anchor: place.anchor.clone() })))
     }
 }
 
-/// The lock goes when the file is closed, also with the process.
-#[derive(Debug)]
-struct AnchoredLock {
-    _file: File,
-    _anchor: Option<Arc<Anchor>>,
+impl Drop for AnchoredLock {
+    fn drop(&mut self) {
+        // Others may hold the directory open for longer.
+        let unlocked = self.anchor.as_ref().map_or(Ok(()), |anchor| anchor.file.unlock());
+        if let Err(error) = unlocked {
+            tracing::debug!(%error, "the directory was not locked");
+        }
+    }
 }
 
 impl FileLock for AnchoredLock {}
@@ -301,6 +329,27 @@ mod tests {
 
     fn strings(names: &[&str]) -> Vec<String> {
         names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_removed_lock_file_lets_nobody_in() {
+        let scratch = scratch("removed");
+        let (dir, lock) = (scratch.join("one"), scratch.join("one/LOCK"));
+        let opened = || RealFileSystem::default().anchored(&dir).unwrap().unwrap();
+        let (first, second) = (opened(), opened());
+        let held = first.fs.lock(&lock).unwrap().unwrap();
+        std::fs::remove_file(&lock).unwrap();
+        assert!(second.fs.lock_shared(&lock).unwrap().is_none(), "without a file");
+        assert!(second.fs.lock(&lock).unwrap().is_none(), "with one of its own");
+        assert!(second.fs.lock_shared(&lock).unwrap().is_none());
+        drop(held);
+        std::fs::remove_file(&lock).unwrap();
+        let reading = [&first, &second].map(|anchored| anchored.fs.lock_shared(&lock).unwrap().unwrap());
+        assert!(!std::fs::exists(&lock).unwrap(), "readers make none");
+        assert!(opened().fs.lock(&lock).unwrap().is_none());
+        drop(reading);
+        assert!(opened().fs.lock(&lock).unwrap().is_some());
+        std::fs::remove_dir_all(scratch).unwrap();
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub trait FileSystem: Send + Sync + Debug {
     /// Takes the exclusive lock of the file `path`, creating it; `None` if someone else has it. Never waits. Released on drop.
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>>;
     /// Takes a lock of the existing file `path` that others may share, but not with an exclusive one; `None` if someone has that.
-    /// Never waits, and writes nothing. Released on drop.
+    /// Never waits, and writes nothing. Released on drop. Where the directory can be locked, the file need not be there.
     fn lock_shared(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>>;
     /// Gives the file `from` the second name `to`, which must be free. Fails where the file system, or the way between the two, does not
     /// allow it; then [`FileSystem::copy`] helps.
