@@ -165,11 +165,15 @@ impl Inner {
 /// A lock file may be there: whether somebody has it is asked elsewhere.
 pub(crate) fn refuse_unless_empty(fs: &dyn FileSystem, target: &Path) -> Result<()> {
     let names = fs.list(target).map_err(|error| Error::io(target, "listing the directory", error))?;
-    match names.iter().find(|name| *name != LOCK && *name != LOCK_HOLDER) {
+    let directories = fs.list_directories(target);
+    let directories = directories.map_err(|error| Error::io(target, "listing the directory", error))?;
+    let file = names.iter().find(|name| *name != LOCK && *name != LOCK_HOLDER);
+    let found = file.map(|name| ("file", name)).or(directories.first().map(|name| ("directory", name)));
+    match found {
         None => Ok(()),
-        Some(name) => Err(Error::new(
+        Some((what, name)) => Err(Error::new(
             ErrorKind::InvalidArgument,
-            format!("{} is not empty: it has a file {name}", target.display()),
+            format!("{} is not empty: it has a {what} {name}", target.display()),
         )),
     }
 }

@@ -324,3 +324,18 @@ fn a_directory_with_files_is_refused_and_so_is_a_closed_database() {
     assert!(!fs.exists(Path::new("/other")).unwrap());
     assert_eq!(open_at(&fs, TARGET).unwrap().last_sequence(), 0);
 }
+
+/// Its files would lie among those of a project, or beside the database itself, with nothing to tell them by.
+#[test]
+fn a_target_with_a_directory_in_it_is_not_empty() {
+    let fs: Arc<dyn FileSystem> = Arc::new(MemoryFileSystem::new());
+    let db = Db::open(Arc::clone(&fs), Path::new("/project/database"), small_options(&clock())).unwrap();
+    let target = Path::new("/elsewhere");
+    fs.create_dir_all(&target.join("photos")).unwrap();
+    for (target, directory) in [(target, "photos"), (Path::new("/project"), "database")] {
+        let error = db.checkpoint(target).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+        assert!(error.message().contains(directory), "{error}");
+        assert!(fs.list(target).unwrap().is_empty());
+    }
+}

@@ -106,6 +106,29 @@ impl AnchoredFileSystem {
             _ => Ok(Place { anchor: None, path }),
         }
     }
+
+    /// Names in the directory: those of directories, or all others.
+    fn entries(&self, of_directories: bool) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        let anchor = self.held()?;
+        for entry in Dir::read_from(&anchor.file)? {
+            let entry = entry?;
+            let is_directory = match entry.file_type() {
+                FileType::Unknown => {
+                    let found = statat(&anchor.file, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW)?;
+                    FileType::from_raw_mode(found.st_mode).is_dir()
+                }
+                file_type => file_type.is_dir(),
+            };
+            // A name that is not UTF-8 is none of ours.
+            match entry.file_name().to_str() {
+                Ok("." | "..") | Err(_) => {}
+                Ok(name) if is_directory == of_directories => names.push(name.to_owned()),
+                Ok(_) => {}
+            }
+        }
+        Ok(names)
+    }
 }
 
 impl FileSystem for AnchoredFileSystem {
@@ -124,23 +147,11 @@ impl FileSystem for AnchoredFileSystem {
         if dir != self.path {
             return self.by_path.list(dir);
         }
-        let mut names = Vec::new();
-        let anchor = self.held()?;
-        for entry in Dir::read_from(&anchor.file)? {
-            let entry = entry?;
-            let is_directory = match entry.file_type() {
-                FileType::Unknown => {
-                    let found = statat(&anchor.file, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW)?;
-                    FileType::from_raw_mode(found.st_mode).is_dir()
-                }
-                file_type => file_type.is_dir(),
-            };
-            // A name that is not UTF-8 is none of ours.
-            if let (false, Ok(name)) = (is_directory, entry.file_name().to_str()) {
-                names.push(name.to_owned());
-            }
-        }
-        Ok(names)
+        self.entries(false)
+    }
+
+    fn list_directories(&self, dir: &Path) -> io::Result<Vec<String>> {
+        if dir == self.path { self.entries(true) } else { self.by_path.list_directories(dir) }
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn WritableFile>> {
@@ -300,6 +311,7 @@ mod tests {
         write(&RealFileSystem::default(), &two.join("a"), b"another's");
 
         assert_eq!(fs.list(&link).unwrap(), ["a"], "directories are not listed");
+        assert_eq!(fs.list_directories(&link).unwrap(), ["sub"]);
         assert_eq!(fs.open_read(&link.join("a")).unwrap().len().unwrap(), 5);
         assert_eq!(fs.create_new(&link.join("a")).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         write(&*fs, &link.join("b"), b"b");

@@ -147,6 +147,10 @@ impl FileSystem for FaultyFileSystem {
         self.inner.list(dir)
     }
 
+    fn list_directories(&self, dir: &Path) -> io::Result<Vec<String>> {
+        self.inner.list_directories(dir)
+    }
+
     fn create(&self, path: &Path) -> io::Result<Arc<dyn WritableFile>> {
         self.plan.check_opening()?;
         self.plan.check_space()?;

@@ -251,6 +251,15 @@ impl FileSystem for MemoryFileSystem {
         Ok(directory.files.keys().cloned().collect())
     }
 
+    fn list_directories(&self, dir: &Path) -> io::Result<Vec<String>> {
+        let tree = self.shared.tree.lock();
+        if !tree.directories.contains_key(dir) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let within = tree.directories.keys().filter(|path| path.parent() == Some(dir));
+        Ok(within.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect())
+    }
+
     fn create(&self, path: &Path) -> io::Result<Arc<dyn WritableFile>> {
         let file = self.shared.tree.lock().file_or_new(path, self.shared.is_crashable, &self.shared.total)?;
         if WritableFile::len(&*file)? > 0 {

@@ -35,6 +35,8 @@ pub trait FileSystem: Send + Sync + Debug {
     fn exists(&self, path: &Path) -> io::Result<bool>;
     /// Names (without directory) of the files in `dir`, in no order.
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
+    /// Names of the directories in `dir`, in no order.
+    fn list_directories(&self, dir: &Path) -> io::Result<Vec<String>>;
     /// Creates a file, or empties an existing one.
     fn create(&self, path: &Path) -> io::Result<Arc<dyn WritableFile>>;
     /// Creates a file; `AlreadyExists` if there is one of this name, which stays as it is.

@@ -53,15 +53,11 @@ impl FileSystem for RealFileSystem {
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        let mut names = Vec::new();
-        for entry in std::fs::read_dir(dir)? {
-            let entry = entry?;
-            // A name that is not UTF-8 is none of ours.
-            if let (false, Ok(name)) = (entry.file_type()?.is_dir(), entry.file_name().into_string()) {
-                names.push(name);
-            }
-        }
-        Ok(names)
+        entries(dir, false)
+    }
+
+    fn list_directories(&self, dir: &Path) -> io::Result<Vec<String>> {
+        entries(dir, true)
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn WritableFile>> {
@@ -131,6 +127,21 @@ impl FileSystem for RealFileSystem {
     fn anchored(&self, dir: &Path) -> io::Result<Option<Anchored>> {
         AnchoredFileSystem::open(self.access, dir).map(|(anchored, _)| Some(anchored))
     }
+}
+
+/// Names in `dir`: those of directories, or all others.
+fn entries(dir: &Path, of_directories: bool) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        // A name that is not UTF-8 is none of ours.
+        if let Ok(name) = entry.file_name().into_string()
+            && entry.file_type()?.is_dir() == of_directories
+        {
+            names.push(name);
+        }
+    }
+    Ok(names)
 }
 
 pub(super) fn writer(file: File) -> Arc<dyn WritableFile> {
@@ -402,6 +413,7 @@ mod tests {
         fs.create(&scratch.0.join("two")).unwrap();
         fs.rename(&scratch.0.join("one"), &scratch.0.join("two")).unwrap();
         assert_eq!(fs.list(&scratch.0).unwrap(), ["two"], "directories are not listed");
+        assert_eq!(fs.list_directories(&scratch.0).unwrap(), ["a"]);
         assert_eq!(fs.open_read(&scratch.0.join("two")).unwrap().len().unwrap(), 1);
         assert!(!fs.exists(&scratch.0.join("one")).unwrap());
         assert!(fs.exists(&scratch.0.join("a/b")).unwrap());

@@ -199,6 +199,10 @@ impl FileSystem for Disk {
         self.inner.list(dir)
     }
 
+    fn list_directories(&self, dir: &Path) -> io::Result<Vec<String>> {
+        self.inner.list_directories(dir)
+    }
+
     fn create(&self, path: &Path) -> io::Result<Arc<dyn WritableFile>> {
         self.state.before_create(path);
         Ok(self.meter_new(path, self.inner.create(path)?))
