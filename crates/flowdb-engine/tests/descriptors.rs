@@ -1,5 +1,6 @@
 //! Goal: a moment in which no file can be opened refuses what needs one, and ends nothing. Method: databases whose next write has to open files;
-//! the n-th call, or all from the n-th on, finds no descriptor, for every n; then there are some again.
+//! the n-th call, or all from the n-th on, finds no descriptor, for every n; then there are some again. Goal: a log of many segments needs few descriptors. Method: a file system that counts
+//! open files.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,10 +10,16 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "support/disk.rs"]
+#[allow(unreachable_pub, dead_code, reason = "shared with other tests")]
+mod disk;
 mod support;
 
-use flowdb_engine::fs::{Fault, FaultyFileSystem, FileSystem, MemoryFileSystem};
-use flowdb_engine::{Db, ReadOptions, Result, WriteOptions};
+use disk::Disk;
+use flowdb_engine::fs::{
+    CrashOptions, Fault, FaultyFileSystem, FileSystem, MemoryFileSystem, Names, Unsynced,
+};
+use flowdb_engine::{Db, Options, ReadOptions, Result, VerifyOptions, WriteOptions, verify};
 use std::path::Path;
 use std::sync::Arc;
 use support::*;
@@ -101,4 +108,37 @@ fn writes_go_on_after_a_moment_without_descriptors_wherever_it_strikes() {
         }
         assert!(refused > 0, "{what}");
     }
+}
+
+/// As a writer leaves them whose memtables are large and whose segments are small.
+#[test]
+fn a_log_of_many_segments_is_read_a_few_at_a_time() {
+    let memory = MemoryFileSystem::crashable();
+    let fs: Arc<dyn FileSystem> = Arc::new(memory.clone());
+    let db = open(&fs);
+    for number in 0..40u8 {
+        write(&db, &[number], 80 << 10).unwrap();
+        db.maintain(std::time::Duration::ZERO).unwrap();
+    }
+    let crashed = memory.crash(&CrashOptions { unsynced: Unsynced::Keep, names: Names::Keep, seed: 0 });
+    let segments = crashed.list(Path::new(DIR)).unwrap().iter().filter(|name| name.ends_with(".log")).count();
+    assert!(segments >= 20, "{segments}");
+    let disk = Disk::over(crashed);
+    let options = small_options(&clock());
+    let report = verify(&disk, Path::new(DIR), &VerifyOptions { trees: options.trees.clone() }).unwrap();
+    assert_eq!(report.log_segments, segments as u64);
+    let large = |read_only| {
+        let mut options = Options { read_only, ..small_options(&clock()) };
+        options.trees.iter_mut().for_each(|tree| tree.write_buffer_bytes = 4 << 20);
+        options
+    };
+    let mut most = vec![disk.take_most_open()];
+    for read_only in [true, false] {
+        let db = Db::open(Arc::new(disk.clone()), Path::new(DIR), large(read_only)).unwrap();
+        assert!((0..40).all(|number| has(&db, &[number])));
+        db.close().unwrap();
+        drop(db);
+        most.push(disk.take_most_open());
+    }
+    assert!(most.iter().all(|most| *most <= 4), "{most:?}");
 }

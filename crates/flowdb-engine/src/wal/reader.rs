@@ -105,12 +105,13 @@ fn read_chain(
     let Chain { mut links, leftovers } = chain(fs, dir, names, expected)?;
     let mut replay = Replay::default();
     let last = links.pop();
+    let open = |link: &Link| Input::open(fs, dir, link.header.segment, expected.database_id);
     for link in links {
-        replay_sealed(link, &mut replay, sink)?;
+        replay_sealed(&mut open(&link)?, &link, &mut replay, sink)?;
     }
     match last {
         Some(link) => {
-            let cut = replay_last(link, expected, &mut replay, sink)?;
+            let cut = replay_last(open(&link)?, &link, expected, &mut replay, sink)?;
             if tail == Tail::Settle {
                 settle(fs, &cut)?;
             }
@@ -129,8 +130,8 @@ struct Chain {
     leftovers: Vec<u64>,
 }
 
+/// A segment whose file is opened again to be read: there may be more of them than files may be open.
 struct Link {
-    input: Input,
     header: SegmentHeader,
 }
 
@@ -145,7 +146,9 @@ fn chain(fs: &dyn FileSystem, dir: &Path, names: &[String], expected: &Expected)
             chain.leftovers.push(id);
             continue;
         };
-        drop_attempts(&mut chain, header.previous)?;
+        drop_attempts(&mut chain, header.previous, |segment| {
+            Input::open(fs, dir, segment, expected.database_id)
+        })?;
         // Where the oldest segment needed is known, what was before it is no matter.
         let before = chain
             .links
@@ -155,7 +158,7 @@ fn chain(fs: &dyn FileSystem, dir: &Path, names: &[String], expected: &Expected)
             let message = format!("the segment follows segment {}, which is missing", header.previous);
             return Err(Error::corruption(&input.path, 40, message));
         }
-        chain.links.push(Link { input, header });
+        chain.links.push(Link { header });
     }
     let first = chain.links.first().map(|link| link.header.segment);
     if oldest > 0 && first != Some(oldest) {
@@ -167,12 +170,13 @@ fn chain(fs: &dyn FileSystem, dir: &Path, names: &[String], expected: &Expected)
 
 /// Drops segments behind `previous` that nothing was written to: attempts to begin a segment that failed in their last
 /// step, after which another number was taken.
-fn drop_attempts(chain: &mut Chain, previous: u64) -> Result<()> {
-    while let Some(link) = chain.links.last_mut().filter(|link| link.header.segment > previous) {
-        if link.input.find_frame(SEGMENT_HEADER_BYTES as u64, |_| true)?.is_some() {
+fn drop_attempts(chain: &mut Chain, previous: u64, open: impl Fn(u64) -> Result<Input>) -> Result<()> {
+    while let Some(link) = chain.links.last().filter(|link| link.header.segment > previous) {
+        let segment = link.header.segment;
+        if open(segment)?.find_frame(SEGMENT_HEADER_BYTES as u64, |_| true)?.is_some() {
             break;
         }
-        chain.leftovers.push(link.header.segment);
+        chain.leftovers.push(segment);
         chain.links.pop();
     }
     Ok(())
@@ -200,9 +204,8 @@ fn refuse_if_needed(input: &mut Input, oldest: u64) -> Result<()> {
 }
 
 /// Replays a segment that another one follows: it was synced to its end before.
-fn replay_sealed(mut link: Link, replay: &mut Replay, sink: &mut Sink<'_>) -> Result<()> {
-    let scan = scan(&mut link, replay, sink)?;
-    let input = &mut link.input;
+fn replay_sealed(input: &mut Input, link: &Link, replay: &mut Replay, sink: &mut Sink<'_>) -> Result<()> {
+    let scan = scan(input, link, replay, sink)?;
     if scan.stop != scan.end || !input.is_zero_from(scan.stop)? {
         return Err(Error::corruption(
             &input.path,
@@ -221,9 +224,14 @@ struct Cut {
     unproven: Range<u64>,
 }
 
-fn replay_last(mut link: Link, expected: &Expected, replay: &mut Replay, sink: &mut Sink<'_>) -> Result<Cut> {
-    let scan = scan(&mut link, replay, sink)?;
-    let mut input = link.input;
+fn replay_last(
+    mut input: Input,
+    link: &Link,
+    expected: &Expected,
+    replay: &mut Replay,
+    sink: &mut Sink<'_>,
+) -> Result<Cut> {
+    let scan = scan(&mut input, link, replay, sink)?;
     let is_tail_zero = input.is_zero_from(scan.stop)?;
     if !is_tail_zero {
         refuse_if_synced(&mut input, scan.stop)?;
@@ -252,8 +260,7 @@ struct Scan {
 }
 
 /// Delivers what is whole in a segment, and adds the segment to those replayed.
-fn scan(link: &mut Link, replay: &mut Replay, sink: &mut Sink<'_>) -> Result<Scan> {
-    let Link { input, header } = link;
+fn scan(input: &mut Input, Link { header }: &Link, replay: &mut Replay, sink: &mut Sink<'_>) -> Result<Scan> {
     begin(&input.path, header, replay)?;
     let start = SEGMENT_HEADER_BYTES as u64;
     let mut scan = Scan { stop: start, end: start, synced: start, is_closed: false };

@@ -24,6 +24,9 @@ struct State {
     sync_us: AtomicU64,
     syncs: AtomicU64,
     largest: AtomicU64,
+    /// Files that are open to be read, and the most there were.
+    open: AtomicU64,
+    most_open: AtomicU64,
     gate: Mutex<Gate>,
     opened: Condvar,
     /// Length of each file, as far as it was written.
@@ -66,6 +69,8 @@ impl Disk {
             sync_us: AtomicU64::new(0),
             syncs: AtomicU64::new(0),
             largest: AtomicU64::new(0),
+            open: AtomicU64::new(0),
+            most_open: AtomicU64::new(0),
             gate: Mutex::new(Gate::Open),
             opened: Condvar::new(),
             lengths: Mutex::default(),
@@ -87,6 +92,11 @@ impl Disk {
     /// The most bytes that one call has read or written since the last time this was asked.
     pub fn take_largest(&self) -> u64 {
         self.state.largest.swap(0, Ordering::SeqCst)
+    }
+
+    /// The most files that were open to be read at a time, since the last time this was asked.
+    pub fn take_most_open(&self) -> u64 {
+        self.state.most_open.swap(self.state.open.load(Ordering::SeqCst), Ordering::SeqCst)
     }
 
     /// Lets the next read wait until it is let on.
@@ -173,6 +183,12 @@ struct MeteredRead {
     state: Arc<State>,
 }
 
+impl Drop for MeteredRead {
+    fn drop(&mut self) {
+        self.state.open.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 impl ReadableFile for MeteredRead {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         self.state.read.fetch_add(buffer.len() as u64, Ordering::SeqCst);
@@ -219,6 +235,8 @@ impl FileSystem for Disk {
 
     fn open_read(&self, path: &Path) -> io::Result<Arc<dyn ReadableFile>> {
         let (file, state) = (self.inner.open_read(path)?, Arc::clone(&self.state));
+        let open = state.open.fetch_add(1, Ordering::SeqCst) + 1;
+        state.most_open.fetch_max(open, Ordering::SeqCst);
         Ok(Arc::new(MeteredRead { file, state }))
     }
 
