@@ -143,6 +143,11 @@ impl Error {
         Error(Box::new(Inner { kind, message, file, offset: *offset, holder: *holder, source }))
     }
 
+    /// The same error of a database that is open, where it is not for the caller to name one that is there.
+    pub(crate) fn while_open(self) -> Self {
+        if self.kind() == ErrorKind::NotFound { self.with_kind(ErrorKind::Io) } else { self }
+    }
+
     /// The error as the cause of another that `message` tells of; what the caller can do is the same.
     pub(crate) fn leads_to(mut self, message: impl fmt::Display) -> Self {
         self.0.message = format!("{message}: {}", self.0.message);

@@ -175,7 +175,7 @@ impl Inner {
     /// A new file for a table or for values, whose number nobody has used. Not once the directory may be another's.
     pub(crate) fn create_file(&self, path: &Path, action: &str) -> Result<Arc<dyn WritableFile>> {
         self.check_usable()?;
-        self.fs.create_new(path).map_err(|error| Error::io(path, action, error))
+        self.fs.create_new(path).map_err(|error| Error::io(path, action, error).while_open())
     }
 
     /// Completes a table and its value files, syncs them and their names, and opens them. The manifest does not name them yet. Pointers were

@@ -151,5 +151,5 @@ fn assert_refused(db: &Db, put: &Write) {
         db.write(batch(std::slice::from_ref(put)), WriteOptions::default())?;
         db.flush()
     });
-    written.unwrap_err();
+    assert_eq!(written.unwrap_err().kind(), flowdb_engine::ErrorKind::Io);
 }

@@ -6,7 +6,7 @@ use crate::store::Store;
 #[cfg(unix)]
 use flowdb_engine::fs::{Anchored, AnchoredFileSystem};
 use flowdb_engine::fs::{FileAccess, FileSystem, RealFileSystem};
-use flowdb_engine::{Error, Result};
+use flowdb_engine::{Error, ErrorKind, Result};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -109,10 +109,27 @@ pub struct StoreHandle {
 
 /// Opens the store in `dir`, or takes part in it if this process has it open.
 pub(crate) fn open(dir: &Path, options: &StoreOptions) -> Result<StoreHandle> {
+    for _ in 1..ATTEMPTS_MAX {
+        match open_once(dir, options) {
+            Err(error) if error.kind() == ErrorKind::NotFound && may_create(options) => {}
+            result => return result,
+        }
+    }
+    open_once(dir, options)
+}
+
+/// How often a directory is created that someone else, who destroys what was there, takes away again before it is locked.
+const ATTEMPTS_MAX: u32 = 10;
+
+fn may_create(options: &StoreOptions) -> bool {
+    options.create_if_missing && !options.read_only
+}
+
+fn open_once(dir: &Path, options: &StoreOptions) -> Result<StoreHandle> {
     // The working directory may change meanwhile.
     let dir = &std::path::absolute(dir).map_err(|error| Error::io(dir, "looking up the directory", error))?;
     let lookup_failed = |error| Error::io(dir, "looking up the directory", error);
-    if options.create_if_missing && !options.read_only {
+    if may_create(options) {
         let created = RealFileSystem::default().create_dir_all(dir);
         created.map_err(|error| Error::io(dir, "creating the directory", error))?;
     }

@@ -77,6 +77,26 @@ fn a_path_that_leads_elsewhere_later_is_another_store() {
 }
 
 #[test]
+fn who_may_create_a_store_finds_one_beside_who_destroys_it() {
+    let dir = Directory::new("destroyed");
+    std::thread::scope(|scope| {
+        let opener = scope.spawn(|| {
+            for _ in 0..500 {
+                match Store::open(&dir.0, &StoreOptions::default()) {
+                    Ok(store) => store.close().unwrap(),
+                    Err(error) => assert_eq!(error.kind(), ErrorKind::Locked, "{error}"),
+                }
+            }
+        });
+        while !opener.is_finished() {
+            if let Err(error) = flowdb_store::destroy(&dir.0) {
+                assert!([ErrorKind::Locked, ErrorKind::NotFound].contains(&error.kind()), "{error}");
+            }
+        }
+    });
+}
+
+#[test]
 fn other_options_are_refused_by_name() {
     let dir = Directory::new("options");
     let first =

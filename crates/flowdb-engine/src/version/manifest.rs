@@ -172,7 +172,7 @@ impl Manifest {
             return Err(Error::corruption(&path, 0, "the manifest is gone"));
         };
         let (_, length) = parse(&path, &bytes)?;
-        let failed = |error| Error::io(&path, "opening the manifest", error);
+        let failed = |error| Error::io(&path, "opening the manifest", error).while_open();
         let file = self.fs.open_write(&path).map_err(failed)?;
         file.write_at(0, &bytes[..length]).map_err(failed)?;
         let end = length as u64;
@@ -273,7 +273,7 @@ fn write_new(fs: &dyn FileSystem, dir: &Path, state: &State) -> Result<(Arc<dyn 
     let file = write().map_err(|error| {
         // On a full disk it would be in the way. If it stays, the next open removes it.
         let _ = fs.remove(&path);
-        Error::io(&path, "rewriting the manifest", error)
+        Error::io(&path, "rewriting the manifest", error).while_open()
     })?;
     Ok((file, bytes.len() as u64))
 }
@@ -282,7 +282,7 @@ fn write_new(fs: &dyn FileSystem, dir: &Path, state: &State) -> Result<(Arc<dyn 
 fn replace(fs: &dyn FileSystem, dir: &Path, directory: &dyn Directory) -> Result<()> {
     let path = dir.join(MANIFEST_NEW);
     let replace = fs.rename(&path, &dir.join(MANIFEST)).and_then(|()| directory.sync());
-    replace.map_err(|error| Error::io(&path, "replacing the manifest", error))
+    replace.map_err(|error| Error::io(&path, "replacing the manifest", error).while_open())
 }
 
 fn open_directory(fs: &dyn FileSystem, dir: &Path) -> Result<Arc<dyn Directory>> {

@@ -154,7 +154,7 @@ impl LogWriter {
         let file = fs.create_new(&path).map_err(|error| {
             let is_taken = error.kind() == io::ErrorKind::AlreadyExists;
             let error = Error::io(&path, "creating a log segment", error);
-            if is_taken { error.with_kind(ErrorKind::Poisoned) } else { error }
+            if is_taken { error.with_kind(ErrorKind::Poisoned) } else { error.while_open() }
         })?;
         let create = || {
             let space = SpaceAhead::first(&*file, end, preallocate_bytes);
@@ -165,7 +165,7 @@ impl LogWriter {
         };
         let space = create().map_err(|error: io::Error| {
             let _ = fs.remove(&path);
-            Error::io(&path, "creating a log segment", error)
+            Error::io(&path, "creating a log segment", error).while_open()
         })?;
         let log = LogFile::new(file, path, header.segment, end);
         Ok(Self::new(log, directory, header.database_id, header.last_sequence, space))
