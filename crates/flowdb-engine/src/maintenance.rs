@@ -12,7 +12,7 @@ use crate::quiet::Rest;
 use crate::tree::{Buffer, Tree};
 use crate::version::{Edit, log_name};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{Ordering, fence};
 use std::time::Duration;
 
 /// What maintenance remembers from slice to slice.
@@ -295,6 +295,8 @@ impl Inner {
             return Ok(false);
         }
         self.unsynced_since.store(0, Ordering::Release);
+        // With the one of a commit: either its bytes are seen here, or it sees that nobody waits for the interval.
+        fence(Ordering::SeqCst);
         let log = self.current_log()?;
         self.sync(LogPosition { segment: log.segment(), offset: log.written() })?;
         Ok(true)
@@ -302,9 +304,12 @@ impl Inner {
 
     /// Called by a commit: in the mode that syncs at intervals, the first one since the last sync starts the interval.
     pub(crate) fn note_unsynced(&self) {
-        if matches!(self.options.sync, SyncMode::Interval(_))
-            && self.unsynced_since.load(Ordering::Acquire) == 0
-        {
+        if !matches!(self.options.sync, SyncMode::Interval(_)) {
+            return;
+        }
+        // Behind what the log says to have been written: see `sync_interval`.
+        fence(Ordering::SeqCst);
+        if self.unsynced_since.load(Ordering::Acquire) == 0 {
             let now = u64::try_from(self.options.clock.monotonic().as_micros()).unwrap_or(u64::MAX).max(1);
             self.unsynced_since.store(now, Ordering::Release);
             self.options.executor.wake();

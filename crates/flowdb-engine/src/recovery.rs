@@ -29,9 +29,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 /// Length of the file with the process id: more than any has.
 const HOLDER_BYTES: usize = 16;
+
+/// How often, and with what pauses, who wants to write looks again at a lock that is shared.
+const LOCK_ATTEMPTS: u32 = 10;
+const LOCK_PAUSE: Duration = Duration::from_millis(1);
 
 /// Opens the database in `dir`, or creates it.
 pub(crate) fn open(fs: Arc<dyn FileSystem>, dir: &Path, options: Options) -> Result<Inner> {
@@ -126,23 +131,31 @@ pub(crate) fn missing(dir: &Path) -> Error {
 pub(crate) fn take_lock(fs: &dyn FileSystem, dir: &Path) -> Result<Box<dyn FileLock>> {
     let path = dir.join(LOCK);
     let holder_path = dir.join(LOCK_HOLDER);
-    match fs.lock(&path).map_err(|error| Error::io(&path, "locking the database", error))? {
-        Some(lock) => {
+    for _ in 0..LOCK_ATTEMPTS {
+        if let Some(lock) = fs.lock(&path).map_err(|error| Error::io(&path, "locking the database", error))? {
             // Only for messages, so that a failure to write it is no reason not to open.
             if let Err(error) = write_holder(fs, &holder_path) {
                 tracing::warn!(%error, "the process id could not be noted");
             }
-            Ok(lock)
+            return Ok(lock);
         }
-        None => Err(locked(fs, dir)),
+        if !can_be_shared(fs, dir) {
+            return Err(locked(fs, dir));
+        }
+        std::thread::sleep(LOCK_PAUSE);
     }
+    Err(Error::locked(dir, None))
 }
 
-/// Names the holder, if it is one that may write: readers leave no trace.
+/// Looks whether those who have the lock only read, by taking part in it for a moment. Someone else may do the same, and nobody else have it: hence
+/// several attempts.
+fn can_be_shared(fs: &dyn FileSystem, dir: &Path) -> bool {
+    fs.lock_shared(&dir.join(LOCK)).is_ok_and(|lock| lock.is_some())
+}
+
+/// Names the holder, who may write: readers leave no trace.
 pub(crate) fn locked(fs: &dyn FileSystem, dir: &Path) -> Error {
-    let only_readers = fs.lock_shared(&dir.join(LOCK)).is_ok_and(|lock| lock.is_some());
-    let holder = if only_readers { None } else { read_holder(fs, &dir.join(LOCK_HOLDER)) };
-    Error::locked(dir, holder)
+    Error::locked(dir, read_holder(fs, &dir.join(LOCK_HOLDER)))
 }
 
 fn write_holder(fs: &dyn FileSystem, path: &Path) -> io::Result<()> {
