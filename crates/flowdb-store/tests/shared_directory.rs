@@ -1,5 +1,9 @@
 //! All who open a directory in one process share one store, until the last of them has let go of it.
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "helpers of tests fail like tests, and tests move files as other programs do"
+)]
 
 use flowdb_engine::{ErrorKind, SyncMode, WriteBatch, WriteOptions};
 use flowdb_store::{Form, Record, RecordId, Store, StoreHandle, StoreOptions, kv};
