@@ -937,14 +937,14 @@ export type IDBFactory = Instance<Global<'IDBFactory', AnyConstructor>> & {
 export const IDBFactory: {
   /**
    * Without `path` a fresh, empty factory in memory, freed when it is unreachable; with it, a path or a `file:` URL, what is in the directory, which is
-   * created if there is none, shared by all of the process that name the same one. An unknown option, and what cannot be a directory's name, is a `TypeError` with
-   * `code` and `argument`. The directory is opened in the background: a failure is the `error` of the requests, an `UnknownError` whose `cause` is a
+   * created if there is none, shared by all of the process that name the same one. An unknown option, a `path` that is undefined, and what cannot be a directory's name
+   * are a `TypeError` with `code` and `argument`: nothing that was meant for the disk goes to memory. The directory is opened in the background: a failure is the `error` of the requests, an `UnknownError` whose `cause` is a
    * {@link FlowDBError} with `code`, `file` and `holder`.
    *
    * What a crash can cost depends on the `durability` of a transaction: `'strict'` is on stable storage before `complete` is fired, as every version change is;
    * `'relaxed'` and `'default'` are as the directory's {@link SyncMode} says, which is `'os'` unless `open` was called with another.
    */
-  new (options?: { path?: string | URL }): IDBFactory;
+  new (options?: { path: string | URL }): IDBFactory;
   prototype: IDBFactory;
 };
 

@@ -1,7 +1,7 @@
 'use strict';
 
 const { checkDirectory, isUrl } = require('../common/directory_path.js');
-const { FlowDBError } = require('../common/errors.js');
+const { FlowDBError, invalid } = require('../common/errors.js');
 const { checkOptions, expected } = require('../common/options.js');
 const { unknownError } = require('../common/exceptions.js');
 const { compareKeys, keyFromValue } = require('./internal/keys.js');
@@ -80,7 +80,7 @@ class IDBFactory {
 }
 
 /**
- * A misspelt name would make a world in memory that is gone with the process.
+ * A misspelt name, or a variable that was never set, would make a world in memory that is gone with the process.
  *
  * @param {Record<string, unknown>} options
  * @returns {string | null} null: in memory
@@ -89,6 +89,7 @@ function directoryOf(options) {
   try {
     if (isUrl(options)) throw expected('options', options, 'an object with a path');
     const { path } = checkOptions(options, ['path']);
+    if (path === undefined && 'path' in options) throw invalid('path', 'is undefined; leave it out for a factory in memory');
     return path === undefined ? null : checkDirectory('path', path);
   } catch (error) {
     if (!(error instanceof FlowDBError)) throw error;

@@ -173,14 +173,16 @@ test('a directory may be named by a file: URL', async (t) => {
 });
 
 test('a factory refuses options that it does not know, and a path that is none', () => {
-  for (const [argument, options] of [['options', pathToFileURL('/tmp/x')], ['pth', { pth: 'x' }], ['path', { path: '' }], ['path', { path: 5 }], ['path', { path: null }], ['path', { path: 'a\0b' }]]) {
+  for (const [argument, options] of [['options', pathToFileURL('/tmp/x')], ['pth', { pth: 'x' }], ['path', { path: '' }], ['path', { path: 5 }], ['path', { path: null }], ['path', { path: undefined }],
+    ['path', { path: 'a\0b' }]]) {
     assert.throws(() => new IDBFactory(options), (error) => {
       assert.ok(error instanceof TypeError);
       assert.deepEqual([error.code, error.argument, error.message.startsWith(`${argument}: `)], ['FLOWDB_INVALID_ARGUMENT', argument, true], error.message);
       return true;
     });
   }
-  for (const options of [undefined, null, {}, { path: undefined, pth: undefined }]) assert.ok(new IDBFactory(options));
+  assert.throws(() => new IDBFactory({ path: undefined }), { message: 'path: is undefined; leave it out for a factory in memory' });
+  for (const options of [undefined, null, {}, { pth: undefined }]) assert.ok(new IDBFactory(options));
 });
 
 test('close() of a factory also waits for transactions of connections that were closed before', async () => {

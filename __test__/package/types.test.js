@@ -135,6 +135,8 @@ export function wanted(error: unknown): string | undefined {
 export const factories = [indexedDB, new IDBFactory(), new IDBFactory({ path: 'data' }), new IDBFactory({ path: new URL('file:///data') })];
 // @ts-expect-error a path is a string or a URL
 factories.push(new IDBFactory({ path: 1 }));
+// @ts-expect-error: a factory in memory is one without options
+factories.push(new IDBFactory({ path: undefined }));
 export const alias: IDBFactory = new FDBFactory();
 export const range = IDBKeyRange.bound(1, 2);
 `;
