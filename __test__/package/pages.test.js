@@ -76,6 +76,15 @@ test('durability.md: every error code says whether a write was made', () => {
   assert.deepEqual(rows.sort(), type.sort());
 });
 
+test('bundlers.md: what makes flowdb external covers all of its entries, and nothing else', () => {
+  const expressions = [...page('bundlers.md').matchAll(/\[?\/(\^flowdb\S*?\$)\//g)].map(([, source]) => new RegExp(source));
+  assert.equal(expressions.length, 3);
+  for (const expression of expressions) {
+    const names = ['flowdb', 'flowdb/auto', 'flowdb/lib/FDBFactory', 'flowdbase', 'flowdb-types', 'my/flowdb'];
+    assert.deepEqual(names.filter((name) => expression.test(name)), names.slice(0, 3), String(expression));
+  }
+});
+
 for (const name of PAGES) {
   test(`${name}: settings are valid, links lead somewhere`, () => {
     for (const text of blocks(name, 'json')) JSON.parse(text);
