@@ -55,6 +55,7 @@ const ELECTRON = `
       await invoke('settings:set', 'theme', 'dark');
       console.log(String(before), await invoke('settings:get', 'theme'));
       app.quit();
+      if (process.argv[4] === 'twice') app.quit();
     }
   }
   const app = Object.assign(new EventEmitter(), {
@@ -80,4 +81,6 @@ test('electron/main.js keeps settings, closes before it quits, and leaves a seco
   assert.equal(installation.run('main.js', program, data, 'first'), 'undefined dark\nclosing\nquit\n');
   assert.equal(installation.run('main.js', program, data, 'first'), 'dark dark\nclosing\nquit\n');
   assert.equal(installation.run('main.js', program, data, 'second'), 'quit\n');
+  const twice = installation.run('main.js', program, data, 'first', 'twice');
+  assert.equal(twice, 'dark dark\nclosing\nclosing\nquit\n', 'the second time it is still closing');
 });

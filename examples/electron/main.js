@@ -11,6 +11,9 @@ const { open } = require('flowdb');
 
 /** @type {import('flowdb').Database} */
 let db;
+/** @type {Promise<void> | undefined} */
+let closing;
+let isClosed = false;
 
 async function start() {
   await app.whenReady();
@@ -22,13 +25,14 @@ async function start() {
   await window.loadFile(path.join(__dirname, 'index.html'));
 }
 
-// Electron does not wait for promises when it quits: leave once the database is closed.
+// Electron does not wait for promises when it quits: leave once the database is closed. Who asks again meanwhile waits for the same.
 function quitOnceClosed(event) {
-  if (!db) return;
+  if (!db || isClosed) return;
   event.preventDefault();
-  const closing = db;
-  db = undefined;
-  closing.close().then(() => app.quit(), (error) => {
+  closing ??= db.close().then(() => {
+    isClosed = true;
+    app.quit();
+  }, (error) => {
     console.error(error);
     app.exit(1);
   });
