@@ -29,16 +29,22 @@ function repositoryFields({ GITHUB_REPOSITORY: name, GITHUB_SERVER_URL: server =
  * @param {boolean} all  every platform
  */
 async function pack(destination, all) {
-  const isReady = (/** @type {import('./platform.mjs').Platform} */ { folder, library }) => (
-    [library, NOTICES].every((file) => existsSync(path.join(folder, file))));
-  const missing = platforms().filter((platform) => !isReady(platform)).map(({ triple }) => triple);
-  const problems = missing.length > 0 ? [`there is no native library for ${missing.join(', ')}`, ...untrueOnce()] : untrueOnce();
+  const lacksLibrary = lacking(({ library }) => library);
+  const lacksNotices = lacking(() => NOTICES).filter((triple) => !lacksLibrary.includes(triple));
+  const problems = [
+    ...lacksLibrary.length > 0 ? [`there is no native library for ${lacksLibrary.join(', ')}`] : [],
+    ...lacksNotices.length > 0 ? [`the libraries for ${lacksNotices.join(', ')} lack their ${NOTICES}: build them anew`] : [],
+    ...untrueOnce(),
+  ];
   if (all && problems.length > 0) throw new Failure(problems.join('; '));
-  const ready = platforms().filter(isReady);
+  const ready = platforms().filter(({ triple }) => !lacksLibrary.includes(triple) && !lacksNotices.includes(triple));
   if (all && Object.keys(REPOSITORY).length === 0) {
     throw new Failure('GITHUB_REPOSITORY is not set: npm states where a package was built only if its manifest names the repository');
   }
-  if (ready.length === 0) throw new Failure('no native library to pack: run `npm run build` first');
+  if (ready.length === 0) {
+    const [{ triple } = { triple: '' }] = platforms().filter((platform) => lacksNotices.includes(platform.triple));
+    throw new Failure(triple ? `the library for ${triple} lacks its ${NOTICES}: build it anew` : 'no native library to pack: run `npm run build` first');
+  }
   mkdirSync(destination, { recursive: true });
   const stage = mkdtempSync(path.join(tmpdir(), 'flowdb-pack-'));
   try {
@@ -47,6 +53,14 @@ async function pack(destination, all) {
   } finally {
     rmSync(stage, { recursive: true, force: true });
   }
+}
+
+/**
+ * @param {(platform: import('./platform.mjs').Platform) => string} fileOf
+ * @returns {string[]} the platforms whose folder has no such file
+ */
+function lacking(fileOf) {
+  return platforms().filter((platform) => !existsSync(path.join(platform.folder, fileOf(platform)))).map(({ triple }) => triple);
 }
 
 /** What is true in the repository until a version is out, and not in its package. */
