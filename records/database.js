@@ -5,6 +5,7 @@ const { packBatch, recycle } = require('./batch.js');
 const { checkDirectory } = require('../common/directory_path.js');
 const { about, guardedLater, invalid } = require('../common/errors.js');
 const { Kv } = require('./kv.js');
+const { native } = require('./native.js');
 const { checkOpen } = require('./open_options.js');
 const { checkBoolean, checkOptions, checkSignal } = require('../common/options.js');
 const { Series } = require('./series.js');
@@ -137,7 +138,7 @@ class Database {
 
   async stats() {
     const { trees, ...numbers } = this.#session.stats();
-    const byName = trees.map((/** @type {any} */ { name, ...tree }) => [name, tree]);
+    const byName = trees.map(({ name, ...tree }) => [name, tree]);
     return { ...numbers, trees: Object.fromEntries(byName) };
   }
 
@@ -252,15 +253,6 @@ async function inDirectory(name, path, outcome) {
     const isFile = await stat(path).then((stats) => stats.isFile(), () => false);
     throw isFile ? invalid(name, `${path} is a file; expected a directory`, error) : error;
   }
-}
-
-/**
- * Loaded when it is needed first: a missing library is what `open` rejects with, and can be caught there.
- *
- * @returns {any}
- */
-function native() {
-  return require('../binding.js');
 }
 
 module.exports = { Database, open };

@@ -36,7 +36,7 @@ function publishSoon(name, message) {
 
 /**
  * @param {string | undefined} path
- * @param {({ type: Name } & Record<string, unknown>)[]} [notices] of the native side
+ * @param {import('./native.js').Notice[]} [notices]
  */
 function hear(path, notices = []) {
   for (const { type, ...details } of notices) publish(type, () => ({ path, ...details }));

@@ -7,7 +7,7 @@ const LEVELS = ['error', 'warn', 'info', 'debug', 'trace'];
 /**
  * How many open databases brought a logger, and the native side that feeds it: once, whatever their number.
  *
- * @type {Map<any, { users: number, listener: any }>}
+ * @type {Map<any, { users: number, listener: import('./native.js').LogListener }>}
  */
 const loggers = new Map();
 
@@ -15,7 +15,7 @@ const forgotten = new FinalizationRegistry((/** @type {() => void} */ detach) =>
 
 /**
  * @param {any} logger
- * @param {any} module the native one
+ * @param {import('./native.js').NativeModule} module
  * @returns {() => void} ends its use
  */
 function attach(logger, module) {
@@ -45,7 +45,8 @@ function detachWith(session, detach) {
 
 /**
  * @param {any} logger
- * @param {any} module
+ * @param {import('./native.js').NativeModule} module
+ * @returns {import('./native.js').LogListener}
  */
 function listen(logger, module) {
   const isVerbose = logger.isLevelEnabled?.('debug') === true;
@@ -55,7 +56,7 @@ function listen(logger, module) {
 
 /**
  * @param {any} logger
- * @param {any} listener
+ * @param {import('./native.js').LogListener} listener
  */
 function tellAll(logger, listener) {
   for (const { level, message, fields } of listener.take()) tell(logger, level, message, fields);

@@ -74,12 +74,11 @@ class Reader {
   #isClosed = false;
 
   /**
-   * @param {any} native
+   * @param {import('./native.js').NativeReader} native
    * @param {string | undefined} path of the directory
    */
   constructor(native, path) {
     this.#native = native;
-    /** @type {(scratch: Buffer, offset: number, length: number, mayBlock: boolean) => number} */
     this.#get = native.getter();
     this.#path = path;
   }

@@ -58,7 +58,7 @@ class Scan {
    * @param {number} limit
    * @param {Shape} shape
    * @param {Source} source
-   * @param {(view: any, request: Buffer) => any} [begin] what gives its pages
+   * @param {(view: import('./native.js').NativeReader, request: Buffer) => import('./native.js').NativeScan} [begin] what gives its pages
    */
   constructor(session, request, limit, shape, source, begin = beginScan) {
     this.#session = session;
@@ -125,7 +125,7 @@ class Scan {
 }
 
 /**
- * @param {any} view
+ * @param {import('./native.js').NativeReader} view
  * @param {Buffer} request
  */
 function beginScan(view, request) {

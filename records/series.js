@@ -216,7 +216,7 @@ class Series {
 }
 
 /**
- * @param {any} view
+ * @param {import('./native.js').NativeReader} view
  * @param {Buffer} request
  */
 function newestOfEach(view, request) {

@@ -30,7 +30,7 @@ class Session {
   #detachLogger;
 
   /**
-   * @param {any} native
+   * @param {import('./native.js').NativeStore} native
    * @param {WriteQueue} writes
    * @param {{ path: string | undefined, valueEncoding: string, keyEncoding: string }} settings
    * @param {() => void} [detachLogger]
@@ -47,7 +47,7 @@ class Session {
   }
 
   /**
-   * @param {any} module the native one
+   * @param {import('./native.js').NativeModule} module
    * @param {ReturnType<typeof import('./open_options.js').checkOpen>} settings
    */
   static async open(module, settings) {
@@ -63,7 +63,7 @@ class Session {
   }
 
   /**
-   * @param {any} module
+   * @param {import('./native.js').NativeModule} module
    * @param {ReturnType<typeof import('./open_options.js').checkOpen>} settings
    * @param {() => void} [detachLogger]
    */
@@ -271,7 +271,7 @@ class Session {
 
   /**
    * @param {string} directory
-   * @returns {Promise<any>}
+   * @returns {Promise<import('../index.js').CheckpointReport>}
    */
   checkpoint(directory) {
     return this.run(() => this.#native.checkpoint(directory));
@@ -326,7 +326,7 @@ class Session {
   }
 }
 
-/** @typedef {{ queue?: WeakRef<WriteQueue>, store?: WeakRef<any> }} Link */
+/** @typedef {{ queue?: WeakRef<WriteQueue>, store?: WeakRef<import('./native.js').NativeStore> }} Link */
 
 /**
  * What the native side calls. It holds these functions for as long as the handle lives, so they hold neither handle nor queue; they are made here, because functions

@@ -68,12 +68,11 @@ class WriteQueue {
   #whenSettled = [];
 
   /**
-   * @param {any} native
+   * @param {import('./native.js').NativeStore} native
    * @param {string | undefined} path of the directory
    */
   constructor(native, path) {
     this.#native = native;
-    /** @type {(operations: Buffer, length: number, sync: boolean) => number} */
     this.#tryWrite = native.writer();
     this.#path = path;
   }

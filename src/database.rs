@@ -72,7 +72,7 @@ impl RecordStore {
     /// Negative: it would have to wait, nothing has happened. Positive: done, and a sync of this number is under way.
     ///
     /// A function of its own as the getter of a `RecordReader` is.
-    #[napi(ts_return_type = "(operations: Buffer, length: number, sync: boolean) => number")]
+    #[napi]
     pub fn writer<'env>(&self, env: &'env Env) -> napi::Result<Function<'env, (), i32>> {
         self.writer.function(env)
     }
@@ -85,14 +85,14 @@ impl RecordStore {
     }
 
     /// Outcomes of what was asked for under a number: it, the error, and whether this is all. If not, reads see the write, and its sync is under way.
-    #[napi(ts_return_type = "{ number: number, error?: Error, isLast: boolean }[]")]
+    #[napi]
     pub fn take_outcomes(&self, env: Env) -> napi::Result<Vec<Object<'_>>> {
         let outcomes = self.writer.take_outcomes(&env)?;
         outcomes.into_iter().map(|outcome| outcome_to_js(&env, &outcome)).collect()
     }
 
     /// Makes packed changes one after the other, each depending on what it finds, on a worker. None of them is synced.
-    #[napi(ts_return_type = "Promise<(Buffer | Error)[]>")]
+    #[napi]
     pub fn change_later(&self, env: Env, changes: &[u8]) -> napi::Result<AsyncTask<Work<Answers>>> {
         self.open_store(&env)?;
         self.writer.tell_memory(&env);

@@ -71,7 +71,7 @@ impl DocumentClient {
     }
 
     /// Databases that exist, by name.
-    #[napi(ts_return_type = "{ name: string, version: number }[]")]
+    #[napi]
     pub fn databases<'env>(&self, env: &'env Env) -> napi::Result<Vec<Object<'env>>> {
         self.world.databases().into_iter().map(|info| events::database(env, info)).collect()
     }
@@ -130,17 +130,13 @@ impl DocumentClient {
     }
 
     /// The function that executes requests of a transaction: see [`Requests::executor`].
-    #[napi(
-        ts_return_type = "(transaction: number, requests: Buffer, start: number, end: number, scratch: Buffer) => number"
-    )]
+    #[napi]
     pub fn executor<'env>(&self, env: &'env Env) -> napi::Result<Function<'env, (), i32>> {
         self.requests.executor(env)
     }
 
     /// The function that does a transaction in one call: see [`Requests::transactor`].
-    #[napi(
-        ts_return_type = "(connection: number, store: number, flags: number, requests: Buffer, start: number, end: number, scratch: Buffer) => number"
-    )]
+    #[napi]
     pub fn transactor<'env>(&self, env: &'env Env) -> napi::Result<Function<'env, (), i32>> {
         self.requests.transactor(env)
     }
@@ -185,7 +181,7 @@ impl DocumentClient {
     }
 
     /// Events since the last time, in order.
-    #[napi(ts_return_type = "object[]")]
+    #[napi]
     pub fn drain<'env>(&self, env: &'env Env) -> napi::Result<Vec<Object<'env>>> {
         // What a worker has committed meanwhile is there now.
         self.requests.memory.tell(env, self.handle.memory_bytes());

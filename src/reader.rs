@@ -75,7 +75,7 @@ impl RecordReader {
     ///
     /// A function of its own and no method, as it is called the most: a method's call looks up the object behind it and
     /// checks the type of each argument, which takes longer than most reads.
-    #[napi(ts_return_type = "(scratch: Buffer, offset: number, length: number, mayBlock: boolean) => number")]
+    #[napi]
     pub fn getter<'env>(&self, env: &'env Env) -> napi::Result<Function<'env, (), i32>> {
         let view = Arc::clone(&self.view);
         env.create_function_from_closure("get", move |call| {
