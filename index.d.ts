@@ -358,7 +358,8 @@ export interface Point<V = any, K = string> extends Entry<V, K> {
 /**
  * Entries in order, read on demand. Nothing is read before the first step; from then on the scan sees the
  * database as it was at that moment, and what it sees takes up space on disk until it ends. Leaving a loop early releases what it holds.
- * Each iteration is a new scan. Steps reject with `FLOWDB_CLOSED` once the database was closed (after what was read already, up to 512 entries), with `FLOWDB_CORRUPTION` and `FLOWDB_IO` where the
+ * Each iteration is a new scan. `scan` itself never throws: the first step rejects with `FLOWDB_INVALID_ARGUMENT` for a wrong option, and with
+ * `FLOWDB_ABORTED` where the `signal` is aborted already. Steps reject with `FLOWDB_CLOSED` once the database was closed (after what was read already, up to 512 entries), with `FLOWDB_CORRUPTION` and `FLOWDB_IO` where the
  * disk fails, and with `FLOWDB_INVALID_ARGUMENT` at a value that `valueEncoding` cannot express, once those before it were given.
  */
 export interface Scan<E> extends AsyncIterable<E> {

@@ -8,6 +8,7 @@ const { Kv } = require('./kv.js');
 const { native } = require('./native.js');
 const { checkOpen } = require('./open_options.js');
 const { checkBoolean, checkOptions, checkSignal } = require('../common/options.js');
+const { Scan } = require('./scan.js');
 const { Series } = require('./series.js');
 const { Session } = require('./session.js');
 const { Snapshot } = require('./snapshot.js');
@@ -74,7 +75,7 @@ class Database {
 
   /** @param {any} [options] */
   scan(options) {
-    return this.#pick(options).scan(options);
+    return Scan.from(this.#session, () => this.#pick(options).scan(options));
   }
 
   /**

@@ -213,6 +213,11 @@ class Kv {
 
   /** @param {any} [options] */
   scan(options) {
+    return Scan.from(this.#session, () => this.#scan(options));
+  }
+
+  /** @param {any} options */
+  #scan(options) {
     this.#session.checkOpen();
     const checked = checkOptions(options, SCAN_OPTIONS);
     const keys = checkFlag(checked, 'keys', true);

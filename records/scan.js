@@ -31,6 +31,9 @@ const ASCII = 2;
  * }} Shape
  */
 
+/** @type {Shape} */
+const KEYS_OF_KV = { keyEncoding: 'buffer', valueEncoding: 'any', hasTimestamps: false, keys: true, values: false };
+
 /** Entries that are counted at a time. */
 const COUNTED = 50_000;
 
@@ -67,6 +70,21 @@ class Scan {
     this.#shape = shape;
     this.#source = source;
     this.#begin = begin;
+  }
+
+  /**
+   * As with every other call, what is wrong with the options is told to whoever awaits the answer.
+   *
+   * @param {import('./session.js').Session} session
+   * @param {() => Scan} make
+   * @returns {Scan} if that fails, one whose steps reject with the reason
+   */
+  static from(session, make) {
+    try {
+      return make();
+    } catch (error) {
+      return new Scan(session, Buffer.alloc(0), 1, KEYS_OF_KV, {}, () => { throw error; });
+    }
   }
 
   /** Entries, one after the other. */

@@ -148,6 +148,11 @@ class Series {
 
   /** @param {any} [options] */
   scan(options) {
+    return Scan.from(this.#session, () => this.#scan(options));
+  }
+
+  /** @param {any} options */
+  #scan(options) {
     this.#session.checkOpen();
     const checked = checkOptions(options, SCAN_OPTIONS);
     const values = checkFlag(checked, 'values', true);

@@ -51,17 +51,27 @@ test('kv says which argument is wrong', async (t) => {
   await assert.rejects(db.put('k', 'x', 5), naming('options'));
 });
 
-test('scans say which option is wrong, at once', async (t) => {
+test('scans say which option is wrong at their first step', async (t) => {
   const db = await database(t);
   const cases = [
     ['gt', { gt: 'a', gte: 'a' }], ['lt', { lt: 'a', lte: 'a' }], ['gt', { gt: 'a', gte: 'b', prefix: 'a' }], ['lt', { lt: 5, prefix: 'a' }], ['prefix', { prefix: 5 }],
     ['limit', { limit: -1 }], ['limit', { limit: 1.5 }], ['reverse', { reverse: 1 }], ['keys', { keys: 0 }], ['start', { start: 'a' }],
   ];
-  for (const [name, options] of cases) assert.throws(() => db.kv.scan(options), naming(name));
-  assert.throws(() => db.series.scan({ from: 'now' }), naming('from'));
-  assert.throws(() => db.series.scan({ to: 1.5 }), naming('to'));
-  assert.throws(() => db.series.scan({ key: 'a', prefix: 'a' }), naming('key'));
-  assert.throws(() => db.series.scan({ key: 'a', lt: 'b' }), naming('lt'));
+  for (const [name, options] of cases) await assert.rejects(db.kv.scan(options).all(), naming(name));
+  await assert.rejects(db.series.scan({ from: 'now' }).all(), naming('from'));
+  await assert.rejects(db.series.scan({ to: 1.5 }).all(), naming('to'));
+  await assert.rejects(db.series.scan({ key: 'a', prefix: 'a' }).all(), naming('key'));
+  await assert.rejects(db.series.scan({ key: 'a', lt: 'b' }).all(), naming('lt'));
+  await assert.rejects(db.scan(5).all(), naming('options'));
+  for (const scan of [db.scan({ limit: -1 }), db.kv.scan({ limit: -1 }), db.series.scan({ limit: -1 })]) {
+    const [iterator, batches] = [scan[Symbol.asyncIterator](), scan.batches()[Symbol.asyncIterator]()];
+    for (const steps of [iterator, batches]) {
+      await assert.rejects(steps.next(), naming('limit'));
+      assert.deepEqual(await steps.next(), { done: true, value: undefined });
+    }
+  }
+  const signal = AbortSignal.abort('enough');
+  await assert.rejects(db.scan({ signal }).all(), { code: 'FLOWDB_ABORTED', cause: 'enough' });
 });
 
 test('series say which argument is wrong', async (t) => {
@@ -227,7 +237,7 @@ test('bytes that were transferred are refused, empty ones are not', async (t) =>
   await assert.rejects(db.kv.put(gone, 'x'), naming('key'));
   await assert.rejects(db.kv.get(gone), naming('key'));
   await assert.rejects(db.batch([{ type: 'put', key: 'k', value: gone }]), naming('operations[0].value'));
-  assert.throws(() => db.kv.scan({ prefix: gone }), naming('prefix'));
+  await assert.rejects(db.kv.scan({ prefix: gone }).all(), naming('prefix'));
   await db.kv.put(new Uint8Array(0), new Uint8Array(0));
   assert.deepEqual(await db.kv.scan().all(), [{ key: '', value: Buffer.alloc(0) }]);
 });
@@ -255,7 +265,7 @@ test('a shortcut does not guess what a timestamp that is undefined means', async
   await assert.rejects(db.delete('k', { ts: reading.ts }), naming('ts'));
   await assert.rejects(db.delete('k', { from: reading.ts }), naming('from'));
   assert.throws(() => db.getSync('k', { ts: reading.ts }), naming('ts'));
-  assert.throws(() => db.scan({ prefix: 'k', from: reading.ts, to: reading.ts }), naming('from'));
+  await assert.rejects(db.scan({ prefix: 'k', from: reading.ts, to: reading.ts }).all(), naming('from'));
   assert.equal(await db.get('k'), 'kept');
   assert.deepEqual(await db.scan({ prefix: 'k', from: reading.ts, to: 5 }).all(), [], 'one bound says that a series is meant');
 });
@@ -288,7 +298,7 @@ test('an expiry that would be further away was meant in another unit', async (t)
 
 test('a scan has something in its entries', async (t) => {
   const db = await database(t);
-  assert.throws(() => db.kv.scan({ keys: false, values: false }), { code: 'FLOWDB_INVALID_ARGUMENT', message: /values/ });
+  await assert.rejects(db.kv.scan({ keys: false, values: false }).all(), { code: 'FLOWDB_INVALID_ARGUMENT', message: /values/ });
 });
 
 test('a whole series is deleted only by saying nothing about a timestamp', async (t) => {
