@@ -29,7 +29,11 @@ export type Timestamp = number | bigint | Date;
  * | `'any'` (default) | everything that can be cloned, except `undefined`, Blob and File | what was put; a Buffer for a Uint8Array |
  * | `'utf8'` | well-formed strings | a string |
  * | `'buffer'` | Uint8Array | a Buffer |
- * | `'json'` | what JSON can hold | what `JSON.parse` makes of it |
+ * | `'json'` | what `JSON.stringify` makes something of | what `JSON.parse` makes of it |
+ *
+ * `'json'` stores text: read with `'any'` such a value is the string of its JSON, so give the encoding to `open`, or to both calls. What is nested in it is as `JSON.stringify` has
+ * it (`NaN` becomes null, functions and `undefined` are left out); where nothing but null would be left of a value itself, as of `NaN`, infinities and invalid Dates,
+ * `put` refuses it (`FLOWDB_INVALID_ARGUMENT`).
  *
  * Bytes and text can be read as `'utf8'`, `'buffer'` and `'json'`, however they were put; with `'utf8'`, bytes that are not UTF-8 become U+FFFD.
  * Reading what only `'any'` can hold as something else, or what is not JSON as `'json'`, is an error (`FLOWDB_INVALID_ARGUMENT`).

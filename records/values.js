@@ -79,6 +79,8 @@ const ENCODERS = {
   json(value) {
     const json = stringified(value);
     if (json === undefined) throw expected('value', value, 'something that JSON can hold');
+    // NaN, infinities and invalid Dates: what comes back would be something else, and nobody would know.
+    if (json === 'null' && value !== null) throw expected('value', value, 'something that JSON has more than null for');
     return text(json);
   },
 };

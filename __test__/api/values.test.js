@@ -55,7 +55,7 @@ test('what cannot be stored is refused', async (t) => {
   const db = await database(t);
   const cases = [
     ['any', undefined], ['any', () => {}], ['any', Symbol('x')], ['any', { f() {} }], ['any', new Blob(['x'])],
-    ['utf8', 5], ['utf8', '\udc00'], ['buffer', 'text'], ['buffer', new Uint16Array(1)], ['json', undefined],
+    ['utf8', 5], ['utf8', '\udc00'], ['buffer', 'text'], ['buffer', new Uint16Array(1)], ['json', undefined], ['json', () => 1], ['json', NaN], ['json', -Infinity], ['json', new Date(NaN)],
   ];
   for (const [valueEncoding, value] of cases) {
     await assert.rejects(db.put('k', value, { valueEncoding }), { code: 'FLOWDB_INVALID_ARGUMENT', message: /value/ });
