@@ -290,7 +290,8 @@ export interface ScanOptions extends RangeOptions {
 }
 
 /**
- * Which points. A page that ends within a series goes on with `{ key, from: ts + 1 }`, backward with `{ key, to: ts, reverse: true }`, of its last point.
+ * Which points. A page that ends within a series goes on behind its last point: `{ key, from: BigInt(ts) + 1n }`, or backward
+ * `{ key, to: ts, reverse: true }`.
  */
 export interface SeriesRangeOptions extends KeyRangeOptions {
   /** One series only. Not together with `prefix` or bounds. */

@@ -124,6 +124,13 @@ export async function records(): Promise<number> {
   return sum;
 }
 
+export async function following(db: Database): Promise<import('flowdb').Point[]> {
+  const page = await db.series.scan({ key: 'oven', limit: 100 }).all();
+  const { ts } = page.at(-1)!;
+  const before = await db.series.scan({ key: 'oven', to: ts, reverse: true, limit: 100 }).all();
+  return [...before, ...await db.series.scan({ key: 'oven', from: BigInt(ts) + 1n, limit: 100 }).all()];
+}
+
 export function holder(error: unknown): number | undefined {
   return error instanceof FlowDBError && error.code === 'FLOWDB_LOCKED' ? error.holder : undefined;
 }
