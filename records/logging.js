@@ -71,7 +71,7 @@ function tellAll(logger, listener) {
 function tell(logger, level, message, fields) {
   const method = LEVELS.includes(level) && typeof logger[level] === 'function' ? level : 'debug';
   try {
-    logger[method]({ ...fields, name: 'flowdb' }, message);
+    logger[method]({ ...fields, component: 'flowdb' }, message);
   } catch {
     // A logger that fails must not become a failure of the database; there is nobody else to tell.
   }

@@ -1,7 +1,7 @@
 //! What the library logs, on its way to JS: of all databases of the process, to all who listen.
 
 use crate::channel::Channel;
-use napi::bindgen_prelude::Function;
+use napi::bindgen_prelude::{Either, Function};
 use napi_derive::napi;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, VecDeque};
@@ -35,7 +35,7 @@ pub struct LogLine {
     /// The words.
     pub message: String,
     /// What they are about.
-    pub fields: BTreeMap<String, String>,
+    pub fields: BTreeMap<String, Either<f64, String>>,
 }
 
 /// Someone who listens, until it is closed or collected.
@@ -147,24 +147,47 @@ impl Sink {
 struct Writer<'a>(&'a mut LogLine);
 
 impl Visit for Writer<'_> {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.write(field, Either::A(value));
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.write(field, Either::A(value as f64));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.write(field, Either::A(value as f64));
+    }
+
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.write(field, value.to_owned());
+        self.write(field, Either::B(value.to_owned()));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         let mut text = String::new();
         // Writing to a string does not fail, and a `Debug` that does has written what it could.
         let _ = write!(text, "{value:?}");
-        self.write(field, text);
+        self.write(field, Either::B(text));
     }
 }
 
 impl Writer<'_> {
-    fn write(&mut self, field: &Field, text: String) {
-        if field.name() == "message" {
-            self.0.message = text;
-        } else {
-            self.0.fields.insert(field.name().to_owned(), text);
+    fn write(&mut self, field: &Field, value: Either<f64, String>) {
+        match value {
+            Either::B(text) if field.name() == "message" => self.0.message = text,
+            value => drop(self.0.fields.insert(in_camel_case(field.name()), value)),
         }
     }
+}
+
+/// `into_level` is `intoLevel` in JS.
+fn in_camel_case(name: &str) -> String {
+    let mut words = name.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |mut name, word| {
+        let (initial, rest) = word.split_at(word.len().min(1));
+        name.push_str(&initial.to_ascii_uppercase());
+        name.push_str(rest);
+        name
+    })
 }

@@ -159,7 +159,12 @@ impl Inner {
             edit.remove_table(id, old.meta.id).add_table(new.meta.clone())
         });
         self.record(&edit)?;
-        tracing::debug!(tree = tree.options.name, tables = moved.len(), level = choice.level, "tables moved");
+        tracing::debug!(
+            tree = tree.options.name,
+            tables = moved.len(),
+            into_level = choice.level,
+            "tables moved"
+        );
         tree.change(|view| {
             let removed: Vec<u64> = moved.iter().map(|live| live.meta.id).collect();
             view.change_tables(&removed, moved);
@@ -184,7 +189,12 @@ impl CompactionJob {
     ) -> Result<Self> {
         let Shelf { bucket, levels } = shelf;
         let Choice { inputs, level } = choice;
-        tracing::debug!(tree = tree.options.name, tables = inputs.len(), level, "compaction begins");
+        tracing::debug!(
+            tree = tree.options.name,
+            tables = inputs.len(),
+            into_level = level,
+            "compaction begins"
+        );
         let sources = sources(&inputs);
         let (beneath, beneath_range) = (Arc::clone(&levels), Arc::clone(&levels));
         let depth = usize::from(level);
