@@ -617,6 +617,8 @@ export interface Stats {
     recordsWritten: number;
     /** Bytes that they took in the log. */
     bytesWritten: number;
+    /** Commits that failed: no space, an error of the operating system, or a database that takes no more writes. Failed syncs count among `backgroundErrors`. */
+    writeErrors: number;
     /** Look-ups of one key, whether or not it was found; one that memory could not answer counts twice. */
     gets: number;
     /** Times that a scan or a range read looked for its beginning. */

@@ -70,6 +70,8 @@ pub struct TotalNumbers {
     pub records_written: f64,
     /// Bytes of commits in the log.
     pub bytes_written: f64,
+    /// Writes that failed.
+    pub write_errors: f64,
     /// Gets.
     pub gets: f64,
     /// Seeks of scans.
@@ -200,6 +202,7 @@ fn totals(totals: &Totals) -> TotalNumbers {
         commits: totals.commits as f64,
         records_written: totals.records_written as f64,
         bytes_written: totals.bytes_written as f64,
+        write_errors: totals.write_errors as f64,
         gets: totals.gets as f64,
         seeks: totals.seeks as f64,
         records_read: totals.records_read as f64,

@@ -58,23 +58,25 @@ impl Inner {
     /// See [`crate::Db::write_if`]; the guard is empty for [`crate::Db::write`].
     pub(crate) fn write(&self, guard: Guard<'_>, batch: WriteBatch, options: WriteOptions) -> Result<Commit> {
         self.check_trees(&batch)?;
-        let commit = {
-            let mut state = self.commit.lock();
-            while self.stalled() {
-                drop(state);
-                self.wait_while_stalled()?;
-                state = self.commit.lock();
-            }
-            if self.log_is_overdue(&state) {
-                self.rotate_log(&mut state)?;
-            }
-            self.check(guard, &state)?;
-            self.commit_locked(&mut state, batch)?
-        };
+        let commit = self.commit(guard, batch).inspect_err(|error| self.telemetry.write_failed(error))?;
         if self.wants_sync(options) {
             self.sync(commit.position)?;
         }
         Ok(commit)
+    }
+
+    fn commit(&self, guard: Guard<'_>, batch: WriteBatch) -> Result<Commit> {
+        let mut state = self.commit.lock();
+        while self.stalled() {
+            drop(state);
+            self.wait_while_stalled()?;
+            state = self.commit.lock();
+        }
+        if self.log_is_overdue(&state) {
+            self.rotate_log(&mut state)?;
+        }
+        self.check(guard, &state)?;
+        self.commit_locked(&mut state, batch)
     }
 
     /// See [`crate::Db::try_write_if`]; the guard is empty for [`crate::Db::try_write`].
@@ -97,7 +99,10 @@ impl Inner {
             return Err((error, batch));
         }
         // From here on the batch is used up: what fails now will not go better elsewhere.
-        self.commit_locked(&mut state, batch).map_err(|error| (error, WriteBatch::new()))
+        self.commit_locked(&mut state, batch).map_err(|error| {
+            self.telemetry.write_failed(&error);
+            (error, WriteBatch::new())
+        })
     }
 
     /// See [`crate::Db::wants_sync`].

@@ -152,7 +152,7 @@ impl Db {
         if !draft.is_of(self) {
             return Err(Error::invalid("the draft belongs to another database"));
         }
-        let result = self.0.ingest(draft);
+        let result = self.0.ingest(draft).inspect_err(|error| self.0.telemetry.write_failed(error));
         self.0.telemetry.events.tell();
         result
     }

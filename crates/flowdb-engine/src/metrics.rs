@@ -28,6 +28,7 @@ fn calls(page: &mut Page, stats: &Stats) {
     page.counter("records_written", "Operations committed.", totals.records_written);
     page.counter("bytes_written", "Bytes of commits in the log.", totals.bytes_written);
     page.counter("commits_total", "Commits.", totals.commits);
+    page.counter("write_errors_total", "Writes that failed.", totals.write_errors);
     page.counter("records_read", "Entries that gets and scans answered with.", totals.records_read);
     page.counter("records_expired", "Expired entries that reads passed over.", totals.records_expired);
     page.counter("gets_total", "Gets.", totals.gets);

@@ -19,7 +19,7 @@ use disk::{Disk, Watcher};
 use flowdb_engine::fs::{Fault, FaultyFileSystem, FileSystem, MemoryFileSystem};
 use flowdb_engine::{
     Commit, Db, Durability, ErrorKind, Event, EventListener, Maintenance, ManualClock, Options, ReadOptions,
-    Result, SyncMode, Work, WriteOptions,
+    Result, SyncMode, TreeId, Work, WriteOptions,
 };
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -76,14 +76,13 @@ impl World {
         World { faulty, clock, notes, db }
     }
 
+    fn write_of(index: u32) -> Write {
+        let key = index.to_be_bytes().to_vec();
+        Write::Put { tree: TREES[0], key, value: vec![7; 2_000], expiry: i64::MAX }
+    }
+
     fn put(&self, index: u32) -> Result<Commit> {
-        let put = Write::Put {
-            tree: TREES[0],
-            key: index.to_be_bytes().to_vec(),
-            value: vec![7; 2_000],
-            expiry: i64::MAX,
-        };
-        self.db.write(batch(&[put]), WriteOptions::default())
+        self.db.write(batch(&[Self::write_of(index)]), WriteOptions::default())
     }
 
     fn has(&self, index: u32) -> bool {
@@ -124,6 +123,31 @@ fn while_failing<T>(world: &World, fault: Fault, call: impl FnOnce() -> T) -> T 
     let result = call();
     world.faulty.heal();
     result
+}
+
+#[test]
+fn writes_that_fail_are_counted_and_the_faults_of_callers_are_not() {
+    let world = World::new(|_| {});
+    let write_errors = || world.db.stats().totals.write_errors;
+    world.put(0).unwrap();
+    world.faulty.fill();
+    for count in 1..4 {
+        assert_eq!(world.put(1).unwrap_err().kind(), ErrorKind::NoSpace);
+        assert_eq!(write_errors(), count);
+    }
+    let (refused, _) = world.db.try_write(batch(&[World::write_of(1)])).unwrap_err();
+    assert_eq!((refused.kind(), write_errors()), (ErrorKind::NoSpace, 4));
+    let mut draft = world.db.draft(TREES[0]).unwrap();
+    assert!(draft.write([], [(&b"k"[..], Some(&b"v"[..]))]).is_err());
+    assert_eq!(write_errors(), 5);
+    world.faulty.heal();
+    world.put(2).unwrap();
+    let elsewhere =
+        world.db.write(batch(&[Write::Delete { tree: TreeId(77), key: vec![1] }]), WriteOptions::default());
+    assert_eq!(elsewhere.unwrap_err().kind(), ErrorKind::InvalidArgument);
+    world.db.close().unwrap();
+    assert_eq!(world.put(3).unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(write_errors(), 5);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use crate::compaction::merge_private;
 use crate::db::{Db, resolver, source_options};
 use crate::error::{Error, Result};
 use crate::format::NEVER;
+use crate::inner::Inner;
 use crate::iter::{DbIterator, MergeCursor, Run as Merged};
 use crate::key::{Kind, Sequence, TreeId, Version};
 use crate::options::ReadOptions;
@@ -75,6 +76,15 @@ impl Draft {
     ) -> Result<()> {
         let db = self.db.clone();
         let inner = db.inner();
+        self.write_tables(inner, deleted, entries).inspect_err(|error| inner.telemetry.write_failed(error))
+    }
+
+    fn write_tables<'a>(
+        &mut self,
+        inner: &Inner,
+        deleted: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
+        entries: impl IntoIterator<Item = (&'a [u8], Option<&'a [u8]>)>,
+    ) -> Result<()> {
         // Held to the end: the directory stays ours, or no file is begun.
         let _is_ours = inner.drafting.read();
         inner.check_usable()?;

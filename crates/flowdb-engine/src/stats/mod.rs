@@ -59,6 +59,9 @@ pub struct Totals {
     pub records_written: u64,
     /// Bytes that these commits took in the log.
     pub bytes_written: u64,
+    /// Writes that failed for want of space, by an error of the operating system, or because the database was poisoned. Failed syncs are failures
+    /// in the background.
+    pub write_errors: u64,
     /// Gets, whether or not they found something. One that had to be repeated where blocking is allowed counts twice.
     pub gets: u64,
     /// Seeks of iterators.
@@ -192,6 +195,7 @@ fn totals(telemetry: &Telemetry) -> Totals {
         commits: commits.commits.get(),
         records_written: commits.records.get(),
         bytes_written: commits.bytes.get(),
+        write_errors: telemetry.write_errors.get(),
         gets: calls.sum(|calls| &calls.gets),
         seeks: calls.sum(|calls| &calls.seeks),
         records_read: calls.sum(|calls| &calls.records_read),

@@ -9,7 +9,7 @@ use crate::key::Version;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// A get from memory takes a few hundred nanoseconds, and two looks at the clock fifty: of the gets and seeks of a thread, one in this many
@@ -25,6 +25,9 @@ pub(crate) struct Telemetry {
     pub(crate) opened_at: Duration,
     pub(crate) calls: Striped<CallCounters>,
     pub(crate) commits: CommitCounters,
+    pub(crate) write_errors: Counter,
+    /// The last commit failed, and that was logged.
+    is_failing: AtomicBool,
     pub(crate) flushes: WorkCounters,
     pub(crate) compactions: WorkCounters,
     pub(crate) gc_runs: Counter,
@@ -104,6 +107,8 @@ impl Telemetry {
             clock,
             calls: Striped::default(),
             commits: CommitCounters::default(),
+            write_errors: Counter::default(),
+            is_failing: AtomicBool::new(false),
             flushes: WorkCounters::default(),
             compactions: WorkCounters::default(),
             gc_runs: Counter::default(),
@@ -173,6 +178,22 @@ impl Telemetry {
         self.commits.commits.add_alone(1);
         self.commits.records.add_alone(records);
         self.commits.bytes.add_alone(bytes);
+        if self.is_failing.load(Ordering::Relaxed) {
+            self.is_failing.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// A write failed. Counts only where it was not the caller's doing; the first of a row is logged, as a full disk fails them all.
+    #[cold]
+    pub(crate) fn write_failed(&self, error: &Error) {
+        use ErrorKind::{Corruption, Io, NoSpace, Poisoned};
+        if !matches!(error.kind(), NoSpace | Io | Poisoned | Corruption) {
+            return;
+        }
+        self.write_errors.add(1);
+        if !self.is_failing.swap(true, Ordering::Relaxed) {
+            tracing::warn!(%error, "a write failed; the next ones are only counted until one succeeds");
+        }
     }
 
     /// Expired entries that a get or a scan passed over, so that nobody saw them.
