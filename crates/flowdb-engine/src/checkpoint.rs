@@ -5,7 +5,7 @@
 //! it the directory does not open.
 
 use crate::commit::LogPosition;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, is_for_lack_of_space};
 use crate::fs::{FileSystem, copy_bytes};
 use crate::inner::Inner;
 use crate::key::Sequence;
@@ -14,6 +14,7 @@ use crate::version::{
     LOCK, LOCK_HOLDER, MANIFEST, MANIFEST_NEW, Manifest, NumberedFile, State, live_files, log_name,
     parse_name,
 };
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -129,7 +130,7 @@ impl Inner {
             copied.sync()?;
             copied.len()
         };
-        made.bytes_copied += copy().map_err(|error| Error::io(&from, "copying a file", error))?;
+        made.bytes_copied += copy().map_err(|error| copy_error(&from, &to, error))?;
         made.files_copied += 1;
         Ok(())
     }
@@ -137,14 +138,14 @@ impl Inner {
     /// Copies the segment being written up to `end`.
     fn bring_log_end(&self, end: LogPosition, target: &Path, made: &mut Checkpoint) -> Result<()> {
         let name = log_name(end.segment);
-        let path = self.dir.join(&name);
+        let (from, to) = (self.dir.join(&name), target.join(&name));
         let copy = || {
-            let source = self.fs.open_read(&path)?;
-            let copied = self.fs.create(&target.join(&name))?;
+            let source = self.fs.open_read(&from)?;
+            let copied = self.fs.create(&to)?;
             copy_bytes(&*source, &*copied, 0..end.offset)?;
             copied.sync()
         };
-        copy().map_err(|error| Error::io(&path, "copying the log", error))?;
+        copy().map_err(|error| copy_error(&from, &to, error))?;
         made.bytes_copied += end.offset;
         made.files_copied += 1;
         Ok(())
@@ -160,6 +161,12 @@ impl Inner {
         live_files(&moment.state).iter().for_each(|file| remove(&file.name));
         (moment.state.oldest_log..=moment.end.segment).for_each(|segment| remove(&log_name(segment)));
     }
+}
+
+/// What there is no space for is the copy. Where else a copy failed nobody says; the message has both.
+fn copy_error(from: &Path, to: &Path, error: io::Error) -> Error {
+    let file = if is_for_lack_of_space(&error) { to } else { from };
+    Error::io(file, &format!("copying {} to {}", from.display(), to.display()), error)
 }
 
 /// A lock file may be there: whether somebody has it is asked elsewhere.

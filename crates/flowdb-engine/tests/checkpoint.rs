@@ -283,7 +283,7 @@ fn a_crash_at_any_call_leaves_the_source_and_a_target_that_is_whole_or_does_not_
 
 #[test]
 fn a_failure_takes_back_what_was_begun_and_another_attempt_succeeds() {
-    let mut failures = 0;
+    let (mut failures, mut copies) = (0, 0);
     for n in 1..40 {
         let faulty = FaultyFileSystem::new(Arc::new(MemoryFileSystem::new()));
         let fs: Arc<dyn FileSystem> = Arc::new(faulty.clone());
@@ -298,6 +298,10 @@ fn a_failure_takes_back_what_was_begun_and_another_attempt_succeeds() {
             Err(error) if error.kind() == ErrorKind::Poisoned => panic!("call {n}: {error}"),
             Err(error) => {
                 assert_eq!(error.kind(), ErrorKind::NoSpace, "call {n}: {error}");
+                if error.message().starts_with("copying") {
+                    assert!(error.file().unwrap().starts_with(TARGET), "call {n}: {error}");
+                    copies += 1;
+                }
                 assert_eq!(fs.list(Path::new(TARGET)).unwrap(), [""; 0], "call {n}");
                 failures += 1;
                 // The log could not be synced: that is between the log and the disk.
@@ -309,7 +313,7 @@ fn a_failure_takes_back_what_was_begun_and_another_attempt_succeeds() {
         }
         check_all(&open_at(&fs, TARGET).unwrap(), &model, ReadOptions::default(), 1_000);
     }
-    assert!(failures > 5);
+    assert!(failures > 5 && copies > 0);
 }
 
 #[test]
