@@ -98,7 +98,7 @@ function fromNative(error) {
 /** @param {any} error */
 function detailsOf({ code, message, file, offset, holder }) {
   // A setting that it refuses stands first in the message.
-  const argument = code === 'FLOWDB_INVALID_ARGUMENT' ? /^([a-z]+): /i.exec(message)?.[1] : undefined;
+  const argument = code === 'FLOWDB_INVALID_ARGUMENT' ? /^([a-z]+(?:\[\d+\])?(?:\.[a-z]+)?): /i.exec(message)?.[1] : undefined;
   return { argument, file, offset, holder };
 }
 

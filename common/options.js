@@ -7,6 +7,9 @@ const { FlowDBError, invalid } = require('./errors.js');
 const { INT64_MAX, INT64_MIN } = require('./numbers.js');
 const { nearest } = require('./nearest.js');
 
+/** What all options of a call are called in errors. */
+const ALL_OPTIONS = 'options';
+
 const VALUE_ENCODINGS = ['any', 'utf8', 'buffer', 'json'];
 const KEY_ENCODINGS = ['utf8', 'buffer'];
 
@@ -46,14 +49,14 @@ function expected(name, value, wanted) {
  *
  * @param {any} options
  * @param {readonly string[]} names
- * @param {string} [whole] what the options are called in errors
+ * @param {string} [whole] what the options are called in errors; those that are a part of others have the way to them in the name, and '' has its caller add it
  * @returns {any} the options, or an empty object if there are none
  */
-function checkOptions(options, names, whole = 'options') {
+function checkOptions(options, names, whole = ALL_OPTIONS) {
   if (options === undefined) return {};
   if (!isPlain(options)) throw expected(whole, options, 'an object of options');
   for (const name of Object.keys(options)) {
-    if (!names.includes(name) && options[name] !== undefined) throw unknownOption(name, names);
+    if (!names.includes(name) && options[name] !== undefined) throw unknownOption(name, names, whole);
   }
   return options;
 }
@@ -69,11 +72,13 @@ function isPlain(value) {
 /**
  * @param {string} name
  * @param {readonly string[]} names
+ * @param {string} whole the option that it is a part of, if it is one
  */
-function unknownOption(name, names) {
+function unknownOption(name, names, whole) {
+  const argument = whole === '' || whole === ALL_OPTIONS ? name : `${whole}.${name}`;
   const meant = nearest(name, names);
   const question = meant === undefined ? '' : ` Did you mean ${meant}?`;
-  return invalid(name, `no such option.${question} There are ${[...names].sort().join(', ')}`);
+  return invalid(argument, `no such option.${question} There are ${[...names].sort().join(', ')}`);
 }
 
 /**

@@ -2,6 +2,7 @@
 
 const assert = require('node:assert/strict');
 const { readFileSync, readdirSync, writeFileSync } = require('node:fs');
+const { join } = require('node:path');
 const { test } = require('node:test');
 const { pathToFileURL } = require('node:url');
 const { Database, FlowDBError, open } = require('../../index.js');
@@ -178,6 +179,33 @@ test('a directory without a database stays empty where none is to be created', a
   assert.deepEqual(readdirSync(path), []);
 });
 
+test('settings that are refused leave no directory behind', async (t) => {
+  const day = 86_400_000;
+  const rule = { prefix: 'a', ms: day };
+  const parent = directory(t);
+  const refusals = [
+    ['logBytesMax', { logBytesMax: 65_536 }], ['logBytesMax', { logSegmentBytes: 1 << 20, logBytesMax: 1 << 19 }],
+    ['seriesRetentionByPrefix[1].prefix', { seriesRetentionByPrefix: [rule, rule] }],
+    ['seriesRetentionByPrefix[0].bucketMs', { seriesRetentionByPrefix: [{ prefix: 'a', ms: 'never', bucketMs: day }] }],
+    ['seriesBucketMs', { seriesRetentionMs: 1000 * day, seriesBucketMs: 60_000 }], ['seriesBucketMs', { seriesBucketMs: day }],
+    ['blockBytes', { blockBytes: 1 }],
+  ];
+  for (const [name, settings] of refusals) {
+    await assert.rejects(open({ path: join(parent, 'new', 'data'), ...settings }), naming(name));
+    assert.deepEqual(readdirSync(parent), [], name);
+  }
+});
+
+test('a setting that the directory is open without says so', async (t) => {
+  const where = directory(t);
+  await database(t, { path: where });
+  for (const [name, value] of [['kvBytesMax', 1 << 20], ['seriesRetentionMs', 86_400_000]]) {
+    await assert.rejects(open({ path: where, [name]: value }), {
+      code: 'FLOWDB_INVALID_ARGUMENT', argument: name, message: new RegExp(`^${name}: .* without it, and ${value} was asked for$`),
+    });
+  }
+});
+
 test('retentions that do not go together say which option is wrong', async () => {
   const day = 86_400_000;
   await assert.rejects(open({ memory: true, seriesRetentionMs: 1000 * day, seriesBucketMs: 60_000 }), naming('seriesBucketMs'));
@@ -185,6 +213,10 @@ test('retentions that do not go together say which option is wrong', async () =>
   const sparse = Object.assign([{ prefix: 'a', ms: day }], { length: 2 });
   await assert.rejects(open({ memory: true, seriesRetentionByPrefix: sparse }), naming('seriesRetentionByPrefix[1]'));
   await assert.rejects(open({ memory: true, seriesRetentionByPrefix: [new Map()] }), naming('seriesRetentionByPrefix[0]'));
+  await assert.rejects(open({ memory: true, seriesRetentionByPrefix: [{ prefix: 'a', ms: day, days: 1 }] }), naming('seriesRetentionByPrefix[0].days'));
+  await assert.rejects(open({ memory: true, seriesRetentionByPrefix: [{ prefix: 'a', ms: 1000 * day, bucketMs: 60_000 }] }), naming('seriesRetentionByPrefix[0].bucketMs'));
+  await assert.rejects(open({ memory: true, seriesRetentionByPrefix: [{ prefix: 'b', ms: day }, { prefix: 'b', ms: 1 }] }), naming('seriesRetentionByPrefix[1].prefix'));
+  await assert.rejects(open({ memory: true, sync: { intervalMs: 5, foo: 1 } }), naming('sync.foo'));
   await assert.rejects(open({ memory: true, sync: new Date() }), naming('sync'));
 });
 

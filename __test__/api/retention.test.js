@@ -87,7 +87,7 @@ test('bad rules are refused by name', async () => {
     'seriesRetentionByPrefix[0].prefix': [[{ ms: DAY }], [{ prefix: 5, ms: DAY }], [{ prefix: 'x'.repeat(513), ms: DAY }], [{ prefix: '\ud800', ms: DAY }]],
     'seriesRetentionByPrefix[1].ms': [[rule, { prefix: 'b' }], [rule, { prefix: 'b', ms: 0 }], [rule, { prefix: 'b', ms: 1.5 }], [rule, { prefix: 'b', ms: 'forever' }]],
     'seriesRetentionByPrefix[0].bucketMs': [[{ ...rule, bucketMs: 59_999 }], [{ ...rule, bucketMs: '1h' }]],
-    keep: [[{ ...rule, keep: 5 }]],
+    'seriesRetentionByPrefix[0].keep': [[{ ...rule, keep: 5 }]],
   };
   for (const [name, values] of Object.entries(wrong)) {
     for (const seriesRetentionByPrefix of values) {

@@ -32,7 +32,7 @@ pub enum ErrorKind {
     WouldBlock,
     /// Key, value or batch above the documented limit.
     TooLarge,
-    /// The database was opened to be read only: open it otherwise to change it.
+    /// The database was opened read-only: open it otherwise to change it.
     ReadOnly,
     /// A condition that the write depends on does not hold (the key exists, the value differs).
     Conflict,
@@ -83,7 +83,7 @@ impl Error {
 
     /// The database was opened with [`crate::Options::read_only`].
     pub fn read_only() -> Self {
-        Self::new(ErrorKind::ReadOnly, "the database was opened to be read only")
+        Self::new(ErrorKind::ReadOnly, "the database was opened read-only")
     }
 
     /// The directory is open elsewhere; `holder` is the process id if it is known.

@@ -6,7 +6,7 @@ mod retention;
 pub use retention::SeriesRetention;
 
 use crate::keyspace::{DOCUMENTS, KV, SERIES};
-use crate::store::Waker;
+use crate::store::{Waker, engine_options};
 use crate::ttl::{TTL_MS_MAX, Ttl};
 use flowdb_engine::{Clock, Compression, Error, Options, Result, SyncMode, SystemClock};
 use std::sync::Arc;
@@ -130,6 +130,13 @@ impl StoreOptions {
         self.series_ttl.map_or(Ok(()), |ttl| ttl.check_default("seriesTtlMs"))
     }
 
+    /// Refuses what no directory can be opened with for the first time: also what contradicts itself, or a default that stands for what is left open.
+    pub(crate) fn validate_for_new(&self) -> Result<()> {
+        let mut engine = engine_options();
+        Settings::apply(self, &mut engine)?;
+        engine.validate()
+    }
+
     /// In the order of [`RANGES`].
     fn numbers(&self) -> [Option<u64>; 11] {
         [
@@ -206,9 +213,10 @@ impl Settings {
         let current = self.given.to_json();
         for (name, asked) in options.shared_json() {
             if current.get(&name) != Some(&asked) {
-                let current = &current[&name];
+                let current =
+                    current.get(&name).map_or("without it".to_owned(), |value| format!("with {value}"));
                 return Err(Error::invalid(format!(
-                    "{name}: the directory is open in this process with {current}, and {asked} was asked for"
+                    "{name}: the directory is open in this process {current}, and {asked} was asked for"
                 )));
             }
         }
@@ -298,6 +306,23 @@ mod tests {
             json!(vec![json!({ "prefix": "a", "ms": 5 }); 257]),
         ] {
             refused(bad);
+        }
+    }
+
+    #[test]
+    fn a_retention_that_is_refused_is_named_by_its_index() {
+        let good = json!({ "prefix": "a", "ms": 5 });
+        for (bad, name) in [
+            (json!({ "prefix": "b", "ms": 0 }), "ms"),
+            (json!({ "prefix": "b", "ms": 5, "bucketMs": 1 }), "bucketMs"),
+            (json!({ "prefix": "b", "ms": "never", "bucketMs": 60_000 }), "bucketMs"),
+            (json!({ "prefix": "b", "ms": TTL_MS_MAX, "bucketMs": 60_000 }), "bucketMs"),
+            (json!({ "prefix": "b".repeat(513), "ms": 5 }), "prefix"),
+            (good.clone(), "prefix"),
+        ] {
+            let rules = json!({ "seriesRetentionByPrefix": [good, bad] });
+            let error = StoreOptions::from_json(&rules).unwrap_err();
+            assert!(error.message().starts_with(&format!("seriesRetentionByPrefix[1].{name}: ")), "{error}");
         }
     }
 

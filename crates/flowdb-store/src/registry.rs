@@ -130,6 +130,10 @@ fn open_once(dir: &Path, options: &StoreOptions) -> Result<StoreHandle> {
     let dir = &std::path::absolute(dir).map_err(|error| Error::io(dir, "looking up the directory", error))?;
     let lookup_failed = |error| Error::io(dir, "looking up the directory", error);
     if may_create(options) {
+        // What is refused leaves nothing behind.
+        if !dir.exists() {
+            options.validate_for_new()?;
+        }
         let created = RealFileSystem::default().create_dir_all(dir);
         created.map_err(|error| Error::io(dir, "creating the directory", error))?;
     }
@@ -255,6 +259,14 @@ fn directory_id(dir: &Path) -> std::io::Result<DirectoryId> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn settings_that_contradict_each_other_leave_no_directory() {
+        let dir = std::env::temp_dir().join(format!("flowdb-refused-{}", std::process::id()));
+        let options = StoreOptions { log_bytes_max: Some(1 << 20), ..StoreOptions::default() };
+        assert!(open(&dir.join("deeper"), &options).unwrap_err().message().starts_with("logBytesMax: "));
+        assert!(!dir.exists());
+    }
 
     #[test]
     fn a_directory_is_forgotten_although_its_closed_handles_are_kept() {

@@ -24,26 +24,34 @@ pub struct SeriesRetention {
     pub bucket_ms: Option<u64>,
 }
 
+/// What the rules are called as a setting.
+const NAME: &str = "seriesRetentionByPrefix";
+
 /// Zeros in a prefix take two bytes where it is compared.
 const PREFIX_BYTES_MAX: usize = RetentionRules::PREFIX_BYTES_MAX / 2;
 
 impl SeriesRetention {
-    fn validate(&self) -> Result<()> {
+    /// `name` is what errors call it.
+    fn validate(&self, name: &str) -> Result<()> {
         if self.prefix.len() > PREFIX_BYTES_MAX {
             let bytes = self.prefix.len();
-            return Err(refused(format!("a prefix has {bytes} bytes; allowed are {PREFIX_BYTES_MAX}")));
+            return Err(Error::invalid(format!(
+                "{name}.prefix: has {bytes} bytes; allowed are {PREFIX_BYTES_MAX}"
+            )));
         }
-        check("ms", self.keep_ms, 1)?;
-        check("bucketMs", self.bucket_ms, BUCKET_MS_MIN)?;
+        check(&format!("{name}.ms"), self.keep_ms, 1)?;
+        check(&format!("{name}.bucketMs"), self.bucket_ms, BUCKET_MS_MIN)?;
         match (self.keep_ms, self.bucket_ms) {
-            (None, Some(_)) => Err(refused("bucketMs is for series that are not kept for ever")),
-            _ => self.retention().map(|_| ()),
+            (None, Some(_)) => {
+                Err(Error::invalid(format!("{name}.bucketMs: is for series that are not kept for ever")))
+            }
+            _ => self.retention(name).map(|_| ()),
         }
     }
 
-    fn retention(&self) -> Result<Option<Retention>> {
-        let bucket_name = "seriesRetentionByPrefix: bucketMs";
-        self.keep_ms.map(|keep_ms| retention(keep_ms, self.bucket_ms, (bucket_name, "ms"))).transpose()
+    fn retention(&self, name: &str) -> Result<Option<Retention>> {
+        let bucket_name = format!("{name}.bucketMs:");
+        self.keep_ms.map(|keep_ms| retention(keep_ms, self.bucket_ms, (&bucket_name, "ms"))).transpose()
     }
 
     /// As JSON has it: `{"prefix": "oven/", "ms": 86400000}`, `"prefixHex"` where it is no UTF-8, and `"never"` for ever.
@@ -93,13 +101,13 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
 
 fn check(name: &str, value: Option<u64>, min: u64) -> Result<()> {
     match value.filter(|value| !(min..=TTL_MS_MAX).contains(value)) {
-        Some(value) => Err(refused(format!("{name} is {value}; allowed are {min} to {TTL_MS_MAX}"))),
+        Some(value) => Err(Error::invalid(format!("{name}: is {value}; allowed are {min} to {TTL_MS_MAX}"))),
         None => Ok(()),
     }
 }
 
 fn refused(message: impl std::fmt::Display) -> Error {
-    Error::invalid(format!("seriesRetentionByPrefix: {message}"))
+    Error::invalid(format!("{NAME}: {message}"))
 }
 
 /// `names` are those of bucket and time kept, for the message; it begins with the first.
@@ -125,12 +133,12 @@ pub(super) fn validate(options: &StoreOptions) -> Result<()> {
         let (count, max) = (rules.len(), RetentionRules::PREFIXES_MAX);
         return Err(refused(format!("there are {count} prefixes; allowed are {max}")));
     }
-    rules.iter().try_for_each(SeriesRetention::validate)?;
-    let is_twice = |(index, rule): (usize, &SeriesRetention)| {
-        rules[..index].iter().any(|other| other.prefix == rule.prefix)
-    };
-    if rules.iter().enumerate().any(is_twice) {
-        return Err(refused("a prefix is given twice"));
+    for (index, rule) in rules.iter().enumerate() {
+        let name = format!("{NAME}[{index}]");
+        rule.validate(&name)?;
+        if let Some(first) = rules[..index].iter().position(|other| other.prefix == rule.prefix) {
+            return Err(Error::invalid(format!("{name}.prefix: is that of {NAME}[{first}], too")));
+        }
     }
     Ok(())
 }
@@ -145,7 +153,7 @@ pub(super) fn apply(given: &mut StoreOptions, engine: &mut Options) -> Result<()
         retention(keep_ms, Some(bucket_ms), ("seriesBucketMs:", "seriesRetentionMs"))
     });
     let rules = normalized(given.series_retention.as_deref().unwrap_or_default());
-    let by_prefix = rules.iter().map(|rule| Ok((encode_prefix(&rule.prefix), rule.retention()?)));
+    let by_prefix = rules.iter().map(|rule| Ok((encode_prefix(&rule.prefix), rule.retention(NAME)?)));
     let retention = RetentionRules::new(otherwise.transpose()?, &by_prefix.collect::<Result<Vec<_>>>()?)?;
     let series = engine.trees.iter_mut().filter(|tree| tree.id == SERIES);
     series.for_each(|tree| tree.retention = retention.clone());
