@@ -78,7 +78,7 @@ export type OpenOptions = OpenSettings & (
   }
 );
 
-/** None of these settings is kept in the directory: each opening gives them anew. */
+/** None of these settings is stored in the directory: each opening sets them again. */
 export interface OpenSettings {
   /** Create the directory and the database if there is none (else `FLOWDB_NOT_FOUND`). Default true. */
   createIfMissing?: boolean | undefined;
@@ -91,7 +91,7 @@ export interface OpenSettings {
   sync?: SyncMode | undefined;
   /**
    * Memory for decompressed blocks of tables, in bytes, for all who share the directory: what is in it is read again without the disk. It
-   * limits nothing that is stored, and is not about `kv` in particular; the size of `kv` on disk is `kvBytesMax`. Default 32 MiB, from 0 to 1 TiB.
+   * does not limit what is stored; the size of `kv` on disk is limited by `kvBytesMax`. Default 32 MiB, from 0 to 1 TiB.
    */
   blockCacheBytes?: number | undefined;
   /**
@@ -115,7 +115,7 @@ export interface OpenSettings {
   /** Size at which compaction closes a table, in bytes. Default 32 MiB, from 64 KiB to 1 GiB. */
   tableBytesMax?: number | undefined;
   /**
-   * Size at which `kv` forgets what was written longest ago, in bytes on disk as `tableBytes` and `valueFileBytes` in `stats().trees.kv` tell them, from 256 KiB: the limit of
+   * Size at which `kv` drops the records that were written longest ago, in bytes on disk as `tableBytes` and `valueFileBytes` in `stats().trees.kv` tell them, from 256 KiB: the limit of
    * a cache. Up to one write buffer (an eighth of this at most) comes on top. Whole tables go at a time. Only writes count: what is read often goes too, unless it
    * is put again. Memory is another matter: `blockCacheBytes`, `writeBufferBytes`. Default: nothing is forgotten.
    */
@@ -136,13 +136,13 @@ export interface OpenSettings {
    */
   seriesBucketMs?: number | undefined;
   /**
-   * For series whose keys begin with a prefix, in the place of `seriesRetentionMs`; the longest prefix of a key counts. Default: none. Each
-   * opening says anew what is seen; what was dropped stays so. At most 256 prefixes, each once; their order does not matter.
+   * For series whose keys begin with a prefix, in the place of `seriesRetentionMs`; the longest prefix of a key counts. Default: none. The rules are not stored: each
+   * opening sets them again. What has been dropped stays dropped. At most 256 prefixes, each once; their order does not matter.
    */
   seriesRetentionByPrefix?: readonly SeriesRetention[] | undefined;
   /**
    * Receives what the library logs while the database is open: for all databases of the process, each line once, however many of them were opened with it. Fields come
-   * first, then the message, as pino expects them. Below `info` only if `isLevelEnabled('debug')` says so. Default: nothing is logged anywhere.
+   * first, then the message, as pino expects them; winston expects the opposite and would lose the message. Each line has the field `component: 'flowdb'`. Below `info` only if `isLevelEnabled('debug')` says so. Default: nothing is logged anywhere.
    */
   logger?: Logger | undefined;
   /** For calls that do not name one. Default `'any'`. */
@@ -573,7 +573,7 @@ export interface LatencyStats {
 }
 
 /**
- * What is done besides answering. `flush`, `log-segment`, `compaction` and `log-release` (emptying a large log when nobody writes) are retried automatically; a
+ * Work in the background. `flush`, `log-segment`, `compaction` and `log-release` (emptying a large log when nobody writes) are retried automatically; a
  * failure of another kind ends all writes until the directory is opened again. `log-release` stops no writes.
  */
 export type BackgroundWork = 'flush' | 'log-segment' | 'compaction' | 'log-release' | 'log-write' | 'log-sync' | 'manifest' | 'directory';
@@ -749,7 +749,7 @@ export type BatchOperation =
  * else they are one of `kv`. Where one of these is there but `undefined`, and none of them is defined, they fail with `FLOWDB_INVALID_ARGUMENT`: a value that
  * was meant for a series does not go to `kv` because a property was misspelt.
  *
- * What happens is published on channels of `node:diagnostics_channel`; each message has the `path`, undefined in memory:
+ * Events are published on channels of `node:diagnostics_channel`; each message has the `path`, undefined in memory:
  * `flowdb:open`, `flowdb:close`; `flowdb:write` for each commit (`writes`, `bytes`, `error` if it failed, or if one of the changes in it did that depend on what they find: the first such error); `flowdb:read` for reads that have to go to the disk
  * (`reads`); `flowdb:flush` (`tree`, `bytesWritten`, `durationMs`), `flowdb:compaction` (also `bytesRead`); `flowdb:stall-began`, `flowdb:stall-ended`;
  * `flowdb:background-error` ({@link BackgroundFailure}), `flowdb:resumed` (`work`); `flowdb:corruption` (`code`, `message`).
@@ -807,8 +807,8 @@ export class Database {
   /**
    * Flushes, and rewrites everything until nothing superfluous is left but what snapshots hold. Takes long, and is not needed, as it is done bit by bit anyway. `signal`
    * ends it with `FLOWDB_ABORTED`, and closing this handle with `FLOWDB_CLOSED`, within tens of milliseconds: what was rewritten by then counts, and nothing is lost.
-   * Reads and writes go on meanwhile; but what they write is only flushed, not compacted, so that who writes more than about twenty write buffers (320 MiB by default) of `kv` or
-   * of series while a large database is rewritten waits for its end. Best called when little is written.
+   * Reads and writes go on meanwhile; but what they write is only flushed, not compacted, so a program that writes more than about twenty write buffers (320 MiB by default) of `kv` or
+   * of series while a large database is rewritten has to wait until it ends. Best called when little is written.
    */
   compact(options?: SignalOptions): Promise<void>;
   /**
@@ -832,7 +832,7 @@ export class Database {
   metricsText(): Promise<string>;
   /**
    * Waits for calls in flight, then closes the handle. Later calls fail with `FLOWDB_CLOSED`, as do a `compact` in flight, a `getOrSet` whose loader is still running and a
-   * `patch` whose write has not been sent yet, of which nothing is written; closing again returns the same promise. Snapshots of this handle and scans of it that have not come to their end let go of what they hold, even if others keep the
+   * `patch` that has not sent its write yet (nothing of it is written); closing again returns the same promise. Snapshots of this handle and scans of it that have not come to their end let go of what they hold, even if others keep the
    * directory open; the data of a database in memory is gone. What this handle wrote without syncing is synced when the last handle is closed.
    */
   close(): Promise<void>;
