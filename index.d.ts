@@ -5,14 +5,17 @@
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * A key: a well-formed string (stored as UTF-8) or bytes, 0 to 512 KiB. All keys have one order, that of their bytes; a string and its
- * UTF-8 bytes are the same key.
+ * A key: a well-formed string (stored as UTF-8) or bytes, 0 to 512 KiB. All keys have one order, that of their bytes; a
+ * string and its UTF-8 bytes are the same key.
  */
 export type Key = string | Uint8Array;
 
 /**
- * A moment: microseconds since the epoch as a safe integer or BigInt (64 bits, signed), or a Date. `Date.now()` counts milliseconds, so give `Date.now() * 1000` or
- * `new Date()`; what comes out is microseconds too, a number or, where that would not be exact, a BigInt, of which `new Date(Number(ts) / 1000)` makes a Date. Milliseconds passed by mistake mean a moment in January 1970, which a database with a retention will not even return. Durations (`ttl`, `window`, all that end in `Ms`) are milliseconds.
+ * A moment: microseconds since the epoch as a safe integer or BigInt (64 bits, signed), or a Date. `Date.now()` counts
+ * milliseconds, so give `Date.now() * 1000` or `new Date()`; what comes out is microseconds too, a number or, where
+ * that would not be exact, a BigInt, of which `new Date(Number(ts) / 1000)` makes a Date. Milliseconds passed by
+ * mistake mean a moment in January 1970, which a database with a retention will not even return. Durations (`ttl`,
+ * `window`, all that end in `Ms`) are milliseconds.
  *
  * @example
  * await db.series.put('oven', 181.5, { ts: Date.now() * 1000 }); // or { ts: new Date() }
@@ -31,25 +34,32 @@ export type Timestamp = number | bigint | Date;
  * | `'buffer'` | Uint8Array | a Buffer |
  * | `'json'` | what `JSON.stringify` makes something of | what `JSON.parse` makes of it |
  *
- * `'json'` stores text: read with `'any'` such a value is the string of its JSON, so give the encoding to `open`, or to both calls. What is nested in it is as `JSON.stringify` has
- * it (`NaN` becomes null, functions and `undefined` are left out); where nothing but null would be left of a value itself, as of `NaN`, infinities and invalid Dates,
- * `put` refuses it (`FLOWDB_INVALID_ARGUMENT`).
+ * `'json'` stores text: read with `'any'` such a value is the string of its JSON, so give the encoding to `open`, or to
+ * both calls. What is nested in it is as `JSON.stringify` has it (`NaN` becomes null, functions and `undefined` are
+ * left out); where nothing but null would be left of a value itself, as of `NaN`, infinities and invalid Dates, `put`
+ * refuses it (`FLOWDB_INVALID_ARGUMENT`).
  *
- * Bytes and text can be read as `'utf8'`, `'buffer'` and `'json'`, however they were put; with `'utf8'`, bytes that are not UTF-8 become U+FFFD.
- * Reading what only `'any'` can hold as something else, or what is not JSON as `'json'`, is an error (`FLOWDB_INVALID_ARGUMENT`).
+ * Bytes and text can be read as `'utf8'`, `'buffer'` and `'json'`, however they were put; with `'utf8'`, bytes that are
+ * not UTF-8 become U+FFFD. Reading what only `'any'` can hold as something else, or what is not JSON as `'json'`, is an
+ * error (`FLOWDB_INVALID_ARGUMENT`).
  *
- * Small Buffers may be parts of a larger piece of memory, as those of `Buffer.from` are: up to 16 KiB of neighbours that `get` gave from memory, up to 80 KiB of
- * those that a scan, `getMany` or a `get` from disk gave. Copy one that you keep for much longer than its neighbours. Their memory cannot be
- * transferred to another thread either: Node 20 sends a copy in its place, later versions throw a `DataCloneError`.
+ * Small Buffers may be parts of a larger piece of memory, as those of `Buffer.from` are: up to 16 KiB of neighbours
+ * that `get` gave from memory, up to 80 KiB of those that a scan, `getMany` or a `get` from disk gave. Copy one that
+ * you keep for much longer than its neighbours. Their memory cannot be transferred to another thread either: Node 20
+ * sends a copy in its place, later versions throw a `DataCloneError`.
  */
 export type ValueEncoding = 'any' | 'utf8' | 'buffer' | 'json';
 
-/** How keys come out of scans. `'utf8'` (default): as strings, and as Buffers where they are not UTF-8. `'buffer'`: as Buffers. */
+/**
+ * How keys come out of scans. `'utf8'` (default): as strings, and as Buffers where they are not UTF-8. `'buffer'`: as
+ * Buffers.
+ */
 export type KeyEncoding = 'utf8' | 'buffer';
 
 /**
- * When a write counts as done, and what a crash can then still lose. What survives is always a prefix of all commits, in the order in which they
- * were made. The option `sync` of a write makes it, and all before it, as safe as `'always'` does.
+ * When a write counts as done, and what a crash can then still lose. What survives is always a prefix of all commits,
+ * in the order in which they were made. The option `sync` of a write makes it, and all before it, as safe as `'always'`
+ * does.
  *
  * | | done when | a crash of the process loses | a power cut loses |
  * |---|---|---|---|
@@ -64,7 +74,10 @@ export type SyncMode = 'os' | 'always' | { intervalMs: number };
 /** What a database is opened with: `path` or `memory`, and settings. */
 export type OpenOptions = OpenSettings & (
   | {
-    /** Directory of the database, a path or a `file:` URL; directories above it are created too. Either this or `memory`. */
+    /**
+     * Directory of the database, a path or a `file:` URL; directories above it are created too. Either this or
+     * `memory`.
+     */
     path: string | URL;
     memory?: false | undefined;
   }
@@ -83,21 +96,25 @@ export interface OpenSettings {
   /** Create the directory and the database if there is none (else `FLOWDB_NOT_FOUND`). Default true. */
   createIfMissing?: boolean | undefined;
   /**
-   * Open what is there and change nothing. Several processes may have a directory open this way at once; none can open it for writing meanwhile. Writes, `flush`,
-   * `compact` and `checkpoint` fail with `FLOWDB_READ_ONLY`. Default false. Not with `memory`.
+   * Open what is there and change nothing. Several processes may have a directory open this way at once; none can open
+   * it for writing meanwhile. Writes, `flush`, `compact` and `checkpoint` fail with `FLOWDB_READ_ONLY`. Default false.
+   * Not with `memory`.
    */
   readOnly?: boolean | undefined;
-  /** What a crash can lose, and what a write costs. Default `'os'`, or what the directory is open with in this process. */
+  /**
+   * What a crash can lose, and what a write costs. Default `'os'`, or what the directory is open with in this process.
+   */
   sync?: SyncMode | undefined;
   /**
-   * Memory for decompressed blocks of tables, in bytes, for all who share the directory: what is in it is read again without the disk. It
-   * does not limit what is stored; the size of `kv` on disk is limited by `kvBytesMax`. Default 32 MiB, from 0 to 1 TiB.
+   * Memory for decompressed blocks of tables, in bytes, for all who share the directory: what is in it is read again
+   * without the disk. It does not limit what is stored; the size of `kv` on disk is limited by `kvBytesMax`. Default 32
+   * MiB, from 0 to 1 TiB.
    */
   blockCacheBytes?: number | undefined;
   /**
-   * Recent writes kept in memory before they go to a table, in bytes, for each of `kv`, `series` and IndexedDB. At most about three
-   * times as much is held while the disk falls behind; then writes wait.
-   * Default 16 MiB (32 MiB with `memory`), from 64 KiB to 1 GiB.
+   * Recent writes kept in memory before they go to a table, in bytes, for each of `kv`, `series` and IndexedDB. At most
+   * about three times as much is held while the disk falls behind; then writes wait. Default 16 MiB (32 MiB with
+   * `memory`), from 64 KiB to 1 GiB.
    */
   writeBufferBytes?: number | undefined;
   /** Full write buffers of each kind that may wait for the disk before writes wait. Default 2, from 1 to 16. */
@@ -106,43 +123,62 @@ export interface OpenSettings {
   blockBytes?: number | undefined;
   /** Compression of blocks, where it saves an eighth. Default `'lz4'` (`'none'` with `memory`). */
   compression?: 'lz4' | 'none' | undefined;
-  /** Memory and disk for filters, which save reads of keys that are not there, in bits per key. Default 10, from 0 (none) to 32. */
+  /**
+   * Memory and disk for filters, which save reads of keys that are not there, in bits per key. Default 10, from 0
+   * (none) to 32.
+   */
   filterBitsPerKey?: number | undefined;
-  /** Size at which a segment of the log is followed by the next, in bytes. Default 64 MiB, from 64 KiB to 4 GiB. Not with `memory`, which has no log. */
+  /**
+   * Size at which a segment of the log is followed by the next, in bytes. Default 64 MiB, from 64 KiB to 4 GiB. Not
+   * with `memory`, which has no log.
+   */
   logSegmentBytes?: number | undefined;
   /** Log kept at most, in bytes. Default 256 MiB, from one segment to 1 TiB. Not with `memory`. */
   logBytesMax?: number | undefined;
   /** Size at which compaction closes a table, in bytes. Default 32 MiB, from 64 KiB to 1 GiB. */
   tableBytesMax?: number | undefined;
   /**
-   * Size at which `kv` drops the records that were written longest ago, in bytes on disk as `tableBytes` and `valueFileBytes` in `stats().trees.kv` tell them, from 256 KiB: the limit of
-   * a cache. Up to one write buffer (an eighth of this at most) comes on top. Whole tables go at a time. Only writes count: what is read often goes too, unless it
-   * is put again. Memory is another matter: `blockCacheBytes`, `writeBufferBytes`. Default: nothing is forgotten.
+   * Size at which `kv` drops the records that were written longest ago, in bytes on disk as `tableBytes` and
+   * `valueFileBytes` in `stats().trees.kv` tell them, from 256 KiB: the limit of a cache. Up to one write buffer (an
+   * eighth of this at most) comes on top. Whole tables go at a time. Only writes count: what is read often goes too,
+   * unless it is put again. Memory is another matter: `blockCacheBytes`, `writeBufferBytes`. Default: nothing is
+   * forgotten.
    */
   kvBytesMax?: number | undefined;
-  /** Time to live of `kv` records that are put without one, in milliseconds, from 1 to 1000 years; `'never'` (default): they do not expire. */
+  /**
+   * Time to live of `kv` records that are put without one, in milliseconds, from 1 to 1000 years; `'never'` (default):
+   * they do not expire.
+   */
   kvTtlMs?: number | 'never' | undefined;
-  /** Time to live of points that are put without one, in milliseconds from their timestamp, from 1 to 1000 years; `'never'` (default): they do not expire. */
+  /**
+   * Time to live of points that are put without one, in milliseconds from their timestamp, from 1 to 1000 years;
+   * `'never'` (default): they do not expire.
+   */
   seriesTtlMs?: number | 'never' | undefined;
   /**
-   * Age from which points of all series are gone, whatever their time to live; in milliseconds, from 1 to 1000 years. A point that is older when it is put is not
-   * seen. Points are kept apart by time, so that old ones go without being read or rewritten, which a time to live does not give. An opening without it, or with a longer
-   * one, sees what was not dropped yet. Default: they stay.
+   * Age from which points of all series are gone, whatever their time to live; in milliseconds, from 1 to 1000 years. A
+   * point that is older when it is put is not seen. Points are kept apart by time, so that old ones go without being
+   * read or rewritten, which a time to live does not give. An opening without it, or with a longer one, sees what was
+   * not dropped yet. Default: they stay.
    */
   seriesRetentionMs?: number | undefined;
   /**
-   * Time span whose points are dropped together, in milliseconds; only with `seriesRetentionMs`. Default a tenth of that, at least an hour; from a minute, at least a 256th of
-   * `seriesRetentionMs`. A shorter one gives space back sooner; with a longer one, reads of long windows look at fewer tables.
+   * Time span whose points are dropped together, in milliseconds; only with `seriesRetentionMs`. Default a tenth of
+   * that, at least an hour; from a minute, at least a 256th of `seriesRetentionMs`. A shorter one gives space back
+   * sooner; with a longer one, reads of long windows look at fewer tables.
    */
   seriesBucketMs?: number | undefined;
   /**
-   * For series whose keys begin with a prefix, in the place of `seriesRetentionMs`; the longest prefix of a key counts. Default: none. The rules are not stored: each
-   * opening sets them again. What has been dropped stays dropped. At most 256 prefixes, each once; their order does not matter.
+   * For series whose keys begin with a prefix, in the place of `seriesRetentionMs`; the longest prefix of a key counts.
+   * Default: none. The rules are not stored: each opening sets them again. What has been dropped stays dropped. At most
+   * 256 prefixes, each once; their order does not matter.
    */
   seriesRetentionByPrefix?: readonly SeriesRetention[] | undefined;
   /**
-   * Receives what the library logs while the database is open: for all databases of the process, each line once, however many of them were opened with it. Fields come
-   * first, then the message, as pino expects them; winston expects the opposite and would lose the message. Each line has the field `component: 'flowdb'`. Below `info` only if `isLevelEnabled('debug')` says so. Default: nothing is logged anywhere.
+   * Receives what the library logs while the database is open: for all databases of the process, each line once,
+   * however many of them were opened with it. Fields come first, then the message, as pino expects them; winston
+   * expects the opposite and would lose the message. Each line has the field `component: 'flowdb'`. Below `info` only
+   * if `isLevelEnabled('debug')` says so. Default: nothing is logged anywhere.
    */
   logger?: Logger | undefined;
   /** For calls that do not name one. Default `'any'`. */
@@ -155,9 +191,15 @@ export interface OpenSettings {
 export interface SeriesRetention {
   /** What the keys begin with; at most 512 bytes. */
   prefix: Key;
-  /** Age from which their points are gone, in milliseconds, from 1 to 1000 years; or `'never'`, as an exception to `seriesRetentionMs` or a shorter prefix. */
+  /**
+   * Age from which their points are gone, in milliseconds, from 1 to 1000 years; or `'never'`, as an exception to
+   * `seriesRetentionMs` or a shorter prefix.
+   */
   ms: number | 'never';
-  /** Time span whose points are dropped together, in milliseconds. Default and range as for `seriesBucketMs`, relative to `ms`; not with `'never'`. */
+  /**
+   * Time span whose points are dropped together, in milliseconds. Default and range as for `seriesBucketMs`, relative
+   * to `ms`; not with `'never'`.
+   */
   bucketMs?: number | undefined;
 }
 
@@ -174,12 +216,13 @@ export interface Logger {
 /**
  * Opens a database, and creates it if there is none.
  *
- * A directory is open in one process at a time. Within the process, all who open it (worker threads, `IDBFactory`
- * with the same path) share one engine. Settings that you leave out keep the values it is already open with; ones that differ from those
- * are an error (`FLOWDB_INVALID_ARGUMENT`), other than `createIfMissing`, the encodings and the `logger`.
+ * A directory is open in one process at a time. Within the process, all who open it (worker threads, `IDBFactory` with
+ * the same path) share one engine. Settings that you leave out keep the values it is already open with; ones that
+ * differ from those are an error (`FLOWDB_INVALID_ARGUMENT`), other than `createIfMissing`, the encodings and the
+ * `logger`.
  *
- * Rejects with a {@link FlowDBError}: `FLOWDB_LOCKED` (another process has it; `holder` is its process id, if it may write),
- * `FLOWDB_NOT_FOUND`, `FLOWDB_CORRUPTION`, `FLOWDB_UNSUPPORTED`, `FLOWDB_INVALID_ARGUMENT`, `FLOWDB_NO_SPACE`,
+ * Rejects with a {@link FlowDBError}: `FLOWDB_LOCKED` (another process has it; `holder` is its process id, if it may
+ * write), `FLOWDB_NOT_FOUND`, `FLOWDB_CORRUPTION`, `FLOWDB_UNSUPPORTED`, `FLOWDB_INVALID_ARGUMENT`, `FLOWDB_NO_SPACE`,
  * `FLOWDB_IO`.
  *
  * @example
@@ -191,21 +234,30 @@ export interface Logger {
 export function open(path: string | URL, options?: OpenSettings): Promise<Database>;
 export function open(options: OpenOptions): Promise<Database>;
 
-/** The same options, of which each that is given must have a value: where something is deleted, `undefined` is no bound. */
+/**
+ * The same options, of which each that is given must have a value: where something is deleted, `undefined` is no bound.
+ */
 type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
 
 export interface SyncOptions {
-  /** The write is done only once it is on stable storage, whatever the database's sync mode. Default false: as the mode says. */
+  /**
+   * The write is done only once it is on stable storage, whatever the database's sync mode. Default false: as the mode
+   * says.
+   */
   sync?: boolean | undefined;
 }
 
 export interface ExpiryOptions {
   /**
-   * Milliseconds until it expires: from the write in `kv`, from `ts` in `series`. Positive, fractions down to a microsecond, at most 1000 years; or `'never'`. Not
-   * together with `expiresAt`. Default: `kvTtlMs` or `seriesTtlMs` of the database, which default to never. What has expired is no longer read; compaction frees its space.
+   * Milliseconds until it expires: from the write in `kv`, from `ts` in `series`. Positive, fractions down to a
+   * microsecond, at most 1000 years; or `'never'`. Not together with `expiresAt`. Default: `kvTtlMs` or `seriesTtlMs`
+   * of the database, which default to never. What has expired is no longer read; compaction frees its space.
    */
   ttl?: number | 'never' | undefined;
-  /** When it expires by the machine's clock: milliseconds (not microseconds) since the epoch, or a Date, up to the year 9999; a moment in the past means at once. Instead of `ttl`. */
+  /**
+   * When it expires by the machine's clock: milliseconds (not microseconds) since the epoch, or a Date, up to the year
+   * 9999; a moment in the past means at once. Instead of `ttl`.
+   */
   expiresAt?: number | Date | undefined;
 }
 
@@ -223,7 +275,10 @@ export interface PutOptions extends SyncOptions, ExpiryOptions, ValueEncodingOpt
 
 /** One moment of a database, for reads: `{ snapshot }`. */
 export interface Snapshot {
-  /** Releases it, as closing the database does; further reads with it fail with `FLOWDB_CLOSED`. Closing again does nothing. */
+  /**
+   * Releases it, as closing the database does; further reads with it fail with `FLOWDB_CLOSED`. Closing again does
+   * nothing.
+   */
   close(): void;
   /** `close()`, for `using`. */
   [Symbol.dispose](): void;
@@ -232,31 +287,37 @@ export interface Snapshot {
 }
 
 export interface SnapshotOptions {
-  /** Read what was there at that moment. What has expired since may be gone, once its space was taken back. Default: what is there now. */
+  /**
+   * Read what was there at that moment. What has expired since may be gone, once its space was taken back. Default:
+   * what is there now.
+   */
   snapshot?: Snapshot | undefined;
 }
 
 export interface SignalOptions {
   /**
-   * Ends the call with `FLOWDB_ABORTED`, whose `cause` is the reason. A read of the disk that has begun is finished first, and the steps of a scan
-   * still give what was read already, up to 512 entries.
+   * Ends the call with `FLOWDB_ABORTED`, whose `cause` is the reason. A read of the disk that has begun is finished
+   * first, and the steps of a scan still give what was read already, up to 512 entries.
    */
   signal?: AbortSignal | undefined;
 }
 
 export interface SeriesPutOptions extends PutOptions {
-  /** The timestamp of the value: microseconds since the epoch (`Date.now() * 1000`), or a Date. Default: now, made unique among those that the process gave out; pass one if you need to know it. */
+  /**
+   * The timestamp of the value: microseconds since the epoch (`Date.now() * 1000`), or a Date. Default: now, made
+   * unique among those that the process gave out; pass one if you need to know it.
+   */
   ts?: Timestamp | undefined;
   /**
-   * What happens if the series already has a value at `ts`: `'last'` (default) replaces it; `'first'` keeps it, and the promise resolves to whether
-   * the new one was written; `'error'` keeps it and rejects with `FLOWDB_CONFLICT`.
+   * What happens if the series already has a value at `ts`: `'last'` (default) replaces it; `'first'` keeps it, and the
+   * promise resolves to whether the new one was written; `'error'` keeps it and rejects with `FLOWDB_CONFLICT`.
    */
   duplicates?: 'last' | 'first' | 'error' | undefined;
 }
 
 /**
- * Which keys: those that are within all that is given. For pages, go on behind the last key of the page before: `{ prefix, gt: last, limit }`, or backward
- * `{ prefix, lt: last, limit, reverse: true }`.
+ * Which keys: those that are within all that is given. For pages, go on behind the last key of the page before:
+ * `{ prefix, gt: last, limit }`, or backward `{ prefix, lt: last, limit, reverse: true }`.
  */
 export interface KeyRangeOptions {
   /** Keys that begin with this. */
@@ -290,8 +351,8 @@ export interface ScanOptions extends RangeOptions {
 }
 
 /**
- * Which points. A page that ends within a series goes on behind its last point: `{ key, from: BigInt(ts) + 1n }`, or backward
- * `{ key, to: ts, reverse: true }`.
+ * Which points. A page that ends within a series goes on behind its last point: `{ key, from: BigInt(ts) + 1n }`, or
+ * backward `{ key, to: ts, reverse: true }`.
  */
 export interface SeriesRangeOptions extends KeyRangeOptions {
   /** One series only. Not together with `prefix` or bounds. */
@@ -328,8 +389,9 @@ export interface AggregateOptions<F extends AggregateFunction = AggregateFunctio
   /** What to compute. At least one. */
   agg: readonly F[] | F;
   /**
-   * Milliseconds: a row for each window of this length that has numbers in it. Windows begin at multiples of it since the epoch (UTC midnights for a
-   * day), so the first and the last may lie partly outside `from` and `to`. From 0.001, a microsecond, to 9 007 199 254 740 (285 years), rounded to whole microseconds. Default: one row for each series.
+   * Milliseconds: a row for each window of this length that has numbers in it. Windows begin at multiples of it since
+   * the epoch (UTC midnights for a day), so the first and the last may lie partly outside `from` and `to`. From 0.001,
+   * a microsecond, to 9 007 199 254 740 (285 years), rounded to whole microseconds. Default: one row for each series.
    */
   window?: number | undefined;
   /** Where in a value the number is: names of properties, joined by periods. Default: the value is the number. */
@@ -346,8 +408,9 @@ export type AggregateRow<F extends AggregateFunction = AggregateFunction, K = st
 } & { [name in F]: number };
 
 /**
- * An entry of a scan over `kv`. The type of its key is `string`, and `Buffer` where the call says `keyEncoding: 'buffer'`. What a compiler cannot know: keys that are not UTF-8
- * are Buffers all the same, and so are all keys where `keyEncoding` was `'buffer'` in `open`.
+ * An entry of a scan over `kv`. The type of its key is `string`, and `Buffer` where the call says
+ * `keyEncoding: 'buffer'`. What a compiler cannot know: keys that are not UTF-8 are Buffers all the same, and so are
+ * all keys where `keyEncoding` was `'buffer'` in `open`.
  */
 export interface Entry<V = any, K = string> {
   key: K;
@@ -361,11 +424,13 @@ export interface Point<V = any, K = string> extends Entry<V, K> {
 }
 
 /**
- * Entries in order, read on demand. Nothing is read before the first step; from then on the scan sees the
- * database as it was at that moment, and what it sees takes up space on disk until it ends. Leaving a loop early releases what it holds.
- * Each iteration is a new scan. `scan` itself never throws: the first step rejects with `FLOWDB_INVALID_ARGUMENT` for a wrong option, and with
- * `FLOWDB_ABORTED` where the `signal` is aborted already. Steps reject with `FLOWDB_CLOSED` once the database was closed (after what was read already, up to 512 entries), with `FLOWDB_CORRUPTION` and `FLOWDB_IO` where the
- * disk fails, and with `FLOWDB_INVALID_ARGUMENT` at a value that `valueEncoding` cannot express, once those before it were given.
+ * Entries in order, read on demand. Nothing is read before the first step; from then on the scan sees the database as
+ * it was at that moment, and what it sees takes up space on disk until it ends. Leaving a loop early releases what it
+ * holds. Each iteration is a new scan. `scan` itself never throws: the first step rejects with
+ * `FLOWDB_INVALID_ARGUMENT` for a wrong option, and with `FLOWDB_ABORTED` where the `signal` is aborted already. Steps
+ * reject with `FLOWDB_CLOSED` once the database was closed (after what was read already, up to 512 entries), with
+ * `FLOWDB_CORRUPTION` and `FLOWDB_IO` where the disk fails, and with `FLOWDB_INVALID_ARGUMENT` at a value that
+ * `valueEncoding` cannot express, once those before it were given.
  */
 export interface Scan<E> extends AsyncIterable<E> {
   /** All entries, in one array. */
@@ -375,16 +440,20 @@ export interface Scan<E> extends AsyncIterable<E> {
 }
 
 /**
- * Key-value records, with expiry if you like: one value for each key. Writes of one turn of the event loop share a commit, in order, up to 64 KiB.
- * Writes settle in the order in which they were made, though reactions to different calls may interleave within a turn; writes of one commit may share a promise. Reads see all writes made before them by the same handle, and none that it makes
- * after them; only a `get` that has to ask the disk may find what was written meanwhile.
+ * Key-value records, with expiry if you like: one value for each key. Writes of one turn of the event loop share a
+ * commit, in order, up to 64 KiB. Writes settle in the order in which they were made, though reactions to different
+ * calls may interleave within a turn; writes of one commit may share a promise. Reads see all writes made before them
+ * by the same handle, and none that it makes after them; only a `get` that has to ask the disk may find what was
+ * written meanwhile.
  *
- * Writes reject with `FLOWDB_INVALID_ARGUMENT`, `FLOWDB_TOO_LARGE`, `FLOWDB_READ_ONLY` and `FLOWDB_CLOSED`, and then nothing was written; with `FLOWDB_NO_SPACE`,
- * and then nothing was written either; with `FLOWDB_IO` and `FLOWDB_POISONED`, and then the outcome is unknown until the database is opened again.
- * They reject with `FLOWDB_OVERLOADED` if more than 64 MiB of writes of the handle would wait for the disk: await earlier ones. A single
+ * Writes reject with `FLOWDB_INVALID_ARGUMENT`, `FLOWDB_TOO_LARGE`, `FLOWDB_READ_ONLY` and `FLOWDB_CLOSED`, and then
+ * nothing was written; with `FLOWDB_NO_SPACE`, and then nothing was written either; with `FLOWDB_IO` and
+ * `FLOWDB_POISONED`, and then the outcome is unknown until the database is opened again. They reject with
+ * `FLOWDB_OVERLOADED` if more than 64 MiB of writes of the handle would wait for the disk: await earlier ones. A single
  * larger one is accepted while no other waits. A batch of more than 1 GiB is `FLOWDB_TOO_LARGE`.
  *
- * Reads reject with `FLOWDB_INVALID_ARGUMENT`, `FLOWDB_TOO_LARGE`, `FLOWDB_CLOSED`, `FLOWDB_CORRUPTION` and `FLOWDB_IO`; `getSync` throws them.
+ * Reads reject with `FLOWDB_INVALID_ARGUMENT`, `FLOWDB_TOO_LARGE`, `FLOWDB_CLOSED`, `FLOWDB_CORRUPTION` and
+ * `FLOWDB_IO`; `getSync` throws them.
  */
 export interface Kv {
   /** Gives `key` a value. */
@@ -396,13 +465,15 @@ export interface Kv {
   get(key: Key, options: { valueEncoding: 'buffer' } & SnapshotOptions): Promise<Buffer | undefined>;
   get(key: Key, options: { valueEncoding: 'utf8' } & SnapshotOptions): Promise<string | undefined>;
   get<V = any>(key: Key, options?: ValueEncodingOptions & SnapshotOptions): Promise<V | undefined>;
-  /** `get`, synchronously: blocks the thread where the answer is not in memory. Sees all writes that were acknowledged. */
+  /**
+   * `get`, synchronously: blocks the thread where the answer is not in memory. Sees all writes that were acknowledged.
+   */
   getSync(key: Key, options: { valueEncoding: 'buffer' } & SnapshotOptions): Buffer | undefined;
   getSync(key: Key, options: { valueEncoding: 'utf8' } & SnapshotOptions): string | undefined;
   getSync<V = any>(key: Key, options?: ValueEncodingOptions & SnapshotOptions): V | undefined;
   /**
-   * The values of many keys, in their order, all as of one moment: of what a batch writes, all or nothing is seen. `undefined` for each that has none, and an empty
-   * array for none.
+   * The values of many keys, in their order, all as of one moment: of what a batch writes, all or nothing is seen.
+   * `undefined` for each that has none, and an empty array for none.
    */
   getMany(keys: readonly Key[], options: { valueEncoding: 'buffer' } & SnapshotOptions): Promise<(Buffer | undefined)[]>;
   getMany(keys: readonly Key[], options: { valueEncoding: 'utf8' } & SnapshotOptions): Promise<(string | undefined)[]>;
@@ -412,54 +483,66 @@ export interface Kv {
   /** Deletes the value of `key`, if it has one. */
   delete(key: Key, options?: SyncOptions): Promise<void>;
   /**
-   * Deletes all values in a range of keys, at the cost of one write. At least one bound is needed; a bound that is `undefined` and an empty
-   * `prefix` are errors, as they would delete more than was meant. Without an upper bound, keys that begin with 64
-   * bytes of ff may stay if others put them meanwhile.
+   * Deletes all values in a range of keys, at the cost of one write. At least one bound is needed; a bound that is
+   * `undefined` and an empty `prefix` are errors, as they would delete more than was meant. Without an upper bound,
+   * keys that begin with 64 bytes of ff may stay if others put them meanwhile.
    */
   deleteRange(options: Given<KeyRangeOptions> & SyncOptions): Promise<void>;
   /** Deletes all values. Series and IndexedDB stay. */
   clear(options?: SyncOptions): Promise<void>;
   /**
-   * Changes a value, atomically against all other writers, and resolves to the new one. It keeps its expiry unless there is a new one.
+   * Changes a value, atomically against all other writers, and resolves to the new one. It keeps its expiry unless
+   * there is a new one.
    *
-   * With fields: they are set in the plain object that is there, and deleted where they are undefined (`FLOWDB_INVALID_ARGUMENT` if it is something
-   * else). Where nothing is there nothing is written, and it resolves to `undefined`. Without any field only the expiry changes: `patch(key, {}, { ttl })` prolongs a
-   * session.
+   * With fields: they are set in the plain object that is there, and deleted where they are undefined
+   * (`FLOWDB_INVALID_ARGUMENT` if it is something else). Where nothing is there nothing is written, and it resolves to
+   * `undefined`. Without any field only the expiry changes: `patch(key, {}, { ttl })` prolongs a session.
    *
-   * With a function: it is given the value, or `undefined`, and returns the new one, or `undefined` to leave it as it is. It must not be
-   * asynchronous, and is called again where someone else wrote meanwhile. What it throws, the promise rejects with.
+   * With a function: it is given the value, or `undefined`, and returns the new one, or `undefined` to leave it as it
+   * is. It must not be asynchronous, and is called again where someone else wrote meanwhile. What it throws, the
+   * promise rejects with.
    *
    * Rejects with `FLOWDB_CONFLICT` if others wrote during each of 1000 attempts.
    */
   patch<V = any>(key: Key, changes: Record<string, any> | ((current: V | undefined) => V | undefined), options?: PutOptions): Promise<V | undefined>;
   /**
-   * Gives `key` the value (`undefined`: deletes it) if it has the expected one (`undefined`: none), atomically. Resolves to true if it did. Values are compared
-   * as they are stored: objects are equal if they have the same properties in the same order. The expiry is that of a put. Both have to be given.
+   * Gives `key` the value (`undefined`: deletes it) if it has the expected one (`undefined`: none), atomically.
+   * Resolves to true if it did. Values are compared as they are stored: objects are equal if they have the same
+   * properties in the same order. The expiry is that of a put. Both have to be given.
    */
   compareAndSet(key: Key, expected: any, value: any, options?: PutOptions): Promise<boolean>;
   /**
-   * Adds to a number, atomically, and resolves to the sum. `delta` is 1 by default, and may be a BigInt, as the value is then. Where there is no value it
-   * starts from zero and expires by `ttl` or `expiresAt`; an existing value keeps its expiry. Rejects with `FLOWDB_INVALID_ARGUMENT`, and changes nothing, if the
-   * value is not a number (or not of `delta`'s type), or the sum out of range: beyond 2^53 - 1 for integers and for numbers that were within, beyond 64 bits for BigInts, infinite.
+   * Adds to a number, atomically, and resolves to the sum. `delta` is 1 by default, and may be a BigInt, as the value
+   * is then. Where there is no value it starts from zero and expires by `ttl` or `expiresAt`; an existing value keeps
+   * its expiry. Rejects with `FLOWDB_INVALID_ARGUMENT`, and changes nothing, if the value is not a number (or not of
+   * `delta`'s type), or the sum out of range: beyond 2^53 - 1 for integers and for numbers that were within, beyond 64
+   * bits for BigInts, infinite.
    *
-   * The number is one that `put` and `get` with the same `valueEncoding` write and read: with `'any'` a number or BigInt, with `'json'` a number as JSON text. `'utf8'` and `'buffer'`
-   * cannot express one (`FLOWDB_INVALID_ARGUMENT`): in a database with such a default, say which of the two it is to be, here and in `get`.
+   * The number is one that `put` and `get` with the same `valueEncoding` write and read: with `'any'` a number or
+   * BigInt, with `'json'` a number as JSON text. `'utf8'` and `'buffer'` cannot express one
+   * (`FLOWDB_INVALID_ARGUMENT`): in a database with such a default, say which of the two it is to be, here and in
+   * `get`.
    */
   increment(key: Key, delta?: number, options?: SyncOptions & ExpiryOptions & IncrementEncodingOptions): Promise<number>;
   increment(key: Key, delta: bigint, options?: SyncOptions & ExpiryOptions & IncrementEncodingOptions): Promise<bigint>;
   /**
-   * The value of `key`, or else what `loader` returns, which is then put. Concurrent calls of this handle for a key share one load: only the loader of the first is
-   * called, and each caller gets its own copy of the result. What someone else puts meanwhile stays, and is what they get. `undefined`
-   * is not put. If the loader fails, all of them reject with its error and nothing is put.
+   * The value of `key`, or else what `loader` returns, which is then put. Concurrent calls of this handle for a key
+   * share one load: only the loader of the first is called, and each caller gets its own copy of the result. What
+   * someone else puts meanwhile stays, and is what they get. `undefined` is not put. If the loader fails, all of them
+   * reject with its error and nothing is put.
    *
-   * Any write after the beginning of a load wins: if the key is deleted while its loader runs (by `delete`, `deleteRange`, `clear`), those who wait get
-   * what is loaded, but it is not put; and a call made after the delete starts a load of its own. A load that never ends holds a snapshot, and with it space on disk, as long as someone waits for it.
+   * Any write after the beginning of a load wins: if the key is deleted while its loader runs (by `delete`,
+   * `deleteRange`, `clear`), those who wait get what is loaded, but it is not put; and a call made after the delete
+   * starts a load of its own. A load that never ends holds a snapshot, and with it space on disk, as long as someone
+   * waits for it.
    *
-   * What is put has the `ttl`, `expiresAt`, `sync` and `valueEncoding` of the call whose loader runs; those that share its load bring only their own `signal`, and the encoding that
-   * they read with. A loader must not wait for a `getOrSet` of its own key, by whatever way: it would wait for itself, until a `signal` ends that.
+   * What is put has the `ttl`, `expiresAt`, `sync` and `valueEncoding` of the call whose loader runs; those that share
+   * its load bring only their own `signal`, and the encoding that they read with. A loader must not wait for a
+   * `getOrSet` of its own key, by whatever way: it would wait for itself, until a `signal` ends that.
    *
-   * `signal` ends the waiting of this call; the loader's own `signal` is aborted once nobody waits any more, and when the database is closed: calls
-   * whose loader is still running then reject with `FLOWDB_CLOSED`. What a loader returns after its signal was aborted is not put.
+   * `signal` ends the waiting of this call; the loader's own `signal` is aborted once nobody waits any more, and when
+   * the database is closed: calls whose loader is still running then reject with `FLOWDB_CLOSED`. What a loader returns
+   * after its signal was aborted is not put.
    */
   getOrSet<V = any>(
     key: Key, loader: (context: { signal: AbortSignal }) => V | Promise<V>, options?: PutOptions & SignalOptions,
@@ -499,11 +582,11 @@ export interface Series {
     key: Key, options?: { at?: Timestamp | undefined; keyEncoding?: KeyEncoding | undefined } & ValueEncodingOptions & SnapshotOptions,
   ): Promise<Point<V> | undefined>;
   /**
-   * The newest point of every series, of all or of a range, in order of keys; looked up by worker threads, a few hundred at a time. Costs three seeks for each series, however
-   * many points it has.
+   * The newest point of every series, of all or of a range, in order of keys; looked up by worker threads, a few
+   * hundred at a time. Costs three seeks for each series, however many points it has.
    *
-   * For pages, give `limit`, and from the second page on the last key of the one before as `gt` (with `reverse`: `lt`); with the same `snapshot`, all pages
-   * are of one moment.
+   * For pages, give `limit`, and from the second page on the last key of the one before as `gt` (with `reverse`: `lt`);
+   * with the same `snapshot`, all pages are of one moment.
    *
    * @example
    * const first = await db.series.latestOfEach({ prefix: 'room/', limit: 100 });
@@ -512,15 +595,20 @@ export interface Series {
   latestOfEach<V = any>(options: LatestOfEachOptions & { keyEncoding: 'buffer' }): Promise<Point<V, Buffer>[]>;
   latestOfEach<V = any>(options?: LatestOfEachOptions): Promise<Point<V>[]>;
   /**
-   * Deletes values of one series: the one at `ts`, those from `from` (included) to `to` (not included), or all of them if none of these is given; also those that
-   * a retention hides. Giving one of them as `undefined` is an error.
+   * Deletes values of one series: the one at `ts`, those from `from` (included) to `to` (not included), or all of them
+   * if none of these is given; also those that a retention hides. Giving one of them as `undefined` is an error.
    */
   delete(key: Key, options?: ({ ts?: Timestamp } | { from?: Timestamp; to?: Timestamp }) & SyncOptions): Promise<void>;
-  /** Deletes the values of many series, all or those of a window of time, also those that a retention hides. A bound that is `undefined` and an empty `prefix` are errors. Costs one write for each series with a window, else one. */
+  /**
+   * Deletes the values of many series, all or those of a window of time, also those that a retention hides. A bound
+   * that is `undefined` and an empty `prefix` are errors. Costs one write for each series with a window, else one.
+   */
   deleteRange(options: Given<SeriesRangeOptions> & SyncOptions): Promise<void>;
   /** Deletes all series. */
   clear(options?: SyncOptions): Promise<void>;
-  /** Points in order of key and timestamp. A window of time is sought in each series: what lies outside it is not read. */
+  /**
+   * Points in order of key and timestamp. A window of time is sought in each series: what lies outside it is not read.
+   */
   scan(options: SeriesScanOptions & { values: false; keyEncoding: 'buffer' }): Scan<Omit<Point<any, Buffer>, 'value'>>;
   scan(options: SeriesScanOptions & { values: false }): Scan<Omit<Point, 'value'>>;
   scan<V = any>(options: SeriesScanOptions & { keyEncoding: 'buffer' }): Scan<Point<V, Buffer>>;
@@ -528,14 +616,17 @@ export interface Series {
   /** The number of points, in all or in a range and window. Reads all of their keys, but no values. */
   count(options?: SeriesRangeOptions & SnapshotOptions & SignalOptions): Promise<number>;
   /**
-   * Numbers about the points of each series, computed natively while they are scanned, off the JS thread: a row for each series, or for each `window` of each, in order of key and
-   * time. Values that are not numbers (or have none at `field`) and NaN are skipped, and windows and series without numbers have no row. BigInts count as the nearest number. With `valueEncoding: 'json'`, numbers
-   * are also found in JSON text. Sums are compensated, so their order hardly matters, unless one leaves the doubles on its way: from there on it is infinite, or NaN, even if later numbers
-   * would bring it back.
+   * Numbers about the points of each series, computed natively while they are scanned, off the JS thread: a row for
+   * each series, or for each `window` of each, in order of key and time. Values that are not numbers (or have none at
+   * `field`) and NaN are skipped, and windows and series without numbers have no row. BigInts count as the nearest
+   * number. With `valueEncoding: 'json'`, numbers are also found in JSON text. Sums are compensated, so their order
+   * hardly matters, unless one leaves the doubles on its way: from there on it is infinite, or NaN, even if later
+   * numbers would bring it back.
    *
-   * What counts as a number differs a little from what a program that reads the values would find: Number objects do; `field` goes to properties of objects and to the `length` of strings and
-   * arrays, not to elements of arrays, and in JSON text to properties of objects only; bytes are not read as JSON, though `get` does; in JSON text nothing counts that is nested more than 127
-   * deep, or beyond the doubles (`1e400`, which `JSON.parse` makes Infinity).
+   * What counts as a number differs a little from what a program that reads the values would find: Number objects do;
+   * `field` goes to properties of objects and to the `length` of strings and arrays, not to elements of arrays, and in
+   * JSON text to properties of objects only; bytes are not read as JSON, though `get` does; in JSON text nothing counts
+   * that is nested more than 127 deep, or beyond the doubles (`1e400`, which `JSON.parse` makes Infinity).
    *
    * @example
    * const hours = await db.series.aggregate({ prefix: 'oven/', from: yesterday, window: 3_600_000, agg: ['avg', 'max'], field: 'celsius' });
@@ -545,7 +636,9 @@ export interface Series {
   aggregate<F extends AggregateFunction>(options: AggregateOptions<F>): Promise<AggregateRow<F>[]>;
 }
 
-/** Statistics of one kind of records. Of a database in memory, "on disk" means the memory that takes the disk's place. */
+/**
+ * Statistics of one kind of records. Of a database in memory, "on disk" means the memory that takes the disk's place.
+ */
 export interface TreeStats {
   /** Recent writes in memory, in bytes. */
   memoryBytes: number;
@@ -559,7 +652,10 @@ export interface TreeStats {
   garbageBytes: number;
   /** Size of the values that are kept in files of their own, in bytes. */
   valueFileBytes: number;
-  /** Entries dropped with whole tables since the directory was opened, because of `kvBytesMax` or a retention; old versions count too. */
+  /**
+   * Entries dropped with whole tables since the directory was opened, because of `kvBytesMax` or a retention; old
+   * versions count too.
+   */
   evictedEntries: number;
 }
 
@@ -573,8 +669,9 @@ export interface LatencyStats {
 }
 
 /**
- * Work in the background. `flush`, `log-segment`, `compaction` and `log-release` (emptying a large log when nobody writes) are retried automatically; a
- * failure of another kind ends all writes until the directory is opened again. `log-release` stops no writes.
+ * Work in the background. `flush`, `log-segment`, `compaction` and `log-release` (emptying a large log when nobody
+ * writes) are retried automatically; a failure of another kind ends all writes until the directory is opened again.
+ * `log-release` stops no writes.
  */
 export type BackgroundWork = 'flush' | 'log-segment' | 'compaction' | 'log-release' | 'log-write' | 'log-sync' | 'manifest' | 'directory';
 
@@ -605,7 +702,10 @@ export interface Stats {
   stalledWriters: number;
   /** How long the oldest snapshot or scan has been held; 0 without one. */
   oldestSnapshotMs: number;
-  /** `kv` as a cache: gets that found a value, gets that did not (reads of snapshots and scans do not count), entries dropped because of `kvBytesMax`. */
+  /**
+   * `kv` as a cache: gets that found a value, gets that did not (reads of snapshots and scans do not count), entries
+   * dropped because of `kvBytesMax`.
+   */
   kv: { hits: number; misses: number; evictions: number };
   /** Decompressed blocks of tables in memory. */
   blockCache: { hits: number; misses: number; blocks: number; bytes: number; capacityBytes: number };
@@ -617,7 +717,10 @@ export interface Stats {
     recordsWritten: number;
     /** Bytes that they took in the log. */
     bytesWritten: number;
-    /** Commits that failed: no space, an error of the operating system, or a database that takes no more writes. Failed syncs count among `backgroundErrors`. */
+    /**
+     * Commits that failed: no space, an error of the operating system, or a database that takes no more writes. Failed
+     * syncs count among `backgroundErrors`.
+     */
     writeErrors: number;
     /** Look-ups of one key, whether or not it was found; one that memory could not answer counts twice. */
     gets: number;
@@ -658,7 +761,10 @@ export interface CheckpointReport {
   sequence: number;
   /** Files that share their bytes with the database (hard links). */
   filesLinked: number;
-  /** Files that were copied: the segment of the log that is being written, and all others where they cannot be linked, as on another disk. */
+  /**
+   * Files that were copied: the segment of the log that is being written, and all others where they cannot be linked,
+   * as on another disk.
+   */
   filesCopied: number;
   /** Their size, in bytes. */
   bytesCopied: number;
@@ -692,7 +798,10 @@ export interface VerifyReport {
   isClean: boolean;
   /** Damage. */
   problems: DirectoryProblem[];
-  /** What a crash may leave behind. After anything but a crash look here too: a write that was cut off looks like one that was damaged later. */
+  /**
+   * What a crash may leave behind. After anything but a crash look here too: a write that was cut off looks like one
+   * that was damaged later.
+   */
   notes: DirectoryNote[];
   /** Tables read. */
   tables: number;
@@ -714,7 +823,10 @@ export interface VerifyReport {
 export interface RepairReport {
   /** True if everything that was found to have been written was saved. */
   isComplete: boolean;
-  /** What entries were ordered by. With `'sequences'`, because the manifest could not be read, deleted entries may be back. */
+  /**
+   * What entries were ordered by. With `'sequences'`, because the manifest could not be read, deleted entries may be
+   * back.
+   */
   order: 'manifest' | 'sequences';
   /** What could not be saved. Of a key whose newest version was lost, an older one may show. */
   lost: DirectoryProblem[];
@@ -745,30 +857,34 @@ export type BatchOperation =
  * An open database: one handle. Close it, or let it be garbage collected; the last handle of a directory closes
  * the engine. An idle open database does not keep the process alive.
  *
- * `put`, `get`, `getSync`, `delete` and `scan` are shortcuts: an option `ts`, `from` or `to` makes them a call of `series`,
- * else they are one of `kv`. Where one of these is there but `undefined`, and none of them is defined, they fail with `FLOWDB_INVALID_ARGUMENT`: a value that
- * was meant for a series does not go to `kv` because a property was misspelt.
+ * `put`, `get`, `getSync`, `delete` and `scan` are shortcuts: an option `ts`, `from` or `to` makes them a call of
+ * `series`, else they are one of `kv`. Where one of these is there but `undefined`, and none of them is defined, they
+ * fail with `FLOWDB_INVALID_ARGUMENT`: a value that was meant for a series does not go to `kv` because a property was
+ * misspelt.
  *
  * Events are published on channels of `node:diagnostics_channel`; each message has the `path`, undefined in memory:
- * `flowdb:open`, `flowdb:close`; `flowdb:write` for each commit (`writes`, `bytes`, `error` if it failed, or if one of the changes in it did that depend on what they find: the first such error); `flowdb:read` for reads that have to go to the disk
- * (`reads`); `flowdb:flush` (`tree`, `bytesWritten`, `durationMs`), `flowdb:compaction` (also `bytesRead`); `flowdb:stall-began`, `flowdb:stall-ended`;
- * `flowdb:background-error` ({@link BackgroundFailure}), `flowdb:resumed` (`work`); `flowdb:corruption` (`code`, `message`).
+ * `flowdb:open`, `flowdb:close`; `flowdb:write` for each commit (`writes`, `bytes`, `error` if it failed, or if one of
+ * the changes in it did that depend on what they find: the first such error); `flowdb:read` for reads that have to go
+ * to the disk (`reads`); `flowdb:flush` (`tree`, `bytesWritten`, `durationMs`), `flowdb:compaction` (also `bytesRead`);
+ * `flowdb:stall-began`, `flowdb:stall-ended`; `flowdb:background-error` ({@link BackgroundFailure}), `flowdb:resumed`
+ * (`work`); `flowdb:corruption` (`code`, `message`).
  */
 export class Database {
   private constructor();
   /**
-   * Checks every byte of a directory that nobody, this process included, has open for writing. Changes nothing. Damage is in the report; rejects with `FLOWDB_LOCKED`,
-   * `FLOWDB_NOT_FOUND` and `FLOWDB_IO` where it cannot read.
+   * Checks every byte of a directory that nobody, this process included, has open for writing. Changes nothing. Damage
+   * is in the report; rejects with `FLOWDB_LOCKED`, `FLOWDB_NOT_FOUND` and `FLOWDB_IO` where it cannot read.
    */
   static verify(directory: string | URL): Promise<VerifyReport>;
   /**
-   * Saves what is readable of a damaged directory into a new one, `into`, which must be empty or not exist, and not lie inside the old one. The old one stays as it is. Rejects with
-   * `FLOWDB_LOCKED`, `FLOWDB_NOT_FOUND`, `FLOWDB_CORRUPTION` (nothing says what it was), `FLOWDB_UNSUPPORTED`, `FLOWDB_INVALID_ARGUMENT` and `FLOWDB_IO`.
+   * Saves what is readable of a damaged directory into a new one, `into`, which must be empty or not exist, and not lie
+   * inside the old one. The old one stays as it is. Rejects with `FLOWDB_LOCKED`, `FLOWDB_NOT_FOUND`,
+   * `FLOWDB_CORRUPTION` (nothing says what it was), `FLOWDB_UNSUPPORTED`, `FLOWDB_INVALID_ARGUMENT` and `FLOWDB_IO`.
    */
   static repair(directory: string | URL, into: string | URL): Promise<RepairReport>;
   /**
-   * Removes a database: its files, and the directory if nothing else is in it. Rejects with `FLOWDB_LOCKED` while anyone has it open, this process included, `FLOWDB_NOT_FOUND` if
-   * there is none, and `FLOWDB_IO`.
+   * Removes a database: its files, and the directory if nothing else is in it. Rejects with `FLOWDB_LOCKED` while
+   * anyone has it open, this process included, `FLOWDB_NOT_FOUND` if there is none, and `FLOWDB_IO`.
    */
   static destroy(directory: string | URL): Promise<void>;
   /** Key-value records, with expiry if you like. */
@@ -805,23 +921,30 @@ export class Database {
   /** Writes what is in memory to tables, IndexedDB included. Not needed for durability: the log has it. */
   flush(): Promise<void>;
   /**
-   * Flushes, and rewrites everything until nothing superfluous is left but what snapshots hold. Takes long, and is not needed, as it is done bit by bit anyway. `signal`
-   * ends it with `FLOWDB_ABORTED`, and closing this handle with `FLOWDB_CLOSED`, within tens of milliseconds: what was rewritten by then counts, and nothing is lost.
-   * Reads and writes go on meanwhile; but what they write is only flushed, not compacted, so a program that writes more than about twenty write buffers (320 MiB by default) of `kv` or
-   * of series while a large database is rewritten has to wait until it ends. Best called when little is written.
+   * Flushes, and rewrites everything until nothing superfluous is left but what snapshots hold. Takes long, and is not
+   * needed, as it is done bit by bit anyway. `signal` ends it with `FLOWDB_ABORTED`, and closing this handle with
+   * `FLOWDB_CLOSED`, within tens of milliseconds: what was rewritten by then counts, and nothing is lost. Reads and
+   * writes go on meanwhile; but what they write is only flushed, not compacted, so a program that writes more than
+   * about twenty write buffers (320 MiB by default) of `kv` or of series while a large database is rewritten has to
+   * wait until it ends. Best called when little is written.
    */
   compact(options?: SignalOptions): Promise<void>;
   /**
-   * Deletes all of `kv` and all series; IndexedDB stays. These are two changes: a crash in between, or a failure of one, may leave the other's data, and a reader may see
-   * one done and the other not.
+   * Deletes all of `kv` and all series; IndexedDB stays. These are two changes: a crash in between, or a failure of
+   * one, may leave the other's data, and a reader may see one done and the other not.
    */
   clear(options?: SyncOptions): Promise<void>;
-  /** The present state, for reads, with all writes made before this call. What it sees takes up space on disk until it is closed. */
+  /**
+   * The present state, for reads, with all writes made before this call. What it sees takes up space on disk until it
+   * is closed.
+   */
   snapshot(): Promise<Snapshot>;
   /**
-   * A copy of the database as it is now, IndexedDB included, in a directory that is empty or does not exist: a backup that opens as a database of its own. Reads and
-   * writes go on meanwhile. Files that are never written again are hard-linked where the file system supports it, so it costs little. Rejects with
-   * `FLOWDB_INVALID_ARGUMENT` (there are files; in memory), `FLOWDB_LOCKED`, `FLOWDB_NO_SPACE`, `FLOWDB_IO`, `FLOWDB_CLOSED`, `FLOWDB_POISONED`, `FLOWDB_READ_ONLY`.
+   * A copy of the database as it is now, IndexedDB included, in a directory that is empty or does not exist: a backup
+   * that opens as a database of its own. Reads and writes go on meanwhile. Files that are never written again are
+   * hard-linked where the file system supports it, so it costs little. Rejects with `FLOWDB_INVALID_ARGUMENT` (there
+   * are files; in memory), `FLOWDB_LOCKED`, `FLOWDB_NO_SPACE`, `FLOWDB_IO`, `FLOWDB_CLOSED`, `FLOWDB_POISONED`,
+   * `FLOWDB_READ_ONLY`.
    */
   checkpoint(directory: string | URL): Promise<CheckpointReport>;
   /** Retries at once what fails in the background; rejects if it fails again. */
@@ -831,9 +954,11 @@ export class Database {
   /** The same as text for Prometheus. */
   metricsText(): Promise<string>;
   /**
-   * Waits for calls in flight, then closes the handle. Later calls fail with `FLOWDB_CLOSED`, as do a `compact` in flight, a `getOrSet` whose loader is still running and a
-   * `patch` that has not sent its write yet (nothing of it is written); closing again returns the same promise. Snapshots of this handle and scans of it that have not come to their end let go of what they hold, even if others keep the
-   * directory open; the data of a database in memory is gone. What this handle wrote without syncing is synced when the last handle is closed.
+   * Waits for calls in flight, then closes the handle. Later calls fail with `FLOWDB_CLOSED`, as do a `compact` in
+   * flight, a `getOrSet` whose loader is still running and a `patch` that has not sent its write yet (nothing of it is
+   * written); closing again returns the same promise. Snapshots of this handle and scans of it that have not come to
+   * their end let go of what they hold, even if others keep the directory open; the data of a database in memory is
+   * gone. What this handle wrote without syncing is synced when the last handle is closed.
    */
   close(): Promise<void>;
   /** `close()`, for `await using`. */
@@ -891,8 +1016,8 @@ export class FlowDBError extends Error {
   /** Where in the file, in bytes. */
   readonly offset?: number;
   /**
-   * Process id of the process that has the directory open (`FLOWDB_LOCKED`). Undefined where it is not known, as where that process has it open with `readOnly`.
-   * Of a process in a container it is the id inside that container.
+   * Process id of the process that has the directory open (`FLOWDB_LOCKED`). Undefined where it is not known, as where
+   * that process has it open with `readOnly`. Of a process in a container it is the id inside that container.
    */
   readonly holder?: number;
   /** The npm package that was looked for (`FLOWDB_NO_BINARY`). */
@@ -936,27 +1061,33 @@ export type IDBVersionChangeEvent = Instance<Global<'IDBVersionChangeEvent', Any
 /** A factory of databases. Two factories in memory share nothing; two on the same directory share everything. */
 export type IDBFactory = Instance<Global<'IDBFactory', AnyConstructor>> & {
   /**
-   * An extension: closes all connections, waits for their transactions, and gives the directory back. Afterwards another process can open it,
-   * unless someone else in this one still has it open. Opens and deletions that are still waiting fail with `AbortError`, later ones with `InvalidStateError`.
-   * Rejects with an error that has a `code` if the directory could not be closed properly; what was committed is there all the same.
+   * An extension: closes all connections, waits for their transactions, and gives the directory back. Afterwards
+   * another process can open it, unless someone else in this one still has it open. Opens and deletions that are still
+   * waiting fail with `AbortError`, later ones with `InvalidStateError`. Rejects with an error that has a `code` if the
+   * directory could not be closed properly; what was committed is there all the same.
    */
   close(): Promise<void>;
 };
 export const IDBFactory: {
   /**
-   * Without `path` a fresh, empty factory in memory, freed when it is unreachable; with it, a path or a `file:` URL, what is in the directory, which is
-   * created if there is none, shared by all of the process that name the same one. An unknown option, a `path` that is undefined, and what cannot be a directory's name
-   * are a `TypeError` with `code` and `argument`: nothing that was meant for the disk goes to memory. The directory is opened in the background: a failure is the `error` of the requests, an `UnknownError` whose `cause` is a
-   * {@link FlowDBError} with `code`, `file` and `holder`.
+   * Without `path` a fresh, empty factory in memory, freed when it is unreachable; with it, a path or a `file:` URL,
+   * what is in the directory, which is created if there is none, shared by all of the process that name the same one.
+   * An unknown option, a `path` that is undefined, and what cannot be a directory's name are a `TypeError` with `code`
+   * and `argument`: nothing that was meant for the disk goes to memory. The directory is opened in the background: a
+   * failure is the `error` of the requests, an `UnknownError` whose `cause` is a {@link FlowDBError} with `code`,
+   * `file` and `holder`.
    *
-   * What a crash can cost depends on the `durability` of a transaction: `'strict'` is on stable storage before `complete` is fired, as every version change is;
-   * `'relaxed'` and `'default'` are as the directory's {@link SyncMode} says, which is `'os'` unless `open` was called with another.
+   * What a crash can cost depends on the `durability` of a transaction: `'strict'` is on stable storage before
+   * `complete` is fired, as every version change is; `'relaxed'` and `'default'` are as the directory's {@link
+   * SyncMode} says, which is `'os'` unless `open` was called with another.
    */
   new (options?: { path: string | URL }): IDBFactory;
   prototype: IDBFactory;
 };
 
-/** Closes a connection as if it had been closed abnormally: its transactions are aborted, and it gets a `close` event. */
+/**
+ * Closes a connection as if it had been closed abnormally: its transactions are aborted, and it gets a `close` event.
+ */
 export function forceCloseDatabase(database: IDBDatabase): void;
 
 /** A factory in memory, one for each thread, as `flowdb/auto` installs it. */
