@@ -4,6 +4,7 @@ use crate::background::BackgroundError;
 use crate::batch::WriteBatch;
 use crate::checkpoint::Checkpoint;
 use crate::commit::{Commit, LogPosition};
+use crate::compaction::Compaction;
 use crate::condition::{Condition, Guard};
 use crate::draft::Draft;
 use crate::error::{Error, Result};
@@ -25,6 +26,9 @@ use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How long a compaction goes on before it is asked whether it is still wanted, and lets others have a turn.
+const COMPACTION_SLICE: Duration = Duration::from_millis(25);
 
 /// An open database. Clones are handles to the same one; any thread may use them.
 ///
@@ -255,12 +259,22 @@ impl Db {
         self.compact_while(tree, &|| true).map(drop)
     }
 
-    /// The same as long as `goes_on`, which is asked every few ten milliseconds, says so; the flush before it runs to its end. True if it came to its
-    /// end. What was compacted until then stays so, but the files being written are given up.
+    /// The same as long as `goes_on`, which is asked every few ten milliseconds, says so; a flush runs to its end. True if it came to its end. What was
+    /// compacted until then stays so, but the files being written are given up.
     pub fn compact_while(&self, tree: TreeId, goes_on: &dyn Fn() -> bool) -> Result<bool> {
-        let result = self.0.compact_while(tree, goes_on);
-        self.0.telemetry.events.tell();
-        result
+        let mut compaction = self.compaction(tree);
+        while goes_on() {
+            if compaction.run(COMPACTION_SLICE)? {
+                return Ok(true);
+            }
+        }
+        compaction.give_up();
+        Ok(false)
+    }
+
+    /// The same for who wants to be elsewhere between its slices: nothing is done before it is run.
+    pub fn compaction(&self, tree: TreeId) -> Compaction {
+        Compaction::new(Arc::clone(&self.0), tree)
     }
 
     /// Makes a copy of the database as it is now in the directory `target`, which must be empty or not exist, on the same file system or

@@ -60,6 +60,7 @@ pub use batch::{KEY_BYTES_MAX, Operation, VALUE_BYTES_MAX, WriteBatch};
 pub use checkpoint::Checkpoint;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use commit::{Commit, LogPosition};
+pub use compaction::Compaction;
 pub use condition::Condition;
 pub use db::Db;
 pub use destroy::destroy;

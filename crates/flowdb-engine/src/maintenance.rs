@@ -6,7 +6,6 @@ use crate::compaction::CompactionJob;
 use crate::error::Result;
 use crate::executor::Maintenance;
 use crate::inner::Inner;
-use crate::key::TreeId;
 use crate::options::SyncMode;
 use crate::quiet::Rest;
 use crate::tree::{Buffer, Tree};
@@ -22,11 +21,6 @@ pub(crate) struct Workshop {
     pub(crate) job: Option<CompactionJob>,
     pub(crate) rest: Rest,
 }
-
-/// How long a compaction that was asked for goes on before it looks whether it is still wanted.
-const SLICE: Duration = Duration::from_millis(25);
-/// Flushes beside the compactions that are due when all of a tree is to be compacted.
-const FLUSHES_BESIDE_DUE: usize = 16;
 
 /// How long to leave a caller alone that finds another thread at work.
 const BUSY: Duration = Duration::from_millis(5);
@@ -81,91 +75,12 @@ impl Inner {
         Ok(())
     }
 
-    /// See [`crate::Db::compact_while`].
-    pub(crate) fn compact_while(&self, id: TreeId, goes_on: &dyn Fn() -> bool) -> Result<bool> {
-        self.flush()?;
-        let mut workshop = self.workshop.lock();
-        // Between the flush and this lock someone may have closed the database, and someone else opened it.
-        self.check_usable()?;
-        let result = self.compact_whole(&mut workshop, id, goes_on);
-        self.collect_garbage();
-        result
-    }
-
-    fn compact_whole(&self, workshop: &mut Workshop, id: TreeId, goes_on: &dyn Fn() -> bool) -> Result<bool> {
-        if !self.compact_due(workshop, goes_on)? {
-            return Ok(false);
-        }
-        while self.retire(workshop)? {}
-        let tree = self.tree(id)?;
-        let buckets: Vec<_> = tree.view().shelves.iter().map(|(bucket, _)| bucket).collect();
-        for bucket in buckets {
-            if let Some(job) = self.whole_shelf_job(tree, bucket)?
-                && !self.finish_job(workshop, job, goes_on)?
-            {
-                return Ok(false);
-            }
-        }
-        // What the jobs above dropped became garbage in value files. What becomes garbage from here on, beside a writer, is left to maintenance:
-        // there may always be more of it.
-        let with_garbage = tree.view().shelves.value_files_with_garbage();
-        while let Some(job) = self.value_file_job(tree, &with_garbage)? {
-            if !self.finish_job(workshop, job, goes_on)? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    /// Does all compactions that are due, as long as `goes_on` says so, and flushes meanwhile what writers would wait for. False if it no longer did; the one under way is left to maintenance.
-    fn compact_due(&self, workshop: &mut Workshop, goes_on: &dyn Fn() -> bool) -> Result<bool> {
-        // What is flushed makes more compactions due, and this has to come to its end whatever is written.
-        let mut flushes = FLUSHES_BESIDE_DUE;
-        while goes_on() {
-            flushes -= self.relieve_writers(flushes)?;
-            if !self.compact_slice(workshop, Some(self.end_of_slice()))? {
-                return Ok(true);
-            }
-            self.collect_garbage();
-        }
-        // It was begun here, and nobody else knows of it.
-        self.options.executor.wake();
-        Ok(false)
-    }
-
-    /// Does `job`, and what is due then; gives it up where that ends early.
-    fn finish_job(
-        &self,
-        workshop: &mut Workshop,
-        job: CompactionJob,
-        goes_on: &dyn Fn() -> bool,
-    ) -> Result<bool> {
-        workshop.job = Some(job);
-        while workshop.job.is_some() {
-            if !goes_on() {
-                workshop.job.take().into_iter().for_each(CompactionJob::give_up);
-                return Ok(false);
-            }
-            self.relieve_writers(usize::MAX)?;
-            self.compact_slice(workshop, Some(self.end_of_slice()))?;
-            self.collect_garbage();
-        }
-        self.compact_due(workshop, goes_on)
-    }
-
-    /// What writers would soon wait for while a compaction of much data keeps maintenance from it: at most so many flushes. How many were done.
-    fn relieve_writers(&self, flushes_max: usize) -> Result<usize> {
-        let mut flushes = 0;
-        while flushes < flushes_max && self.attempt(Work::Flush, || self.flush_one())? {
-            flushes += 1;
-        }
+    /// What writers would soon wait for while a compaction of much data keeps maintenance from it.
+    pub(crate) fn relieve_writers(&self) -> Result<()> {
+        while self.attempt(Work::Flush, || self.flush_one())? {}
         self.attempt(Work::LogSegment, || self.rotate_log_if_due())?;
         self.freeze_to_free_log();
-        Ok(flushes)
-    }
-
-    fn end_of_slice(&self) -> Duration {
-        self.options.clock.monotonic().saturating_add(SLICE)
+        Ok(())
     }
 
     fn work(&self, workshop: &mut Workshop, budget: Duration) -> Result<Maintenance> {

@@ -161,6 +161,29 @@ fn who_writes_beside_compactions_that_were_due_does_not_wait_for_their_end() {
     compact_beside_writer(&filled_by(&fs, 6), 40);
 }
 
+#[test]
+fn who_flushes_beside_a_compaction_does_not_wait_for_its_end() {
+    let fs: Arc<dyn FileSystem> = Arc::new(MemoryFileSystem::new());
+    let db = filled(&fs);
+    let slices = Cell::new(0);
+    let goes_on = || {
+        slices.set(slices.get() + 1);
+        // What says so where someone is at work, for whom a flush would wait.
+        assert!(!matches!(db.maintain(Duration::ZERO).unwrap(), Maintenance::Later(_)));
+        let put = Write::Put {
+            tree: TREES[0],
+            key: b"beside".to_vec(),
+            value: vec![slices.get(); 40],
+            expiry: i64::MAX,
+        };
+        db.write(batch(&[put]), WriteOptions::default()).unwrap();
+        db.flush().unwrap();
+        true
+    };
+    assert!(db.compact_while(TREES[0], &goes_on).unwrap());
+    assert!(slices.get() > 3, "{} slices", slices.get());
+}
+
 const EXPIRING: u32 = 100_000;
 
 /// One table all of whose entries have expired since.

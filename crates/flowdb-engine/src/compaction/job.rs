@@ -4,6 +4,7 @@ use super::level_0::is_movable;
 use super::picker::{Choice, Circumstances, pick, pick_all, pick_value_files};
 use super::quiet::pick_quiet;
 use super::retire::partly_forgotten;
+use super::whole::Request;
 use crate::background::Work;
 use crate::error::Result;
 use crate::events::Event;
@@ -18,7 +19,7 @@ use crate::separate::{Output, Relocated};
 use crate::tree::{Levels, LiveTable, Shelves, Sources, Tree, ValueFileUse};
 use bytes::Bytes;
 use std::collections::{HashSet, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 /// Entries written or dropped between two looks at the clock.
@@ -40,6 +41,8 @@ pub(crate) struct CompactionJob {
     finished: Vec<Output>,
     /// Time spent on it so far.
     worked: Duration,
+    /// Of who has asked for it, if it was not begun because it was due.
+    request: Option<Weak<Request>>,
 }
 
 impl std::fmt::Debug for CompactionJob {
@@ -57,6 +60,9 @@ impl Inner {
     /// Goes on with the compaction under way, or begins the most useful one, until `deadline` (for ever if there is none) or until one
     /// is finished. False if there is nothing to do.
     pub(crate) fn compact_slice(&self, workshop: &mut Workshop, deadline: Option<Duration>) -> Result<bool> {
+        if let Some(job) = workshop.job.take_if(|job| job.is_unwanted()) {
+            job.give_up();
+        }
         let job = match workshop.job.take() {
             Some(job) => Some(job),
             None => match self.begin_compaction(workshop)? {
@@ -223,7 +229,23 @@ impl CompactionJob {
             output: None,
             finished: Vec::new(),
             worked: Duration::ZERO,
+            request: None,
         })
+    }
+
+    /// From now on it is done only as long as there is the request.
+    pub(super) fn tie_to(&mut self, request: &Arc<Request>) {
+        self.request = Some(Arc::downgrade(request));
+    }
+
+    /// True if it is tied to this request.
+    pub(super) fn is_for(&self, request: &Arc<Request>) -> bool {
+        self.request.as_ref().is_some_and(|own| std::ptr::eq(own.as_ptr(), Arc::as_ptr(request)))
+    }
+
+    /// True if who has asked for it does so no more.
+    fn is_unwanted(&self) -> bool {
+        self.request.as_ref().is_some_and(|request| request.strong_count() == 0)
     }
 
     /// What it has written so far is superfluous.
@@ -338,6 +360,9 @@ impl CompactionJob {
         );
         // Only the thread that has the workshop changes the shelves, so that those of before are still the ones.
         tree.change(|view| view.shelves = Arc::new(after));
+        if let Some(request) = self.request.as_ref().and_then(Weak::upgrade) {
+            request.note_done();
+        }
         Ok(())
     }
 }
@@ -376,6 +401,7 @@ pub(crate) fn merge_private(
         output,
         finished,
         worked: Duration::ZERO,
+        request: None,
     };
     if let Err(error) = job.run(inner, tree, None) {
         job.finished.iter().for_each(Output::mark_obsolete);
