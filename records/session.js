@@ -232,7 +232,10 @@ class Session {
       const stopHearing = this.whenClosed(stop);
       const stopListening = whenAborted(signal, stop);
       try {
-        if (await compaction.run()) return;
+        let progress;
+        // Slice by slice, so that the pool is others' in between, and what ends this thread ends it.
+        do progress = await compaction.run(); while (progress === 'more');
+        if (progress === 'done') return;
       } finally {
         stopListening();
         stopHearing();

@@ -149,10 +149,10 @@ impl RecordStore {
         self.notices.lock().as_ref().map_or_else(Vec::new, |notices| notices.take())
     }
 
-    /// Rewrites all trees until nothing superfluous is left in them, once it is run.
+    /// Rewrites all trees until nothing superfluous is left in them, as far as it is run.
     #[napi]
     pub fn compaction(&self, env: Env) -> napi::Result<RecordCompaction> {
-        self.open_store(&env).map(RecordCompaction::new)
+        self.open_store(&env).map(|store| RecordCompaction::new(&store))
     }
 
     /// A number for a value that is worked out from now on, to be put by a change that names it.

@@ -87,11 +87,6 @@ pub fn stop_maintenance() {
     STOPPED.store(true, Ordering::Relaxed);
 }
 
-/// True once the process is about to exit.
-pub(crate) fn is_stopped() -> bool {
-    STOPPED.load(Ordering::Relaxed)
-}
-
 /// The store that waited longest gets one slice.
 struct Slice;
 
