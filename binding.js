@@ -5,8 +5,12 @@
  */
 
 const fs = require('node:fs');
+const timers = require('node:timers');
 const { isMainThread } = require('node:worker_threads');
 const { FlowDBError } = require('./common/errors.js');
+
+// Captured now: test tools replace it with a fake that only runs when told.
+const { setImmediate: immediate } = timers;
 
 /** Names of the C library in the names of the packages. */
 const LIBC_GLIBC = 'gnu';
@@ -154,12 +158,16 @@ function load() {
 const native = load();
 
 // `process.exit()` waits for the native work that is queued: from here on there is to be no more maintenance. Worker
-// threads end without the process ending. Several copies of this file may be loaded (test runners do that); one
-// listener is enough.
-const EXIT_LISTENER = Symbol.for('flowdb.exit');
+// threads end without the process ending. This file may be loaded several times (test runners do that), with the same
+// library or with another copy of it: one listener for each library is enough.
+const EXIT_LISTENER = Symbol.for(`flowdb.exit.${native.libraryId()}`);
 if (isMainThread && !(/** @type {any} */ (process)[EXIT_LISTENER])) {
   Object.defineProperty(process, EXIT_LISTENER, { value: true });
-  process.on('exit', () => native.stopMaintenance());
+  process.on('exit', () => {
+    native.stopMaintenance();
+    // Some tools emit the event and go on: then the event loop turns again.
+    immediate(() => native.resumeMaintenance()).unref();
+  });
 }
 
 module.exports = native;

@@ -87,6 +87,25 @@ pub fn stop_maintenance() {
     STOPPED.store(true, Ordering::Relaxed);
 }
 
+/// The process did not exit after all.
+#[napi]
+pub fn resume_maintenance() {
+    let is_waiting = {
+        let schedule = SCHEDULE.lock();
+        STOPPED.store(false, Ordering::Relaxed);
+        !schedule.waiting.is_empty()
+    };
+    if is_waiting {
+        environment::notify();
+    }
+}
+
+/// The same for each environment that has this copy of the library, and another for any other copy in the process.
+#[napi]
+pub fn library_id() -> String {
+    format!("{:p}", &STOPPED)
+}
+
 /// The store that waited longest gets one slice.
 struct Slice;
 
@@ -95,8 +114,8 @@ impl Task for Slice {
     type JsValue = ();
 
     fn compute(&mut self) -> napi::Result<()> {
-        let store = SCHEDULE.lock().waiting.pop_front();
-        if let Some(store) = store.filter(|_| !STOPPED.load(Ordering::Relaxed)) {
+        let next = || SCHEDULE.lock().waiting.pop_front();
+        if let Some(store) = (!STOPPED.load(Ordering::Relaxed)).then(next).flatten() {
             work_on(&store, SLICE);
         }
         // Here and not in the completion, which the death of the environment may prevent from doing anything.
@@ -119,9 +138,15 @@ impl Task for Slice {
 /// Has one step of maintenance done on the thread of the timer, and the rest, if there is more, in slices: what is
 /// due by the clock, the sync of the log above all, must not wait for an event loop that is kept busy.
 pub(crate) fn on_alarm(store: &Weak<Store>) {
-    if !STOPPED.load(Ordering::Relaxed) {
-        work_on(store, Duration::ZERO);
+    {
+        let mut schedule = SCHEDULE.lock();
+        if STOPPED.load(Ordering::Relaxed) {
+            // For the case that the process does not exit.
+            schedule.add(store);
+            return;
+        }
     }
+    work_on(store, Duration::ZERO);
 }
 
 fn work_on(store: &Weak<Store>, budget: Duration) {

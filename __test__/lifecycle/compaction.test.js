@@ -1,13 +1,16 @@
 'use strict';
 
-// A whole compaction is a piece of work for each of its slices: a thread or a process that ends does not wait for its end.
+// A whole compaction is a piece of work for each of its slices: a thread or a process that ends does not wait for its end. Neither does an `exit` event keep it, or
+// maintenance, from going on if the process does not exit.
 
 const assert = require('node:assert/strict');
 const { once } = require('node:events');
+const fs = require('node:fs');
+const path = require('node:path');
 const { test } = require('node:test');
 const { Worker } = require('node:worker_threads');
 const { Database, open } = require('../../index.js');
-const { ROOT, directory, runBare } = require('../fixture.js');
+const { ROOT, directory, run, runBare } = require('../fixture.js');
 
 const KEYS = 20_000;
 
@@ -65,4 +68,38 @@ test('a process that exits does not wait for the compaction of its thread', asyn
   const db = await open(where);
   await assertUnfinished(db);
   await db.close();
+});
+
+test('each copy of the library is told that the process exits, and once', async (t) => {
+  const copy = directory(t);
+  for (const name of ['package.json', 'binding.js', 'common', ...fs.readdirSync(ROOT).filter((file) => file.endsWith('.node'))]) {
+    fs.cpSync(path.join(ROOT, name), path.join(copy, name), { recursive: true });
+  }
+  const { code, output } = await runBare(`
+    for (const root of [${JSON.stringify(ROOT)}, process.argv[1]]) {
+      const file = require('node:path').join(root, 'binding.js');
+      for (let round = 0; round < 2; round += 1) {
+        require(file).stopMaintenance = () => console.log(root);
+        delete require.cache[file];
+      }
+    }
+  `, { args: [copy] });
+  assert.deepEqual([code, output.trim().split('\n')], [0, [ROOT, copy]]);
+});
+
+test('an event that says so without an exit stops nothing', async (t) => {
+  const { code, output } = await run(`
+    const { setTimeout: pause } = require('node:timers/promises');
+    (async () => {
+      const db = await open({ path: process.argv[1], writeBufferBytes: 64 * 1024 });
+      process.emit('exit', 0);
+      for (let index = 0; index < 100; index += 1) await db.put('k' + index, 'x'.repeat(1000));
+      for (let attempt = 0; attempt < 400 && (await db.stats()).totals.flushes === 0; attempt += 1) await pause(25);
+      console.log((await db.stats()).totals.flushes > 0);
+      await db.compact();
+      console.log('compacted');
+      await db.close();
+    })();
+  `, { args: [directory(t)] });
+  assert.deepEqual([code, output.trim().split('\n')], [0, ['true', 'compacted']]);
 });
