@@ -89,6 +89,13 @@ impl WriteBatch {
         (self.trees, self.chunks)
     }
 
+    /// The same batch again.
+    pub(crate) fn from_parts((trees, chunks): (Vec<TreeId>, Vec<Chunk>)) -> Self {
+        let count = chunks.iter().map(|chunk| u64::from(chunk.count)).sum();
+        let bytes = chunks.iter().map(|chunk| chunk.bytes.len()).sum();
+        WriteBatch { chunks, open: Vec::new(), open_count: 0, count, bytes, trees }
+    }
+
     /// The operations in log form.
     #[cfg(test)]
     pub(crate) fn into_chunks(self) -> Vec<Chunk> {

@@ -54,6 +54,9 @@ impl CommitState {
 /// if maintenance has not come round to it.
 const OVERDUE_SEGMENTS: u64 = 2;
 
+/// How a commit is handed to the log.
+type Append = fn(&mut LogWriter, Sequence, &[Chunk]) -> Result<u64>;
+
 impl Inner {
     /// See [`crate::Db::write_if`]; the guard is empty for [`crate::Db::write`].
     pub(crate) fn write(&self, guard: Guard<'_>, batch: WriteBatch, options: WriteOptions) -> Result<Commit> {
@@ -76,7 +79,7 @@ impl Inner {
             self.rotate_log(&mut state)?;
         }
         self.check(guard, &state)?;
-        self.commit_locked(&mut state, batch)
+        self.commit_locked(&mut state, &batch.into_parts(), LogWriter::append)
     }
 
     /// See [`crate::Db::try_write_if`]; the guard is empty for [`crate::Db::try_write`].
@@ -91,15 +94,24 @@ impl Inner {
         let Some(mut state) = self.commit.try_lock() else {
             return Err((Error::would_block(), batch));
         };
-        // The first write waits for the manifest.
-        if self.stalled() || self.log_is_overdue(&state) || self.opening.is_unfinished() {
+        // The first write waits for the manifest, and one behind a commit that there was no space for, for a sync.
+        if self.stalled()
+            || self.log_is_overdue(&state)
+            || self.opening.is_unfinished()
+            || state.log.as_ref().is_some_and(LogWriter::is_unsettled)
+        {
             return Err((Error::would_block(), batch));
         }
         if let Err(error) = self.check(guard, &state) {
             return Err((error, batch));
         }
-        // From here on the batch is used up: what fails now will not go better elsewhere.
-        self.commit_locked(&mut state, batch).map_err(|error| {
+        let parts = batch.into_parts();
+        self.commit_locked(&mut state, &parts, LogWriter::append_without_sync).map_err(|error| {
+            if error.kind() == ErrorKind::NoSpace && state.log.as_ref().is_some_and(LogWriter::is_unsettled) {
+                // It is refused by a caller that may wait for the sync, if there still is no space.
+                return (Error::would_block(), WriteBatch::from_parts(parts));
+            }
+            // What fails so will not go better elsewhere.
             self.telemetry.write_failed(&error);
             (error, WriteBatch::new())
         })
@@ -205,20 +217,25 @@ impl Inner {
         any
     }
 
-    fn commit_locked(&self, state: &mut MutexGuard<'_, CommitState>, batch: WriteBatch) -> Result<Commit> {
+    fn commit_locked(
+        &self,
+        state: &mut MutexGuard<'_, CommitState>,
+        (trees, chunks): &(Vec<TreeId>, Vec<Chunk>),
+        append: Append,
+    ) -> Result<Commit> {
         self.check_usable()?;
         self.finish_opening()?;
         let log = state.log.as_ref().ok_or_else(closed)?;
         let position = LogPosition { segment: log.segment(), offset: log.end() };
         let first = state.last + 1;
-        let count = batch.len();
+        let count: u64 = chunks.iter().map(|chunk| u64::from(chunk.count)).sum();
         if count == 0 {
             return Ok(Commit { first, last: state.last, position });
         }
-        let (trees, chunks) = batch.into_parts();
-        let offset = if self.options.log { self.append(state, first, &chunks)? } else { position.offset };
+        let offset =
+            if self.options.log { self.append(state, first, chunks, append)? } else { position.offset };
         let bytes = chunks.iter().map(|chunk| chunk.bytes.len() as u64).sum();
-        let any_full = self.apply(&trees, first, &chunks);
+        let any_full = self.apply(trees, first, chunks);
         let last = first + count - 1;
         state.last = last;
         self.snapshots.publish(last);
@@ -235,9 +252,15 @@ impl Inner {
         Ok(Commit { first, last, position: LogPosition { segment: position.segment, offset } })
     }
 
-    fn append(&self, state: &mut CommitState, first: Sequence, chunks: &[Chunk]) -> Result<u64> {
+    fn append(
+        &self,
+        state: &mut CommitState,
+        first: Sequence,
+        chunks: &[Chunk],
+        append: Append,
+    ) -> Result<u64> {
         let log = state.log.as_mut().ok_or_else(closed)?;
-        log.append(first, chunks).map_err(|error| match error.kind() {
+        append(log, first, chunks).map_err(|error| match error.kind() {
             // The writer has cut the log back: the commit is rejected, and nothing else has happened.
             ErrorKind::NoSpace if !log.is_broken() => error,
             _ => self.poison(Work::LogWrite, error),

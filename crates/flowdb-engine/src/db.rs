@@ -62,7 +62,7 @@ impl Db {
     /// the operating system takes into its memory. A caller that wants the commit synced calls [`Db::sync`] with its position.
     ///
     /// The error `WouldBlock` gives the batch back, to be written with [`Db::write`] where waiting is allowed; so does
-    /// `InvalidArgument`. With other errors, which are those of [`Db::write`], the batch is used up.
+    /// `InvalidArgument`. A batch that the log has no space for is given back so, too: refusing it for good takes a sync. With other errors, which are those of [`Db::write`], the batch is used up.
     pub fn try_write(&self, batch: WriteBatch) -> std::result::Result<Commit, (Error, WriteBatch)> {
         self.timed_write(|inner| inner.try_write(Guard::default(), batch))
     }

@@ -11,8 +11,12 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "support/disk.rs"]
+#[allow(dead_code, unreachable_pub, reason = "this file uses a part of it")]
+mod disk;
 mod support;
 
+use disk::Disk;
 use flowdb_engine::fs::{
     CrashOptions, Fault, FaultyFileSystem, FileSystem, MemoryFileSystem, Names, Unsynced,
 };
@@ -337,4 +341,31 @@ fn a_close_that_finds_no_space_for_its_marks_has_gone_well() {
         }
     }
     assert!((1..=3).contains(&rejected), "{rejected}");
+}
+
+#[test]
+fn who_must_not_wait_syncs_nothing_and_what_is_refused_is_told_after_a_sync() {
+    let disk = Disk::new();
+    let fs: Arc<dyn FileSystem> = Arc::new(disk.clone());
+    let db = open(&fs, &clock()).unwrap();
+    fill(&db, 10);
+    let put = || batch(&[Write::Put { tree: TREES[0], key: vec![1], value: vec![7; 500], expiry: i64::MAX }]);
+    let unsynced = WriteOptions { durability: Some(Durability::Os) };
+    disk.set_capacity(disk.used());
+    for _ in 0..3 {
+        let syncs = disk.syncs();
+        let (error, given_back) = db.try_write(put()).unwrap_err();
+        assert_eq!((error.kind(), disk.syncs()), (ErrorKind::WouldBlock, syncs));
+        let (error, given_back) = db.try_write(given_back).unwrap_err();
+        assert_eq!((error.kind(), disk.syncs()), (ErrorKind::WouldBlock, syncs));
+        assert_eq!(given_back.len(), 1);
+        assert_eq!(db.write(given_back, unsynced).unwrap_err().kind(), ErrorKind::NoSpace);
+        assert!(disk.syncs() > syncs);
+    }
+    let (_, given_back) = db.try_write(put()).unwrap_err();
+    disk.set_capacity(u64::MAX);
+    db.write(given_back, unsynced).unwrap();
+    assert_eq!(db.try_write(put()).unwrap().last, db.last_sequence());
+    drop(db);
+    assert_eq!(open(&fs, &clock()).unwrap().last_sequence(), 12);
 }

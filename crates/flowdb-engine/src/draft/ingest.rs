@@ -1,6 +1,7 @@
 //! How a draft becomes part of its tree.
 
 use super::{DRAFT_BASE, Draft};
+use crate::background::Work;
 use crate::commit::{Commit, LogPosition, closed};
 use crate::error::{Error, Result};
 use crate::flush::{find_value_file, note_synced};
@@ -28,6 +29,8 @@ impl Inner {
         self.flush_frozen()?;
         let synced = self.sync_before_flush_counts()?;
         let log = state.log.as_mut().ok_or_else(closed)?;
+        // Else a commit that there was no space for could come back under the numbers that are given here.
+        log.settle().map_err(|error| self.poison(Work::LogSync, error))?;
         let position = LogPosition { segment: log.segment(), offset: log.end() };
         let (before, first) = (state.last, state.last + 1);
         let last = before.checked_add(draft.operations).filter(|last| *last < DRAFT_BASE);

@@ -1,5 +1,6 @@
 //! The log as a whole: what was written comes back, or what is missing is a suffix, or there is an error.
 
+use super::frame::SEGMENT_HEADER_BYTES;
 use super::reader::Segment;
 use super::{Expected, LogWriter, Replay, SegmentHeader, replay};
 use crate::batch::{Chunk, Operation, WriteBatch};
@@ -422,6 +423,31 @@ fn a_failed_commit_never_happened_and_the_next_one_does() {
             writer.append(4, &commit(4, &[10])).unwrap();
             assert_eq!(read(&memory, 1).unwrap().1, [1, 4]);
         }
+    }
+}
+
+#[test]
+fn what_was_cut_off_without_a_sync_is_gone_before_anything_else_is_written() {
+    for call in 2..=4 {
+        let memory = memory();
+        let fs = FaultyFileSystem::new(Arc::new(memory.clone()));
+        let mut writer = create(&fs, header(1, 0, 0)).unwrap();
+        writer.append(1, &commit(1, &[10])).unwrap();
+        fs.fail_at(call, Fault::ShortWrite);
+        let error = writer.append_without_sync(2, &commit(2, &[60_000, 70_000])).unwrap_err();
+        assert_eq!((error.kind(), writer.is_unsettled()), (ErrorKind::NoSpace, true), "at {call}");
+        assert_eq!(writer.handle().synced(), SEGMENT_HEADER_BYTES as u64, "at {call}");
+        writer.append(2, &commit(2, &[10])).unwrap();
+        for seed in 0..10 {
+            let options = CrashOptions { seed, unsynced: Unsynced::RandomPrefix, names: Names::Drop };
+            let sequences = read(&memory.crash(&options), 1).unwrap().1;
+            assert!([&[1][..], &[1, 2]].contains(&&sequences[..]), "at {call}, seed {seed}: {sequences:?}");
+        }
+        fs.fail_at(1, Fault::ShortWrite);
+        writer.append_without_sync(3, &commit(3, &[10])).unwrap_err();
+        fs.fail_at(1, Fault::Eio);
+        assert_eq!(writer.append(3, &commit(3, &[10])).unwrap_err().kind(), ErrorKind::Io);
+        assert!(writer.is_broken(), "it may come back");
     }
 }
 

@@ -134,6 +134,8 @@ pub(crate) struct LogWriter {
     buffer: Vec<u8>,
     /// A failed commit could not be cut off: what the file holds behind `end` is not known.
     is_broken: bool,
+    /// A commit was cut off, but a crash may bring it back.
+    is_cut_unsynced: bool,
 }
 
 impl LogWriter {
@@ -220,7 +222,17 @@ impl LogWriter {
     ) -> Self {
         let end = log.written();
         let buffer = Vec::new();
-        LogWriter { log, directory, database_id, end, last_sequence, space, buffer, is_broken: false }
+        LogWriter {
+            log,
+            directory,
+            database_id,
+            end,
+            last_sequence,
+            space,
+            buffer,
+            is_broken: false,
+            is_cut_unsynced: false,
+        }
     }
 
     /// The file, for whoever syncs it.
@@ -248,6 +260,21 @@ impl LogWriter {
         self.is_broken
     }
 
+    /// True while the log takes nothing before it is settled.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        self.is_cut_unsynced
+    }
+
+    /// Makes sure that no crash brings back what was cut off, nor parts of it behind what is written over it. If that fails, further calls are refused, as by
+    /// [`LogWriter::append`].
+    pub(crate) fn settle(&mut self) -> Result<()> {
+        if self.is_cut_unsynced {
+            self.log.sync_always().inspect_err(|_| self.is_broken = true)?;
+            self.is_cut_unsynced = false;
+        }
+        Ok(())
+    }
+
     /// Numbers up to `last` were given to what is not in the log.
     pub(crate) fn skip_to(&mut self, last: Sequence) {
         self.last_sequence = self.last_sequence.max(last);
@@ -259,6 +286,15 @@ impl LogWriter {
     /// segment goes on to be usable. If that failed too, further calls are refused (kind `Poisoned`), and whether the commit
     /// happened is known after the next replay.
     pub(crate) fn append(&mut self, first: Sequence, chunks: &[Chunk]) -> Result<u64> {
+        self.check()?;
+        self.settle()?;
+        let result = self.append_without_sync(first, chunks);
+        self.settled(result)
+    }
+
+    /// The same in a log that is settled, for who cannot wait: after a failure it is unsettled, and the failure of this commit is not to be told before that is
+    /// overcome.
+    pub(crate) fn append_without_sync(&mut self, first: Sequence, chunks: &[Chunk]) -> Result<u64> {
         self.check()?;
         let count = chunks.iter().try_fold(0u64, |sum, chunk| sum.checked_add(chunk.count.into()));
         let last = count.filter(|count| *count > 0).and_then(|count| first.checked_add(count - 1));
@@ -278,11 +314,13 @@ impl LogWriter {
     /// Marks the log as closed, with everything before the mark synced, and gives reserved space back.
     pub(crate) fn close_mark(&mut self) -> Result<()> {
         self.check()?;
+        self.settle()?;
         // Before the mark is written: it says that all before it is synced.
         self.log.sync(self.end)?;
         let next = self.last_sequence.saturating_add(1);
         let result = self.write_close(next);
-        self.publish(result)?;
+        let result = self.publish(result);
+        self.settled(result)?;
         self.seal()
     }
 
@@ -291,7 +329,9 @@ impl LogWriter {
         self.check()?;
         self.log.file.set_len(self.end).map_err(|error| self.log.error("cutting reserved space", error))?;
         self.space.cut(self.end);
-        self.log.sync_always()
+        self.log.sync_always()?;
+        self.is_cut_unsynced = false;
+        Ok(())
     }
 
     fn check(&self) -> Result<()> {
@@ -340,11 +380,21 @@ impl LogWriter {
         }
     }
 
-    /// Takes back what is behind the last commit. Synced, or a crash could bring back a commit that was reported as failed.
+    /// A failure is told once it is durable.
+    fn settled<T>(&mut self, result: Result<T>) -> Result<T> {
+        if result.is_err() && !self.is_broken {
+            // If this fails, the log is broken, and the first failure is the cause.
+            let _ = self.settle();
+        }
+        result
+    }
+
+    /// Takes back what is behind the last commit. Until that is synced, a crash could bring back a commit that was reported as failed.
     fn cut(&mut self) -> Result<()> {
         self.log.file.set_len(self.end).map_err(|error| self.log.error("cutting a failed commit", error))?;
         self.space.cut(self.end);
-        self.log.sync_always()
+        self.is_cut_unsynced = true;
+        Ok(())
     }
 
     /// Makes space for a commit, as far as can be done ahead.
