@@ -128,6 +128,11 @@ impl DbIterator {
         self.is_spent = false;
     }
 
+    /// Entries that may still be passed; none once it is spent.
+    pub fn passes_left(&self) -> u64 {
+        self.passes_left
+    }
+
     /// Takes so many of the entries that may be passed, for work of another kind.
     pub fn charge(&mut self, passes: u64) -> Result<()> {
         let left = self.passes_left.checked_sub(passes);

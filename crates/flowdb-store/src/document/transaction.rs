@@ -6,8 +6,8 @@ use super::portion::{Limits, Portion, Resume};
 use super::protocol::{Request, Response, Source, reads_one_record};
 use super::scheduler::Mode;
 use super::schema::{Database, Index, Store};
-use super::walk::{HIDDEN_MAX, Walk, Wanted};
-use crate::keyspace::{DOCUMENTS, KeySpan, data_prefix, hex};
+use super::walk::{HIDDEN_MAX, Walk};
+use crate::keyspace::{DOCUMENTS, KeySpan, after_prefix, data_prefix, hex};
 use bytes::Bytes;
 use flowdb_engine::{
     Db, DbIterator, Draft, Error, ErrorKind, ReadOptions, ReadTier, Result, Snapshot, Version,
@@ -111,7 +111,7 @@ impl Transaction {
     /// How far a request may go on the calling thread if no disk makes it wait: what reads one record may read tables, unless the overlay
     /// is large or may hide many records on the way there.
     pub(super) fn tier_without_disk(&self, request: &[u8]) -> ReadTier {
-        let is_large = self.overlay.changes() > HIDDEN_MAX || self.is_to_spill();
+        let is_large = self.overlay.changes() as u64 > HIDDEN_MAX || self.is_to_spill();
         if reads_one_record(request) && !is_large { ReadTier::Disk } else { ReadTier::Memory }
     }
 
@@ -309,6 +309,7 @@ impl Transaction {
     pub(super) fn walk(&mut self, span: KeySpan, at: Vec<u8>) -> Result<Walk> {
         match self.cached.take() {
             Some(mut walk) if walk.fits(self.tier, &span) => {
+                walk.limit(self.passes_max());
                 walk.place(at);
                 Ok(walk)
             }
@@ -319,7 +320,17 @@ impl Transaction {
     /// A walk of its own, for use besides another.
     pub(super) fn new_walk(&self, span: KeySpan, at: Vec<u8>) -> Result<Walk> {
         let entries = self.iter_beneath(&span)?;
-        Ok(Walk::new(entries, self.tier, span, at))
+        let mut walk = Walk::new(entries, self.tier, span, at);
+        walk.limit(self.passes_max());
+        Ok(walk)
+    }
+
+    /// Hidden entries that a walk may pass for the request being executed.
+    fn passes_max(&self) -> u64 {
+        match self.tier {
+            ReadTier::Memory => HIDDEN_MAX,
+            ReadTier::Disk => u64::MAX,
+        }
     }
 
     pub(super) fn keep(&mut self, walk: Walk) {
@@ -336,17 +347,22 @@ impl Transaction {
             Some(probe) if probe.fits(self.tier, &span) => probe,
             _ => self.new_walk(span, wanted.clone())?,
         };
-        probe.place(wanted.clone());
-        let mut other = false;
-        while let Some((found, _)) = probe.next(&self.overlay, Wanted::Key)? {
-            let Some(primary_key) = found.strip_prefix(&wanted[..]) else { break };
-            other = primary_key != own;
-            if other {
-                break;
+        probe.limit(self.passes_max());
+        let other = self.finds_other(&mut probe, wanted, own);
+        self.probe = Some(probe);
+        other
+    }
+
+    /// True if there is an entry that begins with `wanted` and ends with anything but `own`.
+    fn finds_other(&self, probe: &mut Walk, wanted: Vec<u8>, own: &[u8]) -> Result<bool> {
+        let (start, edge) = (wanted.len(), after_prefix(&wanted));
+        probe.place(wanted);
+        while let Some(found) = probe.next_before(&edge, &self.overlay)? {
+            if found[start..] != *own {
+                return Ok(true);
             }
         }
-        self.probe = Some(probe);
-        Ok(other)
+        Ok(false)
     }
 
     /// A corruption error that says where.

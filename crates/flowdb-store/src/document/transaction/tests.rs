@@ -304,3 +304,51 @@ fn a_full_disk_under_a_large_transaction_is_told_and_loses_nothing() {
     fixture.put(reader, 2.0, &small_value(3)).unwrap();
     fixture.commit(reader);
 }
+
+/// Store 1 with a unique index of the values themselves, and records `0..count` whose values are their numbers.
+fn with_unique_index(count: u16) -> (Fixture, ConnectionId) {
+    let fixture = Fixture::new();
+    let (connection, upgrade) = fixture.upgrade(1);
+    fixture.request(upgrade, create_store(1, false, None)).unwrap();
+    fixture.request(upgrade, Bytes::new(&[11]).u32(1).u32(1).u8(1).name("i").u8(1).name("")).unwrap();
+    for number in 0..count {
+        fixture.put(upgrade, number.into(), &string_value(number)).unwrap();
+    }
+    fixture.commit(upgrade);
+    (fixture, connection)
+}
+
+/// Value-format bytes of a string of four letters.
+fn string_value(number: u16) -> Vec<u8> {
+    [&[1, 10, 4][..], format!("{number:04x}").as_bytes()].concat()
+}
+
+fn delete(number: u16) -> Bytes {
+    let key = number_key(number.into());
+    Bytes::new(&[5]).u32(1).u8(5).bytes(&key).bytes(&key)
+}
+
+/// Each costs the JS thread as much, whatever is hidden behind its key: by this transaction, or by deletes that are committed.
+#[test]
+fn a_unique_check_looks_at_its_own_key_only() {
+    const COUNT: u16 = HIDDEN_MAX as u16 + 500;
+    for is_committed in [false, true] {
+        let (fixture, connection) = with_unique_index(COUNT);
+        let mut transaction = fixture.begin(connection, Mode::ReadWrite);
+        for number in 0..COUNT {
+            fixture.request(transaction, delete(number)).unwrap();
+        }
+        if is_committed {
+            fixture.commit(transaction);
+            transaction = fixture.begin(connection, Mode::ReadWrite);
+        }
+        for number in (0..COUNT).step_by(100).rev() {
+            let request = put(1, Some(&number_key(number.into())), &string_value(number)).finish();
+            let answer =
+                fixture.world.execute(fixture.client, transaction, &request, ReadTier::Memory).unwrap();
+            assert_eq!(answer.expect("it is in memory")[0], 0, "record {number}");
+        }
+        let again = put(1, Some(&number_key(7.5)), &string_value(100));
+        assert_eq!(name_of(fixture.request(transaction, again)), CONSTRAINT);
+    }
+}
