@@ -35,7 +35,7 @@ pub enum PageEnd {
 }
 
 /// What a page passes that is not wanted. In memory the caller may be an event loop, and this is about a millisecond; then a worker goes on.
-const PASSES_IN_MEMORY_MAX: u64 = 1_000;
+pub(crate) const PASSES_IN_MEMORY_MAX: u64 = 1_000;
 /// The same where files may be read: some ten milliseconds.
 const PASSES_MAX: u64 = 50_000;
 /// A seek takes as long as so many entries that are passed.

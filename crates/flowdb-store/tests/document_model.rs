@@ -123,6 +123,7 @@ impl Program {
             transaction_memory_bytes: 1000,
             portion_records: 1,
             portion_bytes: 100,
+            portion_passes: 1,
             ..Limits::default()
         };
         let limits = if seed.is_multiple_of(2) { small } else { Limits::default() };

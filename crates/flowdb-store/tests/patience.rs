@@ -96,6 +96,20 @@ fn some_deleted_keys_now_and_then_are_passed_in_memory() {
     }
 }
 
+#[test]
+fn what_held_in_a_series_before_many_deleted_points_is_a_workers() {
+    let store = Store::memory(&StoreOptions::default()).unwrap();
+    let record = Record::new(Form::Bytes, b"x");
+    fill(&store, 0..5_000, |batch, number| {
+        batch.put(RecordId::Series(b"s", number.into()), &record, None).unwrap();
+    });
+    fill(&store, 1..5_000, |batch, number| batch.delete(RecordId::Series(b"s", number.into())).unwrap());
+    let held = |tier, timestamp| store.series().with_tier(tier).at(b"s", timestamp);
+    assert_eq!(held(ReadTier::Memory, 100).unwrap().unwrap().timestamp, 0);
+    assert_eq!(held(ReadTier::Memory, i64::MAX).unwrap_err().kind(), ErrorKind::WouldBlock);
+    assert_eq!(held(ReadTier::Disk, i64::MAX).unwrap().unwrap().timestamp, 0);
+}
+
 /// Series with a point at 1 each; one in ten thousand has another at 100.
 fn series(count: u32) -> StoreHandle {
     let store = Store::memory(&StoreOptions::default()).unwrap();

@@ -2,7 +2,7 @@
 
 use super::failure::{Failure, Outcome};
 use super::key::encoded_length;
-use super::portion::{Portion, Resume};
+use super::portion::{Executor, Portion, Resume};
 use super::protocol::{Direction, KeyRange, Move, Parts, Response, Source, is_key};
 use super::transaction::Transaction;
 use super::walk::{Pair, Walk, Wanted};
@@ -32,12 +32,21 @@ pub(super) struct Rows {
 
 impl Transaction {
     /// <https://w3c.github.io/IndexedDB/#retrieve-a-value-from-an-object-store> and its siblings: the first record in the range.
-    pub(super) fn get(&mut self, source: Source, range: KeyRange<'_>, key_only: bool) -> Outcome<Response> {
+    pub(super) fn get(
+        &mut self,
+        source: Source,
+        range: KeyRange<'_>,
+        key_only: bool,
+        resume: Option<Resume<'_>>,
+    ) -> Outcome<Response> {
         if let (0, Some(key)) = (source.index, range.single()) {
             return self.get_single(source, key, key_only);
         }
-        let mut rows = self.rows(source, range, Direction::Next, Move::START, None)?;
-        let row = rows.next(self, Wanted::unless(key_only))?;
+        let mut rows = self.rows(source, range, Direction::Next, Move::START, resume)?;
+        let row = match rows.next(self, Wanted::unless(key_only)) {
+            Err(Failure::Engine(error)) if self.portion().ends_with(&error) => return Ok(self.leave(rows, 0)),
+            row => row?,
+        };
         self.keep(rows.walk);
         let mut response = Response::ok();
         response.u8(row.is_some().into());
@@ -48,6 +57,13 @@ impl Transaction {
             }
         }
         Ok(response)
+    }
+
+    /// The answer to a portion behind which `done` records are dealt with.
+    fn leave(&mut self, rows: Rows, done: u64) -> Response {
+        let response = Response::portion(done, rows.walk.position());
+        self.keep(rows.walk);
+        response
     }
 
     /// A record by its key: filters make this cheaper than a walk.
@@ -78,7 +94,7 @@ impl Transaction {
     ) -> Outcome<Response> {
         let mut rows = self.rows(source, range, direction, Move::START, resume)?;
         let before = resume.map_or(0, |resume| resume.done);
-        let mut page = Portion::page(self.limits);
+        let mut page = Portion::page(self.limits, self.executor);
         let mut response = Response::ok();
         let count_position = response.count_later();
         let mut place = Vec::new();
@@ -97,6 +113,9 @@ impl Transaction {
                 Ok(false) => break false,
                 Err(Failure::Engine(error)) if page.ends_with(&error) => {
                     response.truncate(start);
+                    if page.steps() == 0 {
+                        rows.walk.position().clone_into(&mut place);
+                    }
                     break true;
                 }
                 Err(failure) => return Err(failure),
@@ -175,13 +194,16 @@ impl Transaction {
         let mut found = None;
         for step in before.saturating_add(1)..=to.count.into() {
             if portion.is_used_up() {
-                let response = Response::portion(before + portion.steps(), rows.walk.position());
-                self.keep(rows.walk);
-                return Ok(response);
+                return Ok(self.leave(rows, before + portion.steps()));
             }
             // What is only stepped over is not read.
             let key_only = key_only || step < to.count.into();
-            found = rows.next(self, Wanted::unless(key_only))?;
+            found = match rows.next(self, Wanted::unless(key_only)) {
+                Err(Failure::Engine(error)) if portion.ends_with(&error) => {
+                    return Ok(self.leave(rows, before + portion.steps()));
+                }
+                found => found?,
+            };
             let Some(row) = &found else { break };
             portion.step(row.key.len());
         }
@@ -326,11 +348,24 @@ impl Rows {
                 let Some(last) = self.backward(transaction, Wanted::Key)? else { return Ok(None) };
                 let start = self.of_key(&last.key);
                 self.walk.place(start.clone());
-                let first = self.forward(transaction, wanted)?;
-                self.walk.place(start);
-                Ok(first)
+                let first = self.first_of_group(transaction, wanted);
+                // Where it was not reached, the group is found once more.
+                self.walk.place(if first.is_ok() { start } else { after_prefix(&start) });
+                first
             }
         }
+    }
+
+    /// The next record, which is there. A worker finds it however much is hidden before it: behind that is no place from which a walk backward could go on.
+    fn first_of_group(&mut self, transaction: &Transaction, wanted: Wanted) -> Outcome<Option<Row>> {
+        if transaction.executor == Executor::EventLoop {
+            return self.forward(transaction, wanted);
+        }
+        let passes_left = self.walk.passes_left();
+        self.walk.limit(u64::MAX);
+        let first = self.forward(transaction, wanted);
+        self.walk.limit(passes_left);
+        first
     }
 
     fn forward(&mut self, transaction: &Transaction, wanted: Wanted) -> Outcome<Option<Row>> {

@@ -145,7 +145,12 @@ impl Transaction {
             match added {
                 Ok(Some(bytes)) => portion.step(bytes),
                 Ok(None) => return Ok(Response::ok()),
-                Err(Failure::Engine(error)) if portion.ends_with(&error) => break,
+                Err(Failure::Engine(error)) if portion.ends_with(&error) => {
+                    if portion.steps() == 0 {
+                        records.position().clone_into(&mut place);
+                    }
+                    break;
+                }
                 Err(failure) => return Err(failure),
             }
         }

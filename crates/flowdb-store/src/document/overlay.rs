@@ -43,11 +43,6 @@ impl Overlay {
         self.puts.is_empty() && self.deletes.is_empty() && self.cleared.is_empty()
     }
 
-    /// How many keys it puts or deletes: of the snapshot it hides at most as many one by one.
-    pub(crate) fn changes(&self) -> usize {
-        self.puts.len() + self.deletes.len()
-    }
-
     /// About the size of the batch that [`Overlay::to_batch`] makes, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes

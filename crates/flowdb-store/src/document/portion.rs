@@ -1,13 +1,31 @@
 //! A request over many records is done in portions, so that it neither blocks a thread nor fills memory: each answers where the next one goes
 //! on. Between two of them the transaction can be aborted, its overlay can move to the disk, and others get their turn.
 
-use flowdb_engine::{Error, ErrorKind, ReadTier};
+use flowdb_engine::{Error, ErrorKind};
 
 #[cfg(test)]
 mod tests;
 
 /// A worker does so many times more at once than the JS thread: others wait for it, and the overlay grows by so much.
 const WORKER_FACTOR: usize = 8;
+
+/// Who executes a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Executor {
+    /// The JS thread, whose events wait meanwhile.
+    EventLoop,
+    /// A thread that may take its time, but is to hear soon of an end of the transaction.
+    Worker,
+}
+
+impl Executor {
+    fn factor(self) -> usize {
+        match self {
+            Executor::EventLoop => 1,
+            Executor::Worker => WORKER_FACTOR,
+        }
+    }
+}
 
 /// How much is done at once, and kept in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +39,8 @@ pub struct Limits {
     pub portion_records: usize,
     /// Bytes of keys and values that the JS thread deals with at once, and that are answered at once; default 512 KiB. One record may be larger.
     pub portion_bytes: usize,
+    /// Entries that are deleted which the JS thread passes at once; default 2048, a millisecond or two.
+    pub portion_passes: usize,
 }
 
 impl Default for Limits {
@@ -30,6 +50,7 @@ impl Default for Limits {
             transaction_memory_bytes_min: 32 << 20,
             portion_records: 2 << 10,
             portion_bytes: 512 << 10,
+            portion_passes: 2 << 10,
         }
     }
 }
@@ -38,6 +59,11 @@ impl Limits {
     /// Those of a database whose files are in memory.
     pub(super) fn in_memory() -> Self {
         Limits { transaction_memory_bytes_min: 8 << 20, ..Limits::default() }
+    }
+
+    /// Entries that are deleted which may be passed for one portion.
+    pub(super) fn passes_max(&self, executor: Executor) -> u64 {
+        self.portion_passes.saturating_mul(executor.factor()) as u64
     }
 
     /// How much of its writes a transaction may have in memory, when `spilled_bytes` of them have been moved to tables of its own.
@@ -62,27 +88,20 @@ pub(super) struct Portion {
     bytes: usize,
     steps_max: usize,
     bytes_max: usize,
+    executor: Executor,
 }
 
 impl Portion {
     /// A portion of what is done natively.
-    pub(super) fn new(limits: Limits, tier: ReadTier) -> Self {
-        let factor = match tier {
-            ReadTier::Memory => 1,
-            ReadTier::Disk => WORKER_FACTOR,
-        };
-        let times = |limit: usize| limit.saturating_mul(factor);
-        Portion {
-            steps: 0,
-            bytes: 0,
-            steps_max: times(limits.portion_records),
-            bytes_max: times(limits.portion_bytes),
-        }
+    pub(super) fn new(limits: Limits, executor: Executor) -> Self {
+        let times = |limit: usize| limit.saturating_mul(executor.factor());
+        let (steps_max, bytes_max) = (times(limits.portion_records), times(limits.portion_bytes));
+        Portion { steps: 0, bytes: 0, steps_max, bytes_max, executor }
     }
 
     /// A portion of what is handed over to the JS thread.
-    pub(super) fn page(limits: Limits) -> Self {
-        Self::new(limits, ReadTier::Memory)
+    pub(super) fn page(limits: Limits, executor: Executor) -> Self {
+        Portion { executor, ..Self::new(limits, Executor::EventLoop) }
     }
 
     /// Notes that a record was dealt with.
@@ -105,8 +124,10 @@ impl Portion {
         u32::try_from(self.steps).expect("a page has few records")
     }
 
-    /// True if the portion may end with what it has done: the rest has to be read from the disk.
+    /// True if the portion may end with what it has done: the rest has to be read from the disk, or too much was passed. Where a worker has come to no
+    /// record for that, the walk is farther at least.
     pub(super) fn ends_with(&self, error: &Error) -> bool {
-        self.steps > 0 && error.kind() == ErrorKind::WouldBlock
+        let has_done_something = self.steps > 0 || self.executor == Executor::Worker;
+        has_done_something && error.kind() == ErrorKind::WouldBlock
     }
 }

@@ -2,11 +2,11 @@
 
 use super::failure::{ErrorName, Failure, Outcome, corruption, invalid_state, not_found};
 use super::overlay::{Known, Overlay};
-use super::portion::{Limits, Portion, Resume};
+use super::portion::{Executor, Limits, Portion, Resume};
 use super::protocol::{Request, Response, Source, reads_one_record};
 use super::scheduler::Mode;
 use super::schema::{Database, Index, Store};
-use super::walk::{HIDDEN_MAX, Walk};
+use super::walk::Walk;
 use crate::keyspace::{DOCUMENTS, KeySpan, after_prefix, data_prefix, hex};
 use bytes::Bytes;
 use flowdb_engine::{
@@ -41,6 +41,8 @@ pub(crate) struct Transaction {
     unfinished: bool,
     /// How far the request being executed may go.
     tier: ReadTier,
+    /// Who executes it.
+    pub(super) executor: Executor,
     /// The walk of the last request that had one, for a cursor that goes on from there.
     cached: Option<Walk>,
     /// The walk of the last unique check.
@@ -69,23 +71,39 @@ impl Transaction {
             broken: false,
             unfinished: false,
             tier: ReadTier::Memory,
+            executor: Executor::EventLoop,
             cached: None,
             probe: None,
         }
     }
 
-    /// Executes a request, or a portion of it, and answers the response; `None` if the answer is not in memory, and then nothing has changed.
-    /// `InvalidArgument` if the bytes are no request, or not the next portion of the one that is done in part (in memory that is `None`: it
-    /// has to wait).
+    /// Executes a request, or a portion of it, and answers the response: with `ReadTier::Disk` on a worker. `None` if the answer is not in memory, or much
+    /// has to be passed on the way to it, and then nothing has changed. `InvalidArgument` if the bytes are no request, or not the next
+    /// portion of the one that is done in part (in memory that is `None`: it has to wait).
     pub(crate) fn execute(&mut self, request: &[u8], tier: ReadTier) -> Result<Option<Vec<u8>>> {
+        let executor = match tier {
+            ReadTier::Memory => Executor::EventLoop,
+            ReadTier::Disk => Executor::Worker,
+        };
+        self.execute_by(executor, request, tier)
+    }
+
+    /// The same on the JS thread, of a database whose files are in memory: no disk makes it wait, and what reads one record may read tables.
+    pub(super) fn execute_without_disk(&mut self, request: &[u8]) -> Result<Option<Vec<u8>>> {
+        let reads_tables = reads_one_record(request) && !self.is_to_spill();
+        let tier = if reads_tables { ReadTier::Disk } else { ReadTier::Memory };
+        self.execute_by(Executor::EventLoop, request, tier)
+    }
+
+    fn execute_by(&mut self, executor: Executor, request: &[u8], tier: ReadTier) -> Result<Option<Vec<u8>>> {
         let (request, resume) = Request::decode(request)?;
         if self.unfinished && resume.is_none() {
-            return match tier {
-                ReadTier::Memory => Ok(None),
-                ReadTier::Disk => Err(Error::invalid("an earlier request is done in part only")),
+            return match executor {
+                Executor::EventLoop => Ok(None),
+                Executor::Worker => Err(Error::invalid("an earlier request is done in part only")),
             };
         }
-        self.tier = tier;
+        (self.tier, self.executor) = (tier, executor);
         let writes = matches!(request, Request::Delete { .. } | Request::BuildIndex { .. });
         let ready = self.check_whole().and_then(|()| self.spill_if_large());
         if self.unfinished && ready.as_ref().is_err_and(|error| error.kind() != ErrorKind::WouldBlock) {
@@ -108,17 +126,10 @@ impl Transaction {
         Ok(Some(response))
     }
 
-    /// How far a request may go on the calling thread if no disk makes it wait: what reads one record may read tables, unless the overlay
-    /// is large or may hide many records on the way there.
-    pub(super) fn tier_without_disk(&self, request: &[u8]) -> ReadTier {
-        let is_large = self.overlay.changes() as u64 > HIDDEN_MAX || self.is_to_spill();
-        if reads_one_record(request) && !is_large { ReadTier::Disk } else { ReadTier::Memory }
-    }
-
     fn perform(&mut self, request: Request<'_>, resume: Option<Resume<'_>>) -> Outcome<Response> {
         match request {
             Request::Put { store, no_overwrite, key, value } => self.put(store, no_overwrite, key, value),
-            Request::Get { source, range, key_only } => self.get(source, range, key_only),
+            Request::Get { source, range, key_only } => self.get(source, range, key_only, resume),
             Request::GetAll { source, range, direction, limit, parts } => {
                 self.get_all(source, range, direction, limit, parts, resume)
             }
@@ -228,7 +239,7 @@ impl Transaction {
 
     /// What the request being executed may do at once.
     pub(super) fn portion(&self) -> Portion {
-        Portion::new(self.limits, self.tier)
+        Portion::new(self.limits, self.executor)
     }
 
     /// True if a part of its writes is on disk.
@@ -309,7 +320,7 @@ impl Transaction {
     pub(super) fn walk(&mut self, span: KeySpan, at: Vec<u8>) -> Result<Walk> {
         match self.cached.take() {
             Some(mut walk) if walk.fits(self.tier, &span) => {
-                walk.limit(self.passes_max());
+                walk.limit(self.limits.passes_max(self.executor));
                 walk.place(at);
                 Ok(walk)
             }
@@ -321,16 +332,8 @@ impl Transaction {
     pub(super) fn new_walk(&self, span: KeySpan, at: Vec<u8>) -> Result<Walk> {
         let entries = self.iter_beneath(&span)?;
         let mut walk = Walk::new(entries, self.tier, span, at);
-        walk.limit(self.passes_max());
+        walk.limit(self.limits.passes_max(self.executor));
         Ok(walk)
-    }
-
-    /// Hidden entries that a walk may pass for the request being executed.
-    fn passes_max(&self) -> u64 {
-        match self.tier {
-            ReadTier::Memory => HIDDEN_MAX,
-            ReadTier::Disk => u64::MAX,
-        }
     }
 
     pub(super) fn keep(&mut self, walk: Walk) {
@@ -347,7 +350,11 @@ impl Transaction {
             Some(probe) if probe.fits(self.tier, &span) => probe,
             _ => self.new_walk(span, wanted.clone())?,
         };
-        probe.limit(self.passes_max());
+        // There is no place in a check at which a worker could go on.
+        probe.limit(match self.executor {
+            Executor::EventLoop => self.limits.passes_max(self.executor),
+            Executor::Worker => u64::MAX,
+        });
         let other = self.finds_other(&mut probe, wanted, own);
         self.probe = Some(probe);
         other

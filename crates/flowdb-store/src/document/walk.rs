@@ -26,8 +26,6 @@ impl Wanted {
     }
 }
 
-/// Hidden entries that the JS thread passes for one portion: a millisecond or two. A worker does what takes longer.
-pub(super) const HIDDEN_MAX: u64 = 2048;
 /// Of the engine's hidden entries so many are passed before it is asked whether there are still any of interest, then twice as many: a seek, which is
 /// what asking takes, is as much work as a few of them.
 const PASSES_BEFORE_ASKING: u64 = 16;
@@ -73,6 +71,11 @@ impl Walk {
     /// behind what it has passed. Default: any number.
     pub(crate) fn limit(&mut self, passes_max: u64) {
         self.passes_left = passes_max;
+    }
+
+    /// How many of them are left.
+    pub(crate) fn passes_left(&self) -> u64 {
+        self.passes_left
     }
 
     /// Where it stands: to go on from there with another walk.

@@ -322,8 +322,12 @@ impl World {
             let length = reader.u32().and_then(|length| usize::try_from(length).ok());
             let request = length.and_then(|length| reader.take(length));
             let request = request.ok_or_else(|| Error::invalid("the requests are cut off"))?;
-            let tier = if self.in_memory { transaction.tier_without_disk(request) } else { ReadTier::Memory };
-            let Some(response) = transaction.execute(request, tier)? else { return Ok(false) };
+            let response = if self.in_memory {
+                transaction.execute_without_disk(request)?
+            } else {
+                transaction.execute(request, ReadTier::Memory)?
+            };
+            let Some(response) = response else { return Ok(false) };
             put_count(responses, response.len());
             responses.extend_from_slice(&response);
             if responses.len() >= BATCH_RESPONSE_BYTES || !is_short(request) || is_portion(&response) {

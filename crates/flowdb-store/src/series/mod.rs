@@ -16,7 +16,7 @@ use crate::keyspace::SERIES;
 use crate::range::{KeyRange, prefix_bounds};
 use crate::reader::Reader;
 use crate::record::Record;
-use crate::walk::Direction;
+use crate::walk::{Direction, PASSES_IN_MEMORY_MAX};
 use bytes::Bytes;
 use flowdb_engine::{Db, ReadTier, Result, WriteBatch};
 use std::ops::Bound;
@@ -66,7 +66,8 @@ impl<'a> Series<'a> {
         Series { reader }
     }
 
-    /// The same, for single reads that may go this far; the default is the disk. A read fails with `WouldBlock` where that does not suffice.
+    /// The same, for single reads that may go this far; the default is the disk. A read fails with `WouldBlock` where that does not suffice, and in memory
+    /// where much is passed that is deleted or has expired.
     pub fn with_tier(self, tier: ReadTier) -> Self {
         Series { reader: Reader { tier, ..self.reader } }
     }
@@ -87,6 +88,9 @@ impl<'a> Series<'a> {
         let lower = Bound::Included(key::encode_series(key).into());
         let upper = Bound::Included(key::encode(key, timestamp).into());
         let mut iterator = self.reader.db.iter(SERIES, (lower, upper), self.reader.options())?;
+        if self.reader.tier == ReadTier::Memory {
+            iterator.limit(PASSES_IN_MEMORY_MAX);
+        }
         iterator.seek_last()?;
         if !iterator.valid() {
             return Ok(None);

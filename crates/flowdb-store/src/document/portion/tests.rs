@@ -7,7 +7,7 @@ use crate::document::{ConnectionId, Mode, TransactionId};
 use crate::keyspace::{DOCUMENTS, data_prefix};
 use flowdb_engine::format::NEVER;
 use flowdb_engine::fs::{FaultyFileSystem, MemoryFileSystem};
-use flowdb_engine::{WriteBatch, WriteOptions};
+use flowdb_engine::{ReadTier, WriteBatch, WriteOptions};
 use std::sync::Arc;
 
 const RECORDS: u16 = 100;
@@ -74,6 +74,81 @@ fn a_call_deals_with_few_records() {
         assert!(portions >= 4, "{request:?}: {portions} portions");
     }
     assert_eq!((count(&fixture, transaction, 0), count(&fixture, transaction, 1)), (1, 1));
+}
+
+/// The records of [`fixture`], of which all but the first and the last are deleted.
+fn mostly_deleted(limits: Limits) -> (Fixture, ConnectionId) {
+    let fixture = Fixture::with_limits(fixture().0.db, limits);
+    fixture.world.open_database(fixture.client, &crate::document::testing::units("d"), None).unwrap();
+    let connection = match fixture.world.drain(fixture.client).pop() {
+        Some(crate::document::Event::Opened { connection, .. }) => connection,
+        other => panic!("{other:?}"),
+    };
+    let transaction = fixture.begin(connection, Mode::ReadWrite);
+    for number in 1..RECORDS - 1 {
+        let key = number_key(number.into());
+        fixture.request(transaction, Bytes::new(&[5]).u32(1).u8(5).bytes(&key).bytes(&key)).unwrap();
+    }
+    fixture.commit(transaction);
+    (fixture, connection)
+}
+
+/// What comes to nothing but the last record: of the store and of its index, forward and backward from the first one or the last.
+fn requests_behind_much() -> Vec<Vec<u8>> {
+    let behind = |request: Bytes| request.u8(1 | 2).bytes(&number_key(0.0));
+    let before = |request: Bytes| request.u8(4 | 8).bytes(&number_key(f64::from(RECORDS) - 1.0));
+    let get_all = || Bytes::new(&[3]).u32(1).u32(0);
+    let step = || Bytes::new(&[7]).u32(1).u32(0);
+    [
+        behind(Bytes::new(&[2]).u32(1).u32(0)).u8(1),
+        behind(Bytes::new(&[4]).u32(1).u32(0)),
+        behind(get_all()).u8(0).u32(1).u8(1),
+        before(get_all()).u8(2).u32(1).u8(1),
+        behind(step()).u8(0).u8(1).u8(0).u32(1),
+        before(step()).u8(2).u8(1).u8(0).u32(1),
+        Bytes::new(&[7]).u32(1).u32(1).u8(0).u8(2).u8(1).u8(0).u32(2),
+        Bytes::new(&[7]).u32(1).u32(1).u8(0).u8(0).u8(1).u8(0).u32(2),
+        behind(Bytes::new(&[5]).u32(1)),
+    ]
+    .map(Bytes::finish)
+    .into()
+}
+
+#[test]
+fn deleted_records_count_and_a_portion_may_end_among_them() {
+    let expected = {
+        let (fixture, connection) = mostly_deleted(Limits::default());
+        let transaction = fixture.begin(connection, Mode::ReadWrite);
+        requests_behind_much()
+            .iter()
+            .map(|request| portions(&fixture, transaction, request).0)
+            .collect::<Vec<_>>()
+    };
+    let (fixture, connection) = mostly_deleted(Limits { portion_passes: 4, ..Limits::default() });
+    let transaction = fixture.begin(connection, Mode::ReadWrite);
+    for (request, expected) in requests_behind_much().iter().zip(expected) {
+        let answer = fixture.world.execute(fixture.client, transaction, request, ReadTier::Memory).unwrap();
+        let is_done = answer.is_some_and(|answer| answer[0] == 0);
+        assert!(!is_done, "{request:?}: the JS thread has passed it all");
+        let (response, portions) = portions(&fixture, transaction, request);
+        assert_eq!(response, expected, "{request:?}");
+        assert!(portions > 2, "{request:?}: {portions} portions");
+    }
+}
+
+/// The last answer to a request that a worker does, and in how many portions; of pages, all that is in them.
+fn portions(fixture: &Fixture, transaction: TransactionId, request: &[u8]) -> (Vec<u8>, usize) {
+    let execute = |request: &[u8]| {
+        fixture.world.execute(fixture.client, transaction, request, ReadTier::Disk).unwrap().unwrap()
+    };
+    let (mut response, mut count) = (execute(request), 1);
+    while response[0] == 2 {
+        let (rest, length) = response.split_last_chunk::<4>().unwrap();
+        let place = &rest[rest.len() - u32::from_le_bytes(*length) as usize..];
+        response = execute(&Bytes::new(&[15]).bytes(place).raw(request).finish());
+        count += 1;
+    }
+    (response, count)
 }
 
 #[test]

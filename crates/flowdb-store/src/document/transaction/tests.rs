@@ -331,18 +331,18 @@ fn delete(number: u16) -> Bytes {
 /// Each costs the JS thread as much, whatever is hidden behind its key: by this transaction, or by deletes that are committed.
 #[test]
 fn a_unique_check_looks_at_its_own_key_only() {
-    const COUNT: u16 = HIDDEN_MAX as u16 + 500;
+    let count = u16::try_from(Limits::default().portion_passes).unwrap() + 500;
     for is_committed in [false, true] {
-        let (fixture, connection) = with_unique_index(COUNT);
+        let (fixture, connection) = with_unique_index(count);
         let mut transaction = fixture.begin(connection, Mode::ReadWrite);
-        for number in 0..COUNT {
+        for number in 0..count {
             fixture.request(transaction, delete(number)).unwrap();
         }
         if is_committed {
             fixture.commit(transaction);
             transaction = fixture.begin(connection, Mode::ReadWrite);
         }
-        for number in (0..COUNT).step_by(100).rev() {
+        for number in (0..count).step_by(100).rev() {
             let request = put(1, Some(&number_key(number.into())), &string_value(number)).finish();
             let answer =
                 fixture.world.execute(fixture.client, transaction, &request, ReadTier::Memory).unwrap();
