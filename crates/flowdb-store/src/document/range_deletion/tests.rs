@@ -98,3 +98,23 @@ fn a_range_of_all_records_is_not_walked_through() {
     assert_entries(&fixture, transaction, &BTreeMap::new());
     fixture.commit(transaction);
 }
+
+/// Whether a store has other records is not worth a walk through all that was deleted.
+#[test]
+fn deleted_records_before_a_range_are_not_passed() {
+    let (fixture, connection) = filled(Limits::default(), one_of_three);
+    let transaction = fixture.begin(connection, Mode::ReadWrite);
+    for number in 0..RECORDS - 2 {
+        fixture.request(transaction, delete(number, number)).unwrap();
+    }
+    fixture.commit(transaction);
+    let before = fixture.db.last_sequence();
+    let transaction = fixture.begin(connection, Mode::ReadWrite);
+    fixture.request(transaction, delete(RECORDS - 2, RECORDS - 1)).unwrap();
+    fixture.commit(transaction);
+    assert_eq!(
+        fixture.db.last_sequence() - before,
+        3,
+        "a range of the records, and their entries one by one"
+    );
+}
