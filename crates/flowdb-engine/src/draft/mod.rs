@@ -161,7 +161,7 @@ impl Draft {
             range_deletes.push(Arc::clone(live.table.range_deletes()));
         }
         let committed = view.runs((&bounds.0, &bounds.1), read);
-        let as_of = |run| Merged::Other(Box::new(AsOfCursor::new(run, sequence)));
+        let as_of = |run| Merged::Other(Box::new(AsOfCursor::new(run, sequence, bounds.clone())));
         cursors.extend(committed.cursors.into_iter().map(as_of));
         range_deletes
             .extend(committed.range_deletes.into_iter().map(|all| range_deletes_as_of(all, sequence)));

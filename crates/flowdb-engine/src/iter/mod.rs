@@ -9,7 +9,7 @@ mod visible;
 mod visit;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +19,7 @@ pub(crate) use merge::MergeCursor;
 pub(crate) use range_delete::{Coverage, RangeDelete, RangeDeletes};
 pub(crate) use run::Run;
 pub use visible::DbIterator;
+pub(crate) use visible::{is_before, is_behind};
 
 use crate::error::Result;
 use crate::key::{Kind, Sequence};

@@ -496,19 +496,29 @@ impl View {
     }
 
     fn is_before_start(&self, key: &[u8]) -> bool {
-        match &self.start {
-            Bound::Included(start) => key < &start[..],
-            Bound::Excluded(start) => key <= &start[..],
-            Bound::Unbounded => false,
-        }
+        is_before(key, &self.start)
     }
 
     fn is_behind_end(&self, key: &[u8]) -> bool {
-        match &self.end {
-            Bound::Included(end) => key > &end[..],
-            Bound::Excluded(end) => key >= &end[..],
-            Bound::Unbounded => false,
-        }
+        is_behind(key, &self.end)
+    }
+}
+
+/// True if what begins at `start` does not hold `key`.
+pub(crate) fn is_before(key: &[u8], start: &Bound<Bytes>) -> bool {
+    match start {
+        Bound::Included(start) => key < &start[..],
+        Bound::Excluded(start) => key <= &start[..],
+        Bound::Unbounded => false,
+    }
+}
+
+/// True if what ends at `end` does not hold `key`.
+pub(crate) fn is_behind(key: &[u8], end: &Bound<Bytes>) -> bool {
+    match end {
+        Bound::Included(end) => key > &end[..],
+        Bound::Excluded(end) => key >= &end[..],
+        Bound::Unbounded => false,
     }
 }
 
