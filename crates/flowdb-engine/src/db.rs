@@ -166,7 +166,25 @@ impl Db {
         self.0.telemetry.get(|| self.find(tree, key, options))
     }
 
+    /// True if `key` has a value: [`Db::get`] for who does not want that. One that is kept in a file of its own is not read.
+    pub fn contains(&self, tree: TreeId, key: &[u8], options: ReadOptions) -> Result<bool> {
+        self.0
+            .telemetry
+            .get(|| Ok(self.locate(tree, key, options)?.map(|(version, _)| version)))
+            .map(|found| found.is_some())
+    }
+
     fn find(&self, tree: TreeId, key: &[u8], options: ReadOptions) -> Result<Option<Version>> {
+        match self.locate(tree, key, options)? {
+            Some((version, view)) if version.kind == Kind::PutPointer => {
+                resolver(&view, Vec::new(), options).resolve(version).map(Some)
+            }
+            found => Ok(found.map(|(version, _)| version)),
+        }
+    }
+
+    /// The newest version of a key that has one, and what it was found in. Its value may be a pointer.
+    fn locate(&self, tree: TreeId, key: &[u8], options: ReadOptions) -> Result<Option<(Version, Arc<View>)>> {
         // The view first: what is visible in it at that moment cannot be dropped from under it. See `Snapshots`.
         let tree = self.0.tree(tree)?;
         let view = tree.view();
@@ -188,10 +206,7 @@ impl Db {
             self.0.telemetry.expired(1);
             return Ok(None);
         }
-        if version.kind != Kind::PutPointer {
-            return Ok(Some(version));
-        }
-        resolver(&view, Vec::new(), options).resolve(version).map(Some)
+        Ok(Some((version, view)))
     }
 
     /// The entries between the bounds, in order of their keys; at no entry at first. Inverted bounds are empty. Sees the moment of

@@ -219,6 +219,8 @@ fn keys_are_read_without_their_values() {
     }
     assert_eq!(count, 10);
     assert_eq!(db.get(TREES[0], &3u64.to_be_bytes(), memory).unwrap_err().kind(), ErrorKind::WouldBlock);
+    assert!(db.contains(TREES[0], &3u64.to_be_bytes(), memory).unwrap());
+    assert!(!db.contains(TREES[0], &10u64.to_be_bytes(), memory).unwrap());
     assert_eq!(get(&db, 3), Some(value(3, 0)));
     assert!(db.get(TREES[0], &3u64.to_be_bytes(), memory).unwrap().is_some(), "the cache has it now");
     assert_files_agree(&fs, &db);

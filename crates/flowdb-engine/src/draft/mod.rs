@@ -124,16 +124,32 @@ impl Draft {
 
     /// The value of `key` as the draft leaves it: where it says nothing, that of the tree, as of `options.sequence` (default: now).
     pub fn get(&self, key: &[u8], options: ReadOptions) -> Result<Option<Version>> {
+        match self.find(key, options)? {
+            Some((table, entry)) => entry.map(|entry| self.resolve(entry, table, options)).transpose(),
+            None => self.db.get(self.tree, key, options),
+        }
+    }
+
+    /// True if `key` has a value: [`Draft::get`] for who does not want that. One that is kept in a file of its own is not read.
+    pub fn contains(&self, key: &[u8], options: ReadOptions) -> Result<bool> {
+        match self.find(key, options)? {
+            Some((_, entry)) => Ok(entry.is_some()),
+            None => self.db.contains(self.tree, key, options),
+        }
+    }
+
+    /// The newest of its tables that says something about `key`, and what it says: the version, or that there is none.
+    fn find(&self, key: &[u8], options: ReadOptions) -> Result<Option<(&Arc<LiveTable>, Option<Version>)>> {
         for table in self.tables_newest_first().filter(|live| live.may_contain(key)) {
             let deleted_at = table.table.range_delete_over(key, Sequence::MAX);
             let entry = table.table.get(key, Sequence::MAX, options.tier, !options.bypass_cache)?;
             if entry.is_some() || deleted_at.is_some() {
                 let is_there =
                     |entry: &Version| Some(entry.sequence) > deleted_at && entry.kind != Kind::Delete;
-                return entry.filter(is_there).map(|entry| self.resolve(entry, table, options)).transpose();
+                return Ok(Some((table, entry.filter(is_there))));
             }
         }
-        self.db.get(self.tree, key, options)
+        Ok(None)
     }
 
     /// What is found in `table`, with its value.

@@ -70,14 +70,15 @@ impl Transaction {
     fn get_single(&self, source: Source, key: &[u8], key_only: bool) -> Outcome<Response> {
         let mut stored_key = self.source_prefix(source)?;
         stored_key.extend_from_slice(key);
-        let stored = self.read(&stored_key)?;
+        let stored = if key_only { None } else { self.read(&stored_key)? };
+        let is_there = if key_only { self.has(&stored_key)? } else { stored.is_some() };
         let mut response = Response::ok();
-        response.u8(stored.is_some().into());
-        if let Some(stored) = stored {
+        response.u8(is_there.into());
+        if is_there {
             response.bytes(key);
-            if !key_only {
-                self.put_stored(&mut response, source, key, &stored)?;
-            }
+        }
+        if let Some(stored) = stored {
+            self.put_stored(&mut response, source, key, &stored)?;
         }
         Ok(response)
     }

@@ -140,10 +140,11 @@ impl Transaction {
         if !no_overwrite && store.indexes.is_empty() {
             return Ok(IndexChanges::default());
         }
-        let before = self.read(&[&self.prefix(store_id, 0), record.key].concat())?;
-        if no_overwrite && before.is_some() {
+        let stored_key = [&self.prefix(store_id, 0), record.key].concat();
+        if no_overwrite && self.has(&stored_key)? {
             return Err(constraint("the object store has a record with this key"));
         }
+        let before = if no_overwrite { None } else { self.read(&stored_key)? };
         let old = match &before {
             Some(stored) => self.stored_entries(store_id, store, record.key, stored)?,
             None => Vec::new(),

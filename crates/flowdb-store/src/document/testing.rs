@@ -15,7 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// Bytes of the protocol being put together.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Bytes(Vec<u8>);
 
 impl Bytes {

@@ -316,6 +316,16 @@ impl Transaction {
         }
     }
 
+    /// Whether a key has a value, as this transaction sees it. That is not read.
+    pub(super) fn has(&self, key: &[u8]) -> Result<bool> {
+        match (self.overlay.get(key), &self.draft) {
+            (Known::Put(_), _) => Ok(true),
+            (Known::Deleted | Known::Cleared { .. }, _) => Ok(false),
+            (Known::Nothing, Some(draft)) => draft.contains(key, self.read_options()),
+            (Known::Nothing, None) => self.db.contains(DOCUMENTS, key, self.read_options()),
+        }
+    }
+
     /// A walk in `span` that stands at `at`. To be given back with [`Transaction::keep`] if it may be gone on with.
     pub(super) fn walk(&mut self, span: KeySpan, at: Vec<u8>) -> Result<Walk> {
         match self.cached.take() {

@@ -352,3 +352,31 @@ fn a_unique_check_looks_at_its_own_key_only() {
         assert_eq!(name_of(fixture.request(transaction, again)), CONSTRAINT);
     }
 }
+
+/// The file that a large value is in is not in memory, but its key is.
+#[test]
+fn whether_a_record_is_there_is_told_without_its_value() {
+    for memory_bytes in [usize::MAX, 100_000] {
+        let (fixture, connection) =
+            Fixture::with_memory(Arc::new(MemoryFileSystem::new()), memory_bytes).and_store(false);
+        let mut transaction = fixture.begin(connection, Mode::ReadWrite);
+        fixture
+            .put(transaction, 1.0, &[&[1, 10, 0x80, 0x80, 0x20][..], &[b'x'; 512 << 10]].concat())
+            .unwrap();
+        if memory_bytes == usize::MAX {
+            fixture.commit(transaction);
+            fixture.db.flush().unwrap();
+            transaction = fixture.begin(connection, Mode::ReadWrite);
+        }
+        let execute = |request: &Bytes, tier| {
+            fixture.world.execute(fixture.client, transaction, &request.clone().finish(), tier).unwrap()
+        };
+        let key = number_key(1.0);
+        let get = |key_only| Bytes::new(&[2]).u32(1).u32(0).u8(5).bytes(&key).bytes(&key).u8(key_only);
+        let add = Bytes::new(&[1]).u32(1).u8(3).bytes(&key).raw(&small_value(7));
+        assert_eq!(execute(&get(1), ReadTier::Disk).unwrap()[1], 1, "which reads the blocks with the key");
+        assert!(execute(&get(0), ReadTier::Memory).is_none());
+        assert_eq!(execute(&get(1), ReadTier::Memory).unwrap()[1], 1);
+        assert_eq!(execute(&add, ReadTier::Memory).unwrap()[..2], [1, CONSTRAINT]);
+    }
+}
