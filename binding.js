@@ -5,12 +5,9 @@
  */
 
 const fs = require('node:fs');
-const timers = require('node:timers');
 const { isMainThread } = require('node:worker_threads');
 const { FlowDBError } = require('./common/errors.js');
-
-// Captured now: test tools replace it with a fake that only runs when told.
-const { setImmediate: immediate } = timers;
+const { macrotask } = require('./common/macrotask.js');
 
 /** Names of the C library in the names of the packages. */
 const LIBC_GLIBC = 'gnu';
@@ -166,7 +163,7 @@ if (isMainThread && !(/** @type {any} */ (process)[EXIT_LISTENER])) {
   process.on('exit', () => {
     native.stopMaintenance();
     // Some tools emit the event and go on: then the event loop turns again.
-    immediate(() => native.resumeMaintenance()).unref();
+    macrotask(() => native.resumeMaintenance());
   });
 }
 

@@ -18,7 +18,7 @@
  *   metricsText(): string,
  *   listen(onNotice: () => void): void,
  *   takeNotices(): Notice[],
- *   compaction(): { run(): Promise<boolean>, stop(): void },
+ *   compaction(): { run(): Promise<'done' | 'more' | 'stopped'>, stop(): void },
  *   beginLoad(): number,
  *   isLoadCurrent(number: number, key: Buffer): boolean | null,
  *   isLoadCurrentLater(number: number, key: Buffer): Promise<boolean>,

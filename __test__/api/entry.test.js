@@ -3,7 +3,7 @@
 // What the package exports, seen from CommonJS and from ES modules.
 
 const assert = require('node:assert/strict');
-const { copyFileSync, mkdirSync } = require('node:fs');
+const { cpSync } = require('node:fs');
 const path = require('node:path');
 const { test } = require('node:test');
 const { pathToFileURL } = require('node:url');
@@ -37,8 +37,7 @@ test('errors are errors with a code', () => {
 test('a platform without a library gets an error that names everything', (t) => {
   const folder = directory(t);
   const copy = path.join(folder, 'binding.js');
-  mkdirSync(path.join(folder, 'common'));
-  for (const file of ['binding.js', 'common/errors.js']) copyFileSync(path.join(ROOT, file), path.join(folder, file));
+  for (const part of ['binding.js', 'common']) cpSync(path.join(ROOT, part), path.join(folder, part), { recursive: true });
   assert.throws(() => require(copy), (error) => {
     assert.equal(error.code, 'FLOWDB_NO_BINARY');
     assert.deepEqual([error.platform, error.arch], [process.platform, process.arch]);

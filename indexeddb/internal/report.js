@@ -1,6 +1,6 @@
 'use strict';
 
-const { macrotask } = require('./macrotask.js');
+const { macrotask } = require('../../common/macrotask.js');
 
 const { queueMicrotask } = globalThis;
 

@@ -6,7 +6,7 @@
 
 const { performance } = require('node:perf_hooks');
 const { checkpointFunction } = require('./checkpoint.js');
-const { macrotask } = require('./macrotask.js');
+const { macrotask } = require('../../common/macrotask.js');
 const { Queue } = require('../../common/queue.js');
 const { reportException } = require('./report.js');
 const { append } = require('../../common/intrinsics.js');

@@ -135,7 +135,9 @@ fn writes_that_fail_are_counted_and_the_faults_of_callers_are_not() {
         assert_eq!(world.put(1).unwrap_err().kind(), ErrorKind::NoSpace);
         assert_eq!(write_errors(), count);
     }
-    let (refused, _) = world.db.try_write(batch(&[World::write_of(1)])).unwrap_err();
+    let (postponed, kept) = world.db.try_write(batch(&[World::write_of(1)])).unwrap_err();
+    assert_eq!((postponed.kind(), write_errors()), (ErrorKind::WouldBlock, 3));
+    let refused = world.db.write(kept, WriteOptions::default()).unwrap_err();
     assert_eq!((refused.kind(), write_errors()), (ErrorKind::NoSpace, 4));
     let mut draft = world.db.draft(TREES[0]).unwrap();
     assert!(draft.write([], [(&b"k"[..], Some(&b"v"[..]))]).is_err());
