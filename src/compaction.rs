@@ -55,7 +55,7 @@ impl RecordCompaction {
     }
 
     /// Goes on for a slice, on a worker. It is given up where it fails, and where it was stopped.
-    #[napi(ts_return_type = "Promise<'done' | 'more' | 'stopped'>")]
+    #[napi]
     pub fn run(&self) -> AsyncTask<Work<Progress>> {
         let (trees, is_stopped) = (Arc::clone(&self.trees), Arc::clone(&self.is_stopped));
         task::run(move || {
