@@ -10,7 +10,8 @@
 //! delete range    : a scan's request                                   answer: nothing
 //! put loaded      : u32 length, key, u32 number of the load, record    answer: nothing, or the record in the way
 //! ```
-//! None of them is synced by itself: the handle's lane does that once for all of a call. A timestamp makes it one of series. An empty record stands for none, as `expected` and as what is set.
+//! None of them is synced by itself: the handle's lane does that once for all of a call. A timestamp makes it
+//! one of series. An empty record stands for none, as `expected` and as what is set.
 
 use crate::error;
 use crate::lane::UNSYNCED;
@@ -32,7 +33,8 @@ const INCREMENT: u8 = 4;
 const DELETE_RANGE: u8 = 5;
 const PUT_LOADED: u8 = 6;
 
-/// What became of each change: its answer, or why it was not made. One that failed does not keep those behind it from being made.
+/// What became of each change: its answer, or why it was not made. One that failed does not keep those behind
+/// it from being made.
 pub struct Answers(Vec<Result<Vec<u8>>>);
 
 impl Answers {

@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 type Weak = ThreadsafeFunction<(), (), (), Status, false, true>;
 
-/// Calls one JS function of one environment, from any thread, at least once after each [`Channel::notify`]. Does not
-/// keep the process alive unless it is held. Notifying a dead environment does nothing: the threadsafe function knows
-/// that it was closed.
+/// Calls one JS function of one environment, from any thread, at least once after each [`Channel::notify`].
+/// Does not keep the process alive unless it is held. Notifying a dead environment does nothing: the
+/// threadsafe function knows that it was closed.
 pub(crate) struct Channel {
     function: Mutex<Weak>,
     /// A call is on its way.

@@ -1,5 +1,6 @@
-//! A compaction that was asked for, in slices, each a piece of work of its own: others get the pool's threads in between, an environment that ends waits for one of
-//! them and asks for no further one, and so does the process.
+//! A compaction that was asked for, in slices, each a piece of work of its own: others get the pool's
+//! threads in between, an environment that ends waits for one of them and asks for no further one, and so
+//! does the process.
 
 use crate::task::{self, Reply, Work};
 use flowdb_engine::{Compaction, Result};

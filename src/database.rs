@@ -68,8 +68,9 @@ impl RecordStore {
         }))
     }
 
-    /// A function `(operations, length, sync)`. It writes the packed operations in the first bytes as one commit, without waiting for anything. 0: done.
-    /// Negative: it would have to wait, nothing has happened. Positive: done, and a sync of this number is under way.
+    /// A function `(operations, length, sync)`. It writes the packed operations in the first bytes as one
+    /// commit, without waiting for anything. 0: done. Negative: it would have to wait, nothing has happened.
+    /// Positive: done, and a sync of this number is under way.
     ///
     /// A function of its own as the getter of a `RecordReader` is.
     #[napi]
@@ -77,21 +78,23 @@ impl RecordStore {
         self.writer.function(env)
     }
 
-    /// Writes packed operations on a thread of the handle's, behind what was asked for before, whatever is in the way. The outcome comes under the number
-    /// that this gives. The operations are copied.
+    /// Writes packed operations on a thread of the handle's, behind what was asked for before, whatever is in
+    /// the way. The outcome comes under the number that this gives. The operations are copied.
     #[napi]
     pub fn write_later(&self, env: Env, operations: &[u8], sync: bool) -> napi::Result<i32> {
         self.writer.write_later(&env, operations, sync).map_err(|error| error::to_js(&env, &error))
     }
 
-    /// Outcomes of what was asked for under a number: it, the error, and whether this is all. If not, reads see the write, and its sync is under way.
+    /// Outcomes of what was asked for under a number: it, the error, and whether this is all. If not, reads
+    /// see the write, and its sync is under way.
     #[napi]
     pub fn take_outcomes(&self, env: Env) -> napi::Result<Vec<Object<'_>>> {
         let outcomes = self.writer.take_outcomes(&env)?;
         outcomes.into_iter().map(|outcome| outcome_to_js(&env, &outcome)).collect()
     }
 
-    /// Makes packed changes one after the other, each depending on what it finds, on a worker. None of them is synced.
+    /// Makes packed changes one after the other, each depending on what it finds, on a worker. None of
+    /// them is synced.
     #[napi]
     pub fn change_later(&self, env: Env, changes: &[u8]) -> napi::Result<AsyncTask<Work<Answers>>> {
         self.open_store(&env)?;
@@ -101,7 +104,8 @@ impl RecordStore {
         Ok(task::run(move || writer.change(&loads, &changes)))
     }
 
-    /// Has the changes of the last call that made some synced, if `sync` or the store's mode says so: the number under which the outcome comes. 0: they need not be.
+    /// Has the changes of the last call that made some synced, if `sync` or the store's mode says so: the
+    /// number under which the outcome comes. 0: they need not be.
     #[napi]
     pub fn sync_changes(&self, env: Env, sync: bool) -> napi::Result<i32> {
         self.writer.sync_changes(&env, sync).map_err(|error| error::to_js(&env, &error))
@@ -132,7 +136,8 @@ impl RecordStore {
         Ok(self.open_store(&env)?.db().metrics_text())
     }
 
-    /// Has `onNotice` called from the event loop when `takeNotices` has something, until the handle is closed or collected.
+    /// Has `onNotice` called from the event loop when `takeNotices` has something, until the handle is
+    /// closed or collected.
     #[napi]
     pub fn listen(&self, env: Env, on_notice: Function<'_, (), ()>) -> napi::Result<()> {
         let store = self.open_store(&env)?;
@@ -162,7 +167,8 @@ impl RecordStore {
         Ok(self.loads.begin(store.snapshot()))
     }
 
-    /// True if nobody has touched the cache entry of `key` since the load began; null where memory cannot tell.
+    /// True if nobody has touched the cache entry of `key` since the load began; null where
+    /// memory cannot tell.
     #[napi]
     pub fn is_load_current(&self, env: Env, number: u32, key: &[u8]) -> napi::Result<Option<bool>> {
         let store = self.open_store(&env)?;

@@ -57,7 +57,8 @@ impl DocumentClient {
 
 #[napi]
 impl DocumentClient {
-    /// A client of a fresh, empty world. `wake` is called from the event loop when another thread has queued events.
+    /// A client of a fresh, empty world. `wake` is called from the event loop when another thread
+    /// has queued events.
     #[napi]
     pub fn open_memory(env: Env, wake: Function<'_, (), ()>) -> napi::Result<DocumentClient> {
         Self::connect(None, Channel::new(&wake, |_| ())?).map_err(|error| error::to_js(&env, &error))
@@ -111,7 +112,8 @@ impl DocumentClient {
         self.world.close_connection(self.client, connection);
     }
 
-    /// Creates a transaction: its number, negative if it has to wait for others, and then an event tells that it may start.
+    /// Creates a transaction: its number, negative if it has to wait for others, and then an event tells that
+    /// it may start.
     #[napi]
     pub fn begin_transaction(
         &self,
@@ -207,8 +209,8 @@ impl DocumentClient {
         self.channel.hold(&env, yes)
     }
 
-    /// As if the environment had died. The promise is fulfilled once the directory is given back, and closed if nobody else in this process
-    /// has it open. Does nothing the second time.
+    /// As if the environment had died. The promise is fulfilled once the directory is given back, and closed
+    /// if nobody else in this process has it open. Does nothing the second time.
     #[napi]
     pub fn dispose(&self, env: Env) -> napi::Result<AsyncTask<Work<()>>> {
         self.world.drop_client(self.client);

@@ -46,7 +46,8 @@ fn unregister() {
     }
 }
 
-/// Has an environment call [`maintenance::start_slice`]: this thread's own, else the one that has been there longest.
+/// Has an environment call [`maintenance::start_slice`]: this thread's own, else the one that has
+/// been there longest.
 pub(crate) fn notify() {
     let own = CURRENT.try_with(|current| current.borrow().clone()).ok().flatten();
     let environment = own.or_else(|| ALIVE.lock().first().cloned());

@@ -24,12 +24,13 @@ pub(crate) fn code(kind: ErrorKind) -> &'static str {
     }
 }
 
-/// The JS error of an engine error: `code`, and `file`, `offset` (bytes) and `holder` (process id) where they are
-/// known.
+/// The JS error of an engine error: `code`, and `file`, `offset` (bytes) and `holder` (process id) where
+/// they are known.
 pub(crate) fn to_js(env: &Env, error: &Error) -> napi::Error {
     match build(env, error) {
         Ok(object) => napi::Error::from(object.to_unknown()),
-        // The environment is going down, or something threw while the error was made: its words are what is left.
+        // The environment is going down, or something threw while the error was made: its words are
+        // what is left.
         Err(_) => napi::Error::new(Status::GenericFailure, error.to_string()),
     }
 }

@@ -59,7 +59,8 @@ pub(crate) fn event<'env>(env: &'env Env, event: Event) -> napi::Result<Object<'
     }
 }
 
-/// An object being made. Its properties are defined, not assigned: a setter that a program has planted on `Object.prototype` is not met.
+/// An object being made. Its properties are defined, not assigned: a setter that a program has planted on
+/// `Object.prototype` is not met.
 struct Fields<'env> {
     env: &'env Env,
     properties: Vec<Property>,

@@ -1,4 +1,5 @@
-//! What stores in memory take, told to V8: it sees only the small JavaScript side of them, and would collect forgotten ones late.
+//! What stores in memory take, told to V8: it sees only the small JavaScript side of them, and would collect
+//! forgotten ones late.
 
 use napi::Env;
 use std::sync::atomic::{AtomicI64, Ordering};

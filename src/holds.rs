@@ -1,5 +1,6 @@
-//! What a handle's readers, scans and aggregations hold: moments that keep old versions, in memory and on disk. They let go of them when the handle is closed,
-//! which others may outlive; the garbage collector, which would have them dropped, comes when it likes.
+//! What a handle's readers, scans and aggregations hold: moments that keep old versions, in memory and on
+//! disk. They let go of them when the handle is closed, which others may outlive; the garbage collector,
+//! which would have them dropped, comes when it likes.
 
 use parking_lot::Mutex;
 use std::sync::{Arc, Weak};

@@ -12,8 +12,8 @@ const NOTHING: u8 = 0;
 const INVALID: u8 = 1;
 const FOUND: u8 = 2;
 
-/// The key that a key path finds in a value: 0 (nothing there), 1 (no valid key), or 2 and the encoded key; with
-/// `multiEntry`, 2 and a count and the sized keys.
+/// The key that a key path finds in a value: 0 (nothing there), 1 (no valid key), or 2 and the encoded key;
+/// with `multiEntry`, 2 and a count and the sized keys.
 #[napi(js_name = "extractKey")]
 pub fn extract<'env>(
     env: &'env Env,

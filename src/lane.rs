@@ -1,6 +1,7 @@
-//! What must not wait on the JS thread: commits that are too large for it or find something in their way, and syncs of the log. Threads of its own for each open
-//! handle that asks for them, one for commits and one for syncs, so that neither waits for the other, nor for compaction in libuv's pool. What was measured is
-//! in docs/architecture.md.
+//! What must not wait on the JS thread: commits that are too large for it or find something in their way,
+//! and syncs of the log. Threads of its own for each open handle that asks for them, one for commits and
+//! one for syncs, so that neither waits for the other, nor for compaction in libuv's pool. What was
+//! measured is in docs/architecture.md.
 
 use crate::channel::Channel;
 use crate::operations::read_writes;
@@ -66,7 +67,8 @@ impl Lane {
         Lane { shared: Arc::new(Shared { state: Mutex::default(), writes_changed, syncs_changed, channel }) }
     }
 
-    /// Has packed operations committed, behind those asked for before, and synced if `sync` or the store's mode says so.
+    /// Has packed operations committed, behind those asked for before, and synced if `sync` or the store's
+    /// mode says so.
     pub(crate) fn write(
         &self,
         store: &Arc<Store>,
@@ -94,8 +96,8 @@ impl Lane {
         std::mem::take(&mut self.shared.state.lock().outcomes)
     }
 
-    /// Ends its threads. What was not begun is not done any more: whoever asked for it is gone, and others may already write. What is being
-    /// committed is waited for, for the same reason.
+    /// Ends its threads. What was not begun is not done any more: whoever asked for it is gone, and others
+    /// may already write. What is being committed is waited for, for the same reason.
     pub(crate) fn stop(&self) {
         let mut state = self.shared.state.lock();
         state.is_stopped = true;

@@ -1,8 +1,8 @@
 //! The binding: the only Rust that knows Node.
 //!
-//! It turns JS calls into calls of `flowdb-store`, moves what may block to other threads and brings the answers back.
-//! Nothing in it is public API: `index.js` is. What crosses the boundary, crosses as packed bytes ([`operations`],
-//! [`changes`], [`scan`], [`aggregate`], [`documents`]).
+//! It turns JS calls into calls of `flowdb-store`, moves what may block to other threads and brings the
+//! answers back. Nothing in it is public API: `index.js` is. What crosses the boundary, crosses as packed
+//! bytes ([`operations`], [`changes`], [`scan`], [`aggregate`], [`documents`]).
 
 pub mod aggregate;
 pub mod care;

@@ -46,7 +46,8 @@ pub struct LogListener {
 
 #[napi]
 impl LogListener {
-    /// Has `onLine` called from the event loop when `take` has something. What is below `info` only comes if it is wanted.
+    /// Has `onLine` called from the event loop when `take` has something. What is below `info` only comes if
+    /// it is wanted.
     #[napi(constructor)]
     pub fn new(on_line: Function<'_, (), ()>, is_verbose: bool) -> napi::Result<Self> {
         static INSTALLED: Once = Once::new();

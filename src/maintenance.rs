@@ -1,8 +1,8 @@
 //! Maintenance of all stores of the process, in slices on libuv's pool.
 //!
-//! At most one slice is queued or running at a time, whoever owns the stores, so that `fs`, `dns` and `crypto` keep
-//! their threads. The end of a slice asks an environment for the next one through its channel, which does not keep
-//! the process alive: a program that is done may end between two slices.
+//! At most one slice is queued or running at a time, whoever owns the stores, so that `fs`, `dns` and
+//! `crypto` keep their threads. The end of a slice asks an environment for the next one through its channel,
+//! which does not keep the process alive: a program that is done may end between two slices.
 
 use crate::environment;
 use crate::timer;
@@ -17,8 +17,8 @@ use std::sync::Weak;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Long enough that switching costs little, short enough that a pool thread is soon free again and that ending a
-/// worker or the process does not wait for long.
+/// Long enough that switching costs little, short enough that a pool thread is soon free again and that
+/// ending a worker or the process does not wait for long.
 const SLICE: Duration = Duration::from_millis(25);
 /// How long to leave a store alone whose maintenance failed, for instance because the disk is full.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
@@ -80,8 +80,8 @@ pub(crate) fn start_slice(env: &Env) {
     }
 }
 
-/// Called by the JS `exit` listener of the main thread: `process.exit()` waits for queued work, so there should be no
-/// more of it.
+/// Called by the JS `exit` listener of the main thread: `process.exit()` waits for queued work, so there
+/// should be no more of it.
 #[napi]
 pub fn stop_maintenance() {
     STOPPED.store(true, Ordering::Relaxed);
@@ -100,7 +100,8 @@ pub fn resume_maintenance() {
     }
 }
 
-/// The same for each environment that has this copy of the library, and another for any other copy in the process.
+/// The same for each environment that has this copy of the library, and another for any other copy
+/// in the process.
 #[napi]
 pub fn library_id() -> String {
     format!("{:p}", &STOPPED)
@@ -135,8 +136,9 @@ impl Task for Slice {
     }
 }
 
-/// Has one step of maintenance done on the thread of the timer, and the rest, if there is more, in slices: what is
-/// due by the clock, the sync of the log above all, must not wait for an event loop that is kept busy.
+/// Has one step of maintenance done on the thread of the timer, and the rest, if there is more, in
+/// slices: what is due by the clock, the sync of the log above all, must not wait for an event loop that
+/// is kept busy.
 pub(crate) fn on_alarm(store: &Weak<Store>) {
     {
         let mut schedule = SCHEDULE.lock();

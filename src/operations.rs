@@ -6,8 +6,9 @@
 //! reads = (u32 length, read)*
 //! reply = (u32 length, bytes)*        length ffffffff: nothing is there
 //! ```
-//! A reply answers at least one read, and of further ones those that begin within its first MiB: the others are to be asked for again.
-//! Times are in microseconds. A record is a form byte and contents (`docs/format.md`, section 5.1).
+//! A reply answers at least one read, and of further ones those that begin within its first MiB: the others
+//! are to be asked for again. Times are in microseconds. A record is a form byte and contents
+//! (`docs/format.md`, section 5.1).
 
 use crate::records::Records;
 use flowdb_engine::{Error, ErrorKind, ReadTier, Result, WriteBatch};
@@ -176,7 +177,8 @@ pub(crate) struct Reply {
     pub(crate) is_whole: bool,
 }
 
-/// The answers to packed reads, up to the first that `tier` does not suffice for, or up to the size of a reply.
+/// The answers to packed reads, up to the first that `tier` does not suffice for, or up to the size
+/// of a reply.
 pub(crate) fn answer_reads(records: &Records, reads: &[u8], tier: ReadTier) -> Result<Reply> {
     let mut bytes = Vec::new();
     let mut fields = Fields::new(reads);

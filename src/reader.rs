@@ -69,12 +69,13 @@ impl RecordReader {
         RecordReader { view }
     }
 
-    /// A function `(scratch, offset, length, mayBlock)`. It answers the packed read that stands there in `scratch`, from
-    /// memory, or from the disk if it may block; writes the answer to the same place and gives its length. -1: nothing
-    /// is there. -2: it would have to block. -3: there is no room for the answer, `takeLong` gives it.
+    /// A function `(scratch, offset, length, mayBlock)`. It answers the packed read that stands there in
+    /// `scratch`, from memory, or from the disk if it may block; writes the answer to the same place and
+    /// gives its length. -1: nothing is there. -2: it would have to block. -3: there is no room for the
+    /// answer, `takeLong` gives it.
     ///
-    /// A function of its own and no method, as it is called the most: a method's call looks up the object behind it and
-    /// checks the type of each argument, which takes longer than most reads.
+    /// A function of its own and no method, as it is called the most: a method's call looks up the object
+    /// behind it and checks the type of each argument, which takes longer than most reads.
     #[napi]
     pub fn getter<'env>(&self, env: &'env Env) -> napi::Result<Function<'env, (), i32>> {
         let view = Arc::clone(&self.view);
@@ -93,8 +94,8 @@ impl RecordReader {
         BufferSlice::copy_from(env, std::mem::take(&mut *self.view.long.lock()))
     }
 
-    /// Answers packed reads from memory, all as of one moment; null if that, or one reply, does not suffice for all of them. `takeMoment` is to be
-    /// asked for the rest.
+    /// Answers packed reads from memory, all as of one moment; null if that, or one reply, does not suffice
+    /// for all of them. `takeMoment` is to be asked for the rest.
     #[napi]
     pub fn get_many<'env>(&self, env: &'env Env, reads: &[u8]) -> napi::Result<Option<BufferSlice<'env>>> {
         let moment = self.open(env)?.moment();
@@ -107,8 +108,8 @@ impl RecordReader {
         Ok(None)
     }
 
-    /// A reader of the moment that `getMany` looked at, whose `takeLong` gives the answers that it had; if there are none, of the present moment.
-    /// To be closed.
+    /// A reader of the moment that `getMany` looked at, whose `takeLong` gives the answers that it had; if
+    /// there are none, of the present moment. To be closed.
     #[napi]
     pub fn take_moment(&self, env: Env) -> napi::Result<RecordReader> {
         let records = self.open(&env)?;

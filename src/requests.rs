@@ -1,5 +1,5 @@
-//! The calls that the IndexedDB facade makes for each request, as functions of their own: a method's call looks up the object behind it and checks
-//! the type of each argument, which takes longer than most requests.
+//! The calls that the IndexedDB facade makes for each request, as functions of their own: a method's call
+//! looks up the object behind it and checks the type of each argument, which takes longer than most requests.
 
 use crate::error;
 use crate::external_memory::ExternalMemory;
@@ -12,7 +12,8 @@ use napi::bindgen_prelude::{BufferSlice, Env, Function, FunctionCallContext};
 use parking_lot::Mutex;
 use std::sync::{Arc, Weak};
 
-/// What is in front of responses in memory of the facade's. The transactor writes there how far it has come, and the number of the transaction.
+/// What is in front of responses in memory of the facade's. The transactor writes there how far it has come,
+/// and the number of the transaction.
 const HEAD_BYTES: usize = 8;
 const COMMITTED: u32 = 0;
 const RUNNING: u32 = 1;
@@ -40,10 +41,11 @@ impl Requests {
         Arc::new(Requests { world, client, handle, memory, responses })
     }
 
-    /// A function `(transaction, requests, start, end, scratch)`. It executes requests from memory, up to one that may take long: those in
-    /// `requests` from `start` up to `end`, each behind its length. Writes the responses to `scratch`, behind a head, each behind its length, and
-    /// answers how many bytes they are. 0: the first cannot be answered from memory, and nothing has changed. -1: there is no room for
-    /// the responses, `takeResponses` gives them.
+    /// A function `(transaction, requests, start, end, scratch)`. It executes requests from memory, up to one
+    /// that may take long: those in `requests` from `start` up to `end`, each behind its length. Writes the
+    /// responses to `scratch`, behind a head, each behind its length, and answers how many bytes they are. 0:
+    /// the first cannot be answered from memory, and nothing has changed. -1: there is no room for the
+    /// responses, `takeResponses` gives them.
     pub(crate) fn executor<'env>(self: &Arc<Self>, env: &'env Env) -> napi::Result<Function<'env, (), i32>> {
         let weak = Arc::downgrade(self);
         env.create_function_from_closure("execute", move |call| {
@@ -59,10 +61,11 @@ impl Requests {
         })
     }
 
-    /// A function `(connection, store, flags, requests, start, end, scratch)`. It creates a transaction over one store, executes its first requests
-    /// as the executor does, and commits it if that is among the `flags`, if all requests have succeeded, and if nothing has to be waited for. In
-    /// front of the responses, `scratch` has how far it has come (committed, running), and its number. In memory only, and if no
-    /// other transaction is running or waiting.
+    /// A function `(connection, store, flags, requests, start, end, scratch)`. It creates a transaction over
+    /// one store, executes its first requests as the executor does, and commits it if that is among the
+    /// `flags`, if all requests have succeeded, and if nothing has to be waited for. In front of the
+    /// responses, `scratch` has how far it has come (committed, running), and its number. In memory only, and
+    /// if no other transaction is running or waiting.
     pub(crate) fn transactor<'env>(
         self: &Arc<Self>,
         env: &'env Env,
@@ -95,12 +98,14 @@ impl Requests {
         })
     }
 
-    /// Of the client that a function was made for. Functions do not keep what it holds: they are collected later than it.
+    /// Of the client that a function was made for. Functions do not keep what it holds: they are collected
+    /// later than it.
     fn alive(weak: &Weak<Self>) -> napi::Result<Arc<Self>> {
         weak.upgrade().ok_or_else(|| napi::Error::from_reason("the client of this function is gone"))
     }
 
-    /// Copies the responses that `execute` gives to `room`, and answers how many bytes they are, or that there is no room for them.
+    /// Copies the responses that `execute` gives to `room`, and answers how many bytes they are, or that
+    /// there is no room for them.
     fn respond<R>(
         &self,
         room: &mut [u8],

@@ -50,7 +50,8 @@ pub struct RecordScan {
 struct Progress {
     /// Locked by a worker while it reads a page.
     place: Mutex<Place>,
-    /// A page that is to be read ahead; `None` once someone has begun to read it. Locked for moments only, after `place` where both are.
+    /// A page that is to be read ahead; `None` once someone has begun to read it. Locked for moments only,
+    /// after `place` where both are.
     wanted: Mutex<Option<PageLimits>>,
     /// A worker is asked to read ahead, and has not begun.
     asked: AtomicBool,
@@ -71,7 +72,8 @@ impl RecordScan {
         Scan::new(records, request).map(Self::of)
     }
 
-    /// The newest point of each series, at or before the last timestamp that is asked for. Only workers give pages of it.
+    /// The newest point of each series, at or before the last timestamp that is asked for. Only workers give
+    /// pages of it.
     pub(crate) fn of_newest(records: &Records, request: &[u8]) -> Result<Self> {
         let Request { range, window, direction, .. } = Request::read(request)?;
         let newest = records.series().each_at(&range, window.last, direction)?;
@@ -88,7 +90,8 @@ impl RecordScan {
         RecordScan { progress: Arc::new(Progress { place: Mutex::new(place), ..Progress::default() }) }
     }
 
-    /// The next page, from memory, or as it was read ahead; null if that does not suffice, or if it is being read ahead.
+    /// The next page, from memory, or as it was read ahead; null if that does not suffice, or if it is
+    /// being read ahead.
     #[napi]
     pub fn next<'env>(
         &self,
@@ -114,7 +117,8 @@ impl RecordScan {
         task::run(move || progress.work(|place| progress.page(place, ReadTier::Disk, limits(count, bytes))))
     }
 
-    /// Has a worker read the next page while the present one is used. It has to be asked for with the same bounds.
+    /// Has a worker read the next page while the present one is used. It has to be asked for with
+    /// the same bounds.
     #[napi]
     pub fn read_ahead(&self, env: Env, count: u32, bytes: u32) -> napi::Result<()> {
         *self.progress.wanted.lock() = Some(limits(count, bytes));
@@ -164,7 +168,8 @@ impl Progress {
         page
     }
 
-    /// What is in memory is read as if on the JS thread, so that this can go on without a worker: a scan that has read files once does not go back.
+    /// What is in memory is read as if on the JS thread, so that this can go on without a worker: a scan that
+    /// has read files once does not go back.
     fn read_ahead(&self, place: &mut Place) {
         let wanted = self.wanted.lock().take();
         if let (Some(limits), Some(scan)) = (wanted, &mut place.scan) {

@@ -76,7 +76,8 @@ impl<'env, T: Reply> ScopedTask<'env> for Work<T> {
     }
 }
 
-/// A panic becomes an error: promises get an answer, and a bug of ours does not take the whole process down. The engine sees to its own state.
+/// A panic becomes an error: promises get an answer, and a bug of ours does not take the whole process down.
+/// The engine sees to its own state.
 pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(panicked(panic.as_ref())))
 }

@@ -1,5 +1,5 @@
-//! Looks after stores at a later time. A thread of its own, because JS timers die with their environment and can be
-//! faked by test tools.
+//! Looks after stores at a later time. A thread of its own, because JS timers die with their environment and
+//! can be faked by test tools.
 
 use crate::maintenance;
 use flowdb_engine::{Clock, SystemClock};
@@ -25,7 +25,8 @@ struct Alarm {
     store: Weak<Store>,
 }
 
-/// Has [`maintenance::on_alarm`] called for `store` after `delay`; an earlier alarm of the same store stays as it is.
+/// Has [`maintenance::on_alarm`] called for `store` after `delay`; an earlier alarm of the same store stays
+/// as it is.
 pub(crate) fn alarm_after(delay: Duration, store: &Weak<Store>) {
     let due = CLOCK.monotonic().saturating_add(delay);
     let mut alarms = ALARMS.lock();

@@ -92,7 +92,8 @@ impl Writer {
         Ok(answers)
     }
 
-    /// Has what was changed last synced, if `sync` or the store's mode says so: the number under which the outcome comes, or 0.
+    /// Has what was changed last synced, if `sync` or the store's mode says so: the number under which the
+    /// outcome comes, or 0.
     pub(crate) fn sync_changes(&self, env: &Env, sync: bool) -> Result<i32> {
         let position = self.changed_to.lock().take();
         match position.filter(|_| self.handle.store().db().wants_sync(write_options(sync))) {

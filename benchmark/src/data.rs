@@ -1,8 +1,9 @@
 //! What is stored, the same bytes for every engine, made from a record's number.
 //!
-//! A record has a key of 16 characters, a time of 8 bytes that follows it, and a value of 100 bytes: 50 random ones, twice, so that a
-//! compressor can halve it. Random keys begin with 8 characters that 200 records share; in both halves each character is one of 64.
-//! (Text, because the crate flowdb 0.8.3 takes no other keys.) Sequential keys are decimal numbers.
+//! A record has a key of 16 characters, a time of 8 bytes that follows it, and a value of 100 bytes: 50
+//! random ones, twice, so that a compressor can halve it. Random keys begin with 8 characters that 200
+//! records share; in both halves each character is one of 64. (Text, because the crate flowdb 0.8.3 takes no
+//! other keys.) Sequential keys are decimal numbers.
 
 /// Name and time.
 pub(crate) const KEY_BYTES: usize = 24;
@@ -58,7 +59,8 @@ impl Records {
         with_time(name, EPOCH + RECORD_MICROS * number.cast_signed())
     }
 
-    /// The number of the record that is written as the `position`th. Neighbours in time are in different groups.
+    /// The number of the record that is written as the `position`th. Neighbours in time are
+    /// in different groups.
     pub(crate) fn arrival(&self, position: u64) -> u64 {
         match self.order {
             Order::Sequential => position,

@@ -1,5 +1,6 @@
-//! flowdb's engine beside fjall, redb, RocksDB and the crate flowdb 0.8.3: the same bytes, the same durability, one workload after
-//! the other, the engines in turn, each in a process of its own. docs/benchmarks.md has the method and the results.
+//! flowdb's engine beside fjall, redb, RocksDB and the crate flowdb 0.8.3: the same bytes, the same
+//! durability, one workload after the other, the engines in turn, each in a process of its own.
+//! docs/benchmarks.md has the method and the results.
 
 mod answer;
 mod child;

@@ -1,4 +1,5 @@
-//! What runs when: rounds, in each the workloads in order, in each the engines in an order that changes with the round.
+//! What runs when: rounds, in each the workloads in order, in each the engines in an order that changes
+//! with the round.
 
 use crate::child;
 use crate::cli::Options;

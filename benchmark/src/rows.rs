@@ -93,7 +93,8 @@ const SCALING: &[Template] = &[
 /// Sizes of the scaling rows, in records.
 pub(crate) const SCALING_RECORDS: [u64; 3] = [100_000, 1_000_000, 10_000_000];
 
-/// All rows there are, in the order of the table. Reads are done twice: on what loading left, and on what compacting left.
+/// All rows there are, in the order of the table. Reads are done twice: on what loading left, and on
+/// what compacting left.
 pub(crate) fn all() -> Vec<Row> {
     let mut rows = Vec::new();
     add(&mut rows, WRITES, "", "");

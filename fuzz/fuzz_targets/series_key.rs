@@ -1,4 +1,5 @@
-//! Keys of series that decode are encoded to the same bytes; raw keys come back, and their order is that of the encodings.
+//! Keys of series that decode are encoded to the same bytes; raw keys come back, and their order is that
+//! of the encodings.
 
 #![no_main]
 

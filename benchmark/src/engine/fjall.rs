@@ -1,4 +1,5 @@
-//! fjall: an LSM tree in Rust. Defaults: memtable 64 MiB, LZ4 below the first level, journal handed to the kernel by each commit.
+//! fjall: an LSM tree in Rust. Defaults: memtable 64 MiB, LZ4 below the first level, journal handed to the
+//! kernel by each commit.
 
 use super::{Durability, Engine, KeyRange, Result, Setup};
 use crate::data::{Key, Record};

@@ -30,8 +30,8 @@ impl Flowdb {
     }
 }
 
-/// The one configuration of all rows: the defaults. Only the size of the cache is a row's business, and the buffer's in the
-/// recovery rows, which are about a large log.
+/// The one configuration of all rows: the defaults. Only the size of the cache is a row's business, and the
+/// buffer's in the recovery rows, which are about a large log.
 fn options(setup: &Setup, executor: &Arc<ThreadExecutor>) -> Options {
     let mut options = Options::new(vec![TreeOptions::new(TREE, "records")]);
     options.block_cache_bytes = setup.cache_bytes;

@@ -19,7 +19,8 @@ pub(crate) type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::r
 /// When a write counts as done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Durability {
-    /// The kernel has it: it outlives the process. redb knows no such state; there it is a commit that needs a later, synced one.
+    /// The kernel has it: it outlives the process. redb knows no such state; there it is a commit that needs
+    /// a later, synced one.
     Kernel,
     /// It is on stable storage.
     Synced,

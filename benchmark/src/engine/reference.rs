@@ -1,5 +1,5 @@
-//! The published crate flowdb 0.8.3. Defaults: memtable 64 MiB flushed each second, LZ4. Without a sync per commit it keeps
-//! commits in the process: a killed process loses them, unlike with all others here.
+//! The published crate flowdb 0.8.3. Defaults: memtable 64 MiB flushed each second, LZ4. Without a sync per
+//! commit it keeps commits in the process: a killed process loses them, unlike with all others here.
 
 use super::{Durability, Engine, KeyRange, Result, Selection, Setup};
 use crate::data::{self, Key, Record};

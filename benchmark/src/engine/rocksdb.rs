@@ -1,5 +1,6 @@
-//! RocksDB, as the system ships it. Defaults: two write buffers of 64 MiB, Snappy, log handed to the kernel by each commit. Bloom
-//! filters are off by default; they are switched on with the 10 bits per key that the other LSM trees spend.
+//! RocksDB, as the system ships it. Defaults: two write buffers of 64 MiB, Snappy, log handed to the kernel
+//! by each commit. Bloom filters are off by default; they are switched on with the 10 bits per key that the
+//! other LSM trees spend.
 
 use super::{Durability, Engine, KeyRange, Result, Setup};
 use crate::data::{Key, Record};

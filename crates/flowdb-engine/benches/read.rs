@@ -1,8 +1,10 @@
-//! Speed of reads: a million records and a thousand series, once compacted and once as random writes leave them.
+//! Speed of reads: a million records and a thousand series, once compacted and once as random
+//! writes leave them.
 //!
-//! `cargo bench -p flowdb-engine --bench read`, with words of the rows wanted behind `--`. One thread, maintenance at rest. Each row is the
-//! best of several rounds, because whatever else the machine does can only slow a round down. `FLOWDB_READ_DIR` names a directory to keep the
-//! databases in, and to find them in the next time.
+//! `cargo bench -p flowdb-engine --bench read`, with words of the rows wanted behind `--`. One thread,
+//! maintenance at rest. Each row is the best of several rounds, because whatever else the machine does can
+//! only slow a round down. `FLOWDB_READ_DIR` names a directory to keep the databases in, and to find them in
+//! the next time.
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 #![expect(
     clippy::disallowed_methods,
@@ -99,7 +101,8 @@ fn open(dir: &Path, cache_bytes: u64) -> Db {
     Db::open(Arc::new(RealFileSystem::default()), dir, options).unwrap()
 }
 
-/// Sixteen bytes of name, eight of time; records have even times, so that odd ones are missing keys within the range.
+/// Sixteen bytes of name, eight of time; records have even times, so that odd ones are missing keys
+/// within the range.
 fn key(prefix: u64, time: u64) -> [u8; 24] {
     let mut key = [0; 24];
     key[..16].copy_from_slice(format!("sensor-{prefix:09}").as_bytes());
@@ -114,7 +117,8 @@ fn record_key(number: u64) -> [u8; 24] {
 fn load(dir: &Path, layout: Layout) {
     const RECORD_COUNT: u64 = PREFIXES * PER_PREFIX;
     let db = open(dir, 8 << 20);
-    // A step without a common divisor with the count visits every number once, in an order far from that of the keys.
+    // A step without a common divisor with the count visits every number once, in an order far from that
+    // of the keys.
     let step = if layout == Layout::Levels { 382_003 } else { 1 };
     let record = |random: &mut Random, index| {
         let mut value = [b'-'; 100];

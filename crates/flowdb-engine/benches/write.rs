@@ -1,7 +1,9 @@
-//! Speed of the write path on the operating system's file system: loads, synced commits, recovery, compaction.
+//! Speed of the write path on the operating system's file system: loads, synced commits, recovery,
+//! compaction.
 //!
-//! `cargo bench -p flowdb-engine --bench write -- [row ...]` runs all rows, or those named. Settings, by environment: `RECORDS` (default
-//! 1000000), `ROUNDS` (default 1), `DIR` (default: the system's directory for temporary files; it should be on the disk that is meant).
+//! `cargo bench -p flowdb-engine --bench write -- [row ...]` runs all rows, or those named. Settings, by
+//! environment: `RECORDS` (default 1000000), `ROUNDS` (default 1), `DIR` (default: the system's directory for
+//! temporary files; it should be on the disk that is meant).
 
 #![allow(
     clippy::unwrap_used,
@@ -223,7 +225,8 @@ fn commit_synced(db: &Db, start: u64, count: u64) -> Vec<Duration> {
     (start..start + count).map(commit).collect()
 }
 
-/// Opens after a crash that left all records in the log: twice the default limit of the log, with memtables as large.
+/// Opens after a crash that left all records in the log: twice the default limit of the log, with
+/// memtables as large.
 fn recover(run: &Run, order: Order) {
     let executor = ThreadExecutor::new();
     let mut options = Options::new(vec![TreeOptions::new(TREE, "bench")]);

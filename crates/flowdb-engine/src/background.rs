@@ -71,7 +71,8 @@ pub struct BackgroundError {
     pub error: Error,
     /// When it failed first, microseconds since the epoch.
     pub since: i64,
-    /// True if it is tried again by itself and may go well once the cause is gone; false if the database has to be reopened, or repaired.
+    /// True if it is tried again by itself and may go well once the cause is gone; false if the database has
+    /// to be reopened, or repaired.
     pub resumes: bool,
 }
 
@@ -86,7 +87,8 @@ const RETRY_DELAY_MIN: Duration = Duration::from_secs(1);
 /// Longest pause.
 const RETRY_DELAY_MAX: Duration = Duration::from_secs(60);
 
-/// The work that fails by itself, each kind apart: a flush without space does not keep a compaction from freeing some.
+/// The work that fails by itself, each kind apart: a flush without space does not keep a compaction
+/// from freeing some.
 const REPEATED: [Work; 4] = [Work::Flush, Work::LogSegment, Work::Compaction, Work::LogRelease];
 
 /// What has failed and not yet succeeded.
@@ -96,7 +98,8 @@ pub(crate) struct Background {
     failures: Mutex<[Option<Failure>; REPEATED.len()]>,
     /// Any of them is there. To be looked at without the lock.
     has_failures: AtomicBool,
-    /// A flush found no space: what is left is kept for the compaction that frees some, and no write makes it less.
+    /// A flush found no space: what is left is kept for the compaction that frees some, and no write
+    /// makes it less.
     stops_writes: AtomicBool,
     /// The failure that only reopening ends. The first stays.
     fatal: Mutex<Option<Arc<BackgroundError>>>,
@@ -136,7 +139,8 @@ impl Background {
         self.stops_writes.load(Ordering::Acquire)
     }
 
-    /// Time of the next attempt at anything that failed, after `now`: what was due then had its turn, and waits for something else.
+    /// Time of the next attempt at anything that failed, after `now`: what was due then had its turn, and
+    /// waits for something else.
     pub(crate) fn retry_after(&self, now: Duration) -> Option<Duration> {
         self.failures.lock().iter().flatten().map(|failure| failure.retry_at).filter(|at| *at > now).min()
     }
@@ -194,8 +198,9 @@ impl Background {
 }
 
 impl Inner {
-    /// Does a piece of `work`, unless it failed a short time ago. Of its failure it is taken note, and other work goes on: false, as if there
-    /// had been nothing to do. Only a failure that ends all writes is one of the caller's.
+    /// Does a piece of `work`, unless it failed a short time ago. Of its failure it is taken note, and other
+    /// work goes on: false, as if there had been nothing to do. Only a failure that ends all writes is one
+    /// of the caller's.
     pub(crate) fn attempt(&self, work: Work, piece: impl FnOnce() -> Result<bool>) -> Result<bool> {
         if !self.background.is_due(work, self.options.clock.monotonic()) {
             return Ok(false);

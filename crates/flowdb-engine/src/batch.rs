@@ -9,7 +9,8 @@ use bytes::Bytes;
 pub const KEY_BYTES_MAX: usize = 2 << 20;
 /// Longest value, in bytes.
 pub const VALUE_BYTES_MAX: usize = 1 << 30;
-/// A batch is kept in chunks of about this size, and the log writes a frame for each: a large commit is never copied whole.
+/// A batch is kept in chunks of about this size, and the log writes a frame for each: a large commit is
+/// never copied whole.
 const CHUNK_BYTES: usize = 1 << 20;
 /// What an operation adds to its key and value at most: tree, kind, expiry, two lengths.
 const OPERATION_BYTES_MAX: usize = 2 + 8 + 2 * 10;
@@ -52,7 +53,8 @@ impl WriteBatch {
         self.push(tree, Kind::Delete, NEVER, key, &[])
     }
 
-    /// Takes the values of all keys from `start` up to, and without, `end` away. An empty or inverted range does nothing.
+    /// Takes the values of all keys from `start` up to, and without, `end` away. An empty or inverted
+    /// range does nothing.
     pub fn delete_range(&mut self, tree: TreeId, start: &[u8], end: &[u8]) -> Result<()> {
         if start >= end {
             return Ok(());
@@ -161,7 +163,8 @@ pub struct Operation<'a> {
     pub(crate) key_to_value: &'a [u8],
 }
 
-/// The operations of a chunk or frame payload. Ends with an error if the bytes are not a sequence of operations.
+/// The operations of a chunk or frame payload. Ends with an error if the bytes are not a
+/// sequence of operations.
 pub(crate) fn operations(bytes: &[u8]) -> impl Iterator<Item = Result<Operation<'_>>> {
     let mut reader = Reader::new(bytes);
     let mut failed = false;

@@ -1,8 +1,9 @@
 //! Decompressed blocks of tables, bounded in bytes, shared by all readers.
 //!
-//! Each open table has a place for each of its blocks, so that one in memory is found without a search. Which blocks go when the bytes do not
-//! suffice follows S3-FIFO: a block is *young* until it is read again, and the young ones go first as long as they are a tenth of all. So a scan
-//! of everything drives out little but itself. One that comes back soon after it went was read again too: its place remembers it.
+//! Each open table has a place for each of its blocks, so that one in memory is found without a search. Which
+//! blocks go when the bytes do not suffice follows S3-FIFO: a block is *young* until it is read again, and
+//! the young ones go first as long as they are a tenth of all. So a scan of everything drives out little but
+//! itself. One that comes back soon after it went was read again too: its place remembers it.
 
 use crate::resources::TableMemory;
 use crate::slabs::Slabs;
@@ -194,8 +195,8 @@ impl BlockCache {
         }
     }
 
-    /// The block, if it is there. Only a read that would put it there if it is not counts among the hits and misses, and in favour of the
-    /// block: compactions say nothing about how well the cache serves.
+    /// The block, if it is there. Only a read that would put it there if it is not counts among the hits and
+    /// misses, and in favour of the block: compactions say nothing about how well the cache serves.
     pub(crate) fn get(&self, table: &CachedBlocks, number: usize, fill_cache: bool) -> Option<Arc<Block>> {
         let found = table.places[number].read().block.clone();
         if !fill_cache {

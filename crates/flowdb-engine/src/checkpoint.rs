@@ -1,8 +1,8 @@
 //! A copy of a live database: a moment of it, in a directory of its own, that opens as a database.
 //!
-//! Nobody waits for it but its caller. Tables are complete once the manifest names them, and a sealed log segment is not written
-//! again: both are linked where that is possible. The segment being written is copied up to what was synced. The manifest comes last: without
-//! it the directory does not open.
+//! Nobody waits for it but its caller. Tables are complete once the manifest names them, and a sealed log
+//! segment is not written again: both are linked where that is possible. The segment being written is copied
+//! up to what was synced. The manifest comes last: without it the directory does not open.
 
 use crate::commit::LogPosition;
 use crate::error::{Error, ErrorKind, Result, is_for_lack_of_space};
@@ -74,8 +74,8 @@ impl Inner {
         made
     }
 
-    /// State and end of the log of one moment: what a flush adds is in the log too, but a draft that is committed between the two would be in
-    /// neither, and its number taken.
+    /// State and end of the log of one moment: what a flush adds is in the log too, but a draft that is
+    /// committed between the two would be in neither, and its number taken.
     fn moment(&self) -> Result<Moment> {
         let (mut state, end, last_sequence) = {
             let commit = self.commit.lock();

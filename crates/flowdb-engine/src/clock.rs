@@ -53,7 +53,8 @@ impl ManualClock {
         ManualClock { now: AtomicI64::new(now), ..ManualClock::default() }
     }
 
-    /// Sets the time of day, forward or back, as the user of a machine does: the monotonic time stays as it is.
+    /// Sets the time of day, forward or back, as the user of a machine does: the monotonic time stays
+    /// as it is.
     pub fn set(&self, now: i64) {
         self.now.store(now, Ordering::SeqCst);
     }

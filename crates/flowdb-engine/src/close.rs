@@ -6,19 +6,21 @@ use crate::inner::Inner;
 use crate::wal::LogWriter;
 use std::sync::atomic::Ordering;
 
-/// A close leaves less than this of memtables in the log, for the next open to replay, instead of writing small tables each time. In bytes.
+/// A close leaves less than this of memtables in the log, for the next open to replay, instead of writing
+/// small tables each time. In bytes.
 const FLUSH_AT_CLOSE_BYTES: usize = 1 << 20;
 
-/// A close also flushes where this much of the log would be replayed, however little of it memtables need: that takes a few milliseconds. A flush
-/// empties the log, so that it happens once for so many bytes written. In bytes.
+/// A close also flushes where this much of the log would be replayed, however little of it memtables need:
+/// that takes a few milliseconds. A flush empties the log, so that it happens once for so many bytes
+/// written. In bytes.
 const REPLAY_BYTES_MAX: u64 = 2 << 20;
 
 /// A segment of nothing but what tables hold is kept up to this length: a new one costs two syncs. In bytes.
 const USELESS_SEGMENT_BYTES: u64 = 64 << 10;
 
 impl Inner {
-    /// Flushes if the next open would have much to replay. Fails only with what ends all writes: otherwise the log has everything, and the next
-    /// open takes longer.
+    /// Flushes if the next open would have much to replay. Fails only with what ends all writes: otherwise
+    /// the log has everything, and the next open takes longer.
     pub(crate) fn flush_to_close(&self) -> Result<()> {
         if !self.options.log {
             // Whatever is in no table is lost, as was said.
@@ -32,7 +34,8 @@ impl Inner {
         self.unless_fatal(result, "closing without a flush")
     }
 
-    /// Begins a new log segment if no memtable needs the one there is. Fails as [`Inner::flush_to_close`] does. Under the commit lock, while open.
+    /// Begins a new log segment if no memtable needs the one there is. Fails as [`Inner::flush_to_close`]
+    /// does. Under the commit lock, while open.
     pub(crate) fn empty_log_to_close(&self, state: &mut CommitState) -> Result<()> {
         let length = state.log.as_ref().map_or(0, LogWriter::end);
         let is_needed = self.trees.iter().any(|tree| tree.view().oldest_segment(None).is_some());

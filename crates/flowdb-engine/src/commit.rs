@@ -50,8 +50,8 @@ impl CommitState {
     }
 }
 
-/// A log that has outgrown its segment size this many times over is followed by a new segment in the middle of a commit call,
-/// if maintenance has not come round to it.
+/// A log that has outgrown its segment size this many times over is followed by a new segment in the middle
+/// of a commit call, if maintenance has not come round to it.
 const OVERDUE_SEGMENTS: u64 = 2;
 
 /// How a commit is handed to the log.
@@ -94,7 +94,8 @@ impl Inner {
         let Some(mut state) = self.commit.try_lock() else {
             return Err((Error::would_block(), batch));
         };
-        // The first write waits for the manifest, and one behind a commit that there was no space for, for a sync.
+        // The first write waits for the manifest, and one behind a commit that there was no space for,
+        // for a sync.
         if self.stalled()
             || self.log_is_overdue(&state)
             || self.opening.is_unfinished()
@@ -167,8 +168,8 @@ impl Inner {
         Ok(())
     }
 
-    /// Commits go on in the old segment. Did the new one come back after a crash, it would vouch for the old one's end. One that was there
-    /// before is not ours, and the directory not what we take it for.
+    /// Commits go on in the old segment. Did the new one come back after a crash, it would vouch for the old
+    /// one's end. One that was there before is not ours, and the directory not what we take it for.
     fn give_up_segment(&self, directory: &dyn Directory, segment: u64, error: Error) -> Error {
         if error.kind() == ErrorKind::Poisoned {
             return self.poison(Work::LogSegment, error);

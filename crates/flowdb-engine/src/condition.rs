@@ -17,8 +17,8 @@ pub struct Condition {
     pub tree: TreeId,
     /// The key, whether it was found or not.
     pub key: Bytes,
-    /// Expiry of the entry that was found, microseconds since the epoch: what has expired by the time of the write is not what was read.
-    /// [`NEVER`] if nothing was found.
+    /// Expiry of the entry that was found, microseconds since the epoch: what has expired by the time of the
+    /// write is not what was read. [`NEVER`] if nothing was found.
     pub expiry: i64,
 }
 
@@ -39,7 +39,8 @@ impl Inner {
         Ok(Guard { since: snapshot.sequence(), conditions })
     }
 
-    /// Fails with `Conflict` unless all conditions hold. The commit lock is what keeps them true until the commit is done.
+    /// Fails with `Conflict` unless all conditions hold. The commit lock is what keeps them true until the
+    /// commit is done.
     pub(crate) fn check(&self, guard: Guard<'_>, _: &MutexGuard<'_, CommitState>) -> Result<()> {
         let Guard { since, conditions } = guard;
         if conditions.is_empty() || self.snapshots.visible() == since {

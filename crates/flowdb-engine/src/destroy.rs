@@ -9,9 +9,9 @@ use std::path::Path;
 
 /// Removes the database in `dir`, which nobody may have open, and the directory if nothing else is in it.
 ///
-/// Only files that have names of a database are removed. The manifest goes first, durably: what a crash leaves of the rest does not open,
-/// and another call removes it. Fails with `Locked` if the database is open, `NotFound` if there is none, or what the operating system
-/// reports.
+/// Only files that have names of a database are removed. The manifest goes first, durably: what a crash
+/// leaves of the rest does not open, and another call removes it. Fails with `Locked` if the database is
+/// open, `NotFound` if there is none, or what the operating system reports.
 pub fn destroy(fs: &dyn FileSystem, dir: &Path) -> Result<()> {
     let anchored = anchor(fs, dir)?;
     let fs = anchored.as_ref().map_or(fs, |anchored| &*anchored.fs);

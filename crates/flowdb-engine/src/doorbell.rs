@@ -8,7 +8,8 @@ use loom::sync::atomic::{AtomicBool, Ordering, fence};
 #[cfg(not(loom))]
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 
-/// Wakes the executor. A commit does so only when maintenance asked for it, once, so that a stream of small commits costs nothing.
+/// Wakes the executor. A commit does so only when maintenance asked for it, once, so that a stream of small
+/// commits costs nothing.
 #[derive(Debug)]
 pub(crate) struct Doorbell {
     executor: Arc<dyn Executor>,
@@ -20,7 +21,8 @@ impl Doorbell {
         Arc::new(Doorbell { executor, awaits_write: AtomicBool::new(false) })
     }
 
-    /// The next commit is to be told of. The caller looks at the trees afterwards: what was committed before may not be told of.
+    /// The next commit is to be told of. The caller looks at the trees afterwards: what was committed before
+    /// may not be told of.
     pub(crate) fn await_write(&self) {
         self.awaits_write.store(true, Ordering::Relaxed);
         // With the fence below: either the commit sees the wish, or the thread that wished sees the commit.

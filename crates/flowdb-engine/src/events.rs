@@ -12,8 +12,9 @@ use std::time::Duration;
 
 /// Is told of events.
 pub trait EventListener: Send + Sync + Debug {
-    /// Called by the thread that reads, writes or maintains, after its work and while the engine holds none of its locks; one event at a
-    /// time, in their order. The thread waits for it. It may call the database; what it causes is told after it has returned.
+    /// Called by the thread that reads, writes or maintains, after its work and while the engine holds none
+    /// of its locks; one event at a time, in their order. The thread waits for it. It may call the database;
+    /// what it causes is told after it has returned.
     fn on_event(&self, event: &Event);
 }
 
@@ -21,7 +22,8 @@ pub trait EventListener: Send + Sync + Debug {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Event {
-    /// Work in the background failed, or the database refuses writes until it is reopened. See [`crate::Db::background_error`].
+    /// Work in the background failed, or the database refuses writes until it is
+    /// reopened. See [`crate::Db::background_error`].
     BackgroundError(Arc<BackgroundError>),
     /// What had failed works again.
     Resumed(Work),
@@ -80,7 +82,8 @@ impl Events {
 
     /// Tells what waits. Under no lock.
     pub(crate) fn tell(&self) {
-        // Sequentially consistent, as the flag: either the one who is telling sees an event noted before this call, or this thread tells it.
+        // Sequentially consistent, as the flag: either the one who is telling sees an event noted before this
+        // call, or this thread tells it.
         while self.count.load(Ordering::SeqCst) > 0 && !self.is_telling.swap(true, Ordering::SeqCst) {
             let _done = Telling(&self.is_telling);
             while let Some(event) = self.take() {

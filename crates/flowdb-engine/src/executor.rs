@@ -1,4 +1,5 @@
-//! The executor seam: the engine owns no threads. It says that there is work; someone calls back and does a slice of it.
+//! The executor seam: the engine owns no threads. It says that there is work; someone calls back and does a
+//! slice of it.
 
 use crate::db::Db;
 use parking_lot::{Condvar, Mutex};
@@ -9,8 +10,8 @@ use std::time::Duration;
 
 /// Is told that there is work.
 pub trait Executor: Send + Sync + Debug {
-    /// There is something to do for [`Db::maintain`]. Called from any thread, also when told before; must return at once and
-    /// must not call the database from within.
+    /// There is something to do for [`Db::maintain`]. Called from any thread, also when told before; must
+    /// return at once and must not call the database from within.
     fn wake(&self);
 }
 

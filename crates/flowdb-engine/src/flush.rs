@@ -60,8 +60,9 @@ impl Inner {
         Ok(true)
     }
 
-    /// Notes that all of `tree` up to `sequence` is in tables, and so of the other trees that have nothing as old in memory: without their
-    /// word, one that is seldom written to would make it look as if the log were still needed.
+    /// Notes that all of `tree` up to `sequence` is in tables, and so of the other trees that have nothing
+    /// as old in memory: without their word, one that is seldom written to would make it look as if the log
+    /// were still needed.
     pub(crate) fn note_in_tables(&self, edit: Edit, tree: &Tree, sequence: Sequence) -> Edit {
         // What a memtable gains meanwhile is newer, and nobody else flushes.
         let is_in_tables = |other: &&Tree| {
@@ -80,8 +81,9 @@ impl Inner {
         self.note_success(Work::Flush);
     }
 
-    /// A table survives a power cut; the log of what it holds must too. Else a commit could be there in the flushed tree and missing in the
-    /// others, or there while an earlier one is missing. Answers with the end of what is synced, where it is known.
+    /// A table survives a power cut; the log of what it holds must too. Else a commit could be there in the
+    /// flushed tree and missing in the others, or there while an earlier one is missing. Answers with the end
+    /// of what is synced, where it is known.
     pub(crate) fn sync_before_flush_counts(&self) -> Result<Option<LogPosition>> {
         let Some(log) = self.log.read().clone() else {
             return self.sync_replayed_segment().map(|()| None);
@@ -172,14 +174,15 @@ impl Inner {
         Ok(NewTable { id, builder, values: NewValues::default(), unfinished })
     }
 
-    /// A new file for a table or for values, whose number nobody has used. Not once the directory may be another's.
+    /// A new file for a table or for values, whose number nobody has used. Not once the directory
+    /// may be another's.
     pub(crate) fn create_file(&self, path: &Path, action: &str) -> Result<Arc<dyn WritableFile>> {
         self.check_usable()?;
         self.fs.create_new(path).map_err(|error| Error::io(path, action, error).while_open())
     }
 
-    /// Completes a table and its value files, syncs them and their names, and opens them. The manifest does not name them yet. Pointers were
-    /// copied from `inputs`.
+    /// Completes a table and its value files, syncs them and their names, and opens them. The manifest does
+    /// not name them yet. Pointers were copied from `inputs`.
     pub(crate) fn finish_table(
         &self,
         tree: &Tree,
@@ -199,7 +202,8 @@ impl Inner {
         Ok(Output::new(live, values.keep()))
     }
 
-    /// Opens the file of a table that was just written. All but the data blocks is read again before the manifest names it, and is in memory from then on.
+    /// Opens the file of a table that was just written. All but the data blocks is read again before the
+    /// manifest names it, and is in memory from then on.
     pub(crate) fn open_table(
         &self,
         filter_key: FilterKey,
@@ -270,7 +274,8 @@ pub(crate) struct NewTable {
     unfinished: Unfinished,
 }
 
-/// Hands the file of a table, or a value file, that was given up to the garbage: on a full disk it would be in the way.
+/// Hands the file of a table, or a value file, that was given up to the garbage: on a full disk it would be
+/// in the way.
 #[derive(Debug)]
 pub(crate) struct Unfinished {
     pub(crate) path: Option<PathBuf>,

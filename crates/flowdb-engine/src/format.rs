@@ -1,4 +1,5 @@
-//! Every magic number, tag, version, integer coding and checksum of the files. `docs/format.md` has the words.
+//! Every magic number, tag, version, integer coding and checksum of the files. `docs/format.md`
+//! has the words.
 
 use crate::error::{Error, ErrorKind, Result};
 use std::path::Path;
@@ -29,15 +30,17 @@ pub fn checksum_parts(seed: u64, parts: &[&[u8]]) -> u64 {
     hasher.digest()
 }
 
-/// How much may be hashed in search of something whole behind damage. Contents may have been chosen so that each place of them looks like the
-/// beginning of something long: to hash it all takes time with the square of the length.
+/// How much may be hashed in search of something whole behind damage. Contents may have been chosen so that
+/// each place of them looks like the beginning of something long: to hash it all takes time with the square
+/// of the length.
 #[derive(Debug)]
 pub(crate) struct SearchBudget {
     left: u64,
 }
 
 impl SearchBudget {
-    /// What contents that nobody chose for it look like takes a part of this. In hashed bytes, for each that is searched and beyond.
+    /// What contents that nobody chose for it look like takes a part of this. In hashed bytes, for each that
+    /// is searched and beyond.
     const FACTOR: u64 = 64;
     const BYTES_MIN: u64 = 64 << 20;
 
@@ -46,8 +49,8 @@ impl SearchBudget {
         SearchBudget { left: bytes.saturating_mul(Self::FACTOR).saturating_add(Self::BYTES_MIN) }
     }
 
-    /// Takes off what looks like something of this length. Fails with `Corruption` once there is nothing left: whether something whole follows
-    /// is not known then.
+    /// Takes off what looks like something of this length. Fails with `Corruption` once there is nothing
+    /// left: whether something whole follows is not known then.
     pub(crate) fn spend(&mut self, path: &Path, offset: u64, bytes: u64) -> Result<()> {
         let left = self.left.checked_sub(bytes).ok_or_else(|| {
             let message =
@@ -107,8 +110,8 @@ pub fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-/// Reads fields from bytes that may be anything. Every method answers `None` when the bytes do not suffice; nothing is
-/// allocated on the word of a length.
+/// Reads fields from bytes that may be anything. Every method answers `None` when the bytes do not suffice;
+/// nothing is allocated on the word of a length.
 #[derive(Debug, Clone)]
 pub struct Reader<'a> {
     bytes: &'a [u8],

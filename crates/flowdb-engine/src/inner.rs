@@ -26,12 +26,13 @@ use std::sync::{Arc, OnceLock};
 
 /// An open database.
 ///
-/// Locks are taken in this order, and none is held over a call of the executor's user:
-/// `workshop` (maintenance: flush, compaction), `commit` (order of commits, log writer, active memtables), `opening`, `version` (manifest).
-/// `workshop`, `opening` and `version` are held over I/O and never taken by a reader or by `try_write`; `commit` is held over one small write, over
-/// the start of a log segment or the wait for an edit of the manifest, and over the end of a draft's commit, and `try_write` only tries it. The
-/// locks within `background`, `telemetry` and `resources` are taken last, for moments.
-/// Tables, views and snapshots are read without any of them.
+/// Locks are taken in this order, and none is held over a call of the executor's user: `workshop`
+/// (maintenance: flush, compaction), `commit` (order of commits, log writer, active memtables), `opening`,
+/// `version` (manifest). `workshop`, `opening` and `version` are held over I/O and never taken by a reader or
+/// by `try_write`; `commit` is held over one small write, over the start of a log segment or the wait for an
+/// edit of the manifest, and over the end of a draft's commit, and `try_write` only tries it. The locks
+/// within `background`, `telemetry` and `resources` are taken last, for moments. Tables, views and snapshots
+/// are read without any of them.
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) fs: Arc<dyn FileSystem>,
@@ -47,20 +48,23 @@ pub(crate) struct Inner {
     pub(crate) garbage: Arc<Garbage>,
     pub(crate) bell: Arc<Doorbell>,
     pub(crate) commit: Mutex<CommitState>,
-    /// The segment being written, for the sync lane, which must not wait for the commit lock. `None` until the log was replayed.
+    /// The segment being written, for the sync lane, which must not wait for the commit lock. `None` until
+    /// the log was replayed.
     pub(crate) log: RwLock<Option<Arc<LogFile>>>,
-    /// Number of the segment being written, or replayed. Changes under the commit lock; an empty active memtable always has it as its first.
+    /// Number of the segment being written, or replayed. Changes under the commit lock; an empty active
+    /// memtable always has it as its first.
     pub(crate) segment: AtomicU64,
     /// Number of the segment that was last made durable while it was replayed; nothing is written to it then.
     pub(crate) replayed_segment_synced: AtomicU64,
     pub(crate) version: Mutex<Version>,
     pub(crate) workshop: Mutex<Workshop>,
-    /// Number of the next table or value file. Moved past everything seen at open, so that none is used twice.
+    /// Number of the next table or value file. Moved past everything seen at open, so that none
+    /// is used twice.
     pub(crate) next_file_id: AtomicU64,
     /// When expired entries were dropped: no reader goes back behind that.
     pub(crate) purges: SharedPurges,
-    /// When the first commit after the last sync was made, in microseconds of the monotonic clock; 0 if there was none. Kept only in the mode
-    /// that syncs at intervals.
+    /// When the first commit after the last sync was made, in microseconds of the monotonic clock; 0 if there
+    /// was none. Kept only in the mode that syncs at intervals.
     pub(crate) unsynced_since: AtomicU64,
     pub(crate) closed: AtomicBool,
     /// Set once a write or sync failed in a way that leaves its outcome unknown.
@@ -68,9 +72,11 @@ pub(crate) struct Inner {
     /// End of what was synced of the log when the database was closed.
     pub(crate) synced_at_close: OnceLock<LogPosition>,
     pub(crate) opening: Opening,
-    /// Held shared while a draft is written; `abandon` and `close` take it exclusively after setting their flag.
+    /// Held shared while a draft is written; `abandon` and `close` take it exclusively after
+    /// setting their flag.
     pub(crate) drafting: RwLock<()>,
-    /// Held shared while files have to keep their names; a thread that removes files tries to take it exclusively.
+    /// Held shared while files have to keep their names; a thread that removes files tries to
+    /// take it exclusively.
     pub(crate) removals: RwLock<()>,
     /// Held while open.
     pub(crate) lock: Mutex<Option<Box<dyn FileLock>>>,
@@ -84,7 +90,8 @@ pub(crate) struct Version {
     pub(crate) state: State,
 }
 
-/// A manifest is rewritten when it has grown beyond this many bytes and beyond four times its size when last rewritten.
+/// A manifest is rewritten when it has grown beyond this many bytes and beyond four times its size
+/// when last rewritten.
 const MANIFEST_REWRITE_BYTES: u64 = 256 << 10;
 
 impl Inner {
@@ -166,8 +173,8 @@ impl Inner {
         self.next_file_id.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Makes `edit` durable and part of the state. Without space for it nothing has happened, and it can be tried again. Other failures poison:
-    /// whether the edit is on disk is unknown.
+    /// Makes `edit` durable and part of the state. Without space for it nothing has happened, and it can be
+    /// tried again. Other failures poison: whether the edit is on disk is unknown.
     pub(crate) fn record(&self, edit: &Edit) -> Result<()> {
         self.finish_opening()?;
         self.record_edit(edit)

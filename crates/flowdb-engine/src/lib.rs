@@ -1,9 +1,9 @@
 //! Ordered bytes on disk: the storage engine under flowdb.
 //!
-//! A database is a directory with one log, one manifest, one sequence of operations, and several *trees*: ordered maps from
-//! byte keys to byte values. A [`WriteBatch`] lands in all of its trees or in none. The engine knows no documents and no JavaScript,
-//! starts no threads ([`Executor`]) and touches files only through [`fs::FileSystem`].
-//! `docs/architecture.md` tells how it works, `docs/format.md` what it writes.
+//! A database is a directory with one log, one manifest, one sequence of operations, and several *trees*:
+//! ordered maps from byte keys to byte values. A [`WriteBatch`] lands in all of its trees or in none. The
+//! engine knows no documents and no JavaScript, starts no threads ([`Executor`]) and touches files only
+//! through [`fs::FileSystem`]. `docs/architecture.md` tells how it works, `docs/format.md` what it writes.
 
 mod background;
 mod batch;

@@ -1,4 +1,5 @@
-//! What happens behind the writers' backs, in slices: flush, new log segments, compaction, removal of files, the sync of an interval.
+//! What happens behind the writers' backs, in slices: flush, new log segments, compaction, removal of files,
+//! the sync of an interval.
 
 use crate::background::Work;
 use crate::commit::LogPosition;
@@ -44,13 +45,15 @@ impl Inner {
         }
     }
 
-    /// As [`Inner::maintain`], but waits for a thread that is at work: for callers that have to see what comes of it.
+    /// As [`Inner::maintain`], but waits for a thread that is at work: for callers that have to see what
+    /// comes of it.
     pub(crate) fn maintain_waiting(&self, budget: Duration) -> Result<Maintenance> {
         self.work(&mut self.workshop.lock(), budget)
     }
 
-    /// The same for a writer that cannot go on before something is done. A thread that is at work may have done it long before its work ends, so that
-    /// the writer waits no longer than `budget` before it looks again.
+    /// The same for a writer that cannot go on before something is done. A thread that is at work may
+    /// have done it long before its work ends, so that the writer waits no longer than `budget` before
+    /// it looks again.
     pub(crate) fn maintain_beside(&self, budget: Duration) -> Result<()> {
         match self.workshop.try_lock_for(budget) {
             Some(mut workshop) => self.work(&mut workshop, budget).map(drop),
@@ -100,7 +103,8 @@ impl Inner {
         }
     }
 
-    /// The most urgent thing. False if there is nothing; from then on whatever may change that wakes the executor.
+    /// The most urgent thing. False if there is nothing; from then on whatever may change that
+    /// wakes the executor.
     fn step_or_rest(&self, workshop: &mut Workshop, deadline: Duration) -> Result<bool> {
         self.observe_writes(workshop);
         if self.step(workshop, deadline)? {
@@ -112,8 +116,8 @@ impl Inner {
         self.step(workshop, deadline)
     }
 
-    /// The most urgent thing. False if there is nothing. Where the disk is full, compaction goes on, for it may make the space that others
-    /// lack.
+    /// The most urgent thing. False if there is nothing. Where the disk is full, compaction goes on, for it
+    /// may make the space that others lack.
     fn step(&self, workshop: &mut Workshop, deadline: Duration) -> Result<bool> {
         self.finish_overdue_opening()?;
         // Each time: under constant writes there is always something else to do.
@@ -176,8 +180,8 @@ impl Inner {
         garbage.extend((before..oldest).map(|segment| self.dir.join(log_name(segment))));
     }
 
-    /// Removes files that nobody needs. A file that cannot be removed now is tried again later, and at the next open. While a checkpoint is
-    /// made, all keep their names.
+    /// Removes files that nobody needs. A file that cannot be removed now is tried again later, and at the
+    /// next open. While a checkpoint is made, all keep their names.
     pub(crate) fn collect_garbage(&self) {
         let Some(_alone) = self.removals.try_write() else {
             return;
@@ -204,20 +208,23 @@ impl Inner {
         (since > 0).then(|| interval.saturating_sub(waited))
     }
 
-    /// Syncs the log if its interval has passed. By any thread at any time: the log's sync has a lock of its own.
+    /// Syncs the log if its interval has passed. By any thread at any time: the log's sync has a lock
+    /// of its own.
     pub(crate) fn sync_interval(&self) -> Result<bool> {
         if self.interval_sync_due() != Some(Duration::ZERO) {
             return Ok(false);
         }
         self.unsynced_since.store(0, Ordering::Release);
-        // With the one of a commit: either its bytes are seen here, or it sees that nobody waits for the interval.
+        // With the one of a commit: either its bytes are seen here, or it sees that nobody waits
+        // for the interval.
         fence(Ordering::SeqCst);
         let log = self.current_log()?;
         self.sync(LogPosition { segment: log.segment(), offset: log.written() })?;
         Ok(true)
     }
 
-    /// Called by a commit: in the mode that syncs at intervals, the first one since the last sync starts the interval.
+    /// Called by a commit: in the mode that syncs at intervals, the first one since the last sync
+    /// starts the interval.
     pub(crate) fn note_unsynced(&self) {
         if !matches!(self.options.sync, SyncMode::Interval(_)) {
             return;

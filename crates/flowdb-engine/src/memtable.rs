@@ -17,16 +17,16 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering as Atomic};
 
 /// Estimate of what an entry costs besides its key and value: its place in the tree, in bytes.
 const ENTRY_BYTES: usize = 96;
-/// Keys written since a range delete that a cursor sorts at once; for more it first walks past as many entries, so that sorting them
-/// costs no more than what it saves.
+/// Keys written since a range delete that a cursor sorts at once; for more it first walks past as many
+/// entries, so that sorting them costs no more than what it saves.
 const NEWER_KEYS_AT_ONCE: usize = 64;
 /// Entries a cursor takes at once, so that not every step is a descent of the tree.
 const CHUNK: usize = 32;
 /// Entries of a large commit inserted before waiting readers get their turn.
 const ENTRIES_PER_LOCK: usize = 64;
 
-/// Recent writes of one tree. One writer at a time (the commit lock sees to it), any number of readers; the locks in here are held
-/// for a descent of the tree, never over I/O.
+/// Recent writes of one tree. One writer at a time (the commit lock sees to it), any number of readers; the
+/// locks in here are held for a descent of the tree, never over I/O.
 #[derive(Debug, Default)]
 pub(crate) struct Memtable {
     points: RwLock<Points>,
@@ -49,7 +49,8 @@ impl Memtable {
         Self::default()
     }
 
-    /// Adds entries, whose numbers are larger than those of all before. Their bytes are within `frame`, which small ones do not keep.
+    /// Adds entries, whose numbers are larger than those of all before. Their bytes are within `frame`, which
+    /// small ones do not keep.
     pub(crate) fn insert<'a>(
         &self,
         frame: &Bytes,
@@ -169,8 +170,8 @@ impl Points {
     }
 }
 
-/// A place in a memtable. Takes entries in chunks, which are slices of the memtable's order; entries inserted into a chunk's stretch later
-/// are newer than the snapshot of whoever reads.
+/// A place in a memtable. Takes entries in chunks, which are slices of the memtable's order; entries inserted
+/// into a chunk's stretch later are newer than the snapshot of whoever reads.
 pub(crate) struct MemtableCursor {
     memtable: Arc<Memtable>,
     chunk: VecDeque<Record>,
@@ -208,8 +209,8 @@ impl MemtableCursor {
         self.at = self.chunk.len().saturating_sub(1);
     }
 
-    /// Makes `newer` speak of `sequence`; false if that is not worth it yet. Keys inserted later may be missing from it:
-    /// they are newer than the snapshot of whoever reads.
+    /// Makes `newer` speak of `sequence`; false if that is not worth it yet. Keys inserted later may be
+    /// missing from it: they are newer than the snapshot of whoever reads.
     fn learn_newer(&mut self, sequence: Sequence) -> bool {
         if self.newer.than == sequence {
             return true;
@@ -278,7 +279,8 @@ impl Cursor for MemtableCursor {
         if self.sequence() > sequence || !self.learn_newer(sequence) {
             return Ok(false);
         }
-        // Versions of one key come newest first: what is newer than the current entry is behind it only going backward.
+        // Versions of one key come newest first: what is newer than the current entry is behind it
+        // only going backward.
         let newer = &self.newer.keys;
         let index = newer.partition_point(|key| key[..] <= *self.key());
         match direction {
@@ -352,8 +354,8 @@ mod tests {
         memtable.insert_entry(&Entry { key: bytes(key), sequence, kind, expiry: NEVER, value: bytes(value) });
     }
 
-    /// What 20 000 range deletes cost, each followed by a read: range deletes moved and notes made by the writes, nodes looked at by the
-    /// reads.
+    /// What 20 000 range deletes cost, each followed by a read: range deletes moved and notes made by the
+    /// writes, nodes looked at by the reads.
     fn work(range: impl Fn(u64) -> (u64, u64)) -> (usize, usize) {
         let memtable = Memtable::new();
         let (mut written, mut looked_at) = (0, 0);

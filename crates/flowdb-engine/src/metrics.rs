@@ -1,4 +1,5 @@
-//! The statistics as text that Prometheus reads (text format 0.0.4). `docs/metrics.md` lists what each of them means.
+//! The statistics as text that Prometheus reads (text format 0.0.4). `docs/metrics.md` lists what each
+//! of them means.
 
 use crate::stats::{Histogram, Stats, TreeStats};
 use std::fmt::{Display, Write};

@@ -1,9 +1,10 @@
 //! What an opening writes, and when: after a clean close nothing before the first write or edit.
 //!
-//! A close in order syncs the log to its end, and says so in the manifest last (`clean`). Whoever opens such a directory only reads it. What the
-//! manifest says holds as long as nothing is written, so that a crash leaves what was there before the opening. Before the first commit, log
-//! segment or edit, the manifest is synced as it was read, since whoever closed it may have been killed before its own sync of it, and an edit says,
-//! durably, that the database is open: from then on the log need not end with the mark of a close.
+//! A close in order syncs the log to its end, and says so in the manifest last (`clean`). Whoever opens such
+//! a directory only reads it. What the manifest says holds as long as nothing is written, so that a crash
+//! leaves what was there before the opening. Before the first commit, log segment or edit, the manifest is
+//! synced as it was read, since whoever closed it may have been killed before its own sync of it, and an edit
+//! says, durably, that the database is open: from then on the log need not end with the mark of a close.
 
 use crate::error::Result;
 use crate::inner::Inner;
@@ -34,8 +35,8 @@ impl Opening {
 }
 
 impl Inner {
-    /// Says in the manifest that the database is open, unless it says so already. Before that nothing else may be written that counts: the manifest
-    /// may vouch for the end of the log. Costs two syncs, once.
+    /// Says in the manifest that the database is open, unless it says so already. Before that nothing else
+    /// may be written that counts: the manifest may vouch for the end of the log. Costs two syncs, once.
     pub(crate) fn finish_opening(&self) -> Result<()> {
         if !self.opening.is_unfinished() {
             return Ok(());
@@ -48,14 +49,16 @@ impl Inner {
         Ok(())
     }
 
-    /// The same for an opening that should have done so, and found no space. One after a clean close waits for something to write.
+    /// The same for an opening that should have done so, and found no space. One after a clean close waits
+    /// for something to write.
     pub(crate) fn finish_overdue_opening(&self) -> Result<()> {
         let is_overdue = self.opening.is_unfinished() && !self.version.lock().state.clean;
         if is_overdue { self.finish_opening() } else { Ok(()) }
     }
 
-    /// Says in the manifest that the database is open, and which trees it has. A tree that has nothing left of what it has forgotten, neither in
-    /// tables nor in what came from the log, need not know of it any more: nothing can come back, and what is written from now on may be as old.
+    /// Says in the manifest that the database is open, and which trees it has. A tree that has nothing left
+    /// of what it has forgotten, neither in tables nor in what came from the log, need not know of it any
+    /// more: nothing can come back, and what is written from now on may be as old.
     fn record_opening(&self) -> Result<()> {
         let State { trees: known, oldest_log, .. } = self.version.lock().state.clone();
         let edit = self.new_edit().clean_close(false).oldest_log(oldest_log.max(FIRST_SEGMENT));

@@ -25,11 +25,11 @@ pub enum Compression {
 pub enum SyncMode {
     /// Once it is on stable storage: it survives a power cut. Commits made together share one sync.
     Always,
-    /// Once the operating system has it; the log is synced at least this often. A killed process loses nothing, a power
-    /// cut at most what was written in the interval. From 1 ms to 1 hour.
+    /// Once the operating system has it; the log is synced at least this often. A killed process loses
+    /// nothing, a power cut at most what was written in the interval. From 1 ms to 1 hour.
     Interval(Duration),
-    /// Once the operating system has it. A killed process loses nothing; a power cut may lose what the system has not
-    /// written back by itself, typically up to 30 seconds.
+    /// Once the operating system has it. A killed process loses nothing; a power cut may lose what the system
+    /// has not written back by itself, typically up to 30 seconds.
     #[default]
     Os,
 }
@@ -71,7 +71,8 @@ pub struct TreeOptions {
     pub name: String,
     /// Memtable size at which it is flushed, in bytes. Default 16 MiB, from 64 KiB to 1 GiB.
     pub write_buffer_bytes: usize,
-    /// Size at which a table block is closed, in bytes before compression. Default 4 KiB, from 512 B to 1 MiB.
+    /// Size at which a table block is closed, in bytes before compression. Default 4 KiB, from
+    /// 512 B to 1 MiB.
     pub block_bytes: usize,
     /// Compression of blocks. Default LZ4.
     pub compression: Compression,
@@ -81,26 +82,31 @@ pub struct TreeOptions {
     pub filter_key: FilterKey,
     /// Number by which blocks can be pruned. Default: none.
     pub block_property: BlockProperty,
-    /// Size of the tables at which the tree forgets, for caches; in bytes, from 256 KiB to 1 EiB. Default: none.
+    /// Size of the tables at which the tree forgets, for caches; in bytes, from 256 KiB to
+    /// 1 EiB. Default: none.
     ///
-    /// Above it, whole tables are dropped until it is kept, those first whose newest entry is oldest: entries that were committed go missing,
-    /// about in the order they were written, with neighbours of their key. An older version of an entry never shows again. Snapshots
-    /// do not keep entries from going; iterators in use do. Values kept outside the tables count as long as a table refers to them; for a while, up to
-    /// as much again may wait in value files to be freed. Not counted are the memtables, the log, and what a compaction writes before it
-    /// removes what it replaces; a flush exceeds the size by one memtable for a moment. Should be several times `write_buffer_bytes`.
+    /// Above it, whole tables are dropped until it is kept, those first whose newest entry is oldest: entries
+    /// that were committed go missing, about in the order they were written, with neighbours of their key. An
+    /// older version of an entry never shows again. Snapshots do not keep entries from going; iterators in
+    /// use do. Values kept outside the tables count as long as a table refers to them; for a while, up to as
+    /// much again may wait in value files to be freed. Not counted are the memtables, the log, and what a
+    /// compaction writes before it removes what it replaces; a flush exceeds the size by one memtable for a
+    /// moment. Should be several times `write_buffer_bytes`.
     pub bytes_max: Option<u64>,
-    /// Values of at least this many bytes are kept outside the tables, in value files, so that compaction does not rewrite them; `None`
-    /// for no such values. A read of one costs one access to its file more; a change concerns what is flushed or compacted from
-    /// then on. Default 64 KiB, from 1 KiB to 256 MiB.
+    /// Values of at least this many bytes are kept outside the tables, in value files, so that compaction
+    /// does not rewrite them; `None` for no such values. A read of one costs one access to its file more; a
+    /// change concerns what is flushed or compacted from then on. Default 64 KiB, from 1 KiB to 256 MiB.
     pub separated_value_bytes_min: Option<usize>,
-    /// How long entries are kept, by the time that `block_property` finds in their keys, and by what the keys begin with. Default: for ever. Not
-    /// together with `bytes_max`.
+    /// How long entries are kept, by the time that `block_property` finds in their keys, and by what the keys
+    /// begin with. Default: for ever. Not together with `bytes_max`.
     ///
-    /// What is older is not seen by reads that begin, be they of a snapshot or not; iterators in use go on. Entries are written to tables apart by their
-    /// time, in steps of [`crate::Retention::bucket`], so that they go without being read or rewritten. What is gone stays so: where tables
-    /// still hold something as old, which is so for those that were written without a retention, that is not seen either, nor is what is
-    /// written there later, even if the tree is opened with a longer retention or none, until [`crate::Db::compact`] and another opening. A clock that
-    /// is set far ahead makes everything too old. Such a tree takes no [`crate::Draft`].
+    /// What is older is not seen by reads that begin, be they of a snapshot or not; iterators in use go on.
+    /// Entries are written to tables apart by their time, in steps of [`crate::Retention::bucket`], so that
+    /// they go without being read or rewritten. What is gone stays so: where tables still hold something as
+    /// old, which is so for those that were written without a retention, that is not seen either, nor is what
+    /// is written there later, even if the tree is opened with a longer retention or none, until
+    /// [`crate::Db::compact`] and another opening. A clock that is set far ahead makes everything too old.
+    /// Such a tree takes no [`crate::Draft`].
     pub retention: RetentionRules,
 }
 
@@ -122,7 +128,8 @@ impl TreeOptions {
         }
     }
 
-    /// Size at which compaction closes a table: less than usual where one table would be much of what the tree may hold.
+    /// Size at which compaction closes a table: less than usual where one table would be much of what the
+    /// tree may hold.
     pub(crate) fn table_bytes_max(&self, usual: u64) -> u64 {
         self.bytes_max.map_or(usual, |bytes| usual.min((bytes / EVICTED_PART).max(TABLE_BYTES_MIN)))
     }
@@ -135,22 +142,25 @@ pub struct Options {
     pub trees: Vec<TreeOptions>,
     /// Create the directory and the database if there is none. Default true.
     pub create_if_missing: bool,
-    /// Open what is there without creating, changing or removing any file, and share it with others that do the same; whoever opens it to
-    /// write is kept out meanwhile, and keeps these out. The log is replayed into memory, as much as the last writer had left of it (up
-    /// to about its [`Options::log_bytes_max`]). Writing, flushing, compacting and checkpoints fail with `ReadOnly`. A directory without
-    /// its `LOCK` file, as a copy may be, is read without a lock. Default false.
+    /// Open what is there without creating, changing or removing any file, and share it with others that do
+    /// the same; whoever opens it to write is kept out meanwhile, and keeps these out. The log is replayed
+    /// into memory, as much as the last writer had left of it (up to about its [`Options::log_bytes_max`]).
+    /// Writing, flushing, compacting and checkpoints fail with `ReadOnly`. A directory without its `LOCK`
+    /// file, as a copy may be, is read without a lock. Default false.
     pub read_only: bool,
-    /// Write commits to a log before they are done. Default true. False: what is not in tables yet is lost when the database closes or the
-    /// process ends, so that this is for databases whose files do not outlive them; a checkpoint is refused (`InvalidArgument`).
+    /// Write commits to a log before they are done. Default true. False: what is not in tables yet is lost
+    /// when the database closes or the process ends, so that this is for databases whose files do not outlive
+    /// them; a checkpoint is refused (`InvalidArgument`).
     pub log: bool,
     /// When a commit counts as done. Default [`SyncMode::Os`].
     pub sync: SyncMode,
-    /// Decompressed blocks kept in memory, in bytes; values read from value files may take a quarter of this besides. Default 32 MiB,
-    /// from 0 to 1 TiB. Without effect where `resources` are given.
+    /// Decompressed blocks kept in memory, in bytes; values read from value files may take a quarter of this
+    /// besides. Default 32 MiB, from 0 to 1 TiB. Without effect where `resources` are given.
     pub block_cache_bytes: u64,
     /// Size at which a log segment is followed by a new one, in bytes. Default 64 MiB, from 64 KiB to 4 GiB.
     pub log_segment_bytes: u64,
-    /// Log kept at most before memtables are flushed to free it, in bytes. Default 256 MiB, at least one segment.
+    /// Log kept at most before memtables are flushed to free it, in bytes. Default 256 MiB, at
+    /// least one segment.
     pub log_bytes_max: u64,
     /// Frozen memtables of a tree that may wait for their flush before writes stall. Default 2, from 1 to 16.
     pub frozen_memtables_max: usize,
@@ -162,8 +172,8 @@ pub struct Options {
     pub executor: Arc<dyn Executor>,
     /// Whom to tell of failures in the background, stalls, flushes and compactions. Default: nobody.
     pub events: Option<Arc<dyn EventListener>>,
-    /// Memory and files to share with other databases. Default: the database's own, with the defaults of [`ResourceLimits`] and this
-    /// `block_cache_bytes`.
+    /// Memory and files to share with other databases. Default: the database's own, with the defaults of
+    /// [`ResourceLimits`] and this `block_cache_bytes`.
     pub resources: Option<Arc<Resources>>,
 }
 
@@ -254,10 +264,11 @@ pub struct ReadOptions {
     pub tier: ReadTier,
     /// Judge expiry as of this time, microseconds since the epoch. Default: the clock.
     pub now: Option<i64>,
-    /// Leave the caches as they are: what they hold serves this read too, but what it has to get from files is not put into them, and it is not
-    /// counted among their hits and misses. For a pass over much that nobody reads soon. Default false.
+    /// Leave the caches as they are: what they hold serves this read too, but what it has to get from files
+    /// is not put into them, and it is not counted among their hits and misses. For a pass over much that
+    /// nobody reads soon. Default false.
     pub bypass_cache: bool,
-    /// Only entries whose block property lies in this inclusive interval are wanted; others may or may not appear.
-    /// Entries without a property always count as wanted. Default: all.
+    /// Only entries whose block property lies in this inclusive interval are wanted; others may or may not
+    /// appear. Entries without a property always count as wanted. Default: all.
     pub property: Option<(i64, i64)>,
 }

@@ -9,7 +9,8 @@ use crate::retention::{Bucket, Retention};
 use crate::separate::Output;
 use crate::tree::{Levels, Shelves, Tree};
 
-/// Buckets that one flush writes to; each takes a buffer, a filter and a file. What finds no place goes where everything may be.
+/// Buckets that one flush writes to; each takes a buffer, a filter and a file. What finds no place goes where
+/// everything may be.
 const BUCKETS_PER_FLUSH: usize = 32;
 /// Buckets that a tree has at most, so that keys with senseless times do not make a table each.
 const BUCKETS_PER_TREE: usize = 512;
@@ -80,8 +81,8 @@ impl<'a> Outputs<'a> {
         Ok(self.tables.len() - 1)
     }
 
-    /// Completes the tables. Each range delete goes to all shelves in which it may hide something: to the tables, and to new ones for shelves
-    /// that get none.
+    /// Completes the tables. Each range delete goes to all shelves in which it may hide something: to the
+    /// tables, and to new ones for shelves that get none.
     pub(crate) fn finish(self, range_deletes: &[RangeDelete]) -> Result<Vec<Output>> {
         let mut finished = Vec::new();
         let result = self.finish_into(range_deletes, &mut finished);
@@ -95,7 +96,8 @@ impl<'a> Outputs<'a> {
     fn finish_into(self, range_deletes: &[RangeDelete], finished: &mut Vec<Output>) -> Result<()> {
         let Outputs { inner, tree, base, shelves, tables, .. } = self;
         let written: Vec<_> = tables.iter().map(|(bucket, _)| *bucket).collect();
-        // A holder of a snapshot may ask whether a key was written to since, and finds a range delete even if there was nothing to hide.
+        // A holder of a snapshot may ask whether a key was written to since, and finds a range delete even if
+        // there was nothing to hide.
         let oldest = inner.snapshots.oldest();
         let is_noted = |bucket: Option<Bucket>, range_delete: &RangeDelete| {
             bucket.is_none() && oldest.is_some_and(|oldest| oldest < range_delete.2)

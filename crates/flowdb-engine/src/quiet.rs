@@ -1,5 +1,5 @@
-//! When a tree counts as quiet, and what memtables and log give back then. Which tables are rewritten is the business of
-//! `compaction/quiet.rs`.
+//! When a tree counts as quiet, and what memtables and log give back then. Which tables are rewritten is the
+//! business of `compaction/quiet.rs`.
 
 use crate::background::Work;
 use crate::commit::LogPosition;
@@ -11,7 +11,8 @@ use crate::maintenance::Workshop;
 use crate::tree::Tree;
 use std::time::Duration;
 
-/// A tree is quiet when nothing was written to it for this long: whoever writes in bursts is not to be disturbed between them.
+/// A tree is quiet when nothing was written to it for this long: whoever writes in bursts is not to be
+/// disturbed between them.
 const QUIET_AFTER: Duration = Duration::from_secs(5);
 /// Less than this is not worth a flush, which costs several syncs. In bytes.
 const FLUSH_WORTH_BYTES: u64 = 64 << 10;
@@ -105,8 +106,9 @@ impl Inner {
             .min()
     }
 
-    /// Freezes memtables that may hide much of what the tables hold, and those that keep a log which is large beside the tables. True if there
-    /// was something to do. Not where there were only reads since a clean close: these leave the files as they are.
+    /// Freezes memtables that may hide much of what the tables hold, and those that keep a log which is large
+    /// beside the tables. True if there was something to do. Not where there were only reads since a clean
+    /// close: these leave the files as they are.
     pub(crate) fn flush_quiet(&self, workshop: &Workshop) -> Result<bool> {
         if self.opening.is_unfinished() {
             return Ok(false);
@@ -120,7 +122,8 @@ impl Inner {
         if !is_much(self.log_bytes(), tables) {
             self.note_success(Work::LogRelease);
         } else if workshop.rest.are_all_quiet() || self.background.failure(Work::LogRelease).is_some() {
-            // What failed at rest is tried again in its time, rest or not: so it is known when the cause has gone.
+            // What failed at rest is tried again in its time, rest or not: so it is known when the
+            // cause has gone.
             return self.empty_log();
         }
         let is_worthwhile = |tree: &Tree| {
@@ -146,7 +149,8 @@ impl Inner {
         older.saturating_add(log.written().next_power_of_two())
     }
 
-    /// Begins a new segment and freezes all memtables, so that no older segment is needed once they are flushed.
+    /// Begins a new segment and freezes all memtables, so that no older segment is needed once
+    /// they are flushed.
     fn empty_log(&self) -> Result<bool> {
         let log = self.current_log()?;
         self.sync(LogPosition { segment: log.segment(), offset: log.written() })?;

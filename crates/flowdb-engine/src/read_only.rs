@@ -45,7 +45,8 @@ pub(crate) fn nothing_there(fs: &dyn FileSystem, dir: &Path) -> Error {
 
 /// What the manifest says about the log.
 pub(crate) fn expected_log(state: &State) -> Expected {
-    // Whoever opens one notes its first segment, and what is closed then is closed in order, though nothing was ever written to it.
+    // Whoever opens one notes its first segment, and what is closed then is closed in order, though nothing
+    // was ever written to it.
     let is_new = state.clean && state.oldest_log == 0;
     Expected {
         database_id: state.database_id,

@@ -147,8 +147,8 @@ pub(crate) fn take_lock(fs: &dyn FileSystem, dir: &Path) -> Result<Box<dyn FileL
     Err(Error::locked(dir, None))
 }
 
-/// Looks whether those who have the lock only read, by taking part in it for a moment. Someone else may do the same, and nobody else have it: hence
-/// several attempts.
+/// Looks whether those who have the lock only read, by taking part in it for a moment. Someone else may do
+/// the same, and nobody else have it: hence several attempts.
 fn can_be_shared(fs: &dyn FileSystem, dir: &Path) -> bool {
     fs.lock_shared(&dir.join(LOCK)).is_ok_and(|lock| lock.is_some())
 }
@@ -160,7 +160,8 @@ pub(crate) fn locked(fs: &dyn FileSystem, dir: &Path) -> Error {
 
 fn write_holder(fs: &dyn FileSystem, path: &Path) -> io::Result<()> {
     let text = format!("{:<HOLDER_BYTES$}", std::process::id());
-    // Written over where it is: some file systems write a file that was emptied to the disk when it is closed.
+    // Written over where it is: some file systems write a file that was emptied to the disk when
+    // it is closed.
     let is_whole = |file: &Arc<dyn WritableFile>| file.len().is_ok_and(|length| length == text.len() as u64);
     let file = fs.open_write(path).ok().filter(is_whole).map_or_else(|| fs.create(path), Ok)?;
     file.write_at(0, text.as_bytes())
@@ -276,7 +277,8 @@ fn open_value_files(
 }
 
 impl Inner {
-    /// Brings what is in the log and not in tables into memtables; full ones are flushed on the way, so that memory stays bounded.
+    /// Brings what is in the log and not in tables into memtables; full ones are flushed on the way, so that
+    /// memory stays bounded.
     fn replay_log(&self, files: &[String]) -> Result<Replay> {
         let state = self.version.lock().state.clone();
         let mut apply = |segment: u64, sequence: Sequence, frame: &Bytes, operation: Operation<'_>| {
@@ -285,7 +287,8 @@ impl Inner {
         };
         let expected = crate::read_only::expected_log(&state);
         let replay = wal::replay(self.fs.as_ref(), &self.dir, files, &expected, &mut apply)?;
-        // Not what is visible: a flush on the way took that back to the log's, and of a draft's numbers only the manifest knows.
+        // Not what is visible: a flush on the way took that back to the log's, and of a draft's numbers only
+        // the manifest knows.
         let last = replay.last_sequence.max(state.last_sequence);
         self.commit.lock().last = last;
         self.snapshots.publish(last);
@@ -355,14 +358,14 @@ impl Inner {
         Ok(())
     }
 
-    /// False if a power cut may bring back a manifest that names what this one does not. Where there is no space to write it again, the next opening
-    /// with some sees to what it does not name.
+    /// False if a power cut may bring back a manifest that names what this one does not. Where there is no
+    /// space to write it again, the next opening with some sees to what it does not name.
     fn has_durable_manifest(&self) -> bool {
         self.version.lock().manifest.as_ref().is_some_and(Manifest::is_durable)
     }
 
-    /// Tables, value files and log segments that the manifest does not name: what a crash left behind. To be removed once all that it names has
-    /// been found.
+    /// Tables, value files and log segments that the manifest does not name: what a crash left behind. To be
+    /// removed once all that it names has been found.
     fn orphans(&self, files: &[String]) -> Vec<PathBuf> {
         let version = self.version.lock();
         let state = &version.state;
@@ -407,7 +410,8 @@ impl Inner {
             job.give_up();
         }
         drop(state);
-        // A draft that is being written, and a checkpoint under way, see that the database is closed, and give up.
+        // A draft that is being written, and a checkpoint under way, see that the database is closed,
+        // and give up.
         drop(self.drafting.write());
         drop(self.removals.write());
         self.release();
@@ -419,16 +423,16 @@ impl Inner {
         result
     }
 
-    /// What was acknowledged is made durable although nothing more may be written. Where that cannot be, the failure is the one after which
-    /// writes were refused.
+    /// What was acknowledged is made durable although nothing more may be written. Where that cannot be, the
+    /// failure is the one after which writes were refused.
     fn sync_to_close(&self, log: &LogWriter) -> Result<()> {
         let log = log.handle();
         let failed = |error| self.poison_error().unwrap_or_else(|| self.poison(Work::LogSync, error));
         log.sync(log.written()).map_err(failed)
     }
 
-    /// Syncs the log. Then says in it and in the manifest that all is well, if there is space for that, and lets go of the log segments that are
-    /// not needed.
+    /// Syncs the log. Then says in it and in the manifest that all is well, if there is space for that, and
+    /// lets go of the log segments that are not needed.
     fn record_close(&self, log: LogWriter) -> Result<()> {
         self.sync_to_close(&log)?;
         match self.mark_closed(log) {

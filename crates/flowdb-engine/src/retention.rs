@@ -16,19 +16,21 @@ use std::sync::Arc;
 /// A time span that no clock exceeds, and that can be added to without care.
 const SPAN_MAX: u64 = 1 << 60;
 
-/// How long a tree keeps its entries. Their block property is taken for a time, in microseconds since the epoch as the clock tells it;
-/// entries without one are kept.
+/// How long a tree keeps its entries. Their block property is taken for a time, in microseconds since the
+/// epoch as the clock tells it; entries without one are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
     /// What is older than this is not seen any more, in microseconds, from 1 to 2^60.
     pub keep: u64,
-    /// Entries of a time span of this length share tables, which go together once all of it is too old. In microseconds, from 1 to 2^60, at
-    /// least a 256th of `keep`. A narrow one gives space back sooner, and has reads of long spans look at more tables.
+    /// Entries of a time span of this length share tables, which go together once all of it is too old. In
+    /// microseconds, from 1 to 2^60, at least a 256th of `keep`. A narrow one gives space back sooner, and
+    /// has reads of long spans look at more tables.
     pub bucket: u64,
 }
 
 impl Retention {
-    /// Buckets that what is kept may be parted into. More make more tables and runs than a narrower bucket is worth.
+    /// Buckets that what is kept may be parted into. More make more tables and runs than a narrower
+    /// bucket is worth.
     pub const BUCKETS_MAX: u64 = 256;
 
     pub(crate) fn validate(&self) -> Result<()> {
@@ -49,7 +51,8 @@ impl Retention {
         now.saturating_sub_unsigned(self.keep)
     }
 
-    /// What is older than this need not be kept at `now`: the start of the oldest bucket of which something is seen.
+    /// What is older than this need not be kept at `now`: the start of the oldest bucket of which
+    /// something is seen.
     pub(crate) fn oldest_kept(&self, now: i64) -> i64 {
         self.bucket_of(self.oldest_seen(now)).first
     }
@@ -88,8 +91,8 @@ impl Bucket {
     }
 }
 
-/// What is gone because it was too old: entries older than a time, and no newer than a number. What is written later may be as old, since a retention
-/// may be raised: it is new.
+/// What is gone because it was too old: entries older than a time, and no newer than a number. What is
+/// written later may be as old, since a retention may be raised: it is new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Cutoff {
     /// `i64::MIN` if nothing is gone.
@@ -106,8 +109,8 @@ impl Cutoff {
         time < self.before && sequence <= self.up_to
     }
 
-    /// All older than `before` is gone, too, with numbers up to `up_to`. As it is where more time is gone already: there that stays all, since what was
-    /// written after it may still be seen.
+    /// All older than `before` is gone, too, with numbers up to `up_to`. As it is where more time is gone
+    /// already: there that stays all, since what was written after it may still be seen.
     pub(crate) fn raised(self, before: i64, up_to: Sequence) -> Cutoff {
         let is_older = before == i64::MIN || before < self.before;
         if is_older { self } else { Cutoff { before, up_to: up_to.max(self.up_to) } }
@@ -142,8 +145,8 @@ impl Horizon {
         seen.unwrap_or(i64::MIN)
     }
 
-    /// The part of an interval of times that is seen for some key between the bounds. Where something older is gone, there may be something as old that is
-    /// newer.
+    /// The part of an interval of times that is seen for some key between the bounds. Where something older
+    /// is gone, there may be something as old that is newer.
     pub(crate) fn clamp(
         &self,
         wanted: Option<(i64, i64)>,

@@ -1,4 +1,5 @@
-//! Where a kept entry goes: whole into a table, or its value into a value file and a pointer to it into the table.
+//! Where a kept entry goes: whole into a table, or its value into a value file and a pointer to it
+//! into the table.
 
 use crate::error::Result;
 use crate::flush::{NewTable, Unfinished};
@@ -11,8 +12,8 @@ use crate::version::{Edit, ValueFileMeta, value_file_name};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A value file is closed at this many times the size of a table (at 256 MiB by default): it holds what one table refers to, and
-/// goes when half of that is garbage.
+/// A value file is closed at this many times the size of a table (at 256 MiB by default): it holds what one
+/// table refers to, and goes when half of that is garbage.
 const VALUE_FILE_TABLES: u64 = 8;
 
 /// Value files whose live values move to new ones when a compaction meets them, by number.
@@ -29,7 +30,8 @@ pub(crate) struct Kept<'a> {
     pub(crate) value: &'a [u8],
 }
 
-/// The value files written along with a table. Given up with it: dropped before [`NewValues::keep`], their files are garbage.
+/// The value files written along with a table. Given up with it: dropped before [`NewValues::keep`], their
+/// files are garbage.
 #[derive(Debug, Default)]
 pub(crate) struct NewValues {
     open: Option<NewValueFile>,
@@ -74,8 +76,9 @@ impl Output {
 }
 
 impl Inner {
-    /// Appends the entry that `entries` is at to `table`. Large values go to a value file, and so do those of the files `relocated`; other
-    /// pointers are copied. Gives the length of what was written besides the table.
+    /// Appends the entry that `entries` is at to `table`. Large values go to a value file, and so do
+    /// those of the files `relocated`; other pointers are copied. Gives the length of what was written
+    /// besides the table.
     pub(crate) fn write_entry(
         &self,
         entries: &CompactionIter,

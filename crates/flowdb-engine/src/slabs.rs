@@ -1,8 +1,9 @@
 //! Memory of cached blocks, in large pages.
 //!
-//! Blocks in memory from the common allocator lie in pages of 4 KiB: those of a large cache are more than a processor keeps the addresses of, so
-//! that reads wait for these, and each block that comes in makes the system clear a page. Here blocks of like length lie side by side in slabs as
-//! large as a large page of the system. It is a matter of speed only: where there are none, nothing else changes.
+//! Blocks in memory from the common allocator lie in pages of 4 KiB: those of a large cache are more than a
+//! processor keeps the addresses of, so that reads wait for these, and each block that comes in makes the
+//! system clear a page. Here blocks of like length lie side by side in slabs as large as a large page of the
+//! system. It is a matter of speed only: where there are none, nothing else changes.
 
 mod slot;
 
@@ -15,11 +16,13 @@ use std::sync::Arc;
 
 /// Length of a slab, and of a large page.
 const SLAB_BYTES: usize = 2 << 20;
-/// Lengths kept in slabs. Shorter blocks are not worth the bookkeeping, of longer ones a reader touches a few pages only.
+/// Lengths kept in slabs. Shorter blocks are not worth the bookkeeping, of longer ones a reader touches a
+/// few pages only.
 const STORED_BYTES: std::ops::RangeInclusive<usize> = (1 << 10)..=(64 << 10);
 /// Lengths from one power of two to the next share so many sizes of slots.
 const SIZES_PER_DOUBLING: usize = 16;
-/// One in so many bytes of the cache may be unused parts of slabs, beyond which no slab is begun: a small cache has none.
+/// One in so many bytes of the cache may be unused parts of slabs, beyond which no slab is begun: a small
+/// cache has none.
 const UNUSED_PART: u64 = 8;
 
 /// The slabs of a cache.
@@ -59,7 +62,8 @@ struct Place {
 }
 
 impl Slabs {
-    /// A copy of `contents` in a slab; `None` where they are better kept where they are. `cached_bytes` is what all blocks of the cache take.
+    /// A copy of `contents` in a slab; `None` where they are better kept where they are. `cached_bytes` is
+    /// what all blocks of the cache take.
     pub(crate) fn store(self: &Arc<Self>, contents: &[u8], cached_bytes: u64) -> Option<Bytes> {
         if !cfg!(target_os = "linux") || !STORED_BYTES.contains(&contents.len()) {
             return None;
@@ -75,7 +79,8 @@ fn slot_bytes(bytes: usize) -> usize {
 }
 
 impl State {
-    /// A free slot, which is nobody else's until [`State::give_back`]. A slab is begun for it if no more than `unused_bytes_max` are unused then.
+    /// A free slot, which is nobody else's until [`State::give_back`]. A slab is begun for it if no more than
+    /// `unused_bytes_max` are unused then.
     fn take(&mut self, slot_bytes: usize, unused_bytes_max: u64) -> Option<FreeSlot> {
         let size = self.sizes.entry(slot_bytes).or_default();
         if size.open.is_empty() {

@@ -11,14 +11,15 @@ use std::time::Duration;
 
 /// The moments in use, and the newest visible operation.
 ///
-/// Taking a snapshot and listing them happen under one lock: a compaction that has listed the snapshots and the visible number cannot
-/// be followed by a snapshot older than that number.
+/// Taking a snapshot and listing them happen under one lock: a compaction that has listed the snapshots and
+/// the visible number cannot be followed by a snapshot older than that number.
 #[derive(Debug)]
 pub(crate) struct Snapshots {
     visible: AtomicU64,
     live: Mutex<BTreeMap<Sequence, Held>>,
     clock: Arc<dyn Clock>,
-    /// Maintenance waits for the end of the oldest snapshot if that is older than this. Changes under the lock of `live`.
+    /// Maintenance waits for the end of the oldest snapshot if that is older than this. Changes under the
+    /// lock of `live`.
     awaited: AtomicU64,
     bell: Arc<Doorbell>,
 }
@@ -73,8 +74,9 @@ impl Snapshots {
         all
     }
 
-    /// Has maintenance woken when the oldest snapshot goes, if that is older than `newest`, the number of the newest entry in the tables: what
-    /// it kept may be superfluous then. The caller looks for such things afterwards.
+    /// Has maintenance woken when the oldest snapshot goes, if that is older than `newest`, the number
+    /// of the newest entry in the tables: what it kept may be superfluous then. The caller looks for
+    /// such things afterwards.
     pub(crate) fn await_release(&self, newest: Sequence) {
         let live = self.live.lock();
         let is_held = live.keys().next().is_some_and(|oldest| *oldest < newest);

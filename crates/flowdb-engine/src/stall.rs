@@ -31,8 +31,8 @@ impl Inner {
         })
     }
 
-    /// Helps with the maintenance that writes are waiting for, or waits for the thread that is at it, until they may go on. Fails with the cause if it
-    /// fails: nothing is gained by waiting then. Under no lock.
+    /// Helps with the maintenance that writes are waiting for, or waits for the thread that is at it, until
+    /// they may go on. Fails with the cause if it fails: nothing is gained by waiting then. Under no lock.
     pub(crate) fn wait_while_stalled(&self) -> Result<()> {
         let begun = self.telemetry.now();
         self.note_stall(true);

@@ -22,8 +22,8 @@ use std::path::{Path, PathBuf};
 /// What to compare a database with. See [`verify`].
 #[derive(Debug, Clone, Default)]
 pub struct VerifyOptions {
-    /// The trees, as they are given at open: by them filters and block properties are checked. Those of trees that are not named here
-    /// are not; everything else is. Default: none.
+    /// The trees, as they are given at open: by them filters and block properties are checked. Those of trees
+    /// that are not named here are not; everything else is. Default: none.
     pub trees: Vec<TreeOptions>,
 }
 
@@ -45,7 +45,8 @@ pub struct Problem {
     pub file: PathBuf,
     /// Where in it, in bytes.
     pub offset: u64,
-    /// `Corruption`; `NotFound` for a file that is missing; `Unsupported` for one of a newer version; `Io` for one that cannot be read.
+    /// `Corruption`; `NotFound` for a file that is missing; `Unsupported` for one of a newer version; `Io`
+    /// for one that cannot be read.
     pub kind: ErrorKind,
     /// What cannot be trusted, or is lost.
     pub affected: Affected,
@@ -69,8 +70,9 @@ pub struct Note {
 pub struct Report {
     /// What is wrong. Without any, everything that was written is there.
     pub problems: Vec<Problem>,
-    /// What a crash has left: torn ends, superfluous files. A log or manifest that ends in the middle of a write cannot be told from one
-    /// whose last write was damaged later, so look here after anything but a crash.
+    /// What a crash has left: torn ends, superfluous files. A log or manifest that ends in the middle of
+    /// a write cannot be told from one whose last write was damaged later, so look here after anything
+    /// but a crash.
     pub notes: Vec<Note>,
     /// Tables read.
     pub tables: u64,
@@ -95,12 +97,13 @@ impl Report {
     }
 }
 
-/// Checks all of the database in `dir`, which nobody may have open to write: every byte of the manifest, the log, the tables and the value
-/// files, and that they agree with one another. Reads everything once; takes memory for an index and a filter at a time, for a commit or a large value, and
-/// about 100 bytes for each large value.
+/// Checks all of the database in `dir`, which nobody may have open to write: every byte of the manifest,
+/// the log, the tables and the value files, and that they agree with one another. Reads everything once;
+/// takes memory for an index and a filter at a time, for a commit or a large value, and about 100 bytes for
+/// each large value.
 ///
-/// What is wrong is in the report. Fails with `Locked`, `NotFound` if there is no database, or what the operating system reports about
-/// the directory itself.
+/// What is wrong is in the report. Fails with `Locked`, `NotFound` if there is no database, or what the
+/// operating system reports about the directory itself.
 pub fn verify(fs: &dyn FileSystem, dir: &Path, options: &VerifyOptions) -> Result<Report> {
     let anchored = anchor(fs, dir)?;
     let fs = anchored.as_ref().map_or(fs, |anchored| &*anchored.fs);
@@ -189,7 +192,8 @@ impl Verifier<'_> {
         }
     }
 
-    /// The tables of a level do not overlap, but for those of other buckets; neighbours may share a key that is only the end of a range delete.
+    /// The tables of a level do not overlap, but for those of other buckets; neighbours may share a key that
+    /// is only the end of a range delete.
     fn check_level(&mut self, state: &State, tree: TreeId, bucket: Option<Bucket>, level: usize) {
         let on_level =
             |meta: &&TableMeta| (meta.tree, meta.bucket, usize::from(meta.level)) == (tree, bucket, level);

@@ -1,6 +1,7 @@
-//! Goal: what fails in the background is told, is tried again with growing pauses, and ends as soon as its cause does; meanwhile as much goes on as can.
-//! What cannot be tried again refuses writes until the database is reopened. Method: a file system that fails on request, for each kind of work; a clock
-//! that is moved by hand; a listener that takes down what it is told.
+//! Goal: what fails in the background is told, is tried again with growing pauses, and ends as soon as its
+//! cause does; meanwhile as much goes on as can. What cannot be tried again refuses writes until the database
+//! is reopened. Method: a file system that fails on request, for each kind of work; a clock that is moved by
+//! hand; a listener that takes down what it is told.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,5 +1,6 @@
-//! Goal: databases that share their resources stay within them together, one that has its own is not touched by others, and a database that is closed keeps
-//! nothing open. Method: several databases on one file system in memory, and the statistics; on Linux, the descriptors of the process.
+//! Goal: databases that share their resources stay within them together, one that has its own is not touched
+//! by others, and a database that is closed keeps nothing open. Method: several databases on one file system
+//! in memory, and the statistics; on Linux, the descriptors of the process.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,7 +1,7 @@
-//! Goal: a checkpoint of a live database is a prefix of its commits with everything committed before the call, opens by itself, and costs
-//! the source nothing; a crash at any call leaves the source whole and the target whole or unopenable. Method: writers and maintenance run
-//! while checkpoints are made, each compared with the states of the source; the file system fails from its n-th call on, for every n, and
-//! then crashes.
+//! Goal: a checkpoint of a live database is a prefix of its commits with everything committed before the
+//! call, opens by itself, and costs the source nothing; a crash at any call leaves the source whole and the
+//! target whole or unopenable. Method: writers and maintenance run while checkpoints are made, each compared
+//! with the states of the source; the file system fails from its n-th call on, for every n, and then crashes.
 
 #![allow(
     clippy::unwrap_used,
@@ -111,8 +111,8 @@ fn keys(db: &Db) -> [BTreeSet<Vec<u8>>; 2] {
     })
 }
 
-/// One thread commits to two trees at once, another commits drafts; a prefix in commit order has all of those up to its last number and nothing
-/// of the others.
+/// One thread commits to two trees at once, another commits drafts; a prefix in commit order has all of those
+/// up to its last number and nothing of the others.
 #[test]
 fn under_concurrent_writes_it_is_a_prefix() {
     let dir = std::env::temp_dir().join(format!("flowdb-{}-checkpoint", std::process::id()));
@@ -168,7 +168,8 @@ fn under_concurrent_writes_it_is_a_prefix() {
     let _ = std::fs::remove_dir_all(&dir);
 }
 
-/// Stands still; when armed, it holds up the next caller that asks for the time, until a checkpoint is about to wait for that caller.
+/// Stands still; when armed, it holds up the next caller that asks for the time, until a checkpoint is about
+/// to wait for that caller.
 #[derive(Debug, Default)]
 struct GateClock {
     is_armed: AtomicBool,
@@ -195,14 +196,16 @@ impl Clock for GateClock {
             while !self.is_awaited.load(Ordering::SeqCst) {
                 std::thread::yield_now();
             }
-            // The checkpoint has its target. The lock that it comes to next does not tell who waits for it: a few steps are left to it.
+            // The checkpoint has its target. The lock that it comes to next does not tell who waits for it: a
+            // few steps are left to it.
             std::thread::sleep(Duration::from_millis(50));
         }
         Duration::ZERO
     }
 }
 
-/// A draft is in no log: neither the state of before its commit with the end of after it, nor the other way round, is a moment.
+/// A draft is in no log: neither the state of before its commit with the end of after it, nor the other way
+/// round, is a moment.
 #[test]
 fn a_draft_that_is_being_committed_is_in_it_or_comes_after_it() {
     let (disk, clock) = (Disk::new(), Arc::new(GateClock::default()));

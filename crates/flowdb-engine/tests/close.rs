@@ -1,5 +1,5 @@
-//! Goal: a close leaves little for the next open to read, and closing often does not make many small tables. Method: small databases in
-//! memory, whose files are measured after each close.
+//! Goal: a close leaves little for the next open to read, and closing often does not make many small tables.
+//! Method: small databases in memory, whose files are measured after each close.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,5 +1,6 @@
-//! Goal: a compaction of a whole tree that is called off at any moment loses nothing, leaves no file behind, and can be done again. Method: a clock on which every
-//! look costs a while, so that there are many slices; called off at the first, the second, ... until one comes to its end.
+//! Goal: a compaction of a whole tree that is called off at any moment loses nothing, leaves no file behind,
+//! and can be done again. Method: a clock on which every look costs a while, so that there are many slices;
+//! called off at the first, the second, ... until one comes to its end.
 
 #![allow(
     clippy::unwrap_used,
@@ -127,7 +128,8 @@ fn who_had_to_wait_beside_a_compaction_goes_on_before_its_end() {
     });
 }
 
-/// Compacts everything, and puts two large values between its slices, `count` in all, none of which is refused. Answers how many it came to.
+/// Compacts everything, and puts two large values between its slices, `count` in all, none of which is
+/// refused. Answers how many it came to.
 fn compact_beside_writer(db: &Db, count: u32) -> u32 {
     let value = vec![9; options().trees[0].write_buffer_bytes / 4];
     let written = Cell::new(0_u32);

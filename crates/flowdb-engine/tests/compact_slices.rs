@@ -1,6 +1,8 @@
-//! Goal: a compaction of a whole tree lets others have the tree between its slices, comes to its end whatever they do there, and then nothing is left of what was
-//! superfluous when it began; dropped or failed in between, it leaves nothing. Method: the shortest slices there are, and between them maintenance that
-//! fails, a close, or random operations beside a plain map: writes, flushes, maintenance, other compactions, and time that makes a retention drop buckets.
+//! Goal: a compaction of a whole tree lets others have the tree between its slices, comes to its end whatever
+//! they do there, and then nothing is left of what was superfluous when it began; dropped or failed in
+//! between, it leaves nothing. Method: the shortest slices there are, and between them maintenance that
+//! fails, a close, or random operations beside a plain map: writes, flushes, maintenance, other compactions,
+//! and time that makes a retention drop buckets.
 
 #![allow(
     clippy::unwrap_used,

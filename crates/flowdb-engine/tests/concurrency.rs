@@ -1,7 +1,8 @@
-//! Goal: writers, readers, flush and compaction at the same time: every answer is right. Method: each writer owns some keys and counts
-//! them up in batches that must be seen whole; readers check that counts never fall and that a batch is never seen in part. And writers of which many
-//! wait for one sync, until all calls of the file system fail: after the power cut everything acknowledged as synced is there, and all before it.
-//! A longer run: `FLOWDB_SEEDS=500 cargo test --release --test concurrency`.
+//! Goal: writers, readers, flush and compaction at the same time: every answer is right. Method: each writer
+//! owns some keys and counts them up in batches that must be seen whole; readers check that counts never fall
+//! and that a batch is never seen in part. And writers of which many wait for one sync, until all calls of
+//! the file system fail: after the power cut everything acknowledged as synced is there, and all before it. A
+//! longer run: `FLOWDB_SEEDS=500 cargo test --release --test concurrency`.
 
 #![allow(
     clippy::unwrap_used,
@@ -112,10 +113,12 @@ fn readers_see_whole_batches_and_never_go_back() {
     db.close().unwrap();
 }
 
-/// The commits that a writer was told of, in order: the last number of each, and whether it was said to be synced.
+/// The commits that a writer was told of, in order: the last number of each, and whether it was said
+/// to be synced.
 type Acknowledged = Vec<(Sequence, bool)>;
 
-/// Writes until a call fails, or for `rounds`. Where the database does not sync always, every third commit asks for it.
+/// Writes until a call fails, or for `rounds`. Where the database does not sync always, every third commit
+/// asks for it.
 fn write_until_cut(db: &Db, writer: u8, rounds: u64, is_always: bool, mut random: Random) -> Acknowledged {
     let mut acknowledged = Vec::new();
     for round in 1..=rounds {

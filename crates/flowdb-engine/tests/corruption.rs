@@ -1,7 +1,8 @@
-//! Goal: a damaged file gives the right data or an error that says so, never a wrong answer, a panic or an absurd allocation. Method:
-//! every byte of every file of a small database is flipped in turn, and every file is cut at every length; then the database is opened and
-//! read whole. After a clean close nothing may be missing; a database that was not closed may have lost the end of its log, if nothing
-//! proves that it was synced.
+//! Goal: a damaged file gives the right data or an error that says so, never a wrong answer, a panic or an
+//! absurd allocation. Method: every byte of every file of a small database is flipped in turn, and every
+//! file is cut at every length; then the database is opened and read whole. After a clean close nothing
+//! may be missing; a database that was not closed may have lost the end of its log, if nothing proves that
+//! it was synced.
 
 #![allow(
     clippy::unwrap_used,
@@ -30,7 +31,8 @@ use support::*;
 /// Keys and values of a tree, in order.
 type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// A database with tables on two levels, a value file, range deletes, and a log, as bytes; and its states by sequence number.
+/// A database with tables on two levels, a value file, range deletes, and a log, as bytes; and its states
+/// by sequence number.
 fn sample(seed: u64, close: bool) -> (Files, Vec<(Sequence, Model)>) {
     let fs: Arc<dyn FileSystem> = Arc::new(MemoryFileSystem::new());
     let db = open(&fs, &clock()).unwrap();
@@ -139,8 +141,9 @@ fn without_a_close_only_the_unproven_end_of_the_log_may_be_lost() {
     for_seeds(1, |seed| {
         let (files, states) = sample(seed, false);
         assert!(check(&files, &states[states.len() - 1..], "undamaged"));
-        // All but the last two commits are followed by a frame that says they were synced. Where the log is cut short, such frames
-        // may be gone; what was flushed is in tables, and up to there the manifest knows of the log.
+        // All but the last two commits are followed by a frame that says they were synced. Where the log is
+        // cut short, such frames may be gone; what was flushed is in tables, and up to there the manifest
+        // knows of the log.
         let proven = &states[states.len() - 3..];
         let flushed = &states[states.len() - 4..];
         every_damage(&files, |files, damage| {
@@ -155,7 +158,8 @@ fn put_898(db: &Db, tree: TreeId, number: u8) -> Commit {
     db.write(batch(&[write]), WriteOptions::default()).unwrap()
 }
 
-/// A flush syncs the log before the manifest tells of it. No frame behind says so here, for nothing else was synced, and nothing followed.
+/// A flush syncs the log before the manifest tells of it. No frame behind says so here, for nothing else was
+/// synced, and nothing followed.
 #[test]
 fn what_was_synced_for_a_flush_is_no_torn_tail() {
     let fs: Arc<dyn FileSystem> = Arc::new(MemoryFileSystem::new());
@@ -211,7 +215,8 @@ fn a_last_segment_that_a_flush_knew_is_missed() {
     assert_eq!(read_all(&files).unwrap_err().kind(), ErrorKind::Corruption);
 }
 
-/// Each place of the value looks like the beginning of a frame that has the rest of the value, and was written after the torn one was synced.
+/// Each place of the value looks like the beginning of a frame that has the rest of the value, and was
+/// written after the torn one was synced.
 #[test]
 fn a_torn_value_that_looks_like_many_long_frames_is_refused_within_bounds() {
     const LENGTH: usize = 512 << 10;

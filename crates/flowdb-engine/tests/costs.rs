@@ -1,5 +1,5 @@
-//! Goal: what an operation reads, holds and keeps others from is bounded by its own size, not by that of the data. Method: bytes are counted by the file
-//! system, and a read is held up in it; no time is measured.
+//! Goal: what an operation reads, holds and keeps others from is bounded by its own size, not by that of the
+//! data. Method: bytes are counted by the file system, and a read is held up in it; no time is measured.
 
 #![allow(
     clippy::unwrap_used,

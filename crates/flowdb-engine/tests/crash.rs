@@ -1,7 +1,8 @@
-//! Goal: after a crash at any call of the file system, everything acknowledged as synced is there, what is there is a prefix in commit
-//! order, and no commit is there in part. Method: a random workload runs on a file system that from its n-th call on fails; then it
-//! "crashes": unsynced bytes and names are dropped, kept, or kept in part. Every n, several kinds of crash, several workloads.
-//! A longer run: `FLOWDB_SEEDS=200 cargo test --release --test crash`.
+//! Goal: after a crash at any call of the file system, everything acknowledged as synced is there, what is
+//! there is a prefix in commit order, and no commit is there in part. Method: a random workload runs on a
+//! file system that from its n-th call on fails; then it "crashes": unsynced bytes and names are dropped,
+//! kept, or kept in part. Every n, several kinds of crash, several workloads. A longer run:
+//! `FLOWDB_SEEDS=200 cargo test --release --test crash`.
 
 #![allow(
     clippy::unwrap_used,
@@ -25,7 +26,8 @@ use support::*;
 /// What was asked of the database before the crash.
 #[derive(Default)]
 struct History {
-    /// State after each commit that may have happened, by the commit's number. The empty database is number 0.
+    /// State after each commit that may have happened, by the commit's number. The empty database
+    /// is number 0.
     states: Vec<(Sequence, Model)>,
     /// Number of the last commit acknowledged as synced.
     synced: Sequence,

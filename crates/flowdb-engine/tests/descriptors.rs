@@ -1,6 +1,7 @@
-//! Goal: a moment in which no file can be opened refuses what needs one, and ends nothing. Method: databases whose next write has to open files;
-//! the n-th call, or all from the n-th on, finds no descriptor, for every n; then there are some again. Goal: a log of many segments needs few descriptors. Method: a file system that counts
-//! open files.
+//! Goal: a moment in which no file can be opened refuses what needs one, and ends nothing. Method: databases
+//! whose next write has to open files; the n-th call, or all from the n-th on, finds no descriptor, for every
+//! n; then there are some again. Goal: a log of many segments needs few descriptors. Method: a file system
+//! that counts open files.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,5 +1,5 @@
-//! Goal: destroying a database removes its files and nobody else's, not while it is open, and never leaves an older database behind.
-//! Method: small cases; a crash at every call.
+//! Goal: destroying a database removes its files and nobody else's, not while it is open, and never leaves an
+//! older database behind. Method: small cases; a crash at every call.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,6 +1,7 @@
-//! Goal: a draft is seen by its owner alone until it is committed, then whole, also after a crash at any call; and what is committed meanwhile
-//! is older than it. Method: random drafts beside random commits against a plain map; the same on a file system that fails from its n-th
-//! call on and then crashes. A longer run: `FLOWDB_SEEDS=2000 cargo test --release -p flowdb-engine --test draft`.
+//! Goal: a draft is seen by its owner alone until it is committed, then whole, also after a crash at any
+//! call; and what is committed meanwhile is older than it. Method: random drafts beside random commits
+//! against a plain map; the same on a file system that fails from its n-th call on and then crashes. A longer
+//! run: `FLOWDB_SEEDS=2000 cargo test --release -p flowdb-engine --test draft`.
 
 #![allow(
     clippy::unwrap_used,
@@ -256,7 +257,8 @@ fn the_mark_of_a_close_after_a_draft_and_a_crash_has_the_next_number() {
     assert_eq!(u64::from_le_bytes(mark[16..24].try_into().unwrap()), last + 1);
 }
 
-/// What is in the log does not fit the smaller buffers, so that some of it is flushed on the way; the numbers of the draft are not among it.
+/// What is in the log does not fit the smaller buffers, so that some of it is flushed on the way; the numbers
+/// of the draft are not among it.
 #[test]
 fn an_opening_with_smaller_buffers_goes_on_behind_the_draft() {
     for is_closed in [true, false] {
@@ -381,7 +383,8 @@ fn a_file_that_is_there_is_never_written_over() {
     }
 }
 
-/// States that may be found after a crash, by the number of their last operation; and the last number that has to be there.
+/// States that may be found after a crash, by the number of their last operation; and the last number that
+/// has to be there.
 #[derive(Default)]
 struct History {
     states: BTreeMap<Sequence, Model>,

@@ -1,5 +1,6 @@
-//! Goal: each row of `docs/durability.md` that is the engine's, shown once. Method: a file system in memory that knows what was synced; a killed process leaves
-//! all of it, a power cut what was synced; single calls fail at chosen moments. (Random workloads, crashed at every call: `crash.rs`.)
+//! Goal: each row of `docs/durability.md` that is the engine's, shown once. Method: a file system in memory
+//! that knows what was synced; a killed process leaves all of it, a power cut what was synced; single calls
+//! fail at chosen moments. (Random workloads, crashed at every call: `crash.rs`.)
 
 #![allow(
     clippy::unwrap_used,
@@ -214,7 +215,8 @@ fn a_close_syncs_what_was_acknowledged_before_writes_ended() {
     }
 }
 
-/// A world whose log lost what a sync that failed was to bring to the disk: all but number 0 of 1001. Its database is closed.
+/// A world whose log lost what a sync that failed was to bring to the disk: all but number 0 of 1001. Its
+/// database is closed.
 fn after_a_failed_sync() -> World {
     let world = World::new(SyncMode::Os);
     let put = |number: u32, durability| {
@@ -289,7 +291,8 @@ fn a_power_cut_while_a_log_that_lost_something_is_replayed_leaves_a_prefix() {
     }
 }
 
-/// Ends what the database had begun at call `call` of `act`, with what the manifest had not on the disk lost; false if `act` was through before.
+/// Ends what the database had begun at call `call` of `act`, with what the manifest had not on the disk lost;
+/// false if `act` was through before.
 fn fail_and_lose_the_manifest(world: &World, call: u64, act: fn(&Db) -> Result<()>) -> bool {
     (0..200).for_each(|number| world.put(number, None).unwrap());
     world.put(200, Some(Durability::Synced)).unwrap();
@@ -304,7 +307,8 @@ fn fail_and_lose_the_manifest(world: &World, call: u64, act: fn(&Db) -> Result<(
     is_due
 }
 
-/// What is lost must not be taken for durable where there is no space to write it elsewhere, and what it had made superfluous is needed.
+/// What is lost must not be taken for durable where there is no space to write it elsewhere, and what it had
+/// made superfluous is needed.
 #[test]
 fn what_a_failed_sync_of_the_manifest_lost_is_written_again_or_not_built_upon() {
     let acts: [fn(&Db) -> Result<()>; 2] = [Db::flush, Db::close];

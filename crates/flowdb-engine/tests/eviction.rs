@@ -1,6 +1,7 @@
-//! Goal: a tree with a maximum size keeps to it by forgetting what was written first, and never shows an older version of what it still
-//! has or a key that was deleted; a write that depends on a key is not made if a change of it may be gone. Method: random operations against a plain map, where an entry may be missing but not differ; the statistics; small
-//! cases for iterators, reopening and crashes.
+//! Goal: a tree with a maximum size keeps to it by forgetting what was written first, and never shows an
+//! older version of what it still has or a key that was deleted; a write that depends on a key is not made if
+//! a change of it may be gone. Method: random operations against a plain map, where an entry may be missing
+//! but not differ; the statistics; small cases for iterators, reopening and crashes.
 
 #![allow(
     clippy::unwrap_used,
@@ -181,7 +182,8 @@ fn nothing_older_shows_again() {
     assert!(missing.into_inner() > 0, "something was evicted");
 }
 
-/// The same write among eight times as many keys, with a value that does not compress and seldom for a whole range, so that the size is reached.
+/// The same write among eight times as many keys, with a value that does not compress and seldom for a whole
+/// range, so that the size is reached.
 fn scattered(write: Write, random: &mut Random) -> Write {
     let incompressible = |random: &mut Random, length| (0..length).map(|_| random.next() as u8).collect();
     match write {

@@ -1,7 +1,9 @@
-//! Goal: a disk that is full for a while, or that fails once, costs nothing that was acknowledged. A commit that is refused for lack of space did
-//! not happen, work goes on once there is space again, and no file stays behind. Method: a random workload in which the n-th call of the file
-//! system, or all calls from the n-th on until the first error is seen, fail for lack of space or by a device error, for every n; then the files
-//! are opened as a killed process, or after a close a power cut, leaves them, and compared with a plain map.
+//! Goal: a disk that is full for a while, or that fails once, costs nothing that was acknowledged. A
+//! commit that is refused for lack of space did not happen, work goes on once there is space again, and no
+//! file stays behind. Method: a random workload in which the n-th call of the file system, or all calls
+//! from the n-th on until the first error is seen, fail for lack of space or by a device error, for every
+//! n; then the files are opened as a killed process, or after a close a power cut, leaves them, and
+//! compared with a plain map.
 
 #![allow(
     clippy::unwrap_used,
@@ -166,7 +168,8 @@ fn a_full_disk_costs_nothing_acknowledged_wherever_it_strikes() {
     });
 }
 
-/// A device error tells nothing of what was done: where the database goes on it did not happen, and else reopening tells.
+/// A device error tells nothing of what was done: where the database goes on it did not happen, and
+/// else reopening tells.
 #[test]
 fn a_device_error_costs_nothing_acknowledged_wherever_it_strikes() {
     for_seeds(1, |seed| fail_everywhere(seed + 2, &[(Fault::Eio, false)]));
@@ -288,7 +291,8 @@ fn a_database_on_a_full_disk_opens_for_reading_and_takes_writes_once_there_is_sp
     }
 }
 
-/// What goes past the log must not come before the note that the database is open, either, nor before its tree is known.
+/// What goes past the log must not come before the note that the database is open, either, nor before its
+/// tree is known.
 #[test]
 fn a_draft_after_an_opening_without_space_comes_after_the_note_of_the_opening() {
     let faulty = FaultyFileSystem::new(Arc::new(MemoryFileSystem::new()));
@@ -312,7 +316,8 @@ fn a_draft_after_an_opening_without_space_comes_after_the_note_of_the_opening() 
     }
 }
 
-/// What was acknowledged was synced: that no mark of the close found space makes the next opening longer, and nothing else.
+/// What was acknowledged was synced: that no mark of the close found space makes the next opening longer,
+/// and nothing else.
 #[test]
 fn a_close_that_finds_no_space_for_its_marks_has_gone_well() {
     let mut rejected = 0;
@@ -328,7 +333,8 @@ fn a_close_that_finds_no_space_for_its_marks_has_gone_well() {
         }
         match db.close() {
             Err(error) if call > 0 => {
-                // The sync of the log, one behind its mark, that of the manifest: whether what they are for is on the disk, nobody knows.
+                // The sync of the log, one behind its mark, that of the manifest: whether what they are for
+                // is on the disk, nobody knows.
                 assert_eq!(error.kind(), ErrorKind::Io, "call {call}: {error}");
                 rejected += 1;
             }

@@ -1,6 +1,7 @@
-//! Goal: a database that nobody writes to gives the space of deleted, overwritten and expired data back within a minute, without being closed,
-//! and comes to rest: it does not rewrite for ever. Method: simulated time; maintenance is called only when the executor was woken or the time it
-//! asked for has come. Bytes are counted by the file system.
+//! Goal: a database that nobody writes to gives the space of deleted, overwritten and expired data back
+//! within a minute, without being closed, and comes to rest: it does not rewrite for ever. Method: simulated
+//! time; maintenance is called only when the executor was woken or the time it asked for has come. Bytes are
+//! counted by the file system.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,7 +1,8 @@
-//! Goal: a process that is killed at any moment (SIGKILL) loses nothing that it acknowledged, in every sync mode, and leaves no commit in
-//! part. Method: a child writes commits that follow from their number and reports each that is acknowledged; maintenance runs beside it with
-//! small buffers; it is killed after a random time, and the next child goes on in the same directory.
-//! A longer run: `FLOWDB_SEEDS=200 cargo test --release -p flowdb-engine --test kill`.
+//! Goal: a process that is killed at any moment (SIGKILL) loses nothing that it acknowledged, in every sync
+//! mode, and leaves no commit in part. Method: a child writes commits that follow from their number and
+//! reports each that is acknowledged; maintenance runs beside it with small buffers; it is killed after a
+//! random time, and the next child goes on in the same directory. A longer run:
+//! `FLOWDB_SEEDS=200 cargo test --release -p flowdb-engine --test kill`.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,6 +1,7 @@
-//! Goal: tables of level 0 that lie apart in time stay as they are, and those that readers of one moment would all have to ask are merged. Method: the
-//! names of the table files before and after maintenance, while the tree is written to and when it is quiet, and the contents; random points, late, overwritten
-//! and deleted ones among them, against a plain map.
+//! Goal: tables of level 0 that lie apart in time stay as they are, and those that readers of one moment
+//! would all have to ask are merged. Method: the names of the table files before and after maintenance, while
+//! the tree is written to and when it is quiet, and the contents; random points, late, overwritten and
+//! deleted ones among them, against a plain map.
 
 #![allow(
     clippy::unwrap_used,
@@ -198,7 +199,8 @@ fn one_series_that_comes_in_order_is_moved() {
     assert_eq!(world.files(), files, "as they are");
 }
 
-/// Mostly a point of about now; else a late or overwritten one, a delete, or seldom a part of a series cleared.
+/// Mostly a point of about now; else a late or overwritten one, a delete, or seldom a part of
+/// a series cleared.
 fn random_point(random: &mut Random, now: i64) -> Write {
     let series = random.below(SERIES.into()) as u8;
     let earlier = random.below(now as u64 + 1) as i64;

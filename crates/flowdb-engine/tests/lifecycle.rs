@@ -1,5 +1,5 @@
-//! Goal: opening, locking, closing and reopening do what their documentation says, on the operating system's file system.
-//! Method: one small behaviour per test, each in a directory of its own.
+//! Goal: opening, locking, closing and reopening do what their documentation says, on the operating system's
+//! file system. Method: one small behaviour per test, each in a directory of its own.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,6 +1,7 @@
-//! Goal: every read answers as a plain map does, whatever came before: overwrites, deletes, range deletes, expiry, snapshots, flush,
-//! compaction, closing, dropping without closing, a power cut, a call of the file system that fails. Method: long random runs on a file system in memory; the seed is printed on failure.
-//! A longer run: `FLOWDB_SEEDS=10000 cargo test --release --test model`.
+//! Goal: every read answers as a plain map does, whatever came before: overwrites, deletes, range deletes,
+//! expiry, snapshots, flush, compaction, closing, dropping without closing, a power cut, a call of the file
+//! system that fails. Method: long random runs on a file system in memory; the seed is printed on failure. A
+//! longer run: `FLOWDB_SEEDS=10000 cargo test --release --test model`.
 
 #![allow(
     clippy::unwrap_used,
@@ -164,7 +165,8 @@ impl Run {
         assert_eq!(collect_visited(&mut iter, stride).unwrap(), expected, "visits of {stride} in {bounds:?}");
     }
 
-    /// Begins a walk within random bounds, of now or of a snapshot, and takes it up in later steps, over whatever is written meanwhile.
+    /// Begins a walk within random bounds, of now or of a snapshot, and takes it up in later steps, over
+    /// whatever is written meanwhile.
     fn begin_walk(&mut self) {
         let tree = TREES[self.random.one_in(2) as usize];
         let bounds = (random_bound(&mut self.random), random_bound(&mut self.random));
@@ -251,7 +253,8 @@ impl Run {
         self.take_what_is_left();
     }
 
-    /// One call of the file system fails under something that can be done again; where the database writes no more, it is opened again.
+    /// One call of the file system fails under something that can be done again; where the database writes no
+    /// more, it is opened again.
     fn fail_once(&mut self) {
         self.faulty.fail_at(1 + self.random.below(12), Fault::Eio);
         let tree = TREES[self.random.one_in(2) as usize];

@@ -1,6 +1,6 @@
-//! Goal: a database keeps to its directory: whatever its path leads to meanwhile, nothing of another database is created, replaced or removed.
-//! Method: the directory is moved, or the symbolic link to it pointed elsewhere, while the database is open; another one is opened by its path; both
-//! write, flush and compact.
+//! Goal: a database keeps to its directory: whatever its path leads to meanwhile, nothing of another database
+//! is created, replaced or removed. Method: the directory is moved, or the symbolic link to it pointed
+//! elsewhere, while the database is open; another one is opened by its path; both write, flush and compact.
 #![cfg(unix)]
 #![allow(
     clippy::unwrap_used,

@@ -1,5 +1,6 @@
-//! Goal: tables that overlap nothing go to the next level as they are, and stay whole through reopening, snapshots and later compactions.
-//! Method: the names of the table files before and after maintenance, and the contents.
+//! Goal: tables that overlap nothing go to the next level as they are, and stay whole through reopening,
+//! snapshots and later compactions. Method: the names of the table files before and after maintenance,
+//! and the contents.
 
 #![allow(
     clippy::unwrap_used,

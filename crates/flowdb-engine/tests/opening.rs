@@ -1,6 +1,8 @@
-//! Goal: an opening after a clean close reads, and what it has not read yet is found when it is needed; nothing is written before the first write,
-//! and whatever end the close and the opening come to, what was synced is there. Method: the files are compared; the memory tier tells what was
-//! read; the process is "killed" at each call of a close, goes on from what the system has in memory, writes, and the power goes at each call of that.
+//! Goal: an opening after a clean close reads, and what it has not read yet is found when it is needed;
+//! nothing is written before the first write, and whatever end the close and the opening come to, what was
+//! synced is there. Method: the files are compared; the memory tier tells what was read; the process is
+//! "killed" at each call of a close, goes on from what the system has in memory, writes, and the power goes
+//! at each call of that.
 
 #![allow(
     clippy::unwrap_used,
@@ -197,7 +199,8 @@ fn damage_that_the_opening_has_not_read_is_an_error_of_the_read_that_meets_it() 
     assert!(met > 0);
 }
 
-/// Writes `key`, synced, to what is there after a session that may have been cut short. Raises `is_synced` once that was acknowledged.
+/// Writes `key`, synced, to what is there after a session that may have been cut short. Raises `is_synced`
+/// once that was acknowledged.
 fn session(fs: &Arc<dyn FileSystem>, key: &[u8], is_synced: &mut bool) -> flowdb_engine::Result<()> {
     let db = open(fs, &clock())?;
     for key in [b"a", b"b"] {
@@ -212,7 +215,8 @@ fn session(fs: &Arc<dyn FileSystem>, key: &[u8], is_synced: &mut bool) -> flowdb
 /// Opens a database, and leaves its close to the caller.
 type Session = fn(&Arc<dyn FileSystem>) -> Db;
 
-/// What a first session closes: little, or a log that is emptied by the close, or a manifest that the next session rewrites.
+/// What a first session closes: little, or a log that is emptied by the close, or a manifest that the
+/// next session rewrites.
 const FIRST_SESSIONS: [Session; 3] = [
     |fs| {
         let db = open(fs, &clock()).unwrap();
@@ -264,7 +268,8 @@ fn check_after_power_cuts(memory: &MemoryFileSystem, keys: &[&[u8]], at: &str) {
     }
 }
 
-/// Calls `test` with memory in which the process has ended after so many calls of `close`, until the close is through.
+/// Calls `test` with memory in which the process has ended after so many calls of `close`, until the
+/// close is through.
 fn after_killed_closes(first: Session, test: impl Fn(&dyn Fn() -> MemoryFileSystem, u64)) -> u64 {
     let close = |calls| {
         let memory = MemoryFileSystem::crashable();

@@ -1,5 +1,6 @@
-//! Goal: what a range delete covers is gone for readers from then on and there for older snapshots, and newer writes in it are seen.
-//! Method: ranges long enough to be skipped, read in both directions from the memtable, from level 0 and after a compaction.
+//! Goal: what a range delete covers is gone for readers from then on and there for older snapshots, and newer
+//! writes in it are seen. Method: ranges long enough to be skipped, read in both directions from the
+//! memtable, from level 0 and after a compaction.
 
 #![allow(
     clippy::unwrap_used,
@@ -79,8 +80,8 @@ fn newer_writes_are_seen_and_older_snapshots_see_all() {
     }
 }
 
-/// Where an iterator has come to that passes at most `passes_max` hidden entries at a time, going on behind each key that it has passed: the first entry
-/// behind `at`, or before it. And how often it had to go on.
+/// Where an iterator has come to that passes at most `passes_max` hidden entries at a time, going on behind
+/// each key that it has passed: the first entry behind `at`, or before it. And how often it had to go on.
 fn first_seen(db: &Db, at: u32, is_forward: bool, passes_max: u64) -> (Option<u32>, usize) {
     let mut iter = db.iter(TREES[0], EVERYTHING, ReadOptions::default()).unwrap();
     let (mut passed, mut pauses) = (at.to_be_bytes().to_vec(), 0);
@@ -128,7 +129,8 @@ fn range_deletes_that_are_jumped_over_count_as_passed() {
     }
 }
 
-/// A filter answers for a table without a look into its blocks: a range delete elsewhere in the table changes nothing about that.
+/// A filter answers for a table without a look into its blocks: a range delete elsewhere in the table changes
+/// nothing about that.
 #[test]
 fn filters_answer_beside_range_deletes() {
     let fs: Arc<dyn FileSystem> = Arc::new(MemoryFileSystem::new());

@@ -1,6 +1,7 @@
-//! Goal: a database opened to read only reads what a writer would, changes nothing, shares it with other readers, and excludes writers.
-//! Method: a random database is opened both ways and compared; names and bytes of the directory are compared before and after; locks are
-//! tried by second openers; the operating system's permissions stand for a read-only disk.
+//! Goal: a database opened to read only reads what a writer would, changes nothing, shares it with other
+//! readers, and excludes writers. Method: a random database is opened both ways and compared; names and bytes
+//! of the directory are compared before and after; locks are tried by second openers; the operating system's
+//! permissions stand for a read-only disk.
 
 #![allow(
     clippy::unwrap_used,

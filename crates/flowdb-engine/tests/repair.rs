@@ -1,6 +1,6 @@
-//! Goal: a repair saves all that was not in the damaged part, invents nothing, says what it could not save, and leaves the source as it was; what
-//! it makes is a sound database. Method: random workloads whose every operation is known; then bytes of each file flipped, each file cut and
-//! missing, failing calls and crashes.
+//! Goal: a repair saves all that was not in the damaged part, invents nothing, says what it could not save,
+//! and leaves the source as it was; what it makes is a sound database. Method: random workloads whose every
+//! operation is known; then bytes of each file flipped, each file cut and missing, failing calls and crashes.
 
 #![allow(
     clippy::unwrap_used,
@@ -164,7 +164,8 @@ fn is_excused(report: &RepairReport, history: &History, (tree, key): &Key, life:
     // A log that ends in the middle of a write: only the manifest could tell that it did not end there.
     let is_log = |path: &Path| path.extension().is_some_and(|extension| extension == "log");
     let is_torn = history.has_open_end || report.notes.iter().any(|note| is_log(&note.file));
-    // Merged from a log with a gap: what is before the gap may have been deleted by what is lost in it, or by what compaction then dropped.
+    // Merged from a log with a gap: what is before the gap may have been deleted by what is lost in it, or by
+    // what compaction then dropped.
     let has_gap = report.order == RepairOrder::Sequences
         && (is_torn || history.has_missing_file || report.lost.iter().any(|problem| is_log(&problem.file)));
     is_affected
@@ -173,7 +174,8 @@ fn is_excused(report: &RepairReport, history: &History, (tree, key): &Key, life:
         || is_torn && touches(report.last_sequence + 1, Sequence::MAX)
 }
 
-/// Repairs, and checks all that has to hold whatever the damage was. `None` if the manifest says that it is of a newer version.
+/// Repairs, and checks all that has to hold whatever the damage was. `None` if the manifest says that it is
+/// of a newer version.
 fn check(files: &Files, history: &History, what: &str) -> Option<RepairReport> {
     let fs: Arc<dyn FileSystem> = Arc::new(write_files(files));
     let report = match run(&fs) {
@@ -491,7 +493,8 @@ fn commits_behind_damage_are_left_out_unless_asked_for() {
     }
 }
 
-/// Of the trees, one was never written to, or has nothing in memory: it says nothing about what of the log is needed.
+/// Of the trees, one was never written to, or has nothing in memory: it says nothing about what of the
+/// log is needed.
 #[test]
 fn damage_among_what_is_in_tables_costs_nothing_behind_it() {
     for writes_other in [false, true] {
@@ -512,7 +515,8 @@ fn damage_among_what_is_in_tables_costs_nothing_behind_it() {
         db.close().unwrap();
         let mut files = read_files(&*fs);
         let log = files.iter_mut().find(|(path, _)| path.extension().is_some_and(|is| is == "log")).unwrap();
-        // In the fifth of the frames, which are of the same length: header of the segment, frames, mark of the close.
+        // In the fifth of the frames, which are of the same length: header of the segment, frames, mark
+        // of the close.
         let frame = (log.1.len() - 64 - 32) / if writes_other { 21 } else { 20 };
         log.1[64 + 4 * frame + 50] ^= 1;
         let fs: Arc<dyn FileSystem> = Arc::new(write_files(&files));

@@ -1,6 +1,7 @@
-//! Goal: a tree with a retention shows nothing that is older, drops what has passed without reading or writing it, and shows everything else
-//! as a plain map does, whatever the retention was before. Method: small cases on a file system that counts, and random operations
-//! against a plain map, with other retentions from opening to opening, where an old entry may be missing but none may differ.
+//! Goal: a tree with a retention shows nothing that is older, drops what has passed without reading or
+//! writing it, and shows everything else as a plain map does, whatever the retention was before. Method:
+//! small cases on a file system that counts, and random operations against a plain map, with other retentions
+//! from opening to opening, where an old entry may be missing but none may differ.
 
 #![allow(
     clippy::unwrap_used,
@@ -533,7 +534,8 @@ fn what_one_prefix_has_forgotten_stays_so_and_the_others_have_forgotten_nothing(
     let (fs, clock) = (memory(), Arc::new(ManualClock::new(159)));
     written_before(&fs, &clock);
     let db = open_kept(&fs, &clock, by_series(None, &[(3, Some(KEEP))]));
-    // The table of a bucket goes. Of the other too little has passed for it to be rewritten: a fourth of a third of its entries.
+    // The table of a bucket goes. Of the other too little has passed for it to be rewritten: a fourth of a
+    // third of its entries.
     write(&db, &[put(3, 20, b"again")]);
     db.flush().unwrap();
     settle(&db);
@@ -914,8 +916,8 @@ impl Run {
         }
     }
 
-    /// What is found is as in the model, and not too old; what is missing is too old, or may have been forgotten: it is older than what `kept_from`
-    /// answers. Says how much is missing.
+    /// What is found is as in the model, and not too old; what is missing is too old, or may have been
+    /// forgotten: it is older than what `kept_from` answers. Says how much is missing.
     fn compare(
         &self,
         found: &[(Vec<u8>, Vec<u8>)],

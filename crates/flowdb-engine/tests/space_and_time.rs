@@ -1,5 +1,6 @@
-//! Goal: deleted, overwritten and expired data gives its space back, snapshots keep what they see, and a clock that is set back brings
-//! nothing back. Method: small databases with an injected clock, measured through the statistics.
+//! Goal: deleted, overwritten and expired data gives its space back, snapshots keep what they see, and a
+//! clock that is set back brings nothing back. Method: small databases with an injected clock, measured
+//! through the statistics.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,5 +1,6 @@
-//! Goal: the statistics say what happened, neither more nor less, and the text for Prometheus says the same, as docs/metrics.md describes it.
-//! Method: small databases in memory, on which known things are done; a strict parser of the text format.
+//! Goal: the statistics say what happened, neither more nor less, and the text for Prometheus says the same,
+//! as docs/metrics.md describes it. Method: small databases in memory, on which known things are done; a
+//! strict parser of the text format.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,6 +1,7 @@
-//! Goal: value files come, stay and go with the tables that refer to them, however those came about and wherever they go: written by a draft, moved
-//! to another level, forgotten by a tree with a maximum size; and databases with a common cache do not mix up their values. Method: small
-//! databases in memory, their files and statistics looked at.
+//! Goal: value files come, stay and go with the tables that refer to them, however those came about and
+//! wherever they go: written by a draft, moved to another level, forgotten by a tree with a maximum size; and
+//! databases with a common cache do not mix up their values. Method: small databases in memory, their files
+//! and statistics looked at.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,5 +1,6 @@
-//! Goal: large values are written once besides the log: compaction leaves them where they are, and takes their space back once more than half
-//! of a file is garbage, while readers keep what they see. Method: small databases in memory, their files and statistics looked at.
+//! Goal: large values are written once besides the log: compaction leaves them where they are, and takes
+//! their space back once more than half of a file is garbage, while readers keep what they see. Method: small
+//! databases in memory, their files and statistics looked at.
 
 #![allow(
     clippy::unwrap_used,

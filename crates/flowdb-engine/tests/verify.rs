@@ -1,5 +1,6 @@
-//! Goal: `verify` says nothing about a sound database, and something about every damage; hostile bytes cost it neither a panic nor memory.
-//! Method: random workloads, left open or closed; then each byte of each file flipped, each file cut and missing, in a small database.
+//! Goal: `verify` says nothing about a sound database, and something about every damage; hostile bytes cost
+//! it neither a panic nor memory. Method: random workloads, left open or closed; then each byte of each file
+//! flipped, each file cut and missing, in a small database.
 
 #![allow(
     clippy::unwrap_used,
@@ -132,7 +133,8 @@ fn a_file_cut_or_missing_is_reported() {
             let mut cut = files.clone();
             cut[index].1.truncate(length);
             let report = check(&write_files(&cut)).unwrap();
-            // A manifest whose last edits are gone is one of an earlier moment: then the log says more than it should.
+            // A manifest whose last edits are gone is one of an earlier moment: then the log says more
+            // than it should.
             assert!(!report.is_clean() || !report.notes.is_empty() || path.ends_with("MANIFEST"), "{length}");
         }
         let mut missing = files.clone();

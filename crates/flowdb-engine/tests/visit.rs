@@ -1,5 +1,6 @@
-//! Goal: a visit shows each visible entry once, wherever it is broken off, and whatever it could not read. Method: random small databases whose blocks
-//! are in memory here and there; visits in memory go on by visits that read files from the key at which they failed.
+//! Goal: a visit shows each visible entry once, wherever it is broken off, and whatever it could not read.
+//! Method: random small databases whose blocks are in memory here and there; visits in memory go on by visits
+//! that read files from the key at which they failed.
 
 #![allow(
     clippy::unwrap_used,
@@ -26,7 +27,8 @@ struct World {
 }
 
 impl World {
-    /// Several tables on level 0, perhaps some beneath, something in the memtable, and none of the blocks in memory.
+    /// Several tables on level 0, perhaps some beneath, something in the memtable, and none of the
+    /// blocks in memory.
     fn new(seed: u64) -> World {
         let fs: Arc<dyn FileSystem> = Arc::new(MemoryFileSystem::new());
         let clock = clock();

@@ -1,5 +1,6 @@
-//! Goal: a write with conditions lands if and only if nobody touched its keys since the snapshot, wherever the newer entries are by then.
-//! Method: small cases for each place (memtable, frozen, flushed, compacted, reopened) and kind of newer write; then threads that count.
+//! Goal: a write with conditions lands if and only if nobody touched its keys since the snapshot, wherever
+//! the newer entries are by then. Method: small cases for each place (memtable, frozen, flushed, compacted,
+//! reopened) and kind of newer write; then threads that count.
 
 #![allow(
     clippy::unwrap_used,

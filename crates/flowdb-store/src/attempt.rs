@@ -9,8 +9,9 @@ use crate::ttl::Ttl;
 use flowdb_engine::format::NEVER;
 use flowdb_engine::{Commit, Condition, Error, ErrorKind, Result, Version, WriteOptions};
 
-/// How often [`Store::transact`] tries. Each try that fails means that someone else's write has succeeded, so that the store as a
-/// whole gets on; a caller that loses this often among 16 that write the same record all the time is one in 10^27.
+/// How often [`Store::transact`] tries. Each try that fails means that someone else's write has succeeded, so
+/// that the store as a whole gets on; a caller that loses this often among 16 that write the same record all
+/// the time is one in 10^27.
 pub const ATTEMPTS_MAX: u32 = 1_000;
 
 /// A record as it was found.
@@ -28,7 +29,8 @@ impl Current {
     }
 }
 
-/// One try of [`Store::transact`]: reads from a snapshot, and writes that are made only if what was read is still so.
+/// One try of [`Store::transact`]: reads from a snapshot, and writes that are made only if what was read
+/// is still so.
 #[derive(Debug)]
 pub struct Attempt<'a> {
     store: &'a Store,
@@ -42,8 +44,8 @@ impl<'a> Attempt<'a> {
         Attempt { store, snapshot: store.snapshot(), read: Vec::new(), batch: store.batch() }
     }
 
-    /// The record of `id`, unless it is deleted or has expired. Its writes of this try are not seen. The batch is written only if nobody
-    /// writes to `id` meanwhile.
+    /// The record of `id`, unless it is deleted or has expired. Its writes of this try are not seen. The
+    /// batch is written only if nobody writes to `id` meanwhile.
     pub fn get(&mut self, id: RecordId<'_>) -> Result<Option<Current>> {
         let key = id.stored_key();
         let found = self.find(id, &key)?;
@@ -79,8 +81,8 @@ impl<'a> Attempt<'a> {
 pub enum Change {
     /// It stays as it is; nothing is written.
     Keep,
-    /// It gets this value, and lives by this TTL, which counts as for a put. `None` leaves it the expiry it has; a record that was not
-    /// there lives by the store's default.
+    /// It gets this value, and lives by this TTL, which counts as for a put. `None` leaves it the expiry it
+    /// has; a record that was not there lives by the store's default.
     Put(Record, Option<Ttl>),
     /// It goes away.
     Delete,
@@ -93,13 +95,14 @@ impl Store {
         found.map(Current::of).transpose()
     }
 
-    /// Runs `work`, and writes what it put into its batch if nobody has written in the meantime to a record that it got; else runs it again,
-    /// at most [`ATTEMPTS_MAX`] times. So it looks as if it had run while nobody else wrote: puts, deletes and range deletes of
-    /// others, whatever call they come from, all lie before what it got or behind what it wrote. No lock is held while it runs.
+    /// Runs `work`, and writes what it put into its batch if nobody has written in the meantime to a record
+    /// that it got; else runs it again, at most [`ATTEMPTS_MAX`] times. So it looks as if it had run while
+    /// nobody else wrote: puts, deletes and range deletes of others, whatever call they come from, all lie
+    /// before what it got or behind what it wrote. No lock is held while it runs.
     ///
-    /// Fails with `work`'s error, which ends it, with `Conflict` once it has lost too often, and with the errors of
-    /// [`flowdb_engine::Db::write`]. `work` may run several times, and must not count on the last one having been the one that was written
-    /// until this returns.
+    /// Fails with `work`'s error, which ends it, with `Conflict` once it has lost too often, and with the
+    /// errors of [`flowdb_engine::Db::write`]. `work` may run several times, and must not count on the last
+    /// one having been the one that was written until this returns.
     ///
     /// ```
     /// use flowdb_store::{Form, Record, RecordId, Store, StoreOptions};
@@ -138,8 +141,8 @@ impl Store {
         Err(Error::new(ErrorKind::Conflict, message))
     }
 
-    /// Changes one record as `decide` says, which is given what is there; atomic against all other writers, as [`Store::transact`] is.
-    /// Answers with what was there before.
+    /// Changes one record as `decide` says, which is given what is there; atomic against all other writers,
+    /// as [`Store::transact`] is. Answers with what was there before.
     pub fn update(
         &self,
         id: RecordId<'_>,

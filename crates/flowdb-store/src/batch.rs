@@ -35,7 +35,8 @@ impl<'a> RecordBatch<'a> {
         RecordBatch { store, batch: WriteBatch::new(), ttl: None }
     }
 
-    /// Time to live of the records put from now on that bring none; `None` for the store's default of their shape.
+    /// Time to live of the records put from now on that bring none; `None` for the store's default
+    /// of their shape.
     ///
     /// Fails with `InvalidArgument` if it is out of range.
     pub fn set_ttl(&mut self, ttl: Option<Ttl>) -> Result<()> {
@@ -44,8 +45,9 @@ impl<'a> RecordBatch<'a> {
         Ok(())
     }
 
-    /// Gives `id` this record. It lives by its own `ttl`, else by that of the batch, else by the store's default; for a cache entry it
-    /// counts from this call (by [`Store::now`], so that it never begins in what reads take for the past), for a point from its timestamp.
+    /// Gives `id` this record. It lives by its own `ttl`, else by that of the batch, else by the store's
+    /// default; for a cache entry it counts from this call (by [`Store::now`], so that it never begins in
+    /// what reads take for the past), for a point from its timestamp.
     ///
     /// Fails with `InvalidArgument` for a TTL out of range, and with `TooLarge`.
     pub fn put(&mut self, id: RecordId<'_>, record: &Record, ttl: Option<Ttl>) -> Result<()> {
@@ -53,8 +55,8 @@ impl<'a> RecordBatch<'a> {
         self.put_until(id, record, expiry)
     }
 
-    /// Gives `id` this record until `expiry`, microseconds since the epoch; [`flowdb_engine::format::NEVER`] for ever. What lies in the
-    /// past hides the former record, and is not seen itself.
+    /// Gives `id` this record until `expiry`, microseconds since the epoch; [`flowdb_engine::format::NEVER`]
+    /// for ever. What lies in the past hides the former record, and is not seen itself.
     pub fn put_until(&mut self, id: RecordId<'_>, record: &Record, expiry: i64) -> Result<()> {
         match id {
             RecordId::Kv(key) => kv::put(&mut self.batch, key, record.as_bytes(), expiry),
@@ -77,10 +79,11 @@ impl<'a> RecordBatch<'a> {
         series::delete_all(&mut self.batch, key)
     }
 
-    /// Takes all records away whose key is in `range`, whatever their timestamps. Costs one operation, however many there are.
+    /// Takes all records away whose key is in `range`, whatever their timestamps. Costs one operation,
+    /// however many there are.
     ///
-    /// Where the range has no upper end, records whose keys begin with 64 bytes of ff may stay if they are put earlier in this batch, or by
-    /// others between this call and the write.
+    /// Where the range has no upper end, records whose keys begin with 64 bytes of ff may stay if they are
+    /// put earlier in this batch, or by others between this call and the write.
     pub fn delete_range(&mut self, shape: Shape, range: &KeyRange) -> Result<()> {
         let bounds = match shape {
             Shape::Kv => kv::bounds(range),
@@ -92,12 +95,14 @@ impl<'a> RecordBatch<'a> {
         self.batch.delete_range(shape.tree(), &start, &end)
     }
 
-    /// Takes the points of the series in `range` away whose timestamps are in `window`, those too that are too old to be seen, or have expired: another
-    /// retention may show them. Answers how many series were concerned.
+    /// Takes the points of the series in `range` away whose timestamps are in `window`, those too that
+    /// are too old to be seen, or have expired: another retention may show them. Answers how many
+    /// series were concerned.
     ///
-    /// Costs one operation, and two seeks now, for each series that has a point in the window now; for all of time just one operation, and the
-    /// answer is 0 then. For a range of one key just one operation, too, whether there is a point or not. What others put into the window of another
-    /// series before the batch is written stays.
+    /// Costs one operation, and two seeks now, for each series that has a point in the window now; for all
+    /// of time just one operation, and the answer is 0 then. For a range of one key just one operation, too,
+    /// whether there is a point or not. What others put into the window of another series before the batch
+    /// is written stays.
     pub fn delete_window(&mut self, range: &KeyRange, window: Window) -> Result<u64> {
         if window == Window::ALL {
             return self.delete_range(Shape::Series, range).map(|()| 0);

@@ -16,11 +16,11 @@ pub fn verify(dir: &Path) -> Result<Report> {
     result.map_err(|error| explained(error, dir))
 }
 
-/// Saves what can be read of the damaged, closed store in `dir` into a new one in `new_dir`. See [`flowdb_engine::repair`]. `InvalidArgument` too if `new_dir` lies
-/// in `dir`, which is to stay as it is.
+/// Saves what can be read of the damaged, closed store in `dir` into a new one in `new_dir`. See
+/// [`flowdb_engine::repair`]. `InvalidArgument` too if `new_dir` lies in `dir`, which is to stay as it is.
 ///
-/// Records that belong together (a document and its index entries) are saved one by one: where the report has losses in the tree of documents,
-/// an index may miss a document, or name one that is gone.
+/// Records that belong together (a document and its index entries) are saved one by one: where the report has
+/// losses in the tree of documents, an index may miss a document, or name one that is gone.
 pub fn repair(dir: &Path, new_dir: &Path) -> Result<RepairReport> {
     refuse_within(new_dir, dir)?;
     let options = RepairOptions::new(engine_options().trees);
@@ -54,7 +54,8 @@ fn explained(error: Error, dir: &Path) -> Error {
 }
 
 impl Store {
-    /// Makes a copy of the store as it is now. See [`flowdb_engine::Db::checkpoint`]. `InvalidArgument` too if `target` lies in the store's own directory.
+    /// Makes a copy of the store as it is now. See [`flowdb_engine::Db::checkpoint`]. `InvalidArgument` too
+    /// if `target` lies in the store's own directory.
     pub fn checkpoint(&self, target: &Path) -> Result<Checkpoint> {
         if !self.is_in_memory() {
             refuse_within(target, self.db().dir())?;

@@ -1,4 +1,5 @@
-//! Closes stores that were forgotten, one after the other, on a thread of its own that ends when there are none.
+//! Closes stores that were forgotten, one after the other, on a thread of its own that ends when
+//! there are none.
 
 use flowdb_engine::Result;
 use parking_lot::Mutex;

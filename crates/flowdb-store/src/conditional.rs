@@ -1,4 +1,5 @@
-//! Writes that depend on what is there, each atomic against all other writers. Most are [`Store::update`] with a decision.
+//! Writes that depend on what is there, each atomic against all other writers. Most are [`Store::update`]
+//! with a decision.
 
 use crate::attempt::{Change, Current};
 use crate::id::RecordId;
@@ -11,7 +12,8 @@ use crate::value::Number;
 use flowdb_engine::format::NEVER;
 use flowdb_engine::{Condition, Error, ErrorKind, ReadTier, Result, WriteOptions};
 
-/// How often [`Store::put_if_untouched`] asks a file for what memory did not know: each time, a flush has come in between.
+/// How often [`Store::put_if_untouched`] asks a file for what memory did not know: each time, a flush has
+/// come in between.
 const UNTOUCHED_ATTEMPTS_MAX: u32 = 4;
 
 /// What [`Store::patch`] changes.
@@ -19,13 +21,14 @@ const UNTOUCHED_ATTEMPTS_MAX: u32 = 4;
 pub struct Patch {
     /// The new value. Default: as it is.
     pub record: Option<Record>,
-    /// The new time to live; of a cache entry it counts from now on, of a point from its timestamp. Default: the expiry stays.
+    /// The new time to live; of a cache entry it counts from now on, of a point from its timestamp. Default:
+    /// the expiry stays.
     pub ttl: Option<Ttl>,
 }
 
 impl Store {
-    /// Puts a record if there is none, an expired one counting as none. Answers with the one that is in the way, if one is. `ttl` as for
-    /// [`crate::RecordBatch::put`].
+    /// Puts a record if there is none, an expired one counting as none. Answers with the one that is in the
+    /// way, if one is. `ttl` as for [`crate::RecordBatch::put`].
     pub fn put_if_absent(
         &self,
         id: RecordId<'_>,
@@ -38,9 +41,10 @@ impl Store {
         })
     }
 
-    /// Puts a record that was worked out since a moment, unless it is outdated: nobody has put, deleted or range-deleted that record after `since`.
-    /// Answers with the one that is in the way, if one is. Where neither is there, something was deleted: nothing is put and nothing in the way.
-    /// That is also so where it may have gone for want of space. `ttl` as for [`crate::RecordBatch::put`].
+    /// Puts a record that was worked out since a moment, unless it is outdated: nobody has put, deleted or
+    /// range-deleted that record after `since`. Answers with the one that is in the way, if one is. Where
+    /// neither is there, something was deleted: nothing is put and nothing in the way. That is also so where
+    /// it may have gone for want of space. `ttl` as for [`crate::RecordBatch::put`].
     pub fn put_if_untouched(
         &self,
         since: &Snapshot,
@@ -62,7 +66,8 @@ impl Store {
                 Err(error) if error.kind() == ErrorKind::Conflict => {}
                 result => return result.map(|_| None),
             }
-            // Perhaps memory could not tell. If a file says that nobody touched it up to a later moment, that is the one to go by.
+            // Perhaps memory could not tell. If a file says that nobody touched it up to a later moment, that
+            // is the one to go by.
             let later = self.snapshot();
             if !self.is_untouched(&since, id, ReadTier::Disk)? {
                 break;
@@ -72,12 +77,14 @@ impl Store {
         self.current(id)
     }
 
-    /// True if nobody has put, deleted or range-deleted a record after `since`. Fails with `WouldBlock` where `tier` does not suffice.
+    /// True if nobody has put, deleted or range-deleted a record after `since`. Fails with `WouldBlock` where
+    /// `tier` does not suffice.
     pub fn is_untouched(&self, since: &Snapshot, id: RecordId<'_>, tier: ReadTier) -> Result<bool> {
         self.db().is_untouched(since.engine(), id.tree(), &id.stored_key(), tier)
     }
 
-    /// The record that is there, or else the one that `make` makes, which is put then. `make` may run several times.
+    /// The record that is there, or else the one that `make` makes, which is put then. `make` may
+    /// run several times.
     pub fn get_or_insert(
         &self,
         id: RecordId<'_>,
@@ -93,8 +100,9 @@ impl Store {
         Ok(found.map(|current| current.record).or(made).expect("what was not found was made"))
     }
 
-    /// Sets a record, or deletes it for `None`, if what is there is `expected`: the same value of the same form, whatever its expiry, or
-    /// nothing. True if it was. The new record's `ttl` as for [`crate::RecordBatch::put`].
+    /// Sets a record, or deletes it for `None`, if what is there is `expected`: the same value
+    /// of the same form, whatever its expiry, or nothing. True if it was. The new record's `ttl`
+    /// as for [`crate::RecordBatch::put`].
     pub fn compare_and_set(
         &self,
         id: RecordId<'_>,
@@ -114,7 +122,8 @@ impl Store {
         Ok(is_expected(found.as_ref()))
     }
 
-    /// Sets a record if what is there is `expected`, and keeps its expiry unless there is a `ttl`. True if it was.
+    /// Sets a record if what is there is `expected`, and keeps its expiry unless there is a `ttl`. True
+    /// if it was.
     pub fn swap(
         &self,
         id: RecordId<'_>,
@@ -147,13 +156,14 @@ impl Store {
         Ok(patch.record.clone().unwrap_or(before))
     }
 
-    /// Adds `delta` to the number that a record is, and answers with the sum. A record that is there keeps its expiry;
-    /// one that is not counts as zero, and lives by `ttl` as for [`crate::RecordBatch::put`].
+    /// Adds `delta` to the number that a record is, and answers with the sum. A record that is there keeps
+    /// its expiry; one that is not counts as zero, and lives by `ttl` as for [`crate::RecordBatch::put`].
     ///
-    /// As `notation` says, the number is a value (form [`Form::Value`]) or JSON (bytes or text that is read, text that is written), and what is
-    /// there has to be one, too.
+    /// As `notation` says, the number is a value (form [`Form::Value`]) or JSON (bytes or text that is read,
+    /// text that is written), and what is there has to be one, too.
     ///
-    /// Fails as [`Number::plus`] does on overflow, and with `InvalidArgument` if the record is no number; nothing was changed then.
+    /// Fails as [`Number::plus`] does on overflow, and with `InvalidArgument` if the record is no number;
+    /// nothing was changed then.
     pub fn increment(
         &self,
         id: RecordId<'_>,

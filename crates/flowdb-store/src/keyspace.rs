@@ -1,4 +1,5 @@
-//! The map of trees and key prefixes: who owns which bytes. `docs/format.md`, sections 5 and 7.2, has the same as words.
+//! The map of trees and key prefixes: who owns which bytes. `docs/format.md`, sections 5 and 7.2, has the
+//! same as words.
 
 use crate::document::key::{decode_text, put_text};
 use flowdb_engine::{Error, ErrorKind, Result, TreeId};
@@ -41,8 +42,8 @@ impl KeySpan {
     }
 }
 
-/// The smallest bytes above everything that begins with `prefix`. Every prefix here begins with [`CATALOG`] or [`DATA`], so
-/// there is such a thing.
+/// The smallest bytes above everything that begins with `prefix`. Every prefix here begins with [`CATALOG`]
+/// or [`DATA`], so there is such a thing.
 pub(crate) fn after_prefix(prefix: &[u8]) -> Vec<u8> {
     let mut end = prefix.to_vec();
     while let Some(last) = end.pop() {
@@ -81,7 +82,8 @@ pub(crate) fn generator_key(database: u32, store: u32) -> Vec<u8> {
     catalog_key(GENERATOR, &[database, store])
 }
 
-/// What comes before the encoded key of a record (`index` 0), or before index key and primary key of an index entry.
+/// What comes before the encoded key of a record (`index` 0), or before index key and primary key of
+/// an index entry.
 pub(crate) fn data_prefix(database: u32, store: u32, index: u32) -> Vec<u8> {
     numbered_key(&[DATA], &[database, store, index])
 }

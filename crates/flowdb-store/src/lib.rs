@@ -1,8 +1,8 @@
 //! What flowdb stores, on top of the engine: cache entries ([`kv`]), time series ([`series`]), documents
 //! ([`document`]).
 //!
-//! A [`Store`] is one engine, for one data directory and process, whatever is kept in it. `docs/format.md` has the
-//! bytes.
+//! A [`Store`] is one engine, for one data directory and process, whatever is kept in it. `docs/format.md`
+//! has the bytes.
 
 mod attempt;
 mod batch;

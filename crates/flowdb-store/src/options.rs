@@ -11,57 +11,66 @@ use crate::ttl::{TTL_MS_MAX, Ttl};
 use flowdb_engine::{Clock, Compression, Error, Options, Result, SyncMode, SystemClock};
 use std::sync::Arc;
 
-/// Settings of a store. `None` stands for the default, or for what the store was opened with if it is open already.
+/// Settings of a store. `None` stands for the default, or for what the store was opened with if it
+/// is open already.
 ///
-/// All but the first two and the last two belong to the store: whoever opens a directory that is open in this process, and asks for something
-/// else, gets an error. None is kept in the directory, so that each can be changed by reopening. Errors name a setting as JSON does.
+/// All but the first two and the last two belong to the store: whoever opens a directory that is open in this
+/// process, and asks for something else, gets an error. None is kept in the directory, so that each can be
+/// changed by reopening. Errors name a setting as JSON does.
 #[derive(Debug, Clone)]
 pub struct StoreOptions {
     /// Create the directory if there is none. Default true; else it is `NotFound`.
     pub create_if_missing: bool,
     /// Open what is there without changing anything, and share it with other processes that do the same: see
-    /// [`flowdb_engine::Options::read_only`]. Default false. Within a process, all who have a directory open agree about it.
+    /// [`flowdb_engine::Options::read_only`]. Default false. Within a process, all who have a directory open
+    /// agree about it.
     pub read_only: bool,
     /// When a commit counts as done. Default [`SyncMode::Os`]; an interval is from 1 ms to 1 hour.
     pub sync: Option<SyncMode>,
     /// Decompressed blocks kept in memory, in bytes. Default 32 MiB, from 0 to 1 TiB.
     pub cache_bytes: Option<u64>,
-    /// Memtable size of each tree at which it is flushed, in bytes. Default 16 MiB, in memory 32 MiB; from 64 KiB to 1 GiB.
+    /// Memtable size of each tree at which it is flushed, in bytes. Default 16 MiB, in memory 32 MiB; from
+    /// 64 KiB to 1 GiB.
     pub write_buffer_bytes: Option<usize>,
-    /// Full memtables of a tree that may wait for their flush before writes wait, too. Default 2, from 1 to 16.
+    /// Full memtables of a tree that may wait for their flush before writes wait, too. Default 2, from
+    /// 1 to 16.
     pub frozen_memtables_max: Option<usize>,
-    /// Size at which a table block is closed, in bytes before compression. Default 4 KiB, from 512 B to 1 MiB. Tables already
-    /// written keep theirs.
+    /// Size at which a table block is closed, in bytes before compression. Default 4 KiB, from 512 B to
+    /// 1 MiB. Tables already written keep theirs.
     pub block_bytes: Option<usize>,
     /// Compression of table blocks. Default LZ4. Tables already written keep theirs.
     pub compression: Option<Compression>,
     /// Memory and disk spent on filters, in bits per key; 0 for no filters. Default 10, to 32.
     pub filter_bits_per_key: Option<u32>,
-    /// Size at which a log segment is followed by a new one, in bytes. Default 64 MiB, from 64 KiB to 4 GiB. A store in
-    /// memory writes no log.
+    /// Size at which a log segment is followed by a new one, in bytes. Default 64 MiB, from 64 KiB to 4 GiB.
+    /// A store in memory writes no log.
     pub log_segment_bytes: Option<u64>,
-    /// Log kept at most before memtables are flushed to free it, in bytes. Default 256 MiB, from one segment to 1 TiB.
+    /// Log kept at most before memtables are flushed to free it, in bytes. Default 256 MiB, from one
+    /// segment to 1 TiB.
     pub log_bytes_max: Option<u64>,
     /// Size at which compaction closes a table, in bytes. Default 32 MiB, from 64 KiB to 1 GiB.
     pub table_bytes_max: Option<u64>,
-    /// Size at which the tree of cached values forgets those written longest ago, in bytes of its tables, from 256 KiB to 1 EiB: see
-    /// [`flowdb_engine::TreeOptions::bytes_max`]. Its memtable is an eighth of that at most. Default: it forgets nothing. Series and documents never
-    /// do.
+    /// Size at which the tree of cached values forgets those written longest ago, in bytes of its tables,
+    /// from 256 KiB to 1 EiB: see [`flowdb_engine::TreeOptions::bytes_max`]. Its memtable is an eighth of
+    /// that at most. Default: it forgets nothing. Series and documents never do.
     pub kv_bytes_max: Option<u64>,
-    /// Time to live of cache entries that bring none. Default never; in milliseconds, from 1 to [`crate::TTL_MS_MAX`].
+    /// Time to live of cache entries that bring none. Default never; in milliseconds, from
+    /// 1 to [`crate::TTL_MS_MAX`].
     pub kv_ttl: Option<Ttl>,
     /// Time to live of points that bring none. Default never; in milliseconds, from 1 to
     /// [`crate::TTL_MS_MAX`], counted from the point's timestamp.
     pub series_ttl: Option<Ttl>,
-    /// Age from which on points are not seen any more, whatever their TTL: see [`flowdb_engine::TreeOptions::retention`]. Default: none; in
-    /// milliseconds, from 1 to [`crate::TTL_MS_MAX`]. Points are kept apart by time, so that old ones go without being read or rewritten,
-    /// which a TTL does not give.
+    /// Age from which on points are not seen any more, whatever their TTL: see
+    /// [`flowdb_engine::TreeOptions::retention`]. Default: none; in milliseconds, from 1 to
+    /// [`crate::TTL_MS_MAX`]. Points are kept apart by time, so that old ones go without being read or
+    /// rewritten, which a TTL does not give.
     pub series_retention_ms: Option<u64>,
-    /// Time span whose points go together once all of it is older than `series_retention_ms`. Default a tenth of that, but at least one hour; in
-    /// milliseconds, from 1 minute to [`crate::TTL_MS_MAX`], at least a 256th of it. Not without `series_retention_ms`.
+    /// Time span whose points go together once all of it is older than `series_retention_ms`. Default a tenth
+    /// of that, but at least one hour; in milliseconds, from 1 minute to [`crate::TTL_MS_MAX`], at least a
+    /// 256th of it. Not without `series_retention_ms`.
     pub series_bucket_ms: Option<u64>,
-    /// For series whose keys begin with a prefix, in the place of `series_retention_ms`; the longest prefix of a key counts. At most 256, each prefix
-    /// once, in any order. Default: none.
+    /// For series whose keys begin with a prefix, in the place of `series_retention_ms`; the longest prefix
+    /// of a key counts. At most 256, each prefix once, in any order. Default: none.
     pub series_retention: Option<Vec<SeriesRetention>>,
     /// Where the time comes from. Default: the machine.
     pub clock: Arc<dyn Clock>,
@@ -130,7 +139,8 @@ impl StoreOptions {
         self.series_ttl.map_or(Ok(()), |ttl| ttl.check_default("seriesTtlMs"))
     }
 
-    /// Refuses what no directory can be opened with for the first time: also what contradicts itself, or a default that stands for what is left open.
+    /// Refuses what no directory can be opened with for the first time: also what contradicts itself, or a
+    /// default that stands for what is left open.
     pub(crate) fn validate_for_new(&self) -> Result<()> {
         let mut engine = engine_options();
         Settings::apply(self, &mut engine)?;
@@ -164,7 +174,8 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// The settings of a store that is being opened: `options` are put into `engine`, whose values stand for the rest.
+    /// The settings of a store that is being opened: `options` are put into `engine`, whose values stand
+    /// for the rest.
     pub(crate) fn apply(options: &StoreOptions, engine: &mut Options) -> Result<Self> {
         options.validate()?;
         let mut given = options.clone();
@@ -227,7 +238,8 @@ impl Settings {
 /// The least that the engine takes.
 const KV_WRITE_BUFFER_BYTES_MIN: usize = 64 << 10;
 
-/// Has the tree of cached values keep to `bytes_max`, with a memtable that does not make it forget all at once.
+/// Has the tree of cached values keep to `bytes_max`, with a memtable that does not make it forget
+/// all at once.
 fn limit(engine: &mut Options, bytes_max: u64) {
     for tree in engine.trees.iter_mut().filter(|tree| tree.id == KV) {
         tree.bytes_max = Some(bytes_max);

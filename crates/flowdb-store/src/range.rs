@@ -43,10 +43,11 @@ pub(crate) fn prefix_bounds(prefix: &[u8]) -> (Bound<Bytes>, Bound<Bytes>) {
 /// Keys from here on are rare: see [`deleted_range`].
 const TAIL: [u8; 64] = [u8::MAX; 64];
 
-/// Start and end (not included) of the range delete that takes all keys of `tree` away that lie between the bounds; `None` if none does.
+/// Start and end (not included) of the range delete that takes all keys of `tree` away that lie between the
+/// bounds; `None` if none does.
 ///
-/// A range delete needs an end, and no key is greater than all others. Where there is no upper bound it ends at [`TAIL`], which hardly any
-/// key reaches, or else behind the last key there is now.
+/// A range delete needs an end, and no key is greater than all others. Where there is no upper bound it ends
+/// at [`TAIL`], which hardly any key reaches, or else behind the last key there is now.
 pub(crate) fn deleted_range(
     db: &Db,
     tree: TreeId,

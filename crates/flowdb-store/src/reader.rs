@@ -39,10 +39,11 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// One moment of a store: cache entries and series as they were when it was taken, whatever is written since. What it sees is kept on disk
-/// until it is dropped.
+/// One moment of a store: cache entries and series as they were when it was taken, whatever is written since.
+/// What it sees is kept on disk until it is dropped.
 ///
-/// Expiry is judged by the time it was taken. Once maintenance has purged expired entries, those that expired since are not seen any more.
+/// Expiry is judged by the time it was taken. Once maintenance has purged expired entries, those that expired
+/// since are not seen any more.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     db: Db,

@@ -22,7 +22,8 @@ impl Form {
     }
 }
 
-/// A stored value: its form byte and its contents, in one run of bytes. The layers above hand it through as it is.
+/// A stored value: its form byte and its contents, in one run of bytes. The layers above hand it through
+/// as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record(Bytes);
 

@@ -21,8 +21,8 @@ struct DirectoryId(#[cfg(unix)] (u64, u64), #[cfg(not(unix))] std::path::PathBuf
 /// Held for moments only; a slot's own lock is held while its store is opened or closed.
 static SLOTS: Mutex<BTreeMap<DirectoryId, Arc<Slot>>> = Mutex::new(BTreeMap::new());
 
-/// The place of one directory. Its lock makes an opener wait for the closing that is under way, and the other way
-/// round.
+/// The place of one directory. Its lock makes an opener wait for the closing that is under way, and the
+/// other way round.
 #[derive(Debug, Default)]
 struct Slot {
     open: Mutex<Option<OpenStore>>,
@@ -43,8 +43,8 @@ impl OpenStore {
     }
 }
 
-/// The directory that a path led to when it was looked up. What the path leads to later, when a link on the way is pointed elsewhere or the
-/// directory is moved away, is no matter.
+/// The directory that a path led to when it was looked up. What the path leads to later, when a link on the
+/// way is pointed elsewhere or the directory is moved away, is no matter.
 #[derive(Debug)]
 struct FoundDirectory {
     id: DirectoryId,
@@ -82,8 +82,8 @@ impl FoundDirectory {
 /// The store that was opened by a path last, and what the directory was.
 static PATHS: Mutex<BTreeMap<PathBuf, (DirectoryId, Weak<Store>)>> = Mutex::new(BTreeMap::new());
 
-/// If the directory at the path of a store is another one by now, because the old one was removed or moved, whoever has the old store takes it for
-/// the new one: its writes would be lost with it.
+/// If the directory at the path of a store is another one by now, because the old one was removed or moved,
+/// whoever has the old store takes it for the new one: its writes would be lost with it.
 fn abandon_former(dir: &Path, id: &DirectoryId) {
     let former =
         PATHS.lock().get(dir).filter(|(other, _)| other != id).and_then(|(_, store)| store.upgrade());
@@ -102,7 +102,8 @@ fn remember_path(dir: PathBuf, id: DirectoryId, store: &Arc<Store>) {
 #[derive(Debug)]
 pub struct StoreHandle {
     store: Arc<Store>,
-    /// `None` for a store in memory, which nobody else can open, and once this is closed: whoever keeps it must not keep the slot.
+    /// `None` for a store in memory, which nobody else can open, and once this is closed: whoever keeps it
+    /// must not keep the slot.
     place: Mutex<Option<Place>>,
     closed: AtomicBool,
 }
@@ -118,7 +119,8 @@ pub(crate) fn open(dir: &Path, options: &StoreOptions) -> Result<StoreHandle> {
     open_once(dir, options)
 }
 
-/// How often a directory is created that someone else, who destroys what was there, takes away again before it is locked.
+/// How often a directory is created that someone else, who destroys what was there, takes away again before
+/// it is locked.
 const ATTEMPTS_MAX: u32 = 10;
 
 fn may_create(options: &StoreOptions) -> bool {
@@ -179,8 +181,8 @@ impl StoreHandle {
         &self.store
     }
 
-    /// Gives the handle back; the last one closes the store, which writes to the disk. Giving it back again does
-    /// nothing.
+    /// Gives the handle back; the last one closes the store, which writes to the disk. Giving it back
+    /// again does nothing.
     pub fn close(&self) -> Result<()> {
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
@@ -199,7 +201,8 @@ impl Deref for StoreHandle {
 }
 
 impl Drop for StoreHandle {
-    /// Never waits: the handle may have been forgotten, and this be a garbage collector on a thread that must not block.
+    /// Never waits: the handle may have been forgotten, and this be a garbage collector on a thread that
+    /// must not block.
     fn drop(&mut self) {
         if *self.closed.get_mut() {
             return;

@@ -28,8 +28,8 @@ pub trait Waker: Send + Sync + Debug {
     fn wake(&self, store: &Weak<Store>);
 }
 
-/// In a memory store a table costs what it does on a disk, and gives nothing for it but that older versions go. So they are made
-/// late, and hold what is read from them as it is.
+/// In a memory store a table costs what it does on a disk, and gives nothing for it but that older versions
+/// go. So they are made late, and hold what is read from them as it is.
 const MEMORY_WRITE_BUFFER_BYTES: usize = 32 << 20;
 /// The smallest there may be: nothing is written to it.
 const MEMORY_LOG_SEGMENT_BYTES: u64 = 64 << 10;
@@ -133,7 +133,8 @@ impl Store {
         Kv::new(Reader::of_present(&self.db))
     }
 
-    /// The record of a cache entry, counted as a hit or a miss: see [`Store::kv_usage`]. `WouldBlock`, where `tier` does not suffice, is neither.
+    /// The record of a cache entry, counted as a hit or a miss: see [`Store::kv_usage`]. `WouldBlock`, where
+    /// `tier` does not suffice, is neither.
     pub fn cached(&self, key: &[u8], tier: ReadTier) -> Result<Option<Record>> {
         let record = self.kv().with_tier(tier).get(key)?;
         self.kv_usage.count(record.is_some());
@@ -167,7 +168,8 @@ impl Store {
         RecordBatch::new(self)
     }
 
-    /// The IndexedDB side of the store, shared by all its clients. The first call reads the catalog from the disk.
+    /// The IndexedDB side of the store, shared by all its clients. The first call reads the catalog
+    /// from the disk.
     pub fn documents(&self) -> Result<Arc<World>> {
         let mut documents = self.documents.lock();
         if let Some(world) = documents.as_ref() {
@@ -197,8 +199,8 @@ impl Store {
         self.listeners.add(listener);
     }
 
-    /// A timestamp for a reading that brings none: now, or one microsecond after the last one given out, so that two
-    /// readings never fall together.
+    /// A timestamp for a reading that brings none: now, or one microsecond after the last one given out, so
+    /// that two readings never fall together.
     pub fn timestamp(&self) -> i64 {
         let now = self.clock.now();
         let next = |last: i64| Some(now.max(last.saturating_add(1)));
@@ -210,7 +212,8 @@ impl Store {
 
     /// Closes the engine. Called once, by the last handle.
     ///
-    /// What is in memory goes then: whoever still refers to the store, as a garbage collector may for long, does not keep its data.
+    /// What is in memory goes then: whoever still refers to the store, as a garbage collector may for long,
+    /// does not keep its data.
     pub(crate) fn shut_down(&self) -> Result<()> {
         let result = self.db.close();
         if let Some(files) = &self.memory {
@@ -240,7 +243,8 @@ pub fn tree_name(tree: TreeId) -> &'static str {
     }
 }
 
-/// Tells the waker which store it is that has work. The engine has its executor before there is a store to name.
+/// Tells the waker which store it is that has work. The engine has its executor before there is a
+/// store to name.
 #[derive(Debug, Default)]
 struct Forward {
     waker: Option<Arc<dyn Waker>>,
@@ -260,8 +264,8 @@ impl Forward {
 
 impl Executor for Forward {
     fn wake(&self) {
-        // The flag is raised first: whoever attaches the store either sees it or has attached the store before it is
-        // looked for here.
+        // The flag is raised first: whoever attaches the store either sees it or has attached the store
+        // before it is looked for here.
         self.early.store(true, Ordering::SeqCst);
         if let (Some(waker), Some(store)) = (&self.waker, self.store.get()) {
             waker.wake(store);

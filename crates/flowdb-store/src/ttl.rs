@@ -8,14 +8,16 @@ pub const TTL_MS_MAX: u64 = 1_000 * 365 * 24 * 60 * 60 * 1_000;
 
 /// Time to live of a record: of a cache entry from its write on, of a point from its timestamp on.
 ///
-/// A record's own comes first, then that of its batch, then the store's default for the shape; without any of them a record never expires.
+/// A record's own comes first, then that of its batch, then the store's default for the shape; without any of
+/// them a record never expires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Ttl {
     /// It never expires, whatever batch and store say.
     Never,
     /// Milliseconds, from 1 to [`TTL_MS_MAX`].
     Milliseconds(u64),
-    /// Up to this moment, microseconds since the epoch, wherever it begins; one in the past hides the former record. Not for defaults.
+    /// Up to this moment, microseconds since the epoch, wherever it begins; one in the past hides the former
+    /// record. Not for defaults.
     Until(i64),
 }
 

@@ -1,4 +1,5 @@
-//! A walk through one snapshot of a tree, page by page, that begins in memory and goes to the disk when it has to.
+//! A walk through one snapshot of a tree, page by page, that begins in memory and goes to the disk when
+//! it has to.
 
 use crate::reader::Reader;
 use crate::record::{Form, Record, RecordRef};
@@ -15,8 +16,9 @@ pub enum Direction {
     Backward,
 }
 
-/// How large a page may grow. One that has an entry has it whole, however large that is. One that is not the last may be empty, where much was passed that
-/// is not wanted: others get their turn then, and whoever reads may be told to stop.
+/// How large a page may grow. One that has an entry has it whole, however large that is. One that is not the
+/// last may be empty, where much was passed that is not wanted: others get their turn then, and whoever reads
+/// may be told to stop.
 #[derive(Debug, Clone, Copy)]
 pub struct PageLimits {
     /// Entries, at least 1.
@@ -34,7 +36,8 @@ pub enum PageEnd {
     Done,
 }
 
-/// What a page passes that is not wanted. In memory the caller may be an event loop, and this is about a millisecond; then a worker goes on.
+/// What a page passes that is not wanted. In memory the caller may be an event loop, and this is about a
+/// millisecond; then a worker goes on.
 pub(crate) const PASSES_IN_MEMORY_MAX: u64 = 1_000;
 /// The same where files may be read: some ten milliseconds.
 const PASSES_MAX: u64 = 50_000;
@@ -50,8 +53,8 @@ enum Left {
     Behind,
 }
 
-/// A place in a snapshot. The place outlives the iterator that found it, so that a walk that met a block that is not
-/// in memory goes on where it was with an iterator that may read files.
+/// A place in a snapshot. The place outlives the iterator that found it, so that a walk that met a block that
+/// is not in memory goes on where it was with an iterator that may read files.
 #[derive(Debug)]
 pub(crate) struct Walk {
     db: Db,
@@ -95,8 +98,9 @@ impl Walk {
         self.direction
     }
 
-    /// Makes sure that the walk may be moved in `tier`, and stands at the next entry that was not passed yet. It fails with `WouldBlock` where it has
-    /// passed too much that is not wanted, and goes on from there when it is resumed.
+    /// Makes sure that the walk may be moved in `tier`, and stands at the next entry that was not passed yet.
+    /// It fails with `WouldBlock` where it has passed too much that is not wanted, and goes on from there
+    /// when it is resumed.
     pub(crate) fn resume_page(&mut self, tier: ReadTier) -> Result<()> {
         let passes_max = if tier == ReadTier::Memory { PASSES_IN_MEMORY_MAX } else { PASSES_MAX };
         self.resume_within(tier, passes_max)
@@ -151,7 +155,8 @@ impl Walk {
         Some(self.valid_iterator()?.key())
     }
 
-    /// Value of that entry. It may have to be read from a file, where its key did not. It keeps the memory of its block.
+    /// Value of that entry. It may have to be read from a file, where its key did not. It keeps the memory
+    /// of its block.
     pub(crate) fn value(&self) -> Result<Option<Bytes>> {
         self.valid_iterator().map(DbIterator::shared_value).transpose()
     }
@@ -184,8 +189,9 @@ impl Walk {
         })
     }
 
-    /// Shows `take` the entries from here on, key and value, until it leaves one or fails; the walk is then at that one. The value is
-    /// `None` where it is kept in a file of its own. After an error of its own the walk goes on behind what was taken.
+    /// Shows `take` the entries from here on, key and value, until it leaves one or fails; the walk is then
+    /// at that one. The value is `None` where it is kept in a file of its own. After an error of its own the
+    /// walk goes on behind what was taken.
     pub(crate) fn visit(&mut self, mut take: impl FnMut(&[u8], Option<&[u8]>) -> Result<bool>) -> Result<()> {
         let mut failure = None;
         let mut show = |key: &[u8], value: Option<&[u8]>| match take(key, value) {
@@ -285,7 +291,8 @@ pub(crate) fn current_record(walk: &Walk, keys_only: bool) -> Result<Option<Reco
     walk.value()?.map(Record::from_stored).transpose()
 }
 
-/// Shows `take` the key and the record that `walk` stands at; `None` if it stands at none. The record is empty where only keys are wanted.
+/// Shows `take` the key and the record that `walk` stands at; `None` if it stands at none. The record is
+/// empty where only keys are wanted.
 pub(crate) fn with_record<R>(
     walk: &Walk,
     keys_only: bool,
@@ -328,8 +335,9 @@ impl Page {
         self.bytes = self.bytes.saturating_add(bytes);
     }
 
-    /// The end of a page that was read in `tier`. Where what follows cannot be read, or not here, what is on it already is good; the next call fails for the
-    /// same reason. Where files may be read, only what was passed can have been too much, and the next call goes on.
+    /// The end of a page that was read in `tier`. Where what follows cannot be read, or not here, what is on
+    /// it already is good; the next call fails for the same reason. Where files may be read, only what was
+    /// passed can have been too much, and the next call goes on.
     pub(crate) fn end(&self, tier: ReadTier, result: Result<PageEnd>) -> Result<PageEnd> {
         match result {
             Err(error) if tier == ReadTier::Disk && error.kind() == ErrorKind::WouldBlock => {
@@ -341,7 +349,8 @@ impl Page {
     }
 }
 
-/// Shows `take` an entry as a record, which is empty where only keys are wanted. False if the record has to be read from a file.
+/// Shows `take` an entry as a record, which is empty where only keys are wanted. False if the record has to
+/// be read from a file.
 pub(crate) fn with_inline_record<'a>(
     value: Option<&'a [u8]>,
     keys_only: bool,

@@ -1,5 +1,5 @@
-//! Goal: a store is copied while it is open, checked, repaired and removed when it is closed. Method: one small store with an entry in each of
-//! two trees, whose filters and block properties differ.
+//! Goal: a store is copied while it is open, checked, repaired and removed when it is closed. Method: one
+//! small store with an entry in each of two trees, whose filters and block properties differ.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

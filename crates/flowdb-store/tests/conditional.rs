@@ -1,5 +1,6 @@
-//! Goal: conditional writes are atomic against all other writers, and say truly what they did. Method: threads that count, swap, insert and take,
-//! beside plain puts and range deletes, while memtables are flushed and tables compacted under them.
+//! Goal: conditional writes are atomic against all other writers, and say truly what they did. Method:
+//! threads that count, swap, insert and take, beside plain puts and range deletes, while memtables are
+//! flushed and tables compacted under them.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 

@@ -1,8 +1,9 @@
-//! Goal: after a crash at any call of the file system, every transaction acknowledged as strict is there, version changes among them, with
-//! all that was acknowledged before it; what is there is a prefix in commit order, no transaction is there in part, and indexes agree with
-//! records. A transaction refused for lack of space never happened, and the next one does. Method: a random program on a [`World`] over a
-//! file system that from its n-th call on fails, for every n, and then drops, keeps or tears what was not synced; everything that is
-//! there then is compared with plain maps, one for each commit. A longer run:
+//! Goal: after a crash at any call of the file system, every transaction acknowledged as strict is there,
+//! version changes among them, with all that was acknowledged before it; what is there is a prefix in commit
+//! order, no transaction is there in part, and indexes agree with records. A transaction refused for lack of
+//! space never happened, and the next one does. Method: a random program on a [`World`] over a file system
+//! that from its n-th call on fails, for every n, and then drops, keeps or tears what was not synced;
+//! everything that is there then is compared with plain maps, one for each commit. A longer run:
 //! `FLOWDB_SEEDS=50 cargo test --release -p flowdb-store --test document_crash`.
 
 #![allow(
@@ -260,7 +261,8 @@ impl<'a> Program<'a> {
         Ok(())
     }
 
-    /// A record in each store that no other commit has: contents alone do not show how far a key generator is.
+    /// A record in each store that no other commit has: contents alone do not show how far a
+    /// key generator is.
     fn mark(&mut self, id: TransactionId, state: &mut Database) -> Outcome {
         let (key, number) = (Scalar::Letter(b'm'), Scalar::Int(100 + self.history.states.len() as i64));
         for (&store_id, store) in &mut state.stores {
@@ -561,7 +563,8 @@ fn a_transaction_refused_for_lack_of_space_never_happened() {
                     program.history.states.truncate(states);
                     program.begin_anew();
                 } else {
-                    // A sync failed: what the last commit came to is unknown until the database is opened again.
+                    // A sync failed: what the last commit came to is unknown until the database
+                    // is opened again.
                     drop(program);
                     let last = found(&fs, &history).unwrap();
                     assert!(last + 1 >= states, "call {n}: state {last} of {states}");

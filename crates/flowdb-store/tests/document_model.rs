@@ -1,7 +1,8 @@
-//! Goal: whatever a program does with databases, stores, indexes, cursors, transactions and reopening, the answers are those of the
-//! standard. Method: random programs run on a [`World`] over an engine in memory, and on a model of plain maps; every
-//! response is compared, and so is everything stored, after each commit, abort, schema change and reopen.
-//! A longer run: `FLOWDB_SEEDS=2000 cargo test --release -p flowdb-store --test document_model`.
+//! Goal: whatever a program does with databases, stores, indexes, cursors, transactions and reopening, the
+//! answers are those of the standard. Method: random programs run on a [`World`] over an engine in memory,
+//! and on a model of plain maps; every response is compared, and so is everything stored, after each commit,
+//! abort, schema change and reopen. A longer run:
+//! `FLOWDB_SEEDS=2000 cargo test --release -p flowdb-store --test document_model`.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::cast_possible_truncation, reason = "the numbers of this test are small")]
@@ -575,7 +576,8 @@ impl Program {
         Range { lower: end(3), upper: end(3) }
     }
 
-    /// Sends a request as the binding does: in memory first, portion by portion. Answers what follows the status, or the number of the error.
+    /// Sends a request as the binding does: in memory first, portion by portion. Answers what follows the
+    /// status, or the number of the error.
     fn request(&self, id: TransactionId, request: Bytes) -> Result<Vec<u8>, u8> {
         let (mut asked, mut pages) = (request.0.clone(), Vec::new());
         loop {

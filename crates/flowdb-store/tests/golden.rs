@@ -1,6 +1,7 @@
-//! Goal: what an earlier version wrote is read for ever, and `docs/format.md` says what is in it. Method: directories written once per
-//! format version by `scripts/golden.mjs` are copied, opened and read; the worked examples of the page are compared with their bytes. What
-//! IndexedDB finds in them is checked in `__test__/golden.test.js`.
+//! Goal: what an earlier version wrote is read for ever, and `docs/format.md` says what is in it.
+//! Method: directories written once per format version by `scripts/golden.mjs` are copied, opened and
+//! read; the worked examples of the page are compared with their bytes. What IndexedDB finds in them is
+//! checked in `__test__/golden.test.js`.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -94,7 +95,8 @@ fn documents_of_format_1_are_there() {
     store.close().unwrap();
 }
 
-/// The bytes of the examples: blocks that begin with "```golden", a file name, and an offset from which the lines follow each other.
+/// The bytes of the examples: blocks that begin with "```golden", a file name, and an offset from which the
+/// lines follow each other.
 #[test]
 fn the_examples_of_the_format_page_are_the_golden_bytes() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/format.md");

@@ -1,4 +1,5 @@
-//! Goal: a store told to limit its cached values forgets the oldest of them, and nothing else. Method: more values than fit, and series beside them.
+//! Goal: a store told to limit its cached values forgets the oldest of them, and nothing else. Method: more
+//! values than fit, and series beside them.
 
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "a test fails by panicking")]
 

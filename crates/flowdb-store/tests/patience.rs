@@ -1,5 +1,6 @@
-//! Pages over much that is not wanted: deleted keys, and series without a point in the window. In memory a page leaves them to a worker; a worker ends its page, so
-//! that it can be told to stop. What is found is the same, and nothing is passed twice for good.
+//! Pages over much that is not wanted: deleted keys, and series without a point in the window. In memory a
+//! page leaves them to a worker; a worker ends its page, so that it can be told to stop. What is found is the
+//! same, and nothing is passed twice for good.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 use flowdb_engine::{ErrorKind, ReadTier, WriteOptions};

@@ -1,6 +1,6 @@
-//! Goal: records, whatever is done to them, are what a plain map would hold. Method: random batches, deletes of every extent, conditional
-//! writes, expiry, flushes, compactions and reopenings on a real directory; every kind of read with random bounds, in both directions, of the
-//! present and of a snapshot.
+//! Goal: records, whatever is done to them, are what a plain map would hold. Method: random batches, deletes
+//! of every extent, conditional writes, expiry, flushes, compactions and reopenings on a real directory;
+//! every kind of read with random bounds, in both directions, of the present and of a snapshot.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,5 +1,6 @@
-//! Goal: a store told how long to keep its series shows no point that is older, by whatever read, and gives the space back; cache entries
-//! stay. Method: one point per minute over two days, every read at several times, before and after maintenance.
+//! Goal: a store told how long to keep its series shows no point that is older, by whatever read, and gives
+//! the space back; cache entries stay. Method: one point per minute over two days, every read at several
+//! times, before and after maintenance.
 
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "a test fails by panicking")]
 

@@ -1,5 +1,5 @@
-//! Scans of cache entries and of series against a plain map: random contents, ranges, windows, directions and page
-//! sizes.
+//! Scans of cache entries and of series against a plain map: random contents, ranges, windows, directions
+//! and page sizes.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,

@@ -52,7 +52,8 @@ fn whatever_path_leads_to_it() {
     assert_eq!(error.kind(), ErrorKind::Closed);
 }
 
-/// A deployment points a link to another directory while the old process, or this one, has the former store open.
+/// A deployment points a link to another directory while the old process, or this one, has the
+/// former store open.
 #[cfg(unix)]
 #[test]
 fn a_path_that_leads_elsewhere_later_is_another_store() {

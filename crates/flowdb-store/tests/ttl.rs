@@ -1,5 +1,6 @@
-//! Goal: a record lives by its own TTL, else its batch's, else the store's default; from its write or its timestamp; and by the time that reads
-//! go by, even after a clock that was wrong. Method: every combination, at the last moment of life and at the first of death.
+//! Goal: a record lives by its own TTL, else its batch's, else the store's default; from its write or its
+//! timestamp; and by the time that reads go by, even after a clock that was wrong. Method: every combination,
+//! at the last moment of life and at the first of death.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
@@ -83,7 +84,8 @@ fn a_point_older_than_its_retention_is_not_seen() {
     assert_eq!(store.series().latest(b"s").unwrap(), None);
 }
 
-/// A clock far ahead, by which expired entries were purged, and which was then set right, decides over nothing that comes later.
+/// A clock far ahead, by which expired entries were purged, and which was then set right, decides over
+/// nothing that comes later.
 #[test]
 fn after_a_clock_that_was_ahead_new_entries_live() {
     let (store, clock) = store(None, None);

@@ -1,5 +1,6 @@
-//! Goal: this crate reads values and keys as JavaScript writes them, finds keys where the standard does, and meets damaged bytes
-//! with an error. Method: the vectors shared with the JavaScript tests, every truncation, random damage.
+//! Goal: this crate reads values and keys as JavaScript writes them, finds keys where the standard does, and
+//! meets damaged bytes with an error. Method: the vectors shared with the JavaScript tests, every
+//! truncation, random damage.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
@@ -99,8 +100,8 @@ fn damage_never_panics() {
     }
 }
 
-/// Each line is JavaScript's verdict on some bytes; `__test__/support/damaged_values.js` writes them, and more for a longer run:
-/// `FLOWDB_VALUES=file cargo test -p flowdb-store --test value_format`.
+/// Each line is JavaScript's verdict on some bytes; `__test__/support/damaged_values.js` writes them, and
+/// more for a longer run: `FLOWDB_VALUES=file cargo test -p flowdb-store --test value_format`.
 #[test]
 fn javascript_and_rust_refuse_the_same_bytes() {
     let more = std::env::var("FLOWDB_VALUES").ok().map(|file| std::fs::read_to_string(file).unwrap());

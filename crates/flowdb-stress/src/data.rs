@@ -21,8 +21,8 @@ impl Random {
     }
 }
 
-/// The value of version `version` of record `index`: its version, then bytes that follow from all three numbers, `length` in all. The first half
-/// of them can be compressed.
+/// The value of version `version` of record `index`: its version, then bytes that follow from all three
+/// numbers, `length` in all. The first half of them can be compressed.
 pub(crate) fn value(seed: u64, index: u64, version: u64, length: usize) -> Vec<u8> {
     let mut random = Random::new(seed ^ index.rotate_left(20) ^ version.rotate_left(40));
     let mut value = version.to_le_bytes().to_vec();

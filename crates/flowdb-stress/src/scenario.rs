@@ -6,7 +6,8 @@ use crate::report::{Failure, Report, Tally};
 use crate::series_load::Set;
 use flowdb_store::{Store, keyspace};
 
-/// Points, bytes of a value and points of a batch of the writes in sequence, where the largest step has 50 000 records.
+/// Points, bytes of a value and points of a batch of the writes in sequence, where the largest step has
+/// 50 000 records.
 const SEQUENCES: [(u64, usize, u64); 3] = [(50_000, 64, 100), (20_000, 512, 50), (5_000, 4096, 10)];
 const LARGEST: u64 = 50_000;
 const WRITERS: [u64; 4] = [1, 4, 8, 16];

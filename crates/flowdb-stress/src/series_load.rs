@@ -82,7 +82,8 @@ impl Set {
         })
     }
 
-    /// Reads the middle half of the time, newest first, of each series by its exact key, and the latest point of each in one pass.
+    /// Reads the middle half of the time, newest first, of each series by its exact key, and the latest point
+    /// of each in one pass.
     pub(crate) fn read_windows(&self, store: &Store, report: &Report) -> Result<Tally, Failure> {
         let mut tally = Tally::default();
         let (from, to) = (self.count / 4, self.count * 3 / 4);

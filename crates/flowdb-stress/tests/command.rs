@@ -1,4 +1,5 @@
-//! Goal: the command does its steps, leaves nothing behind, and says so by its exit code when an option is wrong. Method: it is run, small.
+//! Goal: the command does its steps, leaves nothing behind, and says so by its exit code when an option is
+//! wrong. Method: it is run, small.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -30,7 +30,8 @@ impl Inner {
         self.drop_tables(tree, dropped, self.new_edit(), || tree.evict_up_to(last))
     }
 
-    /// Drops tables, and the value files that only they refer to, by `edit`, which may say more. Calls `recorded` before readers miss them.
+    /// Drops tables, and the value files that only they refer to, by `edit`, which may say more. Calls
+    /// `recorded` before readers miss them.
     pub(super) fn drop_tables(
         &self,
         tree: &Tree,
@@ -52,7 +53,8 @@ impl Inner {
         tracing::debug!(tree = tree.options.name, tables = removed.len(), entries, "tables dropped");
         dropped.iter().for_each(|live| live.mark_obsolete());
         unused.iter().for_each(|file| file.mark_obsolete());
-        // Only the thread that has the workshop changes the shelves, so that those of before are still the ones.
+        // Only the thread that has the workshop changes the shelves, so that those of before are
+        // still the ones.
         tree.change(|view| view.shelves = Arc::new(after));
         // Counters only: nothing is published with them.
         tree.evicted.tables.fetch_add(removed.len() as u64, Ordering::Relaxed);
@@ -61,8 +63,8 @@ impl Inner {
     }
 }
 
-/// The tables to drop so that the others take at most `bytes_max`: of those with nothing beneath, whose end brings nothing older back,
-/// first what has expired, then the one that was written to longest ago.
+/// The tables to drop so that the others take at most `bytes_max`: of those with nothing beneath, whose end
+/// brings nothing older back, first what has expired, then the one that was written to longest ago.
 fn pick_evicted(levels: &Levels, bytes_max: u64, now: i64) -> Vec<Arc<LiveTable>> {
     let mut left = Levels::clone(levels);
     let mut dropped = Vec::new();

@@ -25,8 +25,8 @@ use std::time::Duration;
 /// Entries written or dropped between two looks at the clock.
 const ENTRIES_PER_LOOK: u64 = 256;
 
-/// A compaction under way. Its inputs stay live until it is finished; when the database is closed before, the next open removes what it
-/// had written.
+/// A compaction under way. Its inputs stay live until it is finished; when the database is closed before, the
+/// next open removes what it had written.
 pub(crate) struct CompactionJob {
     tree: TreeId,
     bucket: Option<Bucket>,
@@ -57,8 +57,8 @@ impl std::fmt::Debug for CompactionJob {
 }
 
 impl Inner {
-    /// Goes on with the compaction under way, or begins the most useful one, until `deadline` (for ever if there is none) or until one
-    /// is finished. False if there is nothing to do.
+    /// Goes on with the compaction under way, or begins the most useful one, until `deadline` (for ever if
+    /// there is none) or until one is finished. False if there is nothing to do.
     pub(crate) fn compact_slice(&self, workshop: &mut Workshop, deadline: Option<Duration>) -> Result<bool> {
         if let Some(job) = workshop.job.take_if(|job| job.is_unwanted()) {
             job.give_up();
@@ -157,7 +157,8 @@ impl Inner {
         Ok(Begun::Job(Box::new(job)))
     }
 
-    /// Puts the tables on their new level as they are: data that came in order would be rewritten to the same bytes.
+    /// Puts the tables on their new level as they are: data that came in order would be rewritten to
+    /// the same bytes.
     fn move_tables(&self, tree: &Tree, choice: &Choice) -> Result<()> {
         let id = tree.options.id;
         let moved: Vec<_> = choice.inputs.iter().map(|live| live.on_level(choice.level)).collect();
@@ -358,7 +359,8 @@ impl CompactionJob {
             added = self.finished.len(),
             "compaction ends"
         );
-        // Only the thread that has the workshop changes the shelves, so that those of before are still the ones.
+        // Only the thread that has the workshop changes the shelves, so that those of before are
+        // still the ones.
         tree.change(|view| view.shelves = Arc::new(after));
         if let Some(request) = self.request.as_ref().and_then(Weak::upgrade) {
             request.note_done();
@@ -367,8 +369,8 @@ impl CompactionJob {
     }
 }
 
-/// Merges tables that only their owner reads, newest first, into tables on level 0 whose numbers count from `base`. Their value files stay
-/// as they are.
+/// Merges tables that only their owner reads, newest first, into tables on level 0 whose numbers count from
+/// `base`. Their value files stay as they are.
 pub(crate) fn merge_private(
     inner: &Inner,
     tree: &Tree,

@@ -1,18 +1,20 @@
 //! When level 0 goes down.
 //!
-//! Each of its tables is one more place to look, so that few are left there. Where keys have a time (the block property), and came in its order, the
-//! tables lie *apart in time*: a reader of some time wants one or two of them, however many there are, and none hides anything of another. Merging
-//! them would rewrite what is well where it is, and take from the reads beside it.
+//! Each of its tables is one more place to look, so that few are left there. Where keys have a time (the
+//! block property), and came in its order, the tables lie *apart in time*: a reader of some time wants one or
+//! two of them, however many there are, and none hides anything of another. Merging them would rewrite what
+//! is well where it is, and take from the reads beside it.
 
 use super::picker::{Choice, Circumstances, level_number, span};
 use crate::tree::{Levels, LiveTable};
 use crate::version::TableMeta;
 use std::sync::Arc;
 
-/// Tables at which they are merged into level 1; where they lie apart in time, tables that may hold entries of one moment.
+/// Tables at which they are merged into level 1; where they lie apart in time, tables that may hold entries
+/// of one moment.
 const TABLES: usize = 4;
-/// Tables at which they are merged though they lie apart in time: a read of all of time, or of the latest of each series, asks all of them. Writers may
-/// go on beside that.
+/// Tables at which they are merged though they lie apart in time: a read of all of time, or of the latest of
+/// each series, asks all of them. Writers may go on beside that.
 const TABLES_APART_MAX: usize = TABLES_MAX * 2 / 3;
 /// Tables at which writes wait.
 pub(crate) const TABLES_MAX: usize = 24;
@@ -28,7 +30,8 @@ pub(super) fn due(levels: &Levels, at: Circumstances) -> Option<Choice> {
     (!may_stay || is_movable(&choice, at.now)).then_some(choice)
 }
 
-/// All of level 0, and what it overlaps in level 1. All, because a part could bring old versions beneath newer ones.
+/// All of level 0, and what it overlaps in level 1. All, because a part could bring old versions
+/// beneath newer ones.
 pub(super) fn whole(levels: &Levels) -> Choice {
     let mut inputs: Vec<_> = levels.level(0).iter().rev().cloned().collect();
     let (start, end) = span(&inputs);
@@ -36,8 +39,8 @@ pub(super) fn whole(levels: &Levels) -> Choice {
     Choice { inputs, level: level_number(1) }
 }
 
-/// True if the tables may go to their level unchanged: nothing overlaps, nothing in them is there to be dropped, and none is there
-/// already (then they were chosen in order to be merged).
+/// True if the tables may go to their level unchanged: nothing overlaps, nothing in them is there to be
+/// dropped, and none is there already (then they were chosen in order to be merged).
 pub(super) fn is_movable(choice: &Choice, now: i64) -> bool {
     let mut tables: Vec<&TableMeta> = choice.inputs.iter().map(|live| &live.meta).collect();
     tables.sort_unstable_by(|a, b| a.smallest.cmp(&b.smallest));
@@ -51,7 +54,8 @@ fn is_plain(live: &LiveTable, now: i64) -> bool {
     properties.deletes == 0 && properties.range_deletes == 0 && live.meta.expiry_max > now
 }
 
-/// True if few of the tables may hold entries of one moment. Not where there is something to drop, nor within a bucket of time: there are many buckets.
+/// True if few of the tables may hold entries of one moment. Not where there is something to drop, nor within
+/// a bucket of time: there are many buckets.
 fn is_apart_in_time(tables: &[Arc<LiveTable>], now: i64) -> bool {
     let stays = |live: &Arc<LiveTable>| is_plain(live, now) && live.meta.bucket.is_none();
     let times = || tables.iter().filter_map(|live| live.table.properties().property());

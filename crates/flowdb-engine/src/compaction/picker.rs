@@ -30,7 +30,8 @@ pub(crate) struct Circumstances {
     pub(crate) counts_values: bool,
     /// Time against which expiry is judged, microseconds since the epoch.
     pub(crate) now: i64,
-    /// The oldest moment that readers hold on to. What it may see is not dropped, so rewriting it would gain nothing.
+    /// The oldest moment that readers hold on to. What it may see is not dropped, so rewriting it
+    /// would gain nothing.
     pub(crate) oldest_snapshot: Option<Sequence>,
 }
 
@@ -89,9 +90,9 @@ fn oversized(levels: &Levels, table_bytes_max: u64) -> Option<Choice> {
     levels.level(level).iter().min_by_key(cost).map(|live| down(levels, level, live))
 }
 
-/// Neighbours on a level that fit into one table. Data that comes in order is flushed in small pieces which overlap nothing, so that
-/// no other rule would ever merge them. None of them may make up more than half of the whole: what was merged is merged again only
-/// when as much has come behind it.
+/// Neighbours on a level that fit into one table. Data that comes in order is flushed in small pieces which
+/// overlap nothing, so that no other rule would ever merge them. None of them may make up more than half of
+/// the whole: what was merged is merged again only when as much has come behind it.
 fn scattered(levels: &Levels, at: Circumstances) -> Option<Choice> {
     (1..LEVELS).find_map(|level| {
         let tables = levels.level(level);
@@ -125,8 +126,8 @@ fn expired(levels: &Levels, at: Circumstances) -> Option<Choice> {
     })
 }
 
-/// A table whose deletes make up half of it or more: going down, they take what they delete along. Range deletes count by
-/// what may lie beneath them, which is unknown here, so one is enough if there is something.
+/// A table whose deletes make up half of it or more: going down, they take what they delete along. Range
+/// deletes count by what may lie beneath them, which is unknown here, so one is enough if there is something.
 fn full_of_deletes(levels: &Levels, at: Circumstances) -> Option<Choice> {
     (1..LEVELS - 1).find_map(|level| {
         let worthwhile = |live: &&Arc<LiveTable>| {
@@ -166,9 +167,10 @@ pub(super) fn rewrite(levels: &Levels, level: usize, live: &Arc<LiveTable>) -> C
     in_place(levels, level, live)
 }
 
-/// The table whose rewriting gains most of value files that are garbage for more than half, if it frees more than it writes. Each table
-/// that refers to such a file stands for its share of the garbage: the file goes with the last of them. From level 0, where a committed
-/// draft may bring garbage, all of it goes down, and is looked at there again.
+/// The table whose rewriting gains most of value files that are garbage for more than half, if it frees more
+/// than it writes. Each table that refers to such a file stands for its share of the garbage: the file goes
+/// with the last of them. From level 0, where a committed draft may bring garbage, all of it goes down, and
+/// is looked at there again.
 fn wasteful_values(levels: &Levels) -> Option<Choice> {
     let is_wasteful = ValueFileUse::is_wasteful;
     if !levels.value_files().any(is_wasteful) {

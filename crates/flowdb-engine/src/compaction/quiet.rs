@@ -1,7 +1,7 @@
 //! Which tables to rewrite while a tree is not written to: what the rules for busy trees leave behind.
 //!
-//! Each choice leaves less for these rules to find, so that they come to rest: data moves to a deeper level, or a table loses what had it
-//! chosen. `docs/architecture.md`, section 5, says how much garbage remains.
+//! Each choice leaves less for these rules to find, so that they come to rest: data moves to a deeper level,
+//! or a table loses what had it chosen. `docs/architecture.md`, section 5, says how much garbage remains.
 
 use super::level_0;
 use super::picker::{Choice, Circumstances, partly_expired, rewrite};
@@ -10,9 +10,11 @@ use crate::iter::RangeDelete;
 use crate::tree::{Amount, LEVELS, Levels, LiveTable, Shelves};
 use std::sync::Arc;
 
-/// One part in so many of a tree, or of a table, may be garbage. A smaller part would cost more rewriting than it gives back.
+/// One part in so many of a tree, or of a table, may be garbage. A smaller part would cost more rewriting
+/// than it gives back.
 pub(crate) const TOLERATED_PART: u64 = 10;
-/// Parts, of [`crate::table::EXPIRY_PARTS`], of a table that may have expired and still be there, and one more. A rewritten byte thus makes room for at least 3/13 bytes.
+/// Parts, of [`crate::table::EXPIRY_PARTS`], of a table that may have expired and still be there, and one
+/// more. A rewritten byte thus makes room for at least 3/13 bytes.
 const EXPIRED_PARTS: usize = 3;
 /// Range deletes that are looked at one by one; more are taken to delete all they can reach.
 const RANGE_DELETES_ASKED: usize = 256;
@@ -24,7 +26,8 @@ pub(crate) fn pick_quiet(levels: &Levels, at: Circumstances) -> Option<Choice> {
         .or_else(|| hiding_much(levels, at))
 }
 
-/// When [`pick_quiet`] will find something because it has expired; `None` if that never happens. In microseconds since the epoch.
+/// When [`pick_quiet`] will find something because it has expired; `None` if that never happens. In
+/// microseconds since the epoch.
 pub(crate) fn next_expiry(shelves: &Shelves, now: i64) -> Option<i64> {
     let due = |live: &Arc<LiveTable>| live.table.properties().expiry.time_of(EXPIRED_PARTS);
     shelves.tables().filter_map(due).filter(|time| *time > now && *time != NEVER).min()
@@ -62,8 +65,8 @@ fn holds_superfluous(levels: &Levels, level: usize, live: &LiveTable) -> bool {
         || (superfluous > 0 && superfluous * TOLERATED_PART >= properties.entries)
 }
 
-/// The table that may hide most of what lies beneath, while all together may hide more than is tolerated. It goes a level down and takes
-/// what it hides along.
+/// The table that may hide most of what lies beneath, while all together may hide more than is tolerated. It
+/// goes a level down and takes what it hides along.
 fn hiding_much(levels: &Levels, at: Circumstances) -> Option<Choice> {
     let mut hidden = Vec::new();
     for level in 0..LEVELS - 1 {
@@ -78,7 +81,8 @@ fn hiding_much(levels: &Levels, at: Circumstances) -> Option<Choice> {
     Some(if level == 0 { level_0::whole(levels) } else { rewrite(levels, level, live) })
 }
 
-/// What a table may hide of those beneath it, and its own deletes: bytes, about. A key has one time, so that entries hide none of other times.
+/// What a table may hide of those beneath it, and its own deletes: bytes, about. A key has one time, so that
+/// entries hide none of other times.
 fn hidden_by(levels: &Levels, level: usize, live: &LiveTable) -> u64 {
     let beneath = levels.beneath(Some((level, live)), &live.meta.smallest, &live.meta.largest);
     if beneath == Amount::default() {

@@ -33,10 +33,12 @@ impl Inner {
         Ok(false)
     }
 
-    /// From now on the tree has nothing of what has passed at `now`, nor of what is forgotten; tables that have nothing else go.
+    /// From now on the tree has nothing of what has passed at `now`, nor of what is forgotten; tables that
+    /// have nothing else go.
     fn forget(&self, tree: &Tree, forgotten: &ByKey<Cutoff>, now: i64) -> Result<()> {
         let view = tree.view();
-        // Not below anything in these tables. In the manifest too: after a power cut nothing new is to get one of these numbers.
+        // Not below anything in these tables. In the manifest too: after a power cut nothing new is to get
+        // one of these numbers.
         let last = self.snapshots.visible().max(self.version.lock().state.last_sequence);
         let cutoffs = all_passed(tree, forgotten, now, last);
         let is_gone = |live: &LiveTable| is_gone(live, tree, &cutoffs, now);
@@ -70,7 +72,8 @@ fn keeps_passed(tree: &Tree, forgotten: &ByKey<Cutoff>, now: i64) -> bool {
     is_behind.single() != Some(false)
 }
 
-/// When the tree will next have something to drop, after `now`; `None` if it has nothing, or no retention. Microseconds since the epoch.
+/// When the tree will next have something to drop, after `now`; `None` if it has nothing, or no retention.
+/// Microseconds since the epoch.
 pub(crate) fn next_retirement(tree: &Tree, now: i64) -> Option<i64> {
     let rules = &tree.options.retention;
     if !rules.is_any() {
@@ -108,7 +111,8 @@ impl Ranges {
         Ranges(rules.by_key().zip(forgotten, |retention, cutoff| (retention, cutoff.before)))
     }
 
-    /// When the first bucket of time that a table may have something of has passed, of those that are not forgotten.
+    /// When the first bucket of time that a table may have something of has passed, of those that
+    /// are not forgotten.
     fn next_passing(&self, live: &LiveTable) -> Option<i64> {
         let oldest = oldest_of(live)?;
         let ranges = self.0.within(&live.meta.smallest, &live.meta.largest);
@@ -116,7 +120,8 @@ impl Ranges {
     }
 }
 
-/// A table much of which is forgotten: one that holds more than a bucket, as those do that were written without a retention.
+/// A table much of which is forgotten: one that holds more than a bucket, as those do that were written
+/// without a retention.
 pub(super) fn partly_forgotten(levels: &Levels, tree: &Tree, now: i64) -> Option<Choice> {
     if !tree.is_kept_by_time() {
         return None;
@@ -134,14 +139,15 @@ pub(super) fn partly_forgotten(levels: &Levels, tree: &Tree, now: i64) -> Option
         .find_map(|level| levels.level(level).iter().find(is_due).map(|live| in_place(levels, level, live)))
 }
 
-/// Before which time nothing is left of the keys of a table. What stays in it when it is rewritten is not to be found worth that again.
+/// Before which time nothing is left of the keys of a table. What stays in it when it is rewritten is not to
+/// be found worth that again.
 fn forgotten_of(live: &LiveTable, forgotten: &ByKey<Cutoff>) -> i64 {
     let cutoffs = forgotten.within(&live.meta.smallest, &live.meta.largest);
     cutoffs.map(|cutoff| cutoff.before).min().unwrap_or(i64::MIN)
 }
 
-/// True if the table holds nothing newer than a cutoff and older than its time: that would be dropped by no rewriting, and its deletes may hide what is not
-/// forgotten.
+/// True if the table holds nothing newer than a cutoff and older than its time: that would be dropped by no
+/// rewriting, and its deletes may hide what is not forgotten.
 fn is_settled(live: &LiveTable, forgotten: &ByKey<Cutoff>) -> bool {
     let first = live.table.properties().property().map_or(i64::MAX, |(first, _)| first);
     let mut cutoffs = forgotten.within(&live.meta.smallest, &live.meta.largest);

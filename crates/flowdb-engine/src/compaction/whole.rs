@@ -1,5 +1,6 @@
-//! A compaction of a whole tree that was asked for, in slices. Between two of them others have the tree: they flush, forget and compact, and may end the job
-//! that was begun here. So what is kept from slice to slice are names of what remains to be done, and each slice looks at the tree as it is.
+//! A compaction of a whole tree that was asked for, in slices. Between two of them others have the tree: they
+//! flush, forget and compact, and may end the job that was begun here. So what is kept from slice to slice
+//! are names of what remains to be done, and each slice looks at the tree as it is.
 
 use super::CompactionJob;
 use crate::error::Result;
@@ -13,18 +14,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Flushes beside the compactions that are due. What is flushed makes more of them due, and this has to come to its end whatever is written.
+/// Flushes beside the compactions that are due. What is flushed makes more of them due, and this has to come
+/// to its end whatever is written.
 const FLUSHES_BESIDE_DUE: u64 = 16;
 
-/// A compaction of all of a tree, done as far as it is run: see [`crate::Db::compaction`]. A handle of the database, as [`crate::Db`] is.
+/// A compaction of all of a tree, done as far as it is run: see [`crate::Db::compaction`]. A handle of the
+/// database, as [`crate::Db`] is.
 ///
-/// Dropped before its end it is called off: the next slice of maintenance gives up the files that were being written.
+/// Dropped before its end it is called off: the next slice of maintenance gives up the files that
+/// were being written.
 #[derive(Debug)]
 pub struct Compaction {
     inner: Arc<Inner>,
     tree: TreeId,
     remaining: Remaining,
-    /// Compactions that are due come first, until the database has flushed so many times since it was opened; `None` if they have had their turn.
+    /// Compactions that are due come first, until the database has flushed so many times since it was opened;
+    /// `None` if they have had their turn.
     due_until: Option<u64>,
     /// Of the job that was begun last.
     request: Option<Arc<Request>>,
@@ -39,13 +44,14 @@ enum Remaining {
     Tables,
     /// These buckets of them, then what becomes garbage by that.
     Shelves(VecDeque<Option<Bucket>>),
-    /// What the shelves' jobs dropped became garbage in value files with these numbers. What becomes garbage from here on, beside a writer, is left to
-    /// maintenance: there may always be more of it.
+    /// What the shelves' jobs dropped became garbage in value files with these numbers. What becomes garbage
+    /// from here on, beside a writer, is left to maintenance: there may always be more of it.
     ValueFiles(HashSet<u64>),
     Nothing,
 }
 
-/// Ties a job to who has asked for it: he holds this, the job only refers to it, and is given up once that leads nowhere.
+/// Ties a job to who has asked for it: he holds this, the job only refers to it, and is given up once
+/// that leads nowhere.
 #[derive(Debug, Default)]
 pub(super) struct Request {
     is_done: AtomicBool,
@@ -64,8 +70,8 @@ impl Compaction {
         Compaction { inner, tree, remaining: Remaining::Everything, due_until: None, request: None }
     }
 
-    /// Goes on for about `budget`; a flush runs to its end, whatever the budget. True if nothing is left to do. Who waits meanwhile to flush has his turn
-    /// before the next call.
+    /// Goes on for about `budget`; a flush runs to its end, whatever the budget. True if nothing is left to
+    /// do. Who waits meanwhile to flush has his turn before the next call.
     pub fn run(&mut self, budget: Duration) -> Result<bool> {
         let result = self.run_slice(budget);
         self.inner.telemetry.events.tell();
@@ -92,7 +98,8 @@ impl Compaction {
             self.begin_due();
         }
         let mut workshop = inner.workshop.lock();
-        // Since the flush, or the slice before, someone may have closed the database, and someone else opened it.
+        // Since the flush, or the slice before, someone may have closed the database, and someone
+        // else opened it.
         inner.check_usable()?;
         let result = self.work(&mut workshop, budget);
         inner.collect_garbage();
@@ -142,7 +149,8 @@ impl Compaction {
         self.due_until.is_some_and(|flushes| self.inner.telemetry.flushes.runs.get() < flushes)
     }
 
-    /// The job is not there any more. If it has failed in the hands of someone else, it is begun anew here, where the cause is told.
+    /// The job is not there any more. If it has failed in the hands of someone else, it is begun anew here,
+    /// where the cause is told.
     fn note_end_of_job(&mut self) {
         let is_done = |request: Arc<Request>| request.is_done.load(Ordering::Relaxed);
         if self.request.take().is_some_and(is_done) {

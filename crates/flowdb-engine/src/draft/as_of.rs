@@ -7,10 +7,12 @@ use bytes::Bytes;
 use std::ops::Bound;
 use std::sync::Arc;
 
-/// Passes over the entries of a run that are newer than `sequence`. A draft's own entries have larger numbers than all that is
-/// committed, so the number that a reader sees up to cannot keep later commits out by itself.
+/// Passes over the entries of a run that are newer than `sequence`. A draft's own entries have larger
+/// numbers than all that is committed, so the number that a reader sees up to cannot keep later commits
+/// out by itself.
 ///
-/// It is at no entry where there is none within the reader's bounds: what others have committed meanwhile lies beyond them, and may be much.
+/// It is at no entry where there is none within the reader's bounds: what others have committed meanwhile
+/// lies beyond them, and may be much.
 pub(super) struct AsOfCursor {
     run: Run,
     sequence: Sequence,

@@ -13,8 +13,9 @@ use crate::version::TableMeta;
 use std::sync::Arc;
 
 impl Inner {
-    /// See [`crate::Db::commit_draft`]. Everything committed before is made durable first, so that what survives a crash stays a prefix: a
-    /// memtable of the tree would also stand above the tables, whose entries are newer.
+    /// See [`crate::Db::commit_draft`]. Everything committed before is made durable first, so that what
+    /// survives a crash stays a prefix: a memtable of the tree would also stand above the tables, whose
+    /// entries are newer.
     pub(crate) fn ingest(&self, mut draft: Draft) -> Result<Commit> {
         let tree = self.tree(draft.tree)?;
         let workshop = self.workshop.lock();
@@ -92,7 +93,8 @@ impl Inner {
     }
 }
 
-/// The deepest level to which the table can go: it and all above it hold nothing in the table's range of keys. Level 0 if there is none.
+/// The deepest level to which the table can go: it and all above it hold nothing in the table's range of
+/// keys. Level 0 if there is none.
 fn deepest_gap(levels: &Levels, meta: &TableMeta) -> u8 {
     let overlaps = |level: usize| match level {
         0 => levels.level(0).iter().any(|live| live.overlaps(&meta.smallest, &meta.largest)),

@@ -1,5 +1,5 @@
-//! Large transactions: what they write goes to tables of their own before it is committed, and becomes part of the tree by one edit
-//! of the manifest, without passing through the log and the memtables.
+//! Large transactions: what they write goes to tables of their own before it is committed, and becomes part
+//! of the tree by one edit of the manifest, without passing through the log and the memtables.
 
 mod as_of;
 mod ingest;
@@ -23,8 +23,8 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
-/// Number before a draft's first operation: above all that are ever committed, so that a draft's writes hide what they are written over.
-/// Committed, its tables count from another one, which the manifest notes.
+/// Number before a draft's first operation: above all that are ever committed, so that a draft's writes hide
+/// what they are written over. Committed, its tables count from another one, which the manifest notes.
 const DRAFT_BASE: Sequence = 1 << 62;
 
 /// True for a number of an operation that is not committed, or whose table is not renumbered.
@@ -35,10 +35,12 @@ pub(crate) fn is_draft(sequence: Sequence) -> bool {
 /// Runs at which they are merged into one, so that a read asks few tables.
 const RUNS_MAX: usize = 8;
 
-/// Uncommitted writes to one tree that are kept in tables instead of in memory: for transactions too large for one [`crate::WriteBatch`].
+/// Uncommitted writes to one tree that are kept in tables instead of in memory: for transactions too large
+/// for one [`crate::WriteBatch`].
 ///
-/// [`crate::Db::commit_draft`] makes them part of the tree, whole or not at all. Dropped without it, they are gone, and their files with
-/// the next maintenance. Nobody else sees them before. One thread at a time may use a draft.
+/// [`crate::Db::commit_draft`] makes them part of the tree, whole or not at all. Dropped without it, they are
+/// gone, and their files with the next maintenance. Nobody else sees them before. One thread at a time may
+/// use a draft.
 #[derive(Debug)]
 pub struct Draft {
     db: Db,
@@ -64,9 +66,10 @@ impl Draft {
         Ok(Draft { db, tree, runs: Vec::new(), operations: 0 })
     }
 
-    /// Writes to disk: first all of the ranges (start, end not included) are deleted, then the keys get their values, or are deleted where there
-    /// is none. Keys ascend and come once; limits for keys and values are those of a [`crate::WriteBatch`]. Hides what was written before.
-    /// Waits for the disk; a close meanwhile waits for the file being written, and this fails then. So `entries` must not close the database.
+    /// Writes to disk: first all of the ranges (start, end not included) are deleted, then the keys get their
+    /// values, or are deleted where there is none. Keys ascend and come once; limits for keys and values are
+    /// those of a [`crate::WriteBatch`]. Hides what was written before. Waits for the disk; a close meanwhile
+    /// waits for the file being written, and this fails then. So `entries` must not close the database.
     ///
     /// Fails with `NoSpace`, `Io`, `Closed` or `Poisoned`; what was written before stays as it was.
     pub fn write<'a>(
@@ -122,7 +125,8 @@ impl Draft {
         self.operations
     }
 
-    /// The value of `key` as the draft leaves it: where it says nothing, that of the tree, as of `options.sequence` (default: now).
+    /// The value of `key` as the draft leaves it: where it says nothing, that of the tree, as of
+    /// `options.sequence` (default: now).
     pub fn get(&self, key: &[u8], options: ReadOptions) -> Result<Option<Version>> {
         match self.find(key, options)? {
             Some((table, entry)) => entry.map(|entry| self.resolve(entry, table, options)).transpose(),
@@ -130,7 +134,8 @@ impl Draft {
         }
     }
 
-    /// True if `key` has a value: [`Draft::get`] for who does not want that. One that is kept in a file of its own is not read.
+    /// True if `key` has a value: [`Draft::get`] for who does not want that. One that is kept in a file of
+    /// its own is not read.
     pub fn contains(&self, key: &[u8], options: ReadOptions) -> Result<bool> {
         match self.find(key, options)? {
             Some((_, entry)) => Ok(entry.is_some()),
@@ -138,7 +143,8 @@ impl Draft {
         }
     }
 
-    /// The newest of its tables that says something about `key`, and what it says: the version, or that there is none.
+    /// The newest of its tables that says something about `key`, and what it says: the version, or that
+    /// there is none.
     fn find(&self, key: &[u8], options: ReadOptions) -> Result<Option<(&Arc<LiveTable>, Option<Version>)>> {
         for table in self.tables_newest_first().filter(|live| live.may_contain(key)) {
             let deleted_at = table.table.range_delete_over(key, Sequence::MAX);
@@ -161,8 +167,8 @@ impl Draft {
         resolver(&view, vec![Arc::clone(table)], options).resolve(found)
     }
 
-    /// The entries between the bounds as the draft leaves them, over the tree as of `options.sequence` (default: now). What is written to
-    /// the draft later is not seen.
+    /// The entries between the bounds as the draft leaves them, over the tree as of `options.sequence`
+    /// (default: now). What is written to the draft later is not seen.
     pub fn iter(&self, bounds: (Bound<Bytes>, Bound<Bytes>), options: ReadOptions) -> Result<DbIterator> {
         let inner = self.db.inner();
         inner.check_open()?;

@@ -1,7 +1,9 @@
-//! The operating system's files, those of one directory by their names in it: not by its path, which may lead elsewhere by the next call.
+//! The operating system's files, those of one directory by their names in it: not by its path, which may lead
+//! elsewhere by the next call.
 //!
-//! A directory is moved away and a backup put in its place, or a symbolic link on the way to it points to the next release from now on: whoever
-//! goes on by path creates, renames and removes files of another database then.
+//! A directory is moved away and a backup put in its place, or a symbolic link on the way to it points
+//! to the next release from now on: whoever goes on by path creates, renames and removes files of
+//! another database then.
 #![allow(clippy::disallowed_methods, reason = "this is the room that other code opens its files through")]
 
 use super::real::{FileAccess, RealFileSystem, reader, writer};
@@ -20,9 +22,11 @@ use std::sync::{Arc, Weak};
 pub struct AnchoredFileSystem {
     by_path: RealFileSystem,
     access: FileAccess,
-    /// The path that led to the directory when it was opened: what is in it by this path is meant to be in the directory.
+    /// The path that led to the directory when it was opened: what is in it by this path is meant to be
+    /// in the directory.
     path: PathBuf,
-    /// Weak, since who has closed a database may keep what is left of it: that must not keep a volume from being unmounted.
+    /// Weak, since who has closed a database may keep what is left of it: that must not keep a volume
+    /// from being unmounted.
     directory: Weak<Anchor>,
 }
 
@@ -228,10 +232,12 @@ impl FileSystem for AnchoredFileSystem {
     }
 }
 
-/// The lock of a file and of the directory that it is in. They go when both are closed, also with the process.
+/// The lock of a file and of the directory that it is in. They go when both are closed, also
+/// with the process.
 ///
-/// The file's alone would lock nobody out whom someone has helped in by removing the file. The directory's is not to be had everywhere: network
-/// file systems refuse it. What says that the file is locked is enough then.
+/// The file's alone would lock nobody out whom someone has helped in by removing the file. The
+/// directory's is not to be had everywhere: network file systems refuse it. What says that the file is
+/// locked is enough then.
 #[derive(Debug)]
 struct AnchoredLock {
     _file: Option<File>,

@@ -95,7 +95,8 @@ impl FaultyFileSystem {
         FaultyFileSystem { inner, plan: Plan::default() }
     }
 
-    /// Lets the `n`-th counted call from now fail (1 is the next one), and only that. Replaces what was asked before.
+    /// Lets the `n`-th counted call from now fail (1 is the next one), and only that. Replaces what
+    /// was asked before.
     pub fn fail_at(&self, n: u64, fault: Fault) {
         self.plan.arm(n, fault, false);
     }
@@ -105,8 +106,8 @@ impl FaultyFileSystem {
         self.plan.arm(n, fault, true);
     }
 
-    /// Lets every call that needs space fail from now on (create, write, allocate, hard link), as on a full disk, until
-    /// [`FaultyFileSystem::heal`].
+    /// Lets every call that needs space fail from now on (create, write, allocate, hard link), as on a full
+    /// disk, until [`FaultyFileSystem::heal`].
     pub fn fill(&self) {
         self.plan.0.lock().is_full = true;
     }
@@ -118,7 +119,8 @@ impl FaultyFileSystem {
         state.is_full = false;
     }
 
-    /// True if the call has come that [`FaultyFileSystem::fail_at`] or [`FaultyFileSystem::fail_from`] last asked for.
+    /// True if the call has come that [`FaultyFileSystem::fail_at`] or [`FaultyFileSystem::fail_from`]
+    /// last asked for.
     pub fn is_past_fault(&self) -> bool {
         let state = self.plan.0.lock();
         state.armed.is_some_and(|armed| armed.call <= state.calls)

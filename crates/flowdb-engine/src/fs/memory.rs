@@ -1,4 +1,5 @@
-//! A file system in memory: the store of databases without a directory, and the bench on which crashes are simulated.
+//! A file system in memory: the store of databases without a directory, and the bench on which
+//! crashes are simulated.
 
 use super::memory_file::{MemoryFile, Unsynced};
 use super::random::Random;
@@ -58,8 +59,8 @@ struct Tree {
 
 type Files = BTreeMap<String, Arc<MemoryFile>>;
 
-/// In a crashable file system `synced` with all `changes` applied is `files`; in a plain one both stay empty, so that
-/// removed files are freed.
+/// In a crashable file system `synced` with all `changes` applied is `files`; in a plain one both stay empty,
+/// so that removed files are freed.
 #[derive(Default)]
 struct Directory {
     files: Files,
@@ -172,8 +173,9 @@ impl MemoryFileSystem {
         self.shared.total.load(Ordering::Relaxed)
     }
 
-    /// What a sync that fails may do to a file: the system goes on reading what was written, takes it for synced, and no later sync brings it to
-    /// the disk. Only where it is written again, it is as if it was written then. (Linux does so with most file systems.)
+    /// What a sync that fails may do to a file: the system goes on reading what was written, takes it for
+    /// synced, and no later sync brings it to the disk. Only where it is written again, it is as if it was
+    /// written then. (Linux does so with most file systems.)
     ///
     /// # Errors
     ///
@@ -193,8 +195,8 @@ impl MemoryFileSystem {
         drop(files);
     }
 
-    /// What a power cut at this moment could leave, as a new file system on which nothing is locked. This one goes on as
-    /// before. In a file system that is not crashable, nothing is lost.
+    /// What a power cut at this moment could leave, as a new file system on which nothing is locked. This one
+    /// goes on as before. In a file system that is not crashable, nothing is lost.
     ///
     /// # Panics
     ///

@@ -98,7 +98,8 @@ impl MemoryFile {
         })
     }
 
-    /// What was not synced stays in the contents, and never gets to what a crash leaves, unless it is written again.
+    /// What was not synced stays in the contents, and never gets to what a crash leaves, unless it
+    /// is written again.
     pub(super) fn lose_unsynced(&self) {
         if let Some(history) = &mut self.contents.write().history {
             history.changes.clear();
@@ -186,7 +187,8 @@ fn set_length(bytes: &mut Vec<u8>, length: usize) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes room for `length` bytes. Grows by a quarter, not by doubling: files are what a store in memory consists of.
+/// Makes room for `length` bytes. Grows by a quarter, not by doubling: files are what a store in
+/// memory consists of.
 fn reserve(bytes: &mut Vec<u8>, length: usize) -> io::Result<()> {
     if length <= bytes.capacity() {
         return Ok(());
@@ -222,7 +224,8 @@ impl WritableFile for MemoryFile {
         }
     }
 
-    // Done where crashes are simulated, so that tests see what a disk would show; in a plain store it would cost memory.
+    // Done where crashes are simulated, so that tests see what a disk would show; in a plain store it
+    // would cost memory.
     fn allocate(&self, length: u64) -> io::Result<()> {
         let (is_crashable, length_before) = {
             let contents = self.contents.read();

@@ -26,8 +26,8 @@ use std::sync::Arc;
 
 /// A directory tree: the operating system's, one in memory, or one that fails on request.
 ///
-/// What a crash may take: contents of a file since its last [`WritableFile::sync`], and creations, renames and removals
-/// in a directory since its last [`FileSystem::sync_dir`].
+/// What a crash may take: contents of a file since its last [`WritableFile::sync`], and creations, renames
+/// and removals in a directory since its last [`FileSystem::sync_dir`].
 pub trait FileSystem: Send + Sync + Debug {
     /// Creates `dir` and its missing parents, and makes the new names durable.
     fn create_dir_all(&self, dir: &Path) -> io::Result<()>;
@@ -55,13 +55,15 @@ pub trait FileSystem: Send + Sync + Debug {
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         self.open_dir(dir)?.sync()
     }
-    /// Takes the exclusive lock of the file `path`, creating it; `None` if someone else has it. Never waits. Released on drop.
+    /// Takes the exclusive lock of the file `path`, creating it; `None` if someone else has it. Never waits.
+    /// Released on drop.
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>>;
-    /// Takes a lock of the existing file `path` that others may share, but not with an exclusive one; `None` if someone has that.
-    /// Never waits, and writes nothing. Released on drop. Where the directory can be locked, the file need not be there.
+    /// Takes a lock of the existing file `path` that others may share, but not with an exclusive one; `None`
+    /// if someone has that. Never waits, and writes nothing. Released on drop. Where the directory can be
+    /// locked, the file need not be there.
     fn lock_shared(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>>;
-    /// Gives the file `from` the second name `to`, which must be free. Fails where the file system, or the way between the two, does not
-    /// allow it; then [`FileSystem::copy`] helps.
+    /// Gives the file `from` the second name `to`, which must be free. Fails where the file system, or the
+    /// way between the two, does not allow it; then [`FileSystem::copy`] helps.
     fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Copies a file that nobody writes to the name `to`. The contents are not synced.
     fn copy(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -70,13 +72,14 @@ pub trait FileSystem: Send + Sync + Debug {
     }
     /// Removes an empty directory; fails if it is not empty.
     fn remove_dir(&self, dir: &Path) -> io::Result<()>;
-    /// Holds on to the directory that `dir` leads to now. `None` where names go by their path only, or where a directory cannot be moved while
-    /// files in it are open.
+    /// Holds on to the directory that `dir` leads to now. `None` where names go by their path only, or where
+    /// a directory cannot be moved while files in it are open.
     fn anchored(&self, dir: &Path) -> io::Result<Option<Anchored>> {
         let _ = dir;
         Ok(None)
     }
-    /// The directory that was held on to, for who needs its names for longer than others hold it. `None` where names go by their path.
+    /// The directory that was held on to, for who needs its names for longer than others hold it. `None`
+    /// where names go by their path.
     fn anchor(&self) -> Option<Arc<dyn Directory>> {
         None
     }
@@ -85,8 +88,9 @@ pub trait FileSystem: Send + Sync + Debug {
 /// A directory that was held on to.
 #[derive(Debug, Clone)]
 pub struct Anchored {
-    /// The same file system, but that the names in the directory go to it wherever it is moved, and whatever another one, or a symbolic link,
-    /// makes of its path. As long as `directory`, or a lock in it, is held; then they fail.
+    /// The same file system, but that the names in the directory go to it wherever it is moved, and whatever
+    /// another one, or a symbolic link, makes of its path. As long as `directory`, or a lock in it, is held;
+    /// then they fail.
     pub fs: Arc<dyn FileSystem>,
     /// The directory.
     pub directory: Arc<dyn Directory>,

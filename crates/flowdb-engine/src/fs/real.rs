@@ -18,8 +18,8 @@ pub enum FileAccess {
     /// By calls into the operating system. Works on every file system; a disk error is an error value.
     #[default]
     Positioned,
-    /// Mapped into memory, where the reader asks for it. Saves a call and a copy per block, but a disk error, or another
-    /// process that cuts a file, ends the process.
+    /// Mapped into memory, where the reader asks for it. Saves a call and a copy per block, but a disk error,
+    /// or another process that cuts a file, ends the process.
     Mapped,
 }
 
@@ -152,7 +152,8 @@ pub(super) fn reader(file: File, access: FileAccess) -> Arc<dyn ReadableFile> {
     Arc::new(RealReader { file, access, map: OnceLock::new() })
 }
 
-/// The lock, if it was taken, of the file that still has this name: one that was removed meanwhile locks nobody out.
+/// The lock, if it was taken, of the file that still has this name: one that was removed meanwhile
+/// locks nobody out.
 fn held(file: File, taken: Result<(), TryLockError>, path: &Path) -> io::Result<Option<Box<dyn FileLock>>> {
     match taken {
         Ok(()) if is_still_named(&file, path)? => Ok(Some(Box::new(RealLock { _file: file }))),
@@ -253,7 +254,8 @@ impl WritableFile for RealWriter {
 struct RealReader {
     file: File,
     access: FileAccess,
-    /// Made when first asked for: logs and manifests are read too, but never through a map. `None` inside if mapping failed.
+    /// Made when first asked for: logs and manifests are read too, but never through a map. `None` inside
+    /// if mapping failed.
     map: OnceLock<Option<Map>>,
 }
 

@@ -1,7 +1,8 @@
 //! What the fuzz targets call: the decoders of everything that comes from the disk, behind their checksums.
 //!
-//! A fuzzer does not guess checksums. So each function builds a file around the bytes that it gets, with checksums that are right, and
-//! reads it; its answer is how much it found. It panics if what is read breaks a promise: no panic elsewhere, no endless walk, the same answer twice.
+//! A fuzzer does not guess checksums. So each function builds a file around the bytes that it gets, with
+//! checksums that are right, and reads it; its answer is how much it found. It panics if what is read breaks
+//! a promise: no panic elsewhere, no endless walk, the same answer twice.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a fuzz target fails by panicking")]
 

@@ -1,4 +1,5 @@
-//! The fuzz targets on damaged but sensible input, in a short run. `docs/testing.md` has the command for the real one.
+//! The fuzz targets on damaged but sensible input, in a short run. `docs/testing.md` has the command for
+//! the real one.
 
 use super::sections::section;
 use crate::batch::WriteBatch;

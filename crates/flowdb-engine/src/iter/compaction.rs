@@ -26,8 +26,9 @@ pub(crate) struct CompactionPolicy {
     pub(crate) bottom_range: RangeTest,
 }
 
-/// Yields the entries to keep. Snapshots cut the numbers into stripes; all entries of a stripe look the same to every reader, except
-/// the newest of each key, which is kept. A delete, or what has expired, is kept as long as it may hide something.
+/// Yields the entries to keep. Snapshots cut the numbers into stripes; all entries of a stripe look the same
+/// to every reader, except the newest of each key, which is kept. A delete, or what has expired, is kept as
+/// long as it may hide something.
 pub(crate) struct CompactionIter {
     cursor: Box<dyn Cursor>,
     range_deletes: Vec<Arc<RangeDeletes>>,
@@ -92,7 +93,8 @@ impl CompactionIter {
         self.step(u64::MAX).map(drop)
     }
 
-    /// Towards the next entry to keep: past at most `drops_max` others, after which it pauses. How many it dropped.
+    /// Towards the next entry to keep: past at most `drops_max` others, after which it pauses. How
+    /// many it dropped.
     pub(crate) fn step(&mut self, drops_max: u64) -> Result<u64> {
         if !std::mem::take(&mut self.is_paused) {
             self.cursor.next()?;
@@ -130,8 +132,8 @@ impl CompactionIter {
         if self.is_buried { &[] } else { self.cursor.value_bytes() }
     }
 
-    /// The range deletes to keep, by start. Of those with the same borders, as a store that is cleared again and again leaves them, one for
-    /// each stripe: the newest, which hides all that the others do.
+    /// The range deletes to keep, by start. Of those with the same borders, as a store that is cleared again
+    /// and again leaves them, one for each stripe: the newest, which hides all that the others do.
     pub(crate) fn kept_range_deletes(&self) -> Vec<RangeDelete> {
         let all = self.range_deletes.iter().flat_map(|range_deletes| range_deletes.originals());
         let superfluous = |start: &[u8], end: &[u8], sequence| {
@@ -180,8 +182,9 @@ impl CompactionIter {
         Ok(drops)
     }
 
-    /// Where many entries in a row are deleted, moves on to where their range delete ends, or to what is newer: what was cleared is not
-    /// read to be dropped. Only if no snapshot is older than the range delete, for it would see the oldest of them. True if moved.
+    /// Where many entries in a row are deleted, moves on to where their range delete ends, or to what is
+    /// newer: what was cleared is not read to be dropped. Only if no snapshot is older than the range delete,
+    /// for it would see the oldest of them. True if moved.
     fn skip_deleted(&mut self) -> Result<bool> {
         let oldest = self.policy.snapshots.first();
         let Some((_, coverage)) = self.coverage.as_ref().filter(|(seen_by, _)| Some(seen_by) == oldest)
@@ -224,7 +227,8 @@ impl CompactionIter {
         if !is_expired && !is_delete {
             return Verdict::Keep;
         }
-        // With no older stripe, all that is older in these inputs is dropped too. Asked last: it is a search of all levels.
+        // With no older stripe, all that is older in these inputs is dropped too. Asked last: it is a search
+        // of all levels.
         let hides_nothing = stripe == 0 && (self.policy.bottom)(self.cursor.key());
         if is_delete {
             return if hides_nothing { Verdict::Drop } else { Verdict::Keep };
@@ -250,7 +254,8 @@ impl CompactionIter {
         (index < self.policy.snapshots.len()).then_some(index)
     }
 
-    /// The range delete, if there is one, that is newer, seen by the snapshot `seen_by`, and covers the entry.
+    /// The range delete, if there is one, that is newer, seen by the snapshot `seen_by`, and
+    /// covers the entry.
     fn deleted_at(&mut self, sequence: Sequence, seen_by: Sequence) -> Option<Sequence> {
         if self.range_deletes.is_empty() {
             return None;

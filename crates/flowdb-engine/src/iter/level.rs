@@ -49,8 +49,9 @@ impl LevelCursor {
         &mut self.open.as_mut().expect("it was just opened").1
     }
 
-    /// To the first entry at or behind the target, in the table with this index or the next ones. A range delete that was cut in two ends,
-    /// exclusively, at the key with which the next table begins: then that one is sought in too, since it may begin before the target.
+    /// To the first entry at or behind the target, in the table with this index or the next ones. A range
+    /// delete that was cut in two ends, exclusively, at the key with which the next table begins: then that
+    /// one is sought in too, since it may begin before the target.
     fn seek_from(&mut self, index: usize, key: &[u8], sequence: Sequence) -> Result<()> {
         for index in index..self.tables.len() {
             let cursor = self.open(index);

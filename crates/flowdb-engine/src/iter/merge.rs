@@ -7,14 +7,16 @@ use crate::table::TableCursor;
 use bytes::Bytes;
 use std::cmp::Ordering;
 
-/// Merges runs. Sources are few (memtables, tables of level 0, one for each deeper level), so they are kept in the order of their entries: the
-/// one that moved finds its new place among the others by a search.
+/// Merges runs. Sources are few (memtables, tables of level 0, one for each deeper level), so they are kept
+/// in the order of their entries: the one that moved finds its new place among the others by a search.
 ///
-/// Going forward, every source is at its first entry at or behind the current one; going backward, at its last entry at or before it.
+/// Going forward, every source is at its first entry at or behind the current one; going backward, at its
+/// last entry at or before it.
 pub(crate) struct MergeCursor<C = Box<dyn Cursor>> {
     sources: Vec<C>,
-    /// The sources that are at an entry, in the order of these in the direction of travel: the first is the current one, the second that whose
-    /// turn it is when the first has passed its entry. Empty where the cursor is at no entry.
+    /// The sources that are at an entry, in the order of these in the direction of travel: the first is the
+    /// current one, the second that whose turn it is when the first has passed its entry. Empty where the
+    /// cursor is at no entry.
     order: Vec<usize>,
     /// The current key certainly differs from that of the second source.
     is_apart: bool,
@@ -120,7 +122,8 @@ impl<C: Cursor> MergeCursor<C> {
         stays
     }
 
-    /// Brings the other sources to the far side of the current entry. Entries are never equal, so the current one is the border.
+    /// Brings the other sources to the far side of the current entry. Entries are never equal, so the current
+    /// one is the border.
     fn turn(&mut self, direction: Direction) -> Result<()> {
         let current = self.current_index();
         let (key, sequence) = (self.key().to_vec(), self.sequence());
@@ -152,7 +155,8 @@ impl<C: Cursor> MergeCursor<C> {
             Direction::Forward => self.sources[current].next()?,
             Direction::Backward => self.sources[current].prev()?,
         }
-        // Runs are often disjoint for a long way: as long as the others stay and this one does not reach the next of them, nothing changes.
+        // Runs are often disjoint for a long way: as long as the others stay and this one does not reach the
+        // next of them, nothing changes.
         if turns {
             self.arrange()
         } else {
@@ -203,8 +207,9 @@ impl<C: Cursor> MergeCursor<C> {
 }
 
 impl MergeCursor<Run> {
-    /// The table that the current entry is in, and the key at which it may be another source's turn; `None` where it is in no table, and going
-    /// backward. A caller that moves it says so ([`MergeCursor::note_steps`]).
+    /// The table that the current entry is in, and the key at which it may be another
+    /// source's turn; `None` where it is in no table, and going backward. A caller that moves
+    /// it says so ([`MergeCursor::note_steps`]).
     pub(super) fn current_table(&mut self) -> Option<(&mut TableCursor, Option<&[u8]>)> {
         if self.direction == Direction::Backward {
             return None;
@@ -242,7 +247,8 @@ impl<C: Cursor> Cursor for MergeCursor<C> {
         if !is_ahead {
             return self.place(Direction::Forward, |source| source.seek(key, sequence));
         }
-        // All others are at their first entry behind the current one: those behind the target stay, and those at their ends.
+        // All others are at their first entry behind the current one: those behind the target stay, and those
+        // at their ends.
         self.place(Direction::Forward, |source| {
             let moves = source.head().is_some_and(|head| is_before(&head, key, sequence));
             if moves { source.seek(key, sequence) } else { Ok(()) }

@@ -25,8 +25,8 @@ use crate::error::Result;
 use crate::key::{Kind, Sequence};
 use bytes::Bytes;
 
-/// Entries in a row that a range delete hides before the runs are asked to skip the rest: a step is cheaper than a search, many are
-/// not. Less in tests, whose runs are short.
+/// Entries in a row that a range delete hides before the runs are asked to skip the rest: a step is cheaper
+/// than a search, many are not. Less in tests, whose runs are short.
 const STEPS_BEFORE_SKIP: u32 = if cfg!(test) { 1 } else { 8 };
 
 /// Which way a cursor goes.
@@ -49,17 +49,18 @@ pub struct Head<'a> {
     pub kind: Kind,
     /// Expiry, `NEVER` if it has none.
     pub expiry: i64,
-    /// The key certainly differs from that of the entry that the last call of [`Cursor::next`] left. False says nothing.
+    /// The key certainly differs from that of the entry that the last call of [`Cursor::next`] left.
+    /// False says nothing.
     pub differs: bool,
     /// The key is certainly before the end that the reader gave. False says nothing.
     pub is_before_end: bool,
 }
 
-/// A place in an ordered run of entries (memtable, table, merge of several), in the order of [`crate::key::compare`]:
-/// key ascending, newest version first. Range deletes are not in runs.
+/// A place in an ordered run of entries (memtable, table, merge of several), in the order
+/// of [`crate::key::compare`]: key ascending, newest version first. Range deletes are not in runs.
 ///
-/// A new cursor is at no entry. After an error it is at no entry either, and has to be placed anew; an error of kind
-/// `WouldBlock` says that the block needed is not in memory.
+/// A new cursor is at no entry. After an error it is at no entry either, and has to be placed anew; an error
+/// of kind `WouldBlock` says that the block needed is not in memory.
 pub trait Cursor: Send {
     /// To the first entry of the run.
     fn seek_first(&mut self) -> Result<()>;
@@ -73,12 +74,13 @@ pub trait Cursor: Send {
     fn next(&mut self) -> Result<()>;
     /// To the entry before. Only when valid.
     fn prev(&mut self) -> Result<()>;
-    /// A hint: up to `edge`, the caller wants no entry older than `sequence`; going forward this is about the keys below `edge`, going
-    /// backward about those not below it. A run that can tell where its entries of interest are moves on to the next of them, or to the
-    /// first entry past the edge. True if it moved, to no entry perhaps; false if it stayed, which is always right.
+    /// A hint: up to `edge`, the caller wants no entry older than `sequence`; going forward this is about the
+    /// keys below `edge`, going backward about those not below it. A run that can tell where its entries of
+    /// interest are moves on to the next of them, or to the first entry past the edge. True if it moved, to
+    /// no entry perhaps; false if it stayed, which is always right.
     ///
-    /// Only when valid, and at an entry on this side of `edge`. Entries newer than `sequence` are never passed over, except those
-    /// written after the caller took its snapshot.
+    /// Only when valid, and at an entry on this side of `edge`. Entries newer than `sequence` are never
+    /// passed over, except those written after the caller took its snapshot.
     fn skip_older(&mut self, _edge: &[u8], _sequence: Sequence, _direction: Direction) -> Result<bool> {
         Ok(false)
     }

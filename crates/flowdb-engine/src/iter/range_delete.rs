@@ -8,8 +8,9 @@ use std::sync::Arc;
 /// A range delete: start, end (not covered), number.
 pub(crate) type RangeDelete = (Bytes, Bytes, Sequence);
 
-/// The range deletes of one source. Immutable; one with a range delete more shares most of the old. They are kept in runs, each
-/// longer than the one behind it, so that n additions cost O(n log² n) in all and a question O(log² n) for each of O(log n) runs.
+/// The range deletes of one source. Immutable; one with a range delete more shares most of the old. They are
+/// kept in runs, each longer than the one behind it, so that n additions cost O(n log² n) in all and a
+/// question O(log² n) for each of O(log n) runs.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RangeDeletes {
     runs: Vec<Arc<Run>>,
@@ -98,16 +99,17 @@ impl Coverage {
     }
 }
 
-/// A segment tree: the borders of all ranges cut the keys into intervals, the leaves; each range is noted at the O(log n) nodes that
-/// together span it. A list for each interval would take quadratic space where ranges overlap deeply.
+/// A segment tree: the borders of all ranges cut the keys into intervals, the leaves; each range is noted at
+/// the O(log n) nodes that together span it. A list for each interval would take quadratic space where
+/// ranges overlap deeply.
 #[derive(Debug)]
 struct Run {
     /// Newest first.
     originals: Vec<RangeDelete>,
     /// Starts and ends, ascending, each once. Interval i is from border i to border i + 1.
     borders: Vec<Bytes>,
-    /// Numbers noted at each node, newest first. Node 1 is the root, beneath n are 2n and 2n + 1, and interval i is leaf
-    /// `borders.len() + i`.
+    /// Numbers noted at each node, newest first. Node 1 is the root, beneath n are 2n and 2n + 1, and
+    /// interval i is leaf `borders.len() + i`.
     nodes: Vec<Vec<Sequence>>,
 }
 
@@ -171,7 +173,8 @@ fn note(nodes: &mut [Vec<Sequence>], borders: &[Bytes], (start, end, sequence): 
 
 #[cfg(test)]
 impl RangeDeletes {
-    /// What it took to make this out of `before`: range deletes copied and notes made, in runs that `before` does not have.
+    /// What it took to make this out of `before`: range deletes copied and notes made, in runs that `before`
+    /// does not have.
     pub(crate) fn work_since(&self, before: &RangeDeletes) -> usize {
         let is_new = |run: &&Arc<Run>| !before.runs.iter().any(|old| Arc::ptr_eq(old, run));
         let work = |run: &Arc<Run>| run.originals.len() + run.nodes.iter().map(Vec::len).sum::<usize>();
@@ -269,7 +272,8 @@ mod tests {
 
     #[test]
     fn deep_overlap_takes_little_space() {
-        // Each range within the one before: pieces number 20 000, and lists of what lies over each would hold 100 000 000 numbers.
+        // Each range within the one before: pieces number 20 000, and lists of what lies over each would hold
+        // 100 000 000 numbers.
         let nested = (1..=10_000).map(|number| (key(number), key(30_000 - number), number)).collect();
         let range_deletes = RangeDeletes::from_tombstones(nested);
         let work = range_deletes.work_since(&RangeDeletes::default());

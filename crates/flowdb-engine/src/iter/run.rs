@@ -7,7 +7,8 @@ use crate::memtable::MemtableCursor;
 use crate::table::TableCursor;
 use bytes::Bytes;
 
-/// One of the runs of a tree. An enum rather than a trait object: the calls for each entry of a scan are then part of its loop.
+/// One of the runs of a tree. An enum rather than a trait object: the calls for each entry of a scan are then
+/// part of its loop.
 pub(crate) enum Run {
     Memtable(MemtableCursor),
     Table(TableCursor),

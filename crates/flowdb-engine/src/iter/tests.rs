@@ -174,7 +174,8 @@ fn random_walks_show_what_the_history_says() {
     }
 }
 
-/// All entries in this direction, by an iterator that passes `passes_max` hidden ones at a time; how often it was spent.
+/// All entries in this direction, by an iterator that passes `passes_max` hidden ones at a time; how often
+/// it was spent.
 fn pages(
     iterator: &mut DbIterator,
     direction: Direction,
@@ -412,7 +413,8 @@ fn read_counted(
     (forward, backward, calls.load(Ordering::Relaxed))
 }
 
-/// A key with many versions costs a reader, in both directions and at any moment, no walk through all of them.
+/// A key with many versions costs a reader, in both directions and at any moment, no walk through
+/// all of them.
 #[test]
 fn versions_that_are_not_seen_are_passed_over_in_few_steps() {
     let versions = 5_000;
@@ -666,7 +668,8 @@ fn table_with(
 
 #[test]
 fn property_walk_ends() {
-    // Key 1 is unwanted, has many versions over several blocks; key 2 is wanted and shares a block with the last of them.
+    // Key 1 is unwanted, has many versions over several blocks; key 2 is wanted and shares a block with the
+    // last of them.
     for versions in 20..60u64 {
         let mut entries: Vec<_> = (1..=versions).rev().map(|s| put(vec![1; 8], s)).collect();
         entries.push(put(vec![2; 8], 100));

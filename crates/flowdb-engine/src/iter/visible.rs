@@ -20,9 +20,11 @@ const PASSES_PER_SKIP: u64 = 8;
 
 const AT_AN_ENTRY: &str = "only an iterator at an entry is asked for it";
 
-/// Entries of one snapshot between two bounds, in order of their keys, in both directions. At no entry at first.
+/// Entries of one snapshot between two bounds, in order of their keys, in both directions. At no
+/// entry at first.
 ///
-/// After an error it is at no entry; a seek places it anew. The error `WouldBlock` says that the next entry is not in memory.
+/// After an error it is at no entry; a seek places it anew. The error `WouldBlock` says that the next entry
+/// is not in memory.
 pub struct DbIterator {
     pub(super) cursor: MergeCursor<Run>,
     pub(super) range_deletes: Vec<Arc<RangeDeletes>>,
@@ -121,8 +123,9 @@ impl DbIterator {
         self
     }
 
-    /// From now on at most so many entries are passed that are deleted, expired, too old or newer than what it shows; then it fails with `WouldBlock`, and is spent. What it may have
-    /// shown up to [`DbIterator::passed_key`], it has. Default: any number.
+    /// From now on at most so many entries are passed that are deleted, expired, too old or newer than what
+    /// it shows; then it fails with `WouldBlock`, and is spent. What it may have shown up to
+    /// [`DbIterator::passed_key`], it has. Default: any number.
     pub fn limit(&mut self, passes_max: u64) {
         self.passes_left = passes_max;
         self.is_spent = false;
@@ -205,7 +208,8 @@ impl DbIterator {
         }
     }
 
-    /// From the cursor's entry to the next. Where the cursor's next entry is plainly the one, nothing else is looked at.
+    /// From the cursor's entry to the next. Where the cursor's next entry is plainly the one, nothing else
+    /// is looked at.
     fn step(&mut self) -> Result<()> {
         self.place = Place::Nowhere;
         self.hidden = 0;
@@ -226,7 +230,8 @@ impl DbIterator {
         self.find_behind_key()
     }
 
-    /// To the first visible entry at or behind the cursor whose key differs from that of the last one looked at.
+    /// To the first visible entry at or behind the cursor whose key differs from that of the last
+    /// one looked at.
     pub(super) fn find_behind_key(&mut self) -> Result<()> {
         self.move_to(|this| {
             if this.is_at_key() {
@@ -259,8 +264,8 @@ impl DbIterator {
         &self.key
     }
 
-    /// Value of the entry, for a caller that looks at it and goes on; `None` if it is kept outside the tables, so that only
-    /// [`DbIterator::shared_value`] reads it.
+    /// Value of the entry, for a caller that looks at it and goes on; `None` if it is kept outside the
+    /// tables, so that only [`DbIterator::shared_value`] reads it.
     pub fn inline_value(&self) -> Option<&[u8]> {
         match self.passed() {
             Some(version) => (version.kind != Kind::PutPointer).then_some(&version.value),
@@ -268,8 +273,9 @@ impl DbIterator {
         }
     }
 
-    /// Value of the entry, to be kept: shares the memory of the block or memtable, and keeps all of it. A value kept outside the tables is read
-    /// by this call only, and again by each that follows: a caller that wants keys does not pay for values.
+    /// Value of the entry, to be kept: shares the memory of the block or memtable, and keeps all of it. A
+    /// value kept outside the tables is read by this call only, and again by each that follows: a caller that
+    /// wants keys does not pay for values.
     ///
     /// Fails as a read does, with `WouldBlock` too, and leaves the iterator where it is.
     pub fn shared_value(&self) -> Result<Bytes> {
@@ -360,7 +366,8 @@ impl DbIterator {
             }
             self.note_key();
             if self.skip_hidden(Direction::Backward)? {
-                // Where it was at an old version that is hidden, it may now be at a newer one that is not: that key was not passed.
+                // Where it was at an old version that is hidden, it may now be at a newer one that is not:
+                // that key was not passed.
                 if !self.is_at_key() {
                     self.charge(PASSES_PER_SKIP)?;
                 }
@@ -376,7 +383,8 @@ impl DbIterator {
         Ok(Place::Nowhere)
     }
 
-    /// Going backward: the newest version of the key looked at that is not too new, from its oldest one on. The cursor ends up before all of them.
+    /// Going backward: the newest version of the key looked at that is not too new, from its oldest one on.
+    /// The cursor ends up before all of them.
     fn newest_version(&mut self) -> Result<Option<Version>> {
         let mut newest = None;
         for _ in 0..STEPS_BEFORE_SEEK {
@@ -398,7 +406,8 @@ impl DbIterator {
 
     /// Going forward: past versions of a key that are too new. True if it has no others, and so was passed.
     fn skip_newer(&mut self) -> Result<bool> {
-        // Noted as looked at only once it was passed: an older version may be what is shown, and this may fail before it comes to that.
+        // Noted as looked at only once it was passed: an older version may be what is shown, and this may
+        // fail before it comes to that.
         let key = self.cursor.key().to_vec();
         for step in 0.. {
             if step < STEPS_BEFORE_SEEK {
@@ -431,7 +440,8 @@ impl DbIterator {
         }
     }
 
-    /// Where many keys in a row are hidden by a range delete, moves on to where it ends, or to what is newer. True if the cursor moved.
+    /// Where many keys in a row are hidden by a range delete, moves on to where it ends, or to what is newer.
+    /// True if the cursor moved.
     fn skip_hidden(&mut self, direction: Direction) -> Result<bool> {
         if self.hidden < STEPS_BEFORE_SKIP {
             return Ok(false);
@@ -448,7 +458,8 @@ impl DbIterator {
         }
     }
 
-    /// Decides whether the newest version of the key looked at is seen. What it hides stays hidden, seen or not.
+    /// Decides whether the newest version of the key looked at is seen. What it hides stays hidden,
+    /// seen or not.
     fn is_seen(&mut self, kind: Kind, expiry: i64, sequence: Sequence) -> Result<bool> {
         match kind {
             Kind::Put | Kind::PutPointer => {}

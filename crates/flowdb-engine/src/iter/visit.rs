@@ -8,11 +8,13 @@ use std::cell::Cell;
 use std::ops::ControlFlow;
 
 impl DbIterator {
-    /// Shows the entries from the current one on, in ascending order, as key and value, until `show` breaks off or there are no more. The value is
-    /// `None` where it is kept outside the tables: [`DbIterator::shared_value`] reads it.
+    /// Shows the entries from the current one on, in ascending order, as key and value, until `show` breaks
+    /// off or there are no more. The value is `None` where it is kept outside the tables:
+    /// [`DbIterator::shared_value`] reads it.
     ///
-    /// The iterator is then at the entry that was not taken. After an error, which is that of [`DbIterator::next`], all visible entries up to
-    /// [`DbIterator::passed_key`] were shown, and no others. Quicker than a loop of `next` where many entries in a row come from the same table.
+    /// The iterator is then at the entry that was not taken. After an error, which is that of
+    /// [`DbIterator::next`], all visible entries up to [`DbIterator::passed_key`] were shown, and no others.
+    /// Quicker than a loop of `next` where many entries in a row come from the same table.
     pub fn visit(&mut self, mut show: impl FnMut(&[u8], Option<&[u8]>) -> ControlFlow<()>) -> Result<()> {
         while self.valid() {
             if show(self.key(), self.inline_value()).is_break() || self.visit_block(&mut show)?.is_break() {

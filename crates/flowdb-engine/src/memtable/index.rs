@@ -1,13 +1,15 @@
 //! The order of a memtable's entries: leaves of bounded length, and the first entry of each leaf.
 //!
-//! Built for what a memtable is asked: insertion, search, walks; never removal. A search is a binary search among the leaves and one
-//! within a leaf. Both compare mostly 8-byte integers that lie side by side, and touch an entry's own memory only where these are equal.
+//! Built for what a memtable is asked: insertion, search, walks; never removal. A search is a binary search
+//! among the leaves and one within a leaf. Both compare mostly 8-byte integers that lie side by side, and
+//! touch an entry's own memory only where these are equal.
 
 use super::records::Records;
 use crate::key::{Sequence, compare};
 use std::cmp::Ordering;
 
-/// Entries of a leaf before it is cut in two. With very many leaves they grow, so that neither leaves nor their list get long.
+/// Entries of a leaf before it is cut in two. With very many leaves they grow, so that neither leaves nor
+/// their list get long.
 const LEAF_ENTRIES: usize = 64;
 /// A leaf holds at least the number of leaves divided by this.
 const LEAVES_PER_ENTRY: usize = 16;
@@ -17,12 +19,13 @@ const LEAVES_PER_ENTRY: usize = 16;
 pub(super) struct Index {
     /// In order. None is empty.
     leaves: Vec<Run>,
-    /// The first entry of each leaf but the first one: whatever comes before belongs there. What it may have little in common with is left out,
-    /// so that the others' heads tell them apart.
+    /// The first entry of each leaf but the first one: whatever comes before belongs there. What it may have
+    /// little in common with is left out, so that the others' heads tell them apart.
     borders: Run,
 }
 
-/// A place between two entries: before the entry `at` of a leaf. Always in a leaf unless there are none, though perhaps at its end.
+/// A place between two entries: before the entry `at` of a leaf. Always in a leaf unless there are none,
+/// though perhaps at its end.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     leaf: usize,
@@ -104,10 +107,11 @@ impl Index {
 /// Entries in order, with eight bytes of each key: those behind what all the keys have in common.
 #[derive(Debug, Default)]
 struct Run {
-    /// Bytes at the front that all keys share, at least. A copy: the memory of an entry is likely to be far from that of the run.
+    /// Bytes at the front that all keys share, at least. A copy: the memory of an entry is likely to be far
+    /// from that of the run.
     shared: Vec<u8>,
-    /// The eight bytes of each key behind the shared ones, filled up with zeros, as a big-endian number. Where two differ, the entries
-    /// compare as they do.
+    /// The eight bytes of each key behind the shared ones, filled up with zeros, as a big-endian number.
+    /// Where two differ, the entries compare as they do.
     heads: Vec<u64>,
     ids: Vec<u32>,
 }
@@ -136,7 +140,8 @@ impl Run {
             let record = records.get(*id);
             compare(record.key(), record.sequence, key, sequence) == Ordering::Less
         };
-        // Mostly the newest version of a key is looked for, or added, and it comes before all others: a key that is written often fills leaves with them.
+        // Mostly the newest version of a key is looked for, or added, and it comes before all others: a key
+        // that is written often fills leaves with them.
         let first_is_before = |id| self.heads[start] == head && is_before(id);
         if !self.ids.get(start).is_some_and(first_is_before) {
             return start;
@@ -173,8 +178,8 @@ impl Run {
         upper
     }
 
-    /// Finds out what the keys share now: what the first and the last do. Not while their heads differ early, and so tell them apart: that spares
-    /// a look at the memory of each entry.
+    /// Finds out what the keys share now: what the first and the last do. Not while their heads differ early,
+    /// and so tell them apart: that spares a look at the memory of each entry.
     fn cut_heads(&mut self, records: &Records) {
         let (Some(first), Some(last)) = (self.heads.first(), self.heads.last()) else {
             return;

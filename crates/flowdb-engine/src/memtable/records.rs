@@ -7,13 +7,15 @@ use std::cmp::Ordering;
 
 /// Entries kept together; those there are never move when more come.
 const CHUNK_RECORDS: usize = 1024;
-/// Size of the first slab, in bytes; each is twice as large as the one before, so that small memtables stay small.
+/// Size of the first slab, in bytes; each is twice as large as the one before, so that small
+/// memtables stay small.
 const SLAB_BYTES_MIN: usize = 4 << 10;
 /// Size of a slab at most. A reader that keeps one value of a slab keeps the slab.
 const SLAB_BYTES_MAX: usize = 256 << 10;
 /// Longer entries have memory of their own, so that little of a slab is left over.
 const SLAB_ENTRY_BYTES: usize = SLAB_BYTES_MAX / 16;
-/// From here on the bytes are those of the log frame, which this entry makes up a good part of, instead of a copy.
+/// From here on the bytes are those of the log frame, which this entry makes up a good part of, instead
+/// of a copy.
 const SHARED_ENTRY_BYTES: usize = 64 << 10;
 
 /// An entry of a memtable: all but range deletes. Clones share the bytes.
@@ -122,7 +124,8 @@ struct Slabs {
 }
 
 impl Slabs {
-    /// Key and value of an operation. Small ones are copied: what a memtable holds on to is then hardly more than its entries.
+    /// Key and value of an operation. Small ones are copied: what a memtable holds on to is then hardly more
+    /// than its entries.
     fn keep(&mut self, operation: &Operation<'_>, frame: &Bytes) -> Bytes {
         let Operation { key, value, .. } = operation;
         let length = key.len() + value.len();

@@ -172,7 +172,8 @@ fn write_memtable(target: &mut Target<'_>, tree: &TreeOptions, memtable: &Arc<Me
     write_beside(target, tree, base, &range_deletes)
 }
 
-/// Brings range deletes to the buckets of time in which they hide something: a compaction looks for what they hide among the tables beside them only.
+/// Brings range deletes to the buckets of time in which they hide something: a compaction looks for what they
+/// hide among the tables beside them only.
 fn write_beside(
     target: &mut Target<'_>,
     tree: &TreeOptions,

@@ -73,7 +73,8 @@ impl Repair<'_> {
         reading.first_damage
     }
 
-    /// A segment names the one before it. Without a manifest, one that is missing may be one that was not needed any more.
+    /// A segment names the one before it. Without a manifest, one that is missing may be one that was not
+    /// needed any more.
     fn check_chain(
         &mut self,
         reading: &mut Reading,
@@ -129,8 +130,8 @@ impl Repair<'_> {
         flushed.min().unwrap_or(0)
     }
 
-    /// The log reaches at least as far as the manifest says, for it is synced before a flush, a draft or a close is recorded: one that was cut
-    /// between two commits, or has lost its last segment, looks whole.
+    /// The log reaches at least as far as the manifest says, for it is synced before a flush, a draft or a
+    /// close is recorded: one that was cut between two commits, or has lost its last segment, looks whole.
     fn check_end(&mut self, reading: &Reading) {
         let Some(state) = &self.source.state else {
             return;

@@ -1,4 +1,5 @@
-//! Where no manifest says which table is newer: all tables of a tree as one run, the newest version of each key by its number.
+//! Where no manifest says which table is newer: all tables of a tree as one run, the newest version of each
+//! key by its number.
 
 use super::Repair;
 use super::target::{NewTable, Target};
@@ -54,8 +55,8 @@ impl Repair<'_> {
         table.builder.file_bytes() >= self.options.table_bytes_max && table.builder.last_key() != next
     }
 
-    /// The newest version of each key, and no deletes: nothing is beneath that they could hide. A table and the one that a compaction made of it
-    /// may both be there; the same entry twice is like an older version.
+    /// The newest version of each key, and no deletes: nothing is beneath that they could hide. A table and
+    /// the one that a compaction made of it may both be there; the same entry twice is like an older version.
     fn newest(&self, tree: &TreeOptions, found: Vec<TableMeta>) -> Result<CompactionIter> {
         let cache = Arc::new(BlockCache::new(0));
         let mut cursors: Vec<Box<dyn Cursor>> = Vec::new();

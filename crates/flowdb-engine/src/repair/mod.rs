@@ -1,8 +1,9 @@
 //! Saves what can be read of a damaged database into a new one.
 //!
-//! What decides is whether the manifest can be trusted. If so, tables keep their levels: sound ones are linked or copied, of damaged ones
-//! what is readable is written as a new table in the same place, and the log becomes tables on level 0. If not, everything that is found is
-//! merged by sequence number into tables that overlap nowhere. The new manifest comes last.
+//! What decides is whether the manifest can be trusted. If so, tables keep their levels: sound ones are
+//! linked or copied, of damaged ones what is readable is written as a new table in the same place, and the
+//! log becomes tables on level 0. If not, everything that is found is merged by sequence number into tables
+//! that overlap nowhere. The new manifest comes last.
 
 mod log;
 mod log_survey;
@@ -33,14 +34,16 @@ pub struct RepairOptions {
     pub trees: Vec<TreeOptions>,
     /// What of a damaged log is saved. Default [`LogRepair::UpToDamage`].
     pub log: LogRepair,
-    /// Size at which a table is closed where tables are merged, in bytes. Default 32 MiB, from 64 KiB to 1 GiB.
+    /// Size at which a table is closed where tables are merged, in bytes. Default 32 MiB, from
+    /// 64 KiB to 1 GiB.
     pub table_bytes_max: u64,
 }
 
 /// What of a damaged log is saved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogRepair {
-    /// The commits before the first damage: no commit is there without those before it. The report says how many were left out.
+    /// The commits before the first damage: no commit is there without those before it. The report says how
+    /// many were left out.
     #[default]
     UpToDamage,
     /// Every complete commit. Those behind the damage may build on others that are lost.
@@ -53,8 +56,9 @@ pub enum RepairOrder {
     /// The manifest: only what it calls live was read.
     #[default]
     Manifest,
-    /// Their sequence numbers, among everything found, because the manifest cannot be read, or names a file that is missing. A table that a compaction
-    /// had replaced, and that was still there, then brings back what was deleted since, where the delete itself was dropped.
+    /// Their sequence numbers, among everything found, because the manifest cannot be read, or names a file
+    /// that is missing. A table that a compaction had replaced, and that was still there, then brings back
+    /// what was deleted since, where the delete itself was dropped.
     Sequences,
 }
 
@@ -63,12 +67,13 @@ pub enum RepairOrder {
 pub struct RepairReport {
     /// By what the entries were put in order.
     pub order: RepairOrder,
-    /// What could not be saved: where it was, and which keys or operations may be concerned. Of a key whose newest version, or delete, is lost, an
-    /// older version may show.
+    /// What could not be saved: where it was, and which keys or operations may be concerned. Of a key whose
+    /// newest version, or delete, is lost, an older version may show.
     pub lost: Vec<Problem>,
     /// Damage that cost no entry. The new database does not have it.
     pub mended: Vec<Problem>,
-    /// What a crash may have left: a log that ends in the middle of a write cannot be told from one whose last write was damaged later.
+    /// What a crash may have left: a log that ends in the middle of a write cannot be told from one whose
+    /// last write was damaged later.
     pub notes: Vec<Note>,
     /// Tables that share their bytes with the damaged database.
     pub tables_linked: u64,
@@ -104,16 +109,19 @@ impl RepairOptions {
     }
 }
 
-/// Saves what can be read of the database in `dir`, which nobody may have open to write, into a new one in `new_dir`, which must be empty or
-/// not exist. Nothing in `dir` is changed; sound tables are linked from there where the file system allows it. The new database has the same
-/// operations under the same numbers, as far as they could be saved, and opens as one that was closed in order.
+/// Saves what can be read of the database in `dir`, which nobody may have open to write, into a new one in
+/// `new_dir`, which must be empty or not exist. Nothing in `dir` is changed; sound tables are linked from
+/// there where the file system allows it. The new database has the same operations under the same numbers, as
+/// far as they could be saved, and opens as one that was closed in order.
 ///
-/// Reads every table twice at most, and the log twice. Takes memory for an index and a filter at a time, a commit, and a memtable for each tree; where
-/// everything is merged, for all indexes and filters, as an open database does, and the disk for both the tables found and the merged ones.
+/// Reads every table twice at most, and the log twice. Takes memory for an index and a filter at a time, a
+/// commit, and a memtable for each tree; where everything is merged, for all indexes and filters, as an open
+/// database does, and the disk for both the tables found and the merged ones.
 ///
-/// Fails with `Locked`, `NotFound` if there is no database, `Corruption` if nothing says which database it was, `Unsupported` if the manifest is
-/// one of a newer version, `InvalidArgument` if `new_dir` is not empty or the trees are not those of the database, or what the operating
-/// system reports about `new_dir`; then what was begun there is removed.
+/// Fails with `Locked`, `NotFound` if there is no database, `Corruption` if nothing says which database it
+/// was, `Unsupported` if the manifest is one of a newer version, `InvalidArgument` if `new_dir` is not empty
+/// or the trees are not those of the database, or what the operating system reports about `new_dir`; then
+/// what was begun there is removed.
 pub fn repair(
     fs: Arc<dyn FileSystem>,
     dir: &Path,

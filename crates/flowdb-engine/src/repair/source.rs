@@ -81,7 +81,8 @@ impl Source {
     }
 }
 
-/// The state of the manifest; `None` if it is missing or damaged. One of a newer version is an error: whoever wrote it can repair it.
+/// The state of the manifest; `None` if it is missing or damaged. One of a newer version is an error: whoever
+/// wrote it can repair it.
 fn read_state(fs: &dyn FileSystem, dir: &Path, report: &mut RepairReport) -> Result<Option<State>> {
     let path = dir.join(MANIFEST);
     let damaged = match Manifest::read(fs, dir) {
@@ -128,8 +129,9 @@ impl Listing {
         Ok(listing)
     }
 
-    /// True if what `state` says is what is to be saved: all that it names is there, or nothing else is. A manifest that has lost its last
-    /// edits names tables that were replaced since, and the ones that replaced them are there without a name.
+    /// True if what `state` says is what is to be saved: all that it names is there, or nothing else is. A
+    /// manifest that has lost its last edits names tables that were replaced since, and the ones that
+    /// replaced them are there without a name.
     fn has_all(&self, dir: &Path, state: &State, report: &mut RepairReport) -> bool {
         let before = report.lost.len();
         for meta in state.tables.values().filter(|meta| !self.tables.contains(&meta.id)) {

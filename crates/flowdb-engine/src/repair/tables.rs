@@ -13,7 +13,8 @@ use crate::verify::{Affected, Problem};
 use crate::version::{TableMeta, table_name};
 use std::path::Path;
 
-/// The smallest number is not known before a damaged table was read to its end. Costs a few bytes for each entry, until a compaction.
+/// The smallest number is not known before a damaged table was read to its end. Costs a few bytes for each
+/// entry, until a compaction.
 const BASE: Sequence = 0;
 
 impl Repair<'_> {
@@ -60,8 +61,9 @@ impl Repair<'_> {
         Ok(())
     }
 
-    /// The edit that commits a draft is the only trace of it besides its tables: if the last edit is damaged, it may have been that one. What else
-    /// an edit adds is also in the log, or in the tables that it removes.
+    /// The edit that commits a draft is the only trace of it besides its tables: if the last edit is
+    /// damaged, it may have been that one. What else an edit adds is also in the log, or in the tables
+    /// that it removes.
     pub(super) fn report_if_draft(&mut self, id: u64) -> Result<()> {
         let path = self.dir.join(table_name(id));
         let Ok(file) = self.fs.open_read(&path) else {
@@ -77,8 +79,9 @@ impl Repair<'_> {
         Ok(())
     }
 
-    /// Writes what is readable of a damaged table, or of one with values in other files, as a new one, which holds no more than the old one did and so fits into its place. What
-    /// is reported is what was found on this reading: a failing disk may answer otherwise each time.
+    /// Writes what is readable of a damaged table, or of one with values in other files, as a new one, which
+    /// holds no more than the old one did and so fits into its place. What is reported is what was found on
+    /// this reading: a failing disk may answer otherwise each time.
     fn rewrite(&mut self, subject: &Subject<'_>, tree: &TreeOptions, meta: &TableMeta) -> Result<Inspection> {
         let mut table: Option<NewTable> = None;
         let (target, values) = (&mut self.target, &mut self.values);
@@ -114,8 +117,8 @@ impl Repair<'_> {
         Ok(seen)
     }
 
-    /// Entries that have no number among those that were committed: above all others, they would hide what came later, and nothing could be
-    /// written behind them.
+    /// Entries that have no number among those that were committed: above all others, they would hide what
+    /// came later, and nothing could be written behind them.
     fn lose_private(&mut self, path: &Path, meta: &TableMeta, message: impl Into<String>) {
         let affected = Affected { sequences: None, ..whole(meta) };
         self.report.lost.push(problem(path, ErrorKind::Corruption, affected, message));

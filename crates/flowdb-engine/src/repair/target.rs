@@ -73,7 +73,8 @@ impl<'a> Target<'a> {
         Ok(Brought::Copied)
     }
 
-    /// Begins a table for a level, and for a bucket of time if it is of one, whose entries have numbers from `base` on.
+    /// Begins a table for a level, and for a bucket of time if it is of one, whose entries have numbers
+    /// from `base` on.
     pub(super) fn begin(
         &mut self,
         tree: &TreeOptions,
@@ -96,7 +97,8 @@ impl<'a> Target<'a> {
         Ok(())
     }
 
-    /// The buckets of time of which a table of `tree` may hold something for the keys from `start` to `end`, both included.
+    /// The buckets of time of which a table of `tree` may hold something for the keys from `start` to
+    /// `end`, both included.
     pub(super) fn buckets_touched(&self, tree: TreeId, start: &[u8], end: &[u8]) -> BTreeSet<Bucket> {
         let touched = self.tables.iter().filter(|meta| meta.tree == tree && meta.overlaps(start, end));
         touched.filter_map(|meta| meta.bucket).collect()
@@ -143,7 +145,8 @@ impl<'a> Target<'a> {
     }
 }
 
-/// Removes what was begun in a directory that was empty, the manifest first. What stays does not open without it.
+/// Removes what was begun in a directory that was empty, the manifest first. What stays does not
+/// open without it.
 pub(super) fn take_back(fs: &dyn FileSystem, dir: &Path) {
     let remove = |name: &str| drop(fs.remove(&dir.join(name)));
     remove(MANIFEST);

@@ -1,5 +1,5 @@
-//! Large values: they are read from the value files of the damaged database and become ordinary entries again. The next compactions of the
-//! new one move them out.
+//! Large values: they are read from the value files of the damaged database and become ordinary entries
+//! again. The next compactions of the new one move them out.
 
 use super::problem;
 use crate::doorbell::Doorbell;

@@ -11,8 +11,8 @@ use std::sync::{Arc, Weak};
 
 /// Files open at a time, of all databases that share it.
 ///
-/// Lock order: `opened` before a file's `handle`. A file is opened under its own `handle` and entered into `opened` after that lock was
-/// released; neither lock is held while the file is read.
+/// Lock order: `opened` before a file's `handle`. A file is opened under its own `handle` and entered into
+/// `opened` after that lock was released; neither lock is held while the file is read.
 #[derive(Debug)]
 pub(crate) struct TableFiles {
     limit: usize,
@@ -68,8 +68,8 @@ impl TableFiles {
         self.reopened.get()
     }
 
-    /// Takes note of a file that got a descriptor, and closes others beyond the limit: those first that were not read since they were last
-    /// looked at, as a clock's hand passes over them.
+    /// Takes note of a file that got a descriptor, and closes others beyond the limit: those first that were
+    /// not read since they were last looked at, as a clock's hand passes over them.
     fn enter(&self, file: &Weak<TableFile>) {
         let mut opened = self.opened.lock();
         opened.push_back(Weak::clone(file));

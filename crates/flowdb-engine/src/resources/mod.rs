@@ -18,14 +18,19 @@ use std::sync::Arc;
 /// How much databases may use together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ResourceLimits {
-    /// Memory for decompressed blocks, in bytes. Default 32 MiB, from 0 to 1 TiB. Indexes and filters of the open tables, which stay in memory, are taken off
-    /// it, down to half of it: with many tables fewer blocks are kept. Values read from value files may take a quarter of this besides.
+    /// Memory for decompressed blocks, in bytes. Default 32 MiB, from 0 to 1 TiB. Indexes and filters of the
+    /// open tables, which stay in memory, are taken off it, down to half of it: with many tables fewer blocks
+    /// are kept. Values read from value files may take a quarter of this besides.
     pub block_cache_bytes: u64,
-    /// Memory for memtables, in bytes. Default: no limit but that of each tree; from 256 KiB on. When the memtables of all databases exceed it, the largest one
-    /// that is being written is flushed, whichever database it belongs to. Not a hard limit: writes go on meanwhile, as long as their own tree's settings let them.
+    /// Memory for memtables, in bytes. Default: no limit but that of each tree; from 256 KiB on. When the
+    /// memtables of all databases exceed it, the largest one that is being written is flushed, whichever
+    /// database it belongs to. Not a hard limit: writes go on meanwhile, as long as their own tree's
+    /// settings let them.
     pub write_buffer_bytes: Option<u64>,
-    /// Descriptors kept open for tables and value files. Default 512, at least 8. Beyond it, those that were not read lately are closed, and opened again when they are. Those being
-    /// read at the moment come on top. Files that are mapped into memory ([`crate::fs::FileAccess::Mapped`]) stay open and are not counted.
+    /// Descriptors kept open for tables and value files. Default 512, at least 8. Beyond it, those that
+    /// were not read lately are closed, and opened again when they are. Those being read at the moment
+    /// come on top. Files that are mapped into memory ([`crate::fs::FileAccess::Mapped`]) stay open and
+    /// are not counted.
     pub open_tables: usize,
 }
 
@@ -35,7 +40,8 @@ impl Default for ResourceLimits {
     }
 }
 
-/// A block cache, a budget for memtables and a limit of open files, for all databases that were opened with it ([`crate::Options::resources`]).
+/// A block cache, a budget for memtables and a limit of open files, for all databases that were opened
+/// with it ([`crate::Options::resources`]).
 #[derive(Debug)]
 pub struct Resources {
     pub(crate) cache: Arc<BlockCache>,

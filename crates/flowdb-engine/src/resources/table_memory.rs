@@ -22,7 +22,8 @@ impl TableMemory {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// What is left for blocks. Half of the limit in any case: without a cache, every read would go to the disk.
+    /// What is left for blocks. Half of the limit in any case: without a cache, every read would go
+    /// to the disk.
     fn left(&self) -> u64 {
         self.limit.saturating_sub(self.bytes()).max(self.limit / 2)
     }

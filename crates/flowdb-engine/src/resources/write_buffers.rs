@@ -52,8 +52,9 @@ impl WriteBuffers {
         }
     }
 
-    /// Has the largest memtable that takes commits flushed, if all together are too large. What waits for its flush will soon be gone: more is asked for
-    /// only while that which does not wait takes more than half of the limit.
+    /// Has the largest memtable that takes commits flushed, if all together are too large. What waits for
+    /// its flush will soon be gone: more is asked for only while that which does not wait takes more than
+    /// half of the limit.
     fn enforce(&self, limit: u64) {
         let databases = self.databases();
         let trees =

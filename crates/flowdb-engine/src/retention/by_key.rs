@@ -5,7 +5,8 @@ use bytes::Bytes;
 /// Values of ranges of keys. Immutable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ByKey<T> {
-    /// What holds from a key on, up to the next one. Keys ascend from the empty one; no two neighbours have the same value.
+    /// What holds from a key on, up to the next one. Keys ascend from the empty one; no two neighbours have
+    /// the same value.
     steps: Vec<(Bytes, T)>,
 }
 
@@ -55,7 +56,8 @@ impl<T: Copy + PartialEq> ByKey<T> {
         ByKey::of(self.steps.iter().map(|(key, value)| (key.clone(), map(*value))).collect())
     }
 
-    /// With a value for each range: given where it begins, where it ends (`None`: nowhere), and the value so far.
+    /// With a value for each range: given where it begins, where it ends (`None`: nowhere), and the
+    /// value so far.
     pub(crate) fn map_ranges(&self, map: impl Fn(&[u8], Option<&[u8]>, T) -> T) -> Self {
         let mut steps = Vec::with_capacity(self.steps.len());
         for (index, (start, value)) in self.steps.iter().enumerate() {

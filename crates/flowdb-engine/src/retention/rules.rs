@@ -19,10 +19,11 @@ impl RetentionRules {
     /// Length of a prefix at most, in bytes.
     pub const PREFIX_BYTES_MAX: usize = 1 << 10;
 
-    /// `by_prefix` for keys that begin with one of these, the longest counting; `None` for ever. `otherwise` for the rest.
+    /// `by_prefix` for keys that begin with one of these, the longest counting; `None` for ever. `otherwise`
+    /// for the rest.
     ///
-    /// `InvalidArgument` for a retention out of range, a prefix that comes twice or is too long, and for more than
-    /// [`RetentionRules::PREFIXES_MAX`].
+    /// `InvalidArgument` for a retention out of range, a prefix that comes twice or is too long, and for
+    /// more than [`RetentionRules::PREFIXES_MAX`].
     pub fn new(otherwise: Option<Retention>, by_prefix: &[(Vec<u8>, Option<Retention>)]) -> Result<Self> {
         if by_prefix.len() > Self::PREFIXES_MAX {
             let (count, max) = (by_prefix.len(), Self::PREFIXES_MAX);

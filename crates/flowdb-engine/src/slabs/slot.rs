@@ -4,7 +4,8 @@ use super::{Place, Slabs};
 use memmap2::MmapRaw;
 use std::sync::Arc;
 
-/// A slot that nobody uses, and nobody else gets: [`super::State::take`] makes one, and only for a slot that it takes from the free ones.
+/// A slot that nobody uses, and nobody else gets: [`super::State::take`] makes one, and only for a slot that
+/// it takes from the free ones.
 #[derive(Debug)]
 pub(super) struct FreeSlot {
     place: Place,
@@ -34,9 +35,10 @@ impl Slot {
     pub(super) fn filled(slabs: Arc<Slabs>, free: FreeSlot, contents: &[u8]) -> Slot {
         let FreeSlot { place, start } = free;
         assert!(contents.len() <= place.slot_bytes, "a block fits into its slot");
-        // SAFETY: a whole slot from `start` on is within its slab (`FreeSlot::of`), and the contents are no longer (see above). Nobody else reads or
-        // writes it: `State::take` took it from the free ones, and `free` is the only token of that. The slab is there until all of its slots are
-        // given back, which `Slot::drop` does.
+        // SAFETY: a whole slot from `start` on is within its slab (`FreeSlot::of`), and the contents are
+        // no longer (see above). Nobody else reads or writes it: `State::take` took it from the free ones,
+        // and `free` is the only token of that. The slab is there until all of its slots are given back,
+        // which `Slot::drop` does.
         unsafe { start.copy_from_nonoverlapping(contents.as_ptr(), contents.len()) };
         Slot { slabs, place, start, length: contents.len() }
     }
@@ -45,7 +47,8 @@ impl Slot {
 impl AsRef<[u8]> for Slot {
     #[allow(unsafe_code, reason = "the compiler cannot see that the slots of a slab do not overlap")]
     fn as_ref(&self) -> &[u8] {
-        // SAFETY: `filled` wrote these bytes, nobody writes them before the slot is free again, and the slab is there until then.
+        // SAFETY: `filled` wrote these bytes, nobody writes them before the slot is free again, and the slab
+        // is there until then.
         unsafe { std::slice::from_raw_parts(self.start, self.length) }
     }
 }

@@ -14,7 +14,8 @@ const BUCKETS: usize = OCTAVES * BUCKETS_PER_OCTAVE;
 /// Takes durations in, from any thread and without waiting.
 #[derive(Debug)]
 pub(crate) struct Recorder {
-    /// Relaxed throughout: nothing is published with these numbers, and a copy may miss what is recorded meanwhile.
+    /// Relaxed throughout: nothing is published with these numbers, and a copy may miss what
+    /// is recorded meanwhile.
     buckets: [AtomicU64; BUCKETS],
     sum: AtomicU64,
     largest: AtomicU64,
@@ -77,7 +78,8 @@ impl Histogram {
         Duration::from_nanos(self.largest)
     }
 
-    /// The duration that the part `quantile` (from 0 to 1) of all do not exceed, to within an eighth; zero if there are none.
+    /// The duration that the part `quantile` (from 0 to 1) of all do not exceed, to within an eighth; zero if
+    /// there are none.
     pub fn quantile(&self, quantile: f64) -> Duration {
         // A count above 2^53 would be off by one in many.
         let wanted = (quantile * self.count() as f64).max(1.0);
@@ -113,7 +115,8 @@ impl fmt::Debug for Histogram {
     }
 }
 
-/// Values below the number of buckets of an octave have a bucket each; from there on the highest bits choose it.
+/// Values below the number of buckets of an octave have a bucket each; from there on the highest
+/// bits choose it.
 fn bucket_of(value: u64) -> usize {
     let Some(shift) = value.checked_ilog2().and_then(|log| log.checked_sub(OCTAVE_BITS)) else {
         return index_of(value);

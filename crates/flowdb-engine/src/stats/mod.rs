@@ -59,16 +59,18 @@ pub struct Totals {
     pub records_written: u64,
     /// Bytes that these commits took in the log.
     pub bytes_written: u64,
-    /// Writes that failed for want of space, by an error of the operating system, or because the database was poisoned. Failed syncs are failures
-    /// in the background.
+    /// Writes that failed for want of space, by an error of the operating system, or because the database was
+    /// poisoned. Failed syncs are failures in the background.
     pub write_errors: u64,
-    /// Gets, whether or not they found something. One that had to be repeated where blocking is allowed counts twice.
+    /// Gets, whether or not they found something. One that had to be repeated where blocking is
+    /// allowed counts twice.
     pub gets: u64,
     /// Seeks of iterators.
     pub seeks: u64,
     /// Entries that gets and scans answered with. A scan is counted when its iterator is dropped.
     pub records_read: u64,
-    /// Expired entries that a get or a scan met and passed over, each time it did. A scan is counted when its iterator is dropped.
+    /// Expired entries that a get or a scan met and passed over, each time it did. A scan is counted when its
+    /// iterator is dropped.
     pub records_expired: u64,
     /// Expired entries that flushes and compactions dropped, or made a delete of.
     pub records_purged: u64,
@@ -95,7 +97,8 @@ pub struct Totals {
 /// How long calls and work took since the database was opened.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Latencies {
-    /// Writes, from the call to the answer, waiting for maintenance and a sync included. One in 16 of each thread is measured.
+    /// Writes, from the call to the answer, waiting for maintenance and a sync included. One in 16 of each
+    /// thread is measured.
     pub write: Histogram,
     /// Gets and seeks of iterators. One in 64 of each thread is measured.
     pub read: Histogram,
@@ -136,15 +139,16 @@ pub struct ResourceStats {
 }
 
 impl Stats {
-    /// Bytes written to tables and log for each byte in the log: what the disk bears for what was asked. 1 while nothing was written.
+    /// Bytes written to tables and log for each byte in the log: what the disk bears for what was asked. 1
+    /// while nothing was written.
     pub fn write_amplification(&self) -> f64 {
         let Totals { bytes_written, flush_bytes_written, compaction_bytes_written, .. } = self.totals;
         let all = bytes_written + flush_bytes_written + compaction_bytes_written;
         if bytes_written == 0 { 1.0 } else { all as f64 / bytes_written as f64 }
     }
 
-    /// Bytes of keys and values in the tables for each byte of their files: above 1 if compression saves more than the format adds. 1 while
-    /// there are no tables.
+    /// Bytes of keys and values in the tables for each byte of their files: above 1 if compression saves more
+    /// than the format adds. 1 while there are no tables.
     pub fn compression_ratio(&self) -> f64 {
         let contents: u64 = self.trees.iter().map(|tree| tree.table_contents_bytes).sum();
         let files: u64 = self.trees.iter().map(|tree| tree.table_bytes).sum();

@@ -14,7 +14,8 @@ thread_local! {
     static CLAIM: Claim = Claim::new();
 }
 
-/// A thread's stripe, the same one in all sets of counters. The lock makes what the last owner wrote visible to the next one.
+/// A thread's stripe, the same one in all sets of counters. The lock makes what the last owner wrote visible
+/// to the next one.
 struct Claim(usize);
 
 impl Claim {
@@ -43,8 +44,8 @@ impl Drop for Claim {
 pub(crate) struct Counter(AtomicU64);
 
 impl Counter {
-    /// For a caller that is the only one to change the counter: by a lock, or because the stripe is its own. No locked instruction is
-    /// needed then, and no addition is lost.
+    /// For a caller that is the only one to change the counter: by a lock, or because the stripe is its own.
+    /// No locked instruction is needed then, and no addition is lost.
     pub(crate) fn add_alone(&self, count: u64) {
         self.0.store(self.get().wrapping_add(count), Ordering::Relaxed);
     }

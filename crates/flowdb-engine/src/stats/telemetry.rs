@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// A get from memory takes a few hundred nanoseconds, and two looks at the clock fifty: of the gets and seeks of a thread, one in this many
-/// is measured.
+/// A get from memory takes a few hundred nanoseconds, and two looks at the clock fifty: of the gets and seeks
+/// of a thread, one in this many is measured.
 const READS_PER_SAMPLE: u64 = 64;
 /// A small commit takes about a microsecond.
 const WRITES_PER_SAMPLE: u64 = 16;
@@ -183,7 +183,8 @@ impl Telemetry {
         }
     }
 
-    /// A write failed. Counts only where it was not the caller's doing; the first of a row is logged, as a full disk fails them all.
+    /// A write failed. Counts only where it was not the caller's doing; the first of a row is logged, as a
+    /// full disk fails them all.
     #[cold]
     pub(crate) fn write_failed(&self, error: &Error) {
         use ErrorKind::{Corruption, Io, NoSpace, Poisoned};

@@ -28,16 +28,20 @@ pub struct TreeStats {
     pub table_entries: u64,
     /// Bytes of the keys and values of these entries, before compression.
     pub table_contents_bytes: u64,
-    /// Of the size of its tables, what a compaction of everything would probably leave, in bytes. Deletes and tables of which all has expired
-    /// are taken for garbage, and so is what lies above older data (that of the same time, where keys have one), as if each entry there replaced one.
+    /// Of the size of its tables, what a compaction of everything would probably leave, in bytes. Deletes and
+    /// tables of which all has expired are taken for garbage, and so is what lies above older data (that of
+    /// the same time, where keys have one), as if each entry there replaced one.
     pub live_bytes: u64,
     /// The rest of their size.
     pub garbage_bytes: u64,
-    /// Data blocks of its tables: entries of the indexes in memory, where that of a table is from its first use on.
+    /// Data blocks of its tables: entries of the indexes in memory, where that of a table is from its
+    /// first use on.
     pub index_entries: u64,
-    /// Those of them that reads of an interval of the block property can pass over: in `series`, blocks known by their time.
+    /// Those of them that reads of an interval of the block property can pass over: in `series`, blocks known
+    /// by their time.
     pub time_indexed_blocks: u64,
-    /// Tables dropped since the database was opened because the tree was larger than [`crate::TreeOptions::bytes_max`], or because all in them was older than
+    /// Tables dropped since the database was opened because the tree was larger than
+    /// [`crate::TreeOptions::bytes_max`], or because all in them was older than
     /// [`crate::TreeOptions::retention`] says.
     pub evicted_tables: u64,
     /// Entries in them.

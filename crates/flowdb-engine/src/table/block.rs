@@ -15,11 +15,11 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// Entries from one restart point to the next, at most.
 const RESTART_ENTRIES: u32 = 16;
-/// Bytes of entries from one restart point to the next, about. A search reads half of them, one after the other: with values of 100 bytes,
-/// sixteen entries would be most of a block.
+/// Bytes of entries from one restart point to the next, about. A search reads half of them, one after the
+/// other: with values of 100 bytes, sixteen entries would be most of a block.
 const RESTART_BYTES: usize = 512;
-/// A value of up to this length is copied for the caller: that is quicker than to count another owner of the block, which would keep all of the
-/// block in memory besides.
+/// A value of up to this length is copied for the caller: that is quicker than to count another owner of the
+/// block, which would keep all of the block in memory besides.
 const COPIED_BYTES_MAX: usize = 512;
 
 /// Writes a data block.
@@ -101,7 +101,8 @@ impl BlockBuilder {
     }
 }
 
-/// What the keys at restart points have in common counts up to this length: it is noted once more, and keys may be long.
+/// What the keys at restart points have in common counts up to this length: it is noted once more, and keys
+/// may be long.
 const SHARED_BYTES_MAX: usize = 48;
 /// Restart points that are noted: all of a usual block.
 const NOTED_RESTARTS: usize = 12;
@@ -120,7 +121,8 @@ pub(crate) struct Block {
     was_read: AtomicBool,
 }
 
-/// What a search among the restart points begins with. It lies in the block itself: each step among the entries would wait for memory.
+/// What a search among the restart points begins with. It lies in the block itself: each step among the
+/// entries would wait for memory.
 #[derive(Debug)]
 struct Notes {
     /// One in `1 << spread` restart points is noted, from the first on.
@@ -188,8 +190,8 @@ impl Block {
         self.was_read.swap(false, Relaxed)
     }
 
-    /// The newest version of `key` that is not above `max`, if it is in here, and whether the search ended in here: if not, it may be in the
-    /// next block.
+    /// The newest version of `key` that is not above `max`, if it is in here, and whether the search ended in
+    /// here: if not, it may be in the next block.
     pub(super) fn get(&self, key: &[u8], max: Sequence) -> Result<Lookup, Malformed> {
         let Some((_, entry)) = self.search(key, max)? else {
             return Ok(Lookup::Behind);
@@ -206,9 +208,11 @@ impl Block {
         Ok(Lookup::Found(Version { sequence, kind, expiry, value }))
     }
 
-    /// The first entry at or after (`key`, `sequence`), and where it begins. The bytes that it shares are those of `key`.
+    /// The first entry at or after (`key`, `sequence`), and where it begins. The bytes that it shares are
+    /// those of `key`.
     ///
-    /// Keys are not put together on the way: what an entry shares with one before `key` says how far it can agree with `key`.
+    /// Keys are not put together on the way: what an entry shares with one before `key` says how far it can
+    /// agree with `key`.
     fn search(&self, key: &[u8], sequence: Sequence) -> Result<Option<(usize, RawEntry<'_>)>, Malformed> {
         let mut at = self.restart(self.restart_before(key, sequence)?);
         // Length of the last key passed, and how much of it agrees with `key`.
@@ -302,7 +306,8 @@ impl Notes {
         self.place(index).map(|place| self.offsets[place] as usize)
     }
 
-    /// The restart points among which the first may be that is not before `key`: it is one of these, or the one behind them.
+    /// The restart points among which the first may be that is not before `key`: it is one of these, or the
+    /// one behind them.
     fn around(&self, key: &[u8], restarts: usize) -> Range<usize> {
         let shared = &self.shared[..self.shared_length];
         let compared = key.len().min(shared.len());
@@ -312,7 +317,8 @@ impl Notes {
             Ordering::Less | Ordering::Equal => return 0..0,
         }
         let wanted = head(&key[shared.len()..]);
-        // All are counted, whose lines come from memory side by side, while each step of a search would wait for the one before.
+        // All are counted, whose lines come from memory side by side, while each step of a search would wait
+        // for the one before.
         let below = self.heads.iter().filter(|head| **head < wanted).count();
         let not_above = self.heads.iter().filter(|head| **head <= wanted).count();
         let start = below.checked_sub(1).map_or(0, |last| (last << self.spread) + 1);
@@ -433,7 +439,8 @@ impl BlockCursor {
         self.parse(block, self.next)
     }
 
-    /// To the next entry, if there is one and `is_wanted` says so of its sequence number, kind and expiry; else it stays, and answers false.
+    /// To the next entry, if there is one and `is_wanted` says so of its sequence number, kind and expiry;
+    /// else it stays, and answers false.
     #[inline]
     pub(super) fn next_if(
         &mut self,
@@ -629,7 +636,8 @@ mod tests {
     fn searches_end_where_looking_at_every_entry_does() {
         for seed in 1..400 {
             let mut random = Random::new(seed);
-            // Behind a common beginning, of a length beyond what is noted too: keys that agree in their heads, and versions of one key.
+            // Behind a common beginning, of a length beyond what is noted too: keys that agree in their
+            // heads, and versions of one key.
             let beginning = vec![b'x'; random.below(70)];
             let key = |random: &mut Random| {
                 let letters =

@@ -48,7 +48,8 @@ impl TableCursor {
         }
     }
 
-    /// Tells of entries whether they are before the end of a scan, as far as the index knows: a scan need not compare their keys.
+    /// Tells of entries whether they are before the end of a scan, as far as the index knows: a scan need not
+    /// compare their keys.
     pub(crate) fn ending_at(mut self, end: Bound<Bytes>) -> Self {
         self.end = Some(end);
         self
@@ -111,7 +112,8 @@ impl TableCursor {
         Ok(())
     }
 
-    /// The first wanted block that may hold `key`, or what comes behind it. Seeks often go a short way on, or to the next block that is wanted.
+    /// The first wanted block that may hold `key`, or what comes behind it. Seeks often go a short way on, or
+    /// to the next block that is wanted.
     fn find(&self, key: &[u8]) -> Result<Option<usize>> {
         let index = self.table.index(self.tier)?;
         let Some((near, _)) = &self.block else {
@@ -143,10 +145,12 @@ pub(crate) enum VisitEnd {
 }
 
 impl TableCursor {
-    /// Steps on within the block as long as the next entry is a plain one, and shows those whose keys are before `limit` and before the end of the
-    /// scan. Versions behind the first of a key are not shown. Counts the steps in `steps`.
+    /// Steps on within the block as long as the next entry is a plain one, and shows those whose keys are
+    /// before `limit` and before the end of the scan. Versions behind the first of a key are not shown.
+    /// Counts the steps in `steps`.
     ///
-    /// Where it ends at a limit, and after an error, `passed` is the key of the entry before, where there was a step.
+    /// Where it ends at a limit, and after an error, `passed` is the key of the entry before, where there
+    /// was a step.
     pub(crate) fn visit_block(
         &mut self,
         limit: Option<&[u8]>,
@@ -207,7 +211,8 @@ impl Cursor for TableCursor {
     }
 
     fn seek(&mut self, key: &[u8], sequence: Sequence) -> Result<()> {
-        // Versions of the key may go on in the blocks behind: also there, the first entry need not be the one sought.
+        // Versions of the key may go on in the blocks behind: also there, the first entry need not be
+        // the one sought.
         let mut candidate = self.find(key)?;
         while let Some(number) = candidate {
             self.in_block(number, |entry, block| entry.seek(block, key, sequence))?;
@@ -220,8 +225,8 @@ impl Cursor for TableCursor {
     }
 
     fn seek_before(&mut self, key: &[u8], sequence: Sequence) -> Result<()> {
-        // The last block that can begin before the place is the first one whose last key is not before it, or a later one, if versions
-        // of the key span blocks.
+        // The last block that can begin before the place is the first one whose last key is not before it, or
+        // a later one, if versions of the key span blocks.
         let index = self.table.index(self.tier)?;
         let mut number = index.find(key).min(index.len().saturating_sub(1));
         while number + 1 < index.len() && index.last_key(number) == key {

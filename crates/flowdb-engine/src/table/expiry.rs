@@ -4,11 +4,12 @@ use crate::format::{NEVER, Reader, put_varint};
 
 /// The times divide the entries into this many parts of the same number.
 pub(crate) const PARTS: usize = 16;
-/// Entries that are looked at, at least, where a table has as many: enough for sixteen parts, and few enough to be kept and sorted.
+/// Entries that are looked at, at least, where a table has as many: enough for sixteen parts, and few enough
+/// to be kept and sorted.
 const SAMPLE: usize = 1024;
 
-/// The times by which one part, two parts, ... all parts of a table's entries have expired, deletes counting as never. Estimated from a
-/// sample. Empty if no entry ever expires.
+/// The times by which one part, two parts, ... all parts of a table's entries have expired, deletes counting
+/// as never. Estimated from a sample. Empty if no entry ever expires.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ExpiryTimes(Vec<i64>);
 

@@ -62,8 +62,8 @@ fn walk(
     keys
 }
 
-/// The file, and the length of all its data blocks. Bits of `flags`: 1 compress, 2 a filter from the fuzzer, 4 an index from it, 8 properties
-/// from it.
+/// The file, and the length of all its data blocks. Bits of `flags`: 1 compress, 2 a filter from the fuzzer,
+/// 4 an index from it, 8 properties from it.
 #[allow(clippy::unwrap_used, reason = "a fuzz target fails by panicking")]
 fn table_file(flags: u8, input: &mut Sections<'_>) -> (Vec<u8>, usize) {
     let compression = if flags & 1 == 1 { Compression::Lz4 } else { Compression::None };

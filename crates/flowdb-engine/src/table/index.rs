@@ -22,7 +22,8 @@ impl Span {
     pub(super) const EMPTY: Span =
         Span { property: (i64::MAX, i64::MIN), expiry_min: NEVER, expiry_max: i64::MIN };
 
-    /// Takes in an entry. One without a property widens the span to everything: it counts as wanted, whatever is asked for.
+    /// Takes in an entry. One without a property widens the span to everything: it counts as wanted, whatever
+    /// is asked for.
     pub(super) fn add(&mut self, property: Option<i64>, expiry: i64) {
         let (min, max) = property.map_or((i64::MIN, i64::MAX), |property| (property, property));
         self.property = (self.property.0.min(min), self.property.1.max(max));
@@ -65,11 +66,12 @@ pub(super) struct Index {
     entries: Vec<IndexEntry>,
     /// Bytes that all last keys begin with.
     shared: usize,
-    /// What follows these in each last key: the [`long_head`] of it. Keys that begin with the name of a group have the same first half throughout
-    /// the group.
+    /// What follows these in each last key: the [`long_head`] of it. Keys that begin with the name of a group
+    /// have the same first half throughout the group.
     heads: Vec<u128>,
-    /// The last of each group of [`GROUP_HEADS`] heads. A search goes through these, which stay in the processor's cache, and then through the
-    /// heads of one group, which are two lines of it; each step among all heads, or among the keys, would wait for memory.
+    /// The last of each group of [`GROUP_HEADS`] heads. A search goes through these, which stay in the
+    /// processor's cache, and then through the heads of one group, which are two lines of it; each step among
+    /// all heads, or among the keys, would wait for memory.
     tops: Vec<u128>,
 }
 
@@ -81,7 +83,8 @@ struct IndexEntry {
 }
 
 impl Index {
-    /// `None` if the contents are no index whose keys ascend and whose blocks follow each other before `blocks_end`.
+    /// `None` if the contents are no index whose keys ascend and whose blocks follow each
+    /// other before `blocks_end`.
     pub(super) fn new(contents: Vec<u8>, blocks_end: u64) -> Option<Index> {
         let count_at = contents.len().checked_sub(4)?;
         let count = Reader::new(&contents[count_at..]).u32()? as usize;
@@ -253,7 +256,8 @@ mod tests {
     fn blocks_are_found_as_by_looking_at_every_key() {
         for seed in 1..300 {
             let mut random = Random::new(seed);
-            // Short keys of few letters behind a common beginning: many agree in their first eight bytes, or are the beginning of others.
+            // Short keys of few letters behind a common beginning: many agree in their first eight bytes, or
+            // are the beginning of others.
             let beginning = vec![b'x'; random.below(12)];
             let mut key = || {
                 let letters =

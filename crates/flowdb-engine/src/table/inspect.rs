@@ -1,5 +1,6 @@
-//! Reads a table that may be damaged: every part is checked on its own, and everything that a part says is compared with what the
-//! others say. Decodes by `docs/format.md` alone, without the code that readers use, so that an error in either shows.
+//! Reads a table that may be damaged: every part is checked on its own, and everything that a part says is
+//! compared with what the others say. Decodes by `docs/format.md` alone, without the code that readers use,
+//! so that an error in either shows.
 
 use super::expiry::ExpirySample;
 use super::footer::{FOOTER_BYTES, Footer};
@@ -238,7 +239,8 @@ impl<'a> Inspector<'a> {
         }
     }
 
-    /// The number that differences are added to, from what the manifest says about the smallest: if all entries are there.
+    /// The number that differences are added to, from what the manifest says about the smallest: if all
+    /// entries are there.
     fn infer_base(&mut self, parts: &Parts, range_deletes: Handle, end: u64) -> Option<Sequence> {
         let meta = self.subject.meta?;
         let (mut entries, mut smallest) = (0, Sequence::MAX);
@@ -313,7 +315,8 @@ impl<'a> Inspector<'a> {
         }
     }
 
-    /// The parts of a table without a footer: all blocks that validate, in order, of which the last are not data.
+    /// The parts of a table without a footer: all blocks that validate, in order, of which the last
+    /// are not data.
     fn scanned_parts(&mut self) -> Parts {
         let mut handles = find_blocks(self.subject.file, self.identity, self.file_bytes);
         let end = self.file_bytes;

@@ -26,7 +26,8 @@ fn split_offsets(contents: &[u8]) -> Option<(&[u8], Vec<u32>)> {
     Some((&contents[..end], offsets))
 }
 
-/// Shows the entries of a data block in order, until `visit` has seen enough. True if the block is well formed to its end.
+/// Shows the entries of a data block in order, until `visit` has seen enough. True if the block is well
+/// formed to its end.
 pub(super) fn walk_rows(contents: &[u8], base: Sequence, visit: &mut dyn FnMut(Row<'_>) -> bool) -> bool {
     rows(contents, base, visit).is_some()
 }

@@ -12,7 +12,8 @@ use crate::retention::{ByKey, Retention, RetentionRules};
 pub(crate) struct KeptTimes {
     /// See [`RetentionRules::digest`].
     rules: u64,
-    /// When the last bucket that holds an entry of the table has passed; `NEVER` if an entry is kept for ever.
+    /// When the last bucket that holds an entry of the table has passed; `NEVER` if an entry is
+    /// kept for ever.
     last: i64,
     /// When those of parts of the entries have, estimated from a sample.
     parts: ExpiryTimes,
@@ -76,9 +77,10 @@ impl KeptSample {
 }
 
 impl Table {
-    /// The same for a table that was written by other rules, or none: by its index, block for block. A block is kept as long as any of its entries may
-    /// be, so that only those at the borders of ranges count as kept for too long. `forgotten` is what is gone already. `None` as for [`KeptSample::by`], and
-    /// without entries. Fails where the index cannot be read.
+    /// The same for a table that was written by other rules, or none: by its index, block for block. A block
+    /// is kept as long as any of its entries may be, so that only those at the borders of ranges count as
+    /// kept for too long. `forgotten` is what is gone already. `None` as for [`KeptSample::by`], and without
+    /// entries. Fails where the index cannot be read.
     pub(crate) fn kept_by(
         &self,
         rules: &RetentionRules,

@@ -1,4 +1,5 @@
-//! A sorted file: blocks, an index over them, a filter, range deletes, properties, a footer. See section 3 of `docs/format.md`.
+//! A sorted file: blocks, an index over them, a filter, range deletes, properties, a footer. See section
+//! 3 of `docs/format.md`.
 
 mod block;
 mod builder;

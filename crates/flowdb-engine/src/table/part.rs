@@ -12,7 +12,8 @@ use std::sync::OnceLock;
 pub(super) struct Part<T> {
     handle: Handle,
     loaded: OnceLock<Loaded<T>>,
-    /// Held by the thread that reads it: one read serves all that wait. A caller that may not wait does not ask for it.
+    /// Held by the thread that reads it: one read serves all that wait. A caller that may not wait does not
+    /// ask for it.
     reading: Mutex<()>,
 }
 

@@ -20,8 +20,8 @@ use bytes::Bytes;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// A table open for reading, by any number of threads. Properties and range deletes are in memory, index and filter from their first use on, data
-/// blocks in the cache.
+/// A table open for reading, by any number of threads. Properties and range deletes are in memory, index and
+/// filter from their first use on, data blocks in the cache.
 #[derive(Debug)]
 pub(crate) struct Table {
     file: Arc<dyn ReadableFile>,
@@ -216,7 +216,8 @@ impl Table {
         Ok(None)
     }
 
-    /// A cursor over the data blocks. With `property`, blocks without an entry that lies in this interval may be left out.
+    /// A cursor over the data blocks. With `property`, blocks without an entry that lies in this interval may
+    /// be left out.
     pub(crate) fn cursor(
         self: &Arc<Self>,
         tier: ReadTier,
@@ -257,8 +258,9 @@ impl Table {
         smallest <= largest && (smallest, largest) != (i64::MIN, i64::MAX)
     }
 
-    /// Size of the data blocks that may hold keys from `start` to `end`, both included, in bytes of the file; 0 if the index cannot be read, as the
-    /// next read of the table will say. For maintenance, which may read it.
+    /// Size of the data blocks that may hold keys from `start` to `end`, both included, in bytes of the
+    /// file; 0 if the index cannot be read, as the next read of the table will say. For maintenance, which
+    /// may read it.
     pub(crate) fn bytes_between(&self, start: &[u8], end: &[u8]) -> u64 {
         self.index(ReadTier::Disk).map_or(0, |index| index.bytes_between(start, end))
     }

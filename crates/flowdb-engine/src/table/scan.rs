@@ -1,4 +1,5 @@
-//! Finds the blocks of a table whose index is lost: by their trailers, whose checksums are tied to the place where a block begins.
+//! Finds the blocks of a table whose index is lost: by their trailers, whose checksums are tied to the place
+//! where a block begins.
 
 use super::stored::{Handle, Identity, TRAILER_BYTES};
 use crate::format::{COMPRESSION_LZ4, COMPRESSION_NONE, Reader, checksum_parts};

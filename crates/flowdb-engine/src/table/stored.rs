@@ -35,7 +35,8 @@ impl Identity {
     }
 }
 
-/// A place or a count in the contents of a block. It need not fit: [`encode`] refuses contents as long as that.
+/// A place or a count in the contents of a block. It need not fit: [`encode`] refuses contents as
+/// long as that.
 pub(super) fn in_contents(number: usize) -> u32 {
     const { assert!(CONTENTS_BYTES_MAX < u32::MAX as usize, "no number of contents that are written is cut") };
     u32::try_from(number).unwrap_or(u32::MAX)
@@ -143,7 +144,8 @@ const SMALL_TABLE_BYTES_MAX: usize = u16::MAX as usize - 1;
 thread_local! {
     /// The compressor's notes, so that no memory is asked for each time.
     static TABLE: RefCell<CompressTable> = RefCell::new(CompressTable::small());
-    /// Where blocks are read to before they are checked and decompressed, so that no memory is asked for and cleared each time.
+    /// Where blocks are read to before they are checked and decompressed, so that no memory is asked for and
+    /// cleared each time.
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 

@@ -266,7 +266,8 @@ fn the_cache_keeps_what_is_read_again_and_gives_everything_back() {
     assert!(cache.stats().blocks > 30, "{:?}", cache.stats());
     assert!(cache.stats().blocks * 2 < table.known_blocks(), "{:?} of {blocks}", cache.stats());
     assert!(hot.clone().all(is_there), "a scan drove out what is read again");
-    // Read twice and never again, they have to go in the end, for more than fits and comes back soon after it went.
+    // Read twice and never again, they have to go in the end, for more than fits and comes back soon
+    // after it went.
     let more = hot.end..hot.end + usize::try_from(cache.stats().blocks).unwrap() * 3 / 2;
     for _ in 0..8 {
         more.clone().for_each(|number| drop(read(number)));

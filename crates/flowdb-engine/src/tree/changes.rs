@@ -1,4 +1,5 @@
-//! Whether a key was written to after a moment. A thread that holds the commit lock meanwhile asks memory only.
+//! Whether a key was written to after a moment. A thread that holds the commit lock meanwhile
+//! asks memory only.
 
 use super::{LiveTable, View, covering};
 use crate::error::Result;
@@ -6,10 +7,12 @@ use crate::key::Sequence;
 use crate::options::ReadTier;
 
 impl View {
-    /// True if an operation newer than `since` touched `key`, a range delete over it included. Fails with `WouldBlock` where `tier` does not suffice,
-    /// which for memory is so when a newer table may hold the key and the block it would be in is not in the cache.
+    /// True if an operation newer than `since` touched `key`, a range delete over it included. Fails with
+    /// `WouldBlock` where `tier` does not suffice, which for memory is so when a newer table may hold the key
+    /// and the block it would be in is not in the cache.
     ///
-    /// A snapshot of `since` must be held since that moment: it keeps compaction from dropping a newer delete together with what it hides.
+    /// A snapshot of `since` must be held since that moment: it keeps compaction from dropping a newer delete
+    /// together with what it hides.
     pub(crate) fn changed_since(&self, key: &[u8], since: Sequence, tier: ReadTier) -> Result<bool> {
         for buffer in self.buffers_newest_first() {
             let memtable = &buffer.memtable;

@@ -1,5 +1,5 @@
-//! The tables of a tree, by level. Level 0 holds flushed memtables, which may overlap; in each deeper level the tables do not,
-//! and all that a level holds for a key is newer than what deeper levels hold.
+//! The tables of a tree, by level. Level 0 holds flushed memtables, which may overlap; in each deeper level
+//! the tables do not, and all that a level holds for a key is newer than what deeper levels hold.
 
 use super::LiveTable;
 use crate::values::ValueFile;
@@ -20,8 +20,9 @@ pub(crate) struct Levels {
     others: Vec<Arc<Levels>>,
 }
 
-/// How much of a value file is in use. What is garbage is not kept anywhere but follows from the tables, so that it is right after
-/// whatever happens: a table counts from the same edit on that ends the tables it replaces.
+/// How much of a value file is in use. What is garbage is not kept anywhere but follows from the
+/// tables, so that it is right after whatever happens: a table counts from the same edit on that ends
+/// the tables it replaces.
 #[derive(Debug, Clone)]
 pub(crate) struct ValueFileUse {
     pub(crate) file: Arc<ValueFile>,
@@ -87,7 +88,8 @@ impl Levels {
         self.levels[level].iter().map(|live| live.meta.file_bytes).sum()
     }
 
-    /// Tables that may hold an entry of `key` or a range delete over it, those with newer versions first; those left out whose filters, if they are in memory, say no.
+    /// Tables that may hold an entry of `key` or a range delete over it, those with newer
+    /// versions first; those left out whose filters, if they are in memory, say no.
     /// `hash` is [`crate::table::Table::filter_hash`].
     pub(crate) fn holding<'a>(
         &'a self,
@@ -120,8 +122,9 @@ impl Levels {
         self.iter().map(|live| Amount::of(live)).sum()
     }
 
-    /// What the tables beneath a place hold for the keys from `start` to `end`, both included, estimated from the indexes of the tables.
-    /// Beneath a table of level 0 are the older ones of that level too; `None` asks for what all tables hold.
+    /// What the tables beneath a place hold for the keys from `start` to `end`, both included, estimated from
+    /// the indexes of the tables. Beneath a table of level 0 are the older ones of that level too; `None`
+    /// asks for what all tables hold.
     pub(crate) fn beneath(&self, place: Option<(usize, &LiveTable)>, start: &[u8], end: &[u8]) -> Amount {
         self.tables_beneath(place, start, end).map(|live| Amount::within(live, start, end)).sum()
     }
@@ -161,7 +164,8 @@ impl Levels {
         self.levels[0].iter().any(|live| live.overlaps(start, end)) || self.has_beneath(0, start, end)
     }
 
-    /// True if a level deeper than `level`, or another shelf, may hold something for the keys from `start` to `end`, both included.
+    /// True if a level deeper than `level`, or another shelf, may hold something for the keys from `start` to
+    /// `end`, both included.
     pub(crate) fn has_beneath(&self, level: usize, start: &[u8], end: &[u8]) -> bool {
         self.has_deeper(level, start, end) || self.others.iter().any(|other| other.touches(start, end))
     }
@@ -232,7 +236,8 @@ fn value_files_of(levels: &[Vec<Arc<LiveTable>>]) -> BTreeMap<u64, ValueFileUse>
     uses
 }
 
-/// Neighbours may share one key at the border (the end of a range delete, which it does not cover), so both are taken.
+/// Neighbours may share one key at the border (the end of a range delete, which it does not cover), so
+/// both are taken.
 fn overlapping<'a>(tables: &'a [Arc<LiveTable>], start: &[u8], end: &[u8]) -> &'a [Arc<LiveTable>] {
     let from = tables.partition_point(|live| live.meta.largest[..] < *start);
     let count = tables[from..].partition_point(|live| live.meta.smallest[..] <= *end);

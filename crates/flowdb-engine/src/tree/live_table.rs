@@ -9,13 +9,14 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-/// A live table. Views share it; once it is marked obsolete, the last one to let go hands its file to the garbage, so that no
-/// reader ever finds its file gone.
+/// A live table. Views share it; once it is marked obsolete, the last one to let go hands its file to the
+/// garbage, so that no reader ever finds its file gone.
 #[derive(Debug)]
 pub(crate) struct LiveTable {
     pub(crate) meta: TableMeta,
     pub(crate) table: Arc<Table>,
-    /// The value files that its entries refer to, as its properties list them. Whoever reads the table may read these.
+    /// The value files that its entries refer to, as its properties list them. Whoever reads the table
+    /// may read these.
     pub(crate) value_files: Vec<Arc<ValueFile>>,
     /// What [`LiveTable::kept_times`] had to work out.
     kept: OnceLock<Option<KeptTimes>>,
@@ -52,7 +53,8 @@ impl LiveTable {
         self.meta.overlaps(start, end)
     }
 
-    /// True if hardly an entry of the one has a time of which the other has entries too, so that they hide next to nothing of each other.
+    /// True if hardly an entry of the one has a time of which the other has entries too, so that they hide
+    /// next to nothing of each other.
     pub(crate) fn is_apart_in_time(&self, other: &LiveTable) -> bool {
         let times = self.table.properties().property().zip(other.table.properties().property());
         times.is_some_and(|(own, others)| is_apart(own, others))
@@ -81,8 +83,9 @@ impl LiveTable {
 }
 
 impl LiveTable {
-    /// When which part of it has passed by the rules of its tree, of which `forgotten` is gone already. What the table itself says, if it was written by these
-    /// rules. `None` where all keys are kept alike, without entries, and as long as its index cannot be read: whoever reads the table is told why.
+    /// When which part of it has passed by the rules of its tree, of which `forgotten` is gone already. What
+    /// the table itself says, if it was written by these rules. `None` where all keys are kept alike, without
+    /// entries, and as long as its index cannot be read: whoever reads the table is told why.
     pub(crate) fn kept_times(&self, rules: &RetentionRules, forgotten: &ByKey<Cutoff>) -> Option<&KeptTimes> {
         let known = self.table.properties().kept.as_ref().filter(|kept| kept.are_by(rules));
         known.or_else(|| match self.kept.get() {
@@ -108,7 +111,8 @@ impl LiveTable {
     }
 }
 
-/// True if the spans share less than a tenth of the shorter one. Neighbours mostly share the moment at which a memtable was full, and the latecomers.
+/// True if the spans share less than a tenth of the shorter one. Neighbours mostly share the moment at which
+/// a memtable was full, and the latecomers.
 fn is_apart(one: (i64, i64), other: (i64, i64)) -> bool {
     let length = |(first, last): (i64, i64)| i128::from(last) - i128::from(first) + 1;
     let shared = length((one.0.max(other.0), one.1.min(other.1)));

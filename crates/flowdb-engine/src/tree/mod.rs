@@ -25,8 +25,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// One key space of an open database.
 ///
-/// Readers clone the current [`View`] and work on it without any lock. Views change under the database's commit lock (a memtable is
-/// frozen) or maintenance lock (tables come and go); `view`'s own lock is held only to read or swap the pointer.
+/// Readers clone the current [`View`] and work on it without any lock. Views change under the database's
+/// commit lock (a memtable is frozen) or maintenance lock (tables come and go); `view`'s own lock is held
+/// only to read or swap the pointer.
 #[derive(Debug)]
 pub(crate) struct Tree {
     pub(crate) options: TreeOptions,
@@ -42,16 +43,16 @@ pub(crate) struct Tree {
 pub(crate) struct Evicted {
     pub(crate) tables: AtomicU64,
     pub(crate) entries: AtomicU64,
-    /// Number of the last operation that went for want of space. Raised before the tables go from the view, so that whoever finds a view without
-    /// them finds this.
+    /// Number of the last operation that went for want of space. Raised before the tables go from the view,
+    /// so that whoever finds a view without them finds this.
     last: AtomicU64,
 }
 
 /// What of a tree is gone because it was too old.
 #[derive(Debug)]
 struct Forgotten {
-    /// The tree has nothing of this, whatever tables may still hold. As the manifest says. Raised before the tables go from the view, so that whoever
-    /// finds a view without them finds this.
+    /// The tree has nothing of this, whatever tables may still hold. As the manifest says. Raised before the
+    /// tables go from the view, so that whoever finds a view without them finds this.
     cutoffs: RwLock<Arc<ByKey<Cutoff>>>,
     /// False while nothing is gone, so that most reads need not look.
     is_any: AtomicBool,
@@ -117,8 +118,8 @@ impl Tree {
         *guard = Arc::new(view);
     }
 
-    /// Puts the active memtable among the frozen ones, unless it is empty. Under the commit lock; `segment` is the one that takes the
-    /// next commit.
+    /// Puts the active memtable among the frozen ones, unless it is empty. Under the commit lock; `segment`
+    /// is the one that takes the next commit.
     pub(crate) fn freeze(&self, segment: u64) -> bool {
         self.flush_wanted.store(false, Ordering::Relaxed);
         if self.view().active.memtable.is_empty() {
@@ -151,15 +152,16 @@ impl Tree {
         self.evicted.last.fetch_max(last, Ordering::AcqRel);
     }
 
-    /// True if a change of `key` after `since` may be gone without a trace: with a whole table, or because it was too old. To be asked once the
-    /// view was taken.
+    /// True if a change of `key` after `since` may be gone without a trace: with a whole table, or because it
+    /// was too old. To be asked once the view was taken.
     pub(crate) fn may_have_forgotten(&self, key: &[u8], since: Sequence) -> bool {
         let is_evicted = since < self.evicted.last.load(Ordering::Acquire);
         let next = since.saturating_add(1);
         is_evicted || self.forgotten_horizon().is_some_and(|horizon| horizon.hides(key, next))
     }
 
-    /// What it has forgotten, without that of which neither a table nor a memtable has anything left; `None` if that changes nothing.
+    /// What it has forgotten, without that of which neither a table nor a memtable has anything left; `None`
+    /// if that changes nothing.
     pub(crate) fn still_forgotten(&self) -> Option<ByKey<Cutoff>> {
         let horizon = self.forgotten_horizon()?;
         let (view, forgotten) = (self.view(), &horizon.forgotten);
@@ -191,7 +193,8 @@ impl Tree {
         })
     }
 
-    /// What a read at `now` does not see. To be asked once its view was taken; most trees do not ask what time it is.
+    /// What a read at `now` does not see. To be asked once its view was taken; most trees do not ask what
+    /// time it is.
     pub(crate) fn horizon(&self, now: impl FnOnce() -> i64) -> Option<Horizon> {
         let rules = &self.options.retention;
         (rules.is_any() || self.has_forgotten()).then(|| Horizon {
@@ -228,10 +231,12 @@ impl Tree {
 }
 
 impl View {
-    /// Newest version of `key` not above `sequence`, whatever its kind; `None` too when a range delete hides it.
+    /// Newest version of `key` not above `sequence`, whatever its kind; `None` too when a range
+    /// delete hides it.
     ///
-    /// Sources are asked from the newest to the oldest. What an older one holds for the key is older than anything, range deletes
-    /// included, that a newer one holds for it; so the first that knows of the key decides.
+    /// Sources are asked from the newest to the oldest. What an older one holds for the key is older
+    /// than anything, range deletes included, that a newer one holds for it; so the first that knows of
+    /// the key decides.
     pub(crate) fn get(&self, key: &[u8], sequence: Sequence, read: SourceOptions) -> Result<Option<Version>> {
         // What comes into an empty memtable from now on is newer than this read.
         for buffer in self.buffers_newest_first().filter(|buffer| !buffer.memtable.is_empty()) {
@@ -269,7 +274,8 @@ impl View {
         self.buffers_newest_first().map(|buffer| buffer.memtable.entries()).sum()
     }
 
-    /// Where those ranges of what is forgotten begin of which memtables hold something: what was written too late, or has got too old there.
+    /// Where those ranges of what is forgotten begin of which memtables hold something: what was written too
+    /// late, or has got too old there.
     fn ranges_hidden_in_memtables<'a>(&self, horizon: &'a Horizon) -> BTreeSet<&'a [u8]> {
         let mut starts = BTreeSet::new();
         for buffer in self.buffers_newest_first() {

@@ -14,7 +14,8 @@ pub(crate) struct Runs {
 }
 
 impl View {
-    /// Cursors over the memtables and tables that may hold something between the bounds, and their range deletes.
+    /// Cursors over the memtables and tables that may hold something between the bounds, and
+    /// their range deletes.
     pub(crate) fn runs(&self, bounds: (&Bound<Bytes>, &Bound<Bytes>), read: SourceOptions) -> Runs {
         let mut runs = Runs::default();
         // What comes into an empty memtable from now on is newer than the scan's snapshot.
@@ -68,7 +69,8 @@ impl Runs {
     }
 }
 
-/// The tables of a level that may hold something between the bounds. They do not overlap, but may share one key at a border.
+/// The tables of a level that may hold something between the bounds. They do not overlap, but may share one
+/// key at a border.
 fn between<'a>(tables: &'a [Arc<LiveTable>], bounds: (&Bound<Bytes>, &Bound<Bytes>)) -> &'a [Arc<LiveTable>] {
     let from = tables.partition_point(|live| is_before(live, bounds.0));
     let count = tables[from..].partition_point(|live| !is_behind(live, bounds.1));

@@ -1,9 +1,11 @@
 //! The tables of a tree that are kept apart by time: *shelves*, each with levels of its own.
 //!
-//! A tree has one shelf for everything, which is the only one unless there is a retention, and one for each bucket of time. A key that has a
-//! time is in shelves of buckets which hold that time, or in the one for everything. Which of these is newer, only sequence numbers tell:
-//! buckets may be of different widths, and what finds no bucket goes to the shelf for everything. Range deletes are written to each shelf in
-//! which they may hide something, and tables never change their shelf. So range deletes of one shelf need nothing from another; deletes do.
+//! A tree has one shelf for everything, which is the only one unless there is a retention, and one for each
+//! bucket of time. A key that has a time is in shelves of buckets which hold that time, or in the one for
+//! everything. Which of these is newer, only sequence numbers tell: buckets may be of different widths, and
+//! what finds no bucket goes to the shelf for everything. Range deletes are written to each shelf in which
+//! they may hide something, and tables never change their shelf. So range deletes of one shelf need nothing
+//! from another; deletes do.
 
 use super::{Amount, Levels, LiveTable, ValueFileUse};
 use crate::options::BlockProperty;
@@ -97,7 +99,8 @@ impl Shelves {
         std::iter::once(&self.rest).chain(self.of_buckets(is_wanted))
     }
 
-    /// The levels of one shelf as compaction has to see them: what it finds in others may be older than what it finds here.
+    /// The levels of one shelf as compaction has to see them: what it finds in others may be older than what
+    /// it finds here.
     pub(crate) fn beside_others(&self, bucket: Option<Bucket>, levels: &Arc<Levels>) -> Arc<Levels> {
         let mut others: Vec<_> = match bucket {
             None => self.buckets.iter().map(|(_, levels)| Arc::clone(levels)).collect(),
@@ -115,7 +118,8 @@ impl Shelves {
         self.levels().find_map(|levels| levels.value_file(id))
     }
 
-    /// How much of each value file is in use. No two shelves refer to the same one, for tables never change theirs.
+    /// How much of each value file is in use. No two shelves refer to the same one, for tables
+    /// never change theirs.
     pub(crate) fn value_files(&self) -> impl Iterator<Item = &ValueFileUse> {
         self.levels().flat_map(|levels| levels.value_files())
     }

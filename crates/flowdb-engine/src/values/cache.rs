@@ -8,15 +8,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Share of the block cache's size that values may take besides it.
 const SHARE: u64 = 4;
-/// A value above this part of the cache is not kept: it would drive out too many others, and the operating system has it.
+/// A value above this part of the cache is not kept: it would drive out too many others, and the operating
+/// system has it.
 const VALUES_MIN: u64 = 8;
 /// What a value costs besides its bytes.
 const VALUE_OVERHEAD: u64 = 128;
 /// Size that the cache's tables are laid out for; only an estimate.
 const VALUE_BYTES_EXPECTED: u64 = 64 << 10;
 
-/// The cache. Its keys hold a number of its own for each opened file, and an offset. Takes no memory until a value is read from a file. Apart from the blocks, so that a few
-/// large values do not drive out thousands of blocks.
+/// The cache. Its keys hold a number of its own for each opened file, and an offset. Takes no memory until
+/// a value is read from a file. Apart from the blocks, so that a few large values do not drive out
+/// thousands of blocks.
 #[derive(Debug)]
 pub(crate) struct ValueCache {
     /// Made for the first value: it asks the system for the number of processors, which takes a dozen calls.

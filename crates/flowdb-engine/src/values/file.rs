@@ -21,8 +21,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// LZ4 makes at most this many bytes of one, so that a length that claims more is a lie.
 const LZ4_RATIO_MAX: usize = 256;
 
-/// An open value file. The tables that refer to it share it, and through them views, iterators and compactions; once it is marked
-/// obsolete, the last one to let go hands it to the garbage, so that no reader ever finds it gone.
+/// An open value file. The tables that refer to it share it, and through them views, iterators and
+/// compactions; once it is marked obsolete, the last one to let go hands it to the garbage, so that no reader
+/// ever finds it gone.
 #[derive(Debug)]
 pub(crate) struct ValueFile {
     pub(crate) meta: ValueFileMeta,

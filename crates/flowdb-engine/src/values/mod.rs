@@ -1,4 +1,5 @@
-//! Values kept outside the tables, so that compaction does not rewrite them. See section 3.1 of `docs/format.md`.
+//! Values kept outside the tables, so that compaction does not rewrite them. See section
+//! 3.1 of `docs/format.md`.
 
 mod cache;
 mod file;

@@ -87,7 +87,8 @@ impl RecordHeader {
         })
     }
 
-    /// The header of the record at `offset`. Reading by pointer does not need it: it is for those who have lost the pointers.
+    /// The header of the record at `offset`. Reading by pointer does not need it: it is for those who have
+    /// lost the pointers.
     pub(super) fn encode(&self, identity: Identity, offset: u64, key: &[u8]) -> [u8; RECORD_HEADER_BYTES] {
         let mut bytes = [0; RECORD_HEADER_BYTES];
         bytes[8..16].copy_from_slice(&self.value_checksum.to_le_bytes());

@@ -1,4 +1,5 @@
-//! Value files by themselves: round trips, every truncation, every flipped byte, bytes of other files; and the example of the format page.
+//! Value files by themselves: round trips, every truncation, every flipped byte, bytes of other files; and
+//! the example of the format page.
 
 use super::record::{HEADER_BYTES, RECORD_HEADER_BYTES};
 use super::*;

@@ -8,7 +8,8 @@ use crate::table::{Properties, TableSummary};
 use bytes::Bytes;
 use std::fmt::Debug;
 
-// 11 and 15 to 17 are reserved: they had meanings before the first release, and get no other (docs/format.md, section 4).
+// 11 and 15 to 17 are reserved: they had meanings before the first release, and get no other
+// (docs/format.md, section 4).
 const TAG_TREE: u8 = 1;
 const TAG_NEXT_FILE_ID: u8 = 2;
 const TAG_OLDEST_LOG: u8 = 3;
@@ -137,12 +138,14 @@ impl Edit {
         self.with(Field::RemoveTable(tree, id))
     }
 
-    /// From now on nothing of this is left in `tree`, by key. To come behind the last sequence number, of which none is above.
+    /// From now on nothing of this is left in `tree`, by key. To come behind the last sequence number, of
+    /// which none is above.
     pub(crate) fn forgotten(self, tree: TreeId, cutoffs: ByKey<Cutoff>) -> Self {
         self.with(Field::Forgotten(tree, cutoffs))
     }
 
-    /// Entries up to the last sequence number, as of this field, that had expired by this time may have been dropped.
+    /// Entries up to the last sequence number, as of this field, that had expired by this time may
+    /// have been dropped.
     pub(crate) fn purge_time(self, now: i64) -> Self {
         self.with(Field::PurgeTime(now))
     }
@@ -168,7 +171,8 @@ impl Edit {
         self.with(Field::RemoveValueFile(tree, id))
     }
 
-    /// The log is on stable storage up to this offset of a segment, the end of a commit, and so is that segment's name.
+    /// The log is on stable storage up to this offset of a segment, the end of a commit, and so is
+    /// that segment's name.
     pub(crate) fn log_synced(self, segment: u64, offset: u64) -> Self {
         self.with(Field::LogSynced(segment, offset))
     }

@@ -1,4 +1,5 @@
-//! The one place that says which files a state names besides the log: what copies or checks a database asks here.
+//! The one place that says which files a state names besides the log: what copies or checks a
+//! database asks here.
 
 use super::file_name::{table_name, value_file_name};
 use super::state::State;

@@ -114,11 +114,13 @@ impl Manifest {
         Ok(Some((manifest, reading.state)))
     }
 
-    /// Reads the manifest in `dir`; `None` if there is none. After a clean close it stays as it is until [`Manifest::begin`]; else it is rewritten.
+    /// Reads the manifest in `dir`; `None` if there is none. After a clean close it stays as it is until
+    /// [`Manifest::begin`]; else it is rewritten.
     ///
-    /// The rewritten one says what the old one said, `clean` included: that the database is open again is to be appended once the
-    /// log was replayed, or a log that contradicts a clean close would be refused only once. Without space for it the old one goes on, and where
-    /// there is none to write that over itself either, it stays as it is until [`Manifest::begin`] finds some.
+    /// The rewritten one says what the old one said, `clean` included: that the database is open again is to
+    /// be appended once the log was replayed, or a log that contradicts a clean close would be refused only
+    /// once. Without space for it the old one goes on, and where there is none to write that over itself
+    /// either, it stays as it is until [`Manifest::begin`] finds some.
     pub(crate) fn open(fs: Arc<dyn FileSystem>, dir: &Path) -> Result<Option<(Manifest, State)>> {
         remove_leftover(&*fs, &dir.join(MANIFEST_NEW))?;
         let Some(reading) = Self::read(&*fs, dir)? else {
@@ -134,10 +136,12 @@ impl Manifest {
         Ok(Some((manifest, reading.state)))
     }
 
-    /// Makes what was read fit to be built upon, before the first edit: whoever closed the database may have left its last edit in the operating system's memory
-    /// only. `state` is what it says. Does nothing in a manifest that has begun.
+    /// Makes what was read fit to be built upon, before the first edit: whoever closed the database may have
+    /// left its last edit in the operating system's memory only. `state` is what it says. Does nothing in a
+    /// manifest that has begun.
     ///
-    /// Fails without having changed what the manifest says. If the manifest [is broken](Manifest::is_broken) then, trying again is of no use.
+    /// Fails without having changed what the manifest says. If the manifest [is broken](Manifest::is_broken)
+    /// then, trying again is of no use.
     pub(crate) fn begin(&mut self, state: &State) -> Result<()> {
         self.check()?;
         match self.output {
@@ -147,7 +151,8 @@ impl Manifest {
         }
     }
 
-    /// True if the next edit has all of the file written again, even if a sync of it failed that nobody was told of.
+    /// True if the next edit has all of the file written again, even if a sync of it failed that nobody
+    /// was told of.
     fn is_within_a_page(&self) -> bool {
         self.bytes + OPENING_EDIT_BYTES <= PAGE_BYTES
     }
@@ -163,9 +168,10 @@ impl Manifest {
         }
     }
 
-    /// Goes on with the manifest there is. Which one that is after a failed attempt to replace it, its contents tell. Its name may not be durable:
-    /// the attempt, or a process that was killed, may have come as far as the renaming. Nor may its edits: after a sync that failed, the system
-    /// may hold them in memory only, as if they had been written, so that they are written over themselves.
+    /// Goes on with the manifest there is. Which one that is after a failed attempt to replace it, its
+    /// contents tell. Its name may not be durable: the attempt, or a process that was killed, may have come
+    /// as far as the renaming. Nor may its edits: after a sync that failed, the system may hold them in
+    /// memory only, as if they had been written, so that they are written over themselves.
     fn keep(&mut self) -> Result<()> {
         let path = self.dir.join(MANIFEST);
         let Some(bytes) = read_whole(&*self.fs, &path)? else {
@@ -216,9 +222,10 @@ impl Manifest {
         self.is_broken
     }
 
-    /// Makes `edit` durable. An edit that could not be written is taken back, durably, and can be tried again. If that fails too, or the
-    /// sync does, it is not known whether the edit counts: the manifest [is broken](Manifest::is_broken), and further appends are refused
-    /// (kind `Poisoned`), until a [`Manifest::rewrite`] succeeds.
+    /// Makes `edit` durable. An edit that could not be written is taken back, durably, and can be tried
+    /// again. If that fails too, or the sync does, it is not known whether the edit counts: the
+    /// manifest [is broken](Manifest::is_broken), and further appends are refused (kind `Poisoned`),
+    /// until a [`Manifest::rewrite`] succeeds.
     pub(crate) fn append(&mut self, edit: &Edit) -> Result<()> {
         self.check()?;
         let Output::File(file) = &self.output else {
@@ -245,8 +252,9 @@ impl Manifest {
         Ok(())
     }
 
-    /// Replaces the manifest by one that holds `state` in a single edit. If the new one cannot be written, the old one goes on as before;
-    /// if it cannot be put in the place of the old one, either may count, and the manifest is broken until a rewrite succeeds.
+    /// Replaces the manifest by one that holds `state` in a single edit. If the new one cannot be written,
+    /// the old one goes on as before; if it cannot be put in the place of the old one, either may count, and
+    /// the manifest is broken until a rewrite succeeds.
     pub(crate) fn rewrite(&mut self, state: &State) -> Result<()> {
         let (file, bytes) = write_new(&*self.fs, &self.dir, state)?;
         self.is_broken = true;
@@ -386,7 +394,8 @@ fn edit_body(bytes: &[u8], offset: usize, database_id: u64) -> Option<&[u8]> {
     edit.is_valid(offset, database_id).then_some(edit.body)
 }
 
-/// Where the first edit at or behind `from` begins. Fails with `Corruption` if that cannot be told within bounds.
+/// Where the first edit at or behind `from` begins. Fails with `Corruption` if that cannot be
+/// told within bounds.
 fn find_edit(path: &Path, bytes: &[u8], from: usize, database_id: u64) -> Result<Option<usize>> {
     let mut budget = SearchBudget::new(bytes.len().saturating_sub(from) as u64);
     for at in from..bytes.len() {
@@ -462,7 +471,8 @@ mod tests {
         Ok((manifest, state))
     }
 
-    /// A manifest of a state and the edits, its bytes, and the state after each edit with the offset where it ends.
+    /// A manifest of a state and the edits, its bytes, and the state after each edit with the offset
+    /// where it ends.
     fn sample() -> (Vec<u8>, Vec<(usize, State)>) {
         let fs = crashable();
         let mut state = first_state();
@@ -649,7 +659,8 @@ mod tests {
         }
     }
 
-    /// Whatever step of replacing it failed, or was the last of a killed process, what is appended then is not lost with its name.
+    /// Whatever step of replacing it failed, or was the last of a killed process, what is appended then is
+    /// not lost with its name.
     #[test]
     fn an_edit_of_a_manifest_that_was_kept_survives_a_crash() {
         let (mut bytes, _) = sample();

@@ -13,8 +13,8 @@ use std::path::Path;
 const DIR: &str = "/log";
 const DATABASE: u64 = 7;
 
-/// Segments of frames whose kinds, numbers and payloads are the fuzzer's. What is replayed is the same the second time, when a torn
-/// tail has been cut.
+/// Segments of frames whose kinds, numbers and payloads are the fuzzer's. What is replayed is the same the
+/// second time, when a torn tail has been cut.
 #[allow(clippy::unwrap_used, reason = "a fuzz target fails by panicking")]
 pub fn fuzz_log(data: &[u8]) -> usize {
     let mut input = Sections::new(data);

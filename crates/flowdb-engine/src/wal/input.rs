@@ -79,7 +79,8 @@ impl Input {
         }
     }
 
-    /// Offset of the first valid frame at or behind `from` whose header is `wanted`. Fails with `Corruption` if that cannot be told within bounds.
+    /// Offset of the first valid frame at or behind `from` whose header is `wanted`. Fails with `Corruption`
+    /// if that cannot be told within bounds.
     pub(super) fn find_frame(
         &mut self,
         from: u64,
@@ -87,7 +88,8 @@ impl Input {
     ) -> Result<Option<u64>> {
         let mut offset = from.next_multiple_of(FRAME_ALIGNMENT);
         while offset < self.length {
-            // Headers first: most places are not even the beginning of one, and a checksum costs the whole payload.
+            // Headers first: most places are not even the beginning of one, and a checksum costs
+            // the whole payload.
             if let Some((stored, header)) = self.frame_header(offset)?
                 // What was synced when a frame was written is not behind it.
                 && header.synced <= offset

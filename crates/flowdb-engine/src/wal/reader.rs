@@ -51,14 +51,17 @@ pub(crate) struct Expected {
     pub(crate) synced: (u64, u64),
 }
 
-/// Takes the operations: number of the segment, sequence number, the payload that the operation lies in, operation.
+/// Takes the operations: number of the segment, sequence number, the payload that the operation
+/// lies in, operation.
 pub(crate) type Sink<'a> = dyn FnMut(u64, Sequence, &Bytes, Operation<'_>) -> Result<()> + 'a;
 
-/// Delivers the operations of all complete commits, in order, from the oldest segment needed on. `names` are the files in `dir`.
+/// Delivers the operations of all complete commits, in order, from the oldest segment needed on. `names` are
+/// the files in `dir`.
 ///
-/// Operations that the tables already hold are delivered too; it is the sink that skips them. A torn tail of the last segment is
-/// cut, and the last segment is synced, so that a new one may follow; after a clean close both were done. Remains of a segment whose creation was interrupted are removed.
-/// After an error nothing that was delivered counts; after one of corruption, nothing was cut or removed either.
+/// Operations that the tables already hold are delivered too; it is the sink that skips them. A torn tail of
+/// the last segment is cut, and the last segment is synced, so that a new one may follow; after a clean close
+/// both were done. Remains of a segment whose creation was interrupted are removed. After an error nothing
+/// that was delivered counts; after one of corruption, nothing was cut or removed either.
 pub(crate) fn replay(
     fs: &dyn FileSystem,
     dir: &Path,
@@ -168,8 +171,8 @@ fn chain(fs: &dyn FileSystem, dir: &Path, names: &[String], expected: &Expected)
     Ok(chain)
 }
 
-/// Drops segments behind `previous` that nothing was written to: attempts to begin a segment that failed in their last
-/// step, after which another number was taken.
+/// Drops segments behind `previous` that nothing was written to: attempts to begin a segment that failed in
+/// their last step, after which another number was taken.
 fn drop_attempts(chain: &mut Chain, previous: u64, open: impl Fn(u64) -> Result<Input>) -> Result<()> {
     while let Some(link) = chain.links.last().filter(|link| link.header.segment > previous) {
         let segment = link.header.segment;
@@ -194,8 +197,8 @@ fn segment_ids(names: &[String], oldest: u64) -> Vec<u64> {
     ids
 }
 
-/// A header is synced before anything follows it, and before the manifest names the segment: one that does not validate is the
-/// remains of an interrupted creation only if neither happened.
+/// A header is synced before anything follows it, and before the manifest names the segment: one that does
+/// not validate is the remains of an interrupted creation only if neither happened.
 fn refuse_if_needed(input: &mut Input, oldest: u64) -> Result<()> {
     if input.segment == oldest || input.find_frame(SEGMENT_HEADER_BYTES as u64, |_| true)?.is_some() {
         return Err(Error::corruption(&input.path, 0, "the header of a log segment is damaged"));
@@ -350,7 +353,8 @@ fn refuse_if_synced(input: &mut Input, stop: u64) -> Result<()> {
     }
 }
 
-/// Refuses a log that ends before a place up to which it was on stable storage: what is there has no end of a crash.
+/// Refuses a log that ends before a place up to which it was on stable storage: what is there has no end
+/// of a crash.
 fn refuse_if_short(input: &Input, end: u64, synced: (u64, u64)) -> Result<()> {
     if (input.segment, end) >= synced {
         return Ok(());
@@ -362,8 +366,8 @@ fn refuse_if_short(input: &Input, end: u64, synced: (u64, u64)) -> Result<()> {
     Err(Error::corruption(&input.path, end, message))
 }
 
-/// Cuts the last segment, if it is to be, and makes all of it durable: after a crash of the process alone, what was
-/// replayed may be in the operating system's memory only.
+/// Cuts the last segment, if it is to be, and makes all of it durable: after a crash of the process alone,
+/// what was replayed may be in the operating system's memory only.
 fn settle(fs: &dyn FileSystem, Cut { path, length, unproven }: &Cut) -> Result<()> {
     if let Some(length) = length {
         tracing::debug!(file = %path.display(), length, "cutting a torn tail");
@@ -373,12 +377,13 @@ fn settle(fs: &dyn FileSystem, Cut { path, length, unproven }: &Cut) -> Result<(
     write_anew(fs, path, unproven.clone()).map_err(|error| Error::io(path, "syncing the log", error))
 }
 
-/// Writes a range of a log over itself, and syncs the log. When a sync fails, the system may take for written what never reached the disk: it
-/// is read from memory as if it were there, and no later sync writes it.
+/// Writes a range of a log over itself, and syncs the log. When a sync fails, the system may take for written
+/// what never reached the disk: it is read from memory as if it were there, and no later sync writes it.
 pub(crate) fn write_anew(fs: &dyn FileSystem, path: &Path, range: Range<u64>) -> io::Result<()> {
     let file = fs.open_write(path)?;
     match copy_bytes(&*fs.open_read(path)?, &*file, range) {
-        // A full disk that puts what is written over something elsewhere. What is there is to be read all the same, and is what it was.
+        // A full disk that puts what is written over something elsewhere. What is there is to be read all the
+        // same, and is what it was.
         Err(error) if is_for_lack_of_space(&error) => {}
         result => result?,
     }

@@ -7,11 +7,12 @@ use std::ops::Range;
 const RESERVE_BYTES_MIN: u64 = 64 << 10;
 /// Zeros are written so far ahead of the commits at most.
 const FILL_BYTES_MAX: u64 = 256 << 10;
-/// What may be unsynced, with the next commit, where zeros are written: larger syncs gain too little for writing their bytes twice.
+/// What may be unsynced, with the next commit, where zeros are written: larger syncs gain too little for
+/// writing their bytes twice.
 const FILL_UNSYNCED_BYTES_MAX: u64 = 32 << 10;
 
-/// What was done for the space behind a segment's last commit. All of it are hints: the commit's own write tells whether there is space,
-/// and until then the space reads as zeros, or is not there.
+/// What was done for the space behind a segment's last commit. All of it are hints: the commit's own write
+/// tells whether there is space, and until then the space reads as zeros, or is not there.
 #[derive(Debug)]
 pub(super) struct SpaceAhead {
     /// Where the writer's first commit begins.
@@ -42,7 +43,8 @@ impl SpaceAhead {
         self.filled = end;
     }
 
-    /// Makes ready for a commit that takes up to `commit.end`; everything before `synced` is on stable storage.
+    /// Makes ready for a commit that takes up to `commit.end`; everything before `synced` is
+    /// on stable storage.
     pub(super) fn prepare(&mut self, file: &dyn WritableFile, commit: &Range<u64>, synced: u64) {
         if commit.end > self.reserved && commit.end <= self.reserve_bytes_max {
             self.reserve(file, commit);
@@ -52,7 +54,8 @@ impl SpaceAhead {
         }
     }
 
-    /// The first bytes are left out: they tell nothing yet, and a small database, or one that is opened for a few commits, is to pay nothing.
+    /// The first bytes are left out: they tell nothing yet, and a small database, or one that is opened for a
+    /// few commits, is to pay nothing.
     fn is_synced_often(&self, commit: &Range<u64>, synced: u64) -> bool {
         commit.start >= self.begin + RESERVE_BYTES_MIN && commit.end - synced <= FILL_UNSYNCED_BYTES_MAX
     }
@@ -64,8 +67,9 @@ impl SpaceAhead {
         self.reserved = target;
     }
 
-    /// Writes zeros into what is reserved. A file system notes in its journal which reserved blocks were written to, and a sync waits for that:
-    /// now one sync for many commits, not each that comes to a new block.
+    /// Writes zeros into what is reserved. A file system notes in its journal which reserved blocks
+    /// were written to, and a sync waits for that: now one sync for many commits, not each that comes
+    /// to a new block.
     fn fill(&mut self, file: &dyn WritableFile, commit: &Range<u64>) {
         let target = self.reserved.min(commit.start + FILL_BYTES_MAX);
         if target <= commit.end {

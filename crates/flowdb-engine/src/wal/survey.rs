@@ -1,4 +1,5 @@
-//! Reads a segment that may be damaged, to its end: what is whole on both sides of the damage, and what lies between.
+//! Reads a segment that may be damaged, to its end: what is whole on both sides of the damage, and
+//! what lies between.
 
 use super::frame::{FRAME_ALIGNMENT, FRAME_HEADER_BYTES, FrameKind, SEGMENT_HEADER_BYTES, SegmentHeader};
 use super::input::{Frame, Input};
@@ -35,7 +36,8 @@ pub(crate) struct Survey {
     pub(crate) end: u64,
 }
 
-/// Takes the operations of complete commits: offset of the commit, number, the payload that the operation lies in, operation.
+/// Takes the operations of complete commits: offset of the commit, number, the payload that the operation
+/// lies in, operation.
 pub(crate) type SurveySink<'a> = dyn FnMut(u64, Sequence, &Bytes, Operation<'_>) -> Result<()> + 'a;
 
 /// Reads all of a segment. Fails only if the file cannot be read, or `sink` fails.

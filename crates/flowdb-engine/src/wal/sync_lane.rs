@@ -5,8 +5,9 @@ use model::{Condvar, Mutex};
 #[cfg(not(loom))]
 use parking_lot::{Condvar, Mutex};
 
-/// One thread at a time leads: it syncs. Those who come meanwhile wait, all of them for the same end; their bytes are written already, so
-/// the first to go on leads a sync that covers the others too. Nobody waits for more than the sync under way and the one after it.
+/// One thread at a time leads: it syncs. Those who come meanwhile wait, all of them for the same end; their
+/// bytes are written already, so the first to go on leads a sync that covers the others too. Nobody waits for
+/// more than the sync under way and the one after it.
 #[derive(Debug, Default)]
 pub(super) struct SyncLane {
     state: Mutex<State>,
@@ -92,7 +93,8 @@ mod tests {
     }
 }
 
-/// All orders in which the steps of a few threads may come. The lock and the condition are the model checker's.
+/// All orders in which the steps of a few threads may come. The lock and the condition are
+/// the model checker's.
 #[cfg(loom)]
 mod model {
     use std::ops::{Deref, DerefMut};

@@ -338,7 +338,8 @@ fn reserving_space_is_only_a_hint() {
     assert_eq!(read(&fs, 1).unwrap().1, up_to(2));
 }
 
-/// Commits of 4000 bytes, each synced, until the first piece of reserved space is used up; returns their number.
+/// Commits of 4000 bytes, each synced, until the first piece of reserved space is used up;
+/// returns their number.
 fn write_first_piece(writer: &mut LogWriter) -> Sequence {
     let mut sequence = 0;
     while writer.end() < 65 << 10 {
@@ -405,7 +406,8 @@ fn zeros_written_ahead_are_only_a_hint_and_cut_with_a_failed_commit() {
 #[test]
 fn a_failed_commit_never_happened_and_the_next_one_does() {
     for fault in [Fault::Eio, Fault::Enospc, Fault::ShortWrite] {
-        // The first call reserves space; then come the first frame and a header, a large payload, and its padding.
+        // The first call reserves space; then come the first frame and a header, a large payload,
+        // and its padding.
         for call in 2..=4 {
             let memory = memory();
             let fs = FaultyFileSystem::new(Arc::new(memory.clone()));

@@ -28,8 +28,9 @@ const FRAME_BYTES_MAX: u64 = FRAME_HEADER_BYTES as u64 + FRAME_ALIGNMENT;
 
 /// A segment's file, shared between the writer and whoever syncs.
 ///
-/// `synced <= written` always. Only the writer raises `written`, once all bytes below it are with the file; only a sync
-/// raises `synced`, to what `written` was before it began. One sync at a time has the lead of `lane`.
+/// `synced <= written` always. Only the writer raises `written`, once all bytes below it are with the
+/// file; only a sync raises `synced`, to what `written` was before it began. One sync at a time has the
+/// lead of `lane`.
 #[derive(Debug)]
 pub(crate) struct LogFile {
     file: Arc<dyn WritableFile>,
@@ -71,8 +72,8 @@ impl LogFile {
         self.synced.load(Ordering::Acquire)
     }
 
-    /// Returns once the bytes up to `upto` are on stable storage. Callers at the same time share one sync. After a sync
-    /// failed, this file is never synced again (kind `Poisoned`).
+    /// Returns once the bytes up to `upto` are on stable storage. Callers at the same time share one sync.
+    /// After a sync failed, this file is never synced again (kind `Poisoned`).
     pub(crate) fn sync(&self, upto: u64) -> Result<()> {
         let is_done = || self.synced() >= upto;
         if is_done() {
@@ -95,7 +96,8 @@ impl LogFile {
     fn sync_leading(&self, lead: &Lead<'_>) -> Result<()> {
         self.check()?;
         if lead.has_company {
-            // Lets the others write their next commits first, so that this sync covers them instead of one more.
+            // Lets the others write their next commits first, so that this sync covers them instead
+            // of one more.
             std::thread::yield_now();
         }
         let written = self.written();
@@ -123,7 +125,8 @@ impl LogFile {
 #[derive(Debug)]
 pub(crate) struct LogWriter {
     log: Arc<LogFile>,
-    /// Where the file is. Held open, so that a next one can be begun, or given up, when nothing else can be opened.
+    /// Where the file is. Held open, so that a next one can be begun, or given up, when nothing else
+    /// can be opened.
     directory: Arc<dyn Directory>,
     database_id: u64,
     /// Where the next commit begins.
@@ -139,11 +142,12 @@ pub(crate) struct LogWriter {
 }
 
 impl LogWriter {
-    /// Begins a segment. The one before it must be synced to its end ([`LogWriter::seal`]). A file that has its name already stays as it is
-    /// (kind `Poisoned`): it is not ours.
+    /// Begins a segment. The one before it must be synced to its end ([`LogWriter::seal`]). A file that has
+    /// its name already stays as it is (kind `Poisoned`): it is not ours.
     ///
-    /// After a failure another `header.segment` may be tried; replay knows what remains of the attempt. Before the same one is tried again, or
-    /// the segment before it written to, the attempt is to be discarded ([`LogWriter::discard`]).
+    /// After a failure another `header.segment` may be tried; replay knows what remains of the
+    /// attempt. Before the same one is tried again, or the segment before it written to, the attempt
+    /// is to be discarded ([`LogWriter::discard`]).
     pub(crate) fn create(
         fs: &dyn FileSystem,
         dir: &Path,
@@ -173,7 +177,8 @@ impl LogWriter {
         Ok(Self::new(log, directory, header.database_id, header.last_sequence, space))
     }
 
-    /// Removes what a failed [`LogWriter::create`] may have left, durably. Opens nothing: that may be what failed.
+    /// Removes what a failed [`LogWriter::create`] may have left, durably. Opens nothing: that may
+    /// be what failed.
     pub(crate) fn discard(
         fs: &dyn FileSystem,
         dir: &Path,
@@ -265,8 +270,8 @@ impl LogWriter {
         self.is_cut_unsynced
     }
 
-    /// Makes sure that no crash brings back what was cut off, nor parts of it behind what is written over it. If that fails, further calls are refused, as by
-    /// [`LogWriter::append`].
+    /// Makes sure that no crash brings back what was cut off, nor parts of it behind what is written over it.
+    /// If that fails, further calls are refused, as by [`LogWriter::append`].
     pub(crate) fn settle(&mut self) -> Result<()> {
         if self.is_cut_unsynced {
             self.log.sync_always().inspect_err(|_| self.is_broken = true)?;
@@ -280,11 +285,12 @@ impl LogWriter {
         self.last_sequence = self.last_sequence.max(last);
     }
 
-    /// Hands one commit to the operating system, whose operations are numbered from `first` on; returns its end offset.
+    /// Hands one commit to the operating system, whose operations are numbered from `first` on; returns
+    /// its end offset.
     ///
-    /// After a failure (kind `NoSpace` or `Io`) the commit did not happen, and never will: it was cut off, durably, and the
-    /// segment goes on to be usable. If that failed too, further calls are refused (kind `Poisoned`), and whether the commit
-    /// happened is known after the next replay.
+    /// After a failure (kind `NoSpace` or `Io`) the commit did not happen, and never will: it was cut off,
+    /// durably, and the segment goes on to be usable. If that failed too, further calls are refused (kind
+    /// `Poisoned`), and whether the commit happened is known after the next replay.
     pub(crate) fn append(&mut self, first: Sequence, chunks: &[Chunk]) -> Result<u64> {
         self.check()?;
         self.settle()?;
@@ -292,8 +298,8 @@ impl LogWriter {
         self.settled(result)
     }
 
-    /// The same in a log that is settled, for who cannot wait: after a failure it is unsettled, and the failure of this commit is not to be told before that is
-    /// overcome.
+    /// The same in a log that is settled, for who cannot wait: after a failure it is unsettled, and the
+    /// failure of this commit is not to be told before that is overcome.
     pub(crate) fn append_without_sync(&mut self, first: Sequence, chunks: &[Chunk]) -> Result<u64> {
         self.check()?;
         let count = chunks.iter().try_fold(0u64, |sum, chunk| sum.checked_add(chunk.count.into()));
@@ -389,7 +395,8 @@ impl LogWriter {
         result
     }
 
-    /// Takes back what is behind the last commit. Until that is synced, a crash could bring back a commit that was reported as failed.
+    /// Takes back what is behind the last commit. Until that is synced, a crash could bring back a commit
+    /// that was reported as failed.
     fn cut(&mut self) -> Result<()> {
         self.log.file.set_len(self.end).map_err(|error| self.log.error("cutting a failed commit", error))?;
         self.space.cut(self.end);

@@ -1,4 +1,5 @@
-//! A file system in memory that counts what is written and read, may be too small or slow to sync, may refuse to remove files, and tells of new ones.
+//! A file system in memory that counts what is written and read, may be too small or slow to sync, may refuse
+//! to remove files, and tells of new ones.
 
 use flowdb_engine::fs::{Directory, FileLock, FileSystem, MemoryFileSystem, ReadableFile, WritableFile};
 use std::collections::BTreeMap;

@@ -1,4 +1,5 @@
-//! What the engine's integration tests share: a small random number generator, a database of two trees, and a plain map to compare with.
+//! What the engine's integration tests share: a small random number generator, a database of two trees, and a
+//! plain map to compare with.
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
 
@@ -74,7 +75,8 @@ impl Random {
     }
 }
 
-/// Runs `test` for each of `FLOWDB_SEEDS` seeds (default `count`), from `FLOWDB_SEED` on (default 1); a failure names its seed.
+/// Runs `test` for each of `FLOWDB_SEEDS` seeds (default `count`), from `FLOWDB_SEED` on (default 1); a
+/// failure names its seed.
 pub fn for_seeds(count: u64, test: impl Fn(u64) + std::panic::RefUnwindSafe) {
     for_each_seed(count, |seed| {
         if let Err(panic) = std::panic::catch_unwind(|| test(seed)) {
@@ -290,7 +292,8 @@ pub fn collect_visited(
     Ok(all)
 }
 
-/// The keys that visits show, by an iterator that passes at most so many entries at a time and goes on behind the last of them; how often it was spent.
+/// The keys that visits show, by an iterator that passes at most so many entries at a time and goes on behind
+/// the last of them; how often it was spent.
 pub fn visit_in_pages(iter: &mut DbIterator, passes_max: u64) -> (Vec<Vec<u8>>, usize) {
     let (mut seen, mut pauses, mut passed) = (Vec::new(), 0, Vec::new());
     loop {
@@ -321,7 +324,8 @@ pub fn collect_backward(iter: &mut DbIterator) -> flowdb_engine::Result<Vec<(Vec
     Ok(all)
 }
 
-/// Compares everything visible (at `options.sequence`) with the model, by scans in both directions and by gets.
+/// Compares everything visible (at `options.sequence`) with the model, by scans in both directions
+/// and by gets.
 pub fn check_all(db: &Db, model: &Model, options: ReadOptions, now: i64) {
     for tree in TREES {
         let expected = model.range(tree, &EVERYTHING, now);

@@ -67,7 +67,8 @@ impl Catalog {
     }
 }
 
-/// Builds a catalog from its rows. They come in the order of their keys: databases, then stores, then indexes.
+/// Builds a catalog from its rows. They come in the order of their keys: databases, then
+/// stores, then indexes.
 #[derive(Debug, Default)]
 struct Loader {
     next_database: Option<u32>,

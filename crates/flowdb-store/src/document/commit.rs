@@ -13,7 +13,8 @@ use flowdb_engine::{Draft, Durability, Error, ErrorKind, Result, WriteBatch, Wri
 use parking_lot::Mutex;
 use std::sync::Arc;
 
-/// Largest commit written on the calling thread, in bytes: a write of this size to the page cache takes well under a millisecond.
+/// Largest commit written on the calling thread, in bytes: a write of this size to the page cache takes well
+/// under a millisecond.
 const INLINE_BYTES_MAX: usize = 256 << 10;
 
 /// What became of a commit on the calling thread.
@@ -21,16 +22,16 @@ const INLINE_BYTES_MAX: usize = 256 << 10;
 pub enum CommitOutcome {
     /// It is done.
     Committed,
-    /// It is large, strict, or would have to wait: call [`World::commit_blocking`] on a worker. `Committed` or `CommitFailed`
-    /// follows then.
+    /// It is large, strict, or would have to wait: call [`World::commit_blocking`] on a worker. `Committed`
+    /// or `CommitFailed` follows then.
     NeedsWorker,
     /// It failed, and the transaction is aborted; `CommitFailed` is among the client's events.
     Failed,
 }
 
 impl World {
-    /// Commits a transaction, started or not, if that can be done on this thread without waiting. `strict` asks for stable
-    /// storage. From now on it executes no requests.
+    /// Commits a transaction, started or not, if that can be done on this thread without waiting. `strict`
+    /// asks for stable storage. From now on it executes no requests.
     ///
     /// Fails with `InvalidArgument` if there is no such transaction, or if it is being committed already.
     pub fn commit(&self, client: ClientId, id: TransactionId, strict: bool) -> Result<CommitOutcome> {
@@ -65,8 +66,8 @@ impl World {
         !transaction.is_large() && transaction.overlay.bytes() <= INLINE_BYTES_MAX
     }
 
-    /// Commits a transaction whose [`World::commit`] answered `NeedsWorker`; waits for the disk. `Committed` or `CommitFailed` tells
-    /// its client. Does nothing if the client has died meanwhile.
+    /// Commits a transaction whose [`World::commit`] answered `NeedsWorker`; waits for the disk. `Committed`
+    /// or `CommitFailed` tells its client. Does nothing if the client has died meanwhile.
     pub fn commit_blocking(&self, id: TransactionId, strict: bool) {
         let Some((transaction, creates)) = self.take_asked(id) else { return };
         let mut guard = transaction.lock();
@@ -83,7 +84,8 @@ impl World {
         self.ended(None, id, written.map(|()| database), Told::ByEvent);
     }
 
-    /// Discards all that a transaction did, started or not. Does nothing if there is no such transaction (any more).
+    /// Discards all that a transaction did, started or not. Does nothing if there is no such
+    /// transaction (any more).
     ///
     /// Fails with `InvalidArgument` if its commit was asked for already.
     pub fn abort(&self, client: ClientId, id: TransactionId) -> Result<()> {
@@ -197,7 +199,8 @@ impl World {
         })
     }
 
-    /// Takes a transaction out, committed (with the database if its schema changed) or aborted (`None`), and lets those go on that waited for it.
+    /// Takes a transaction out, committed (with the database if its schema changed) or aborted (`None`), and
+    /// lets those go on that waited for it.
     pub(super) fn finish(
         &self,
         state: &mut State,

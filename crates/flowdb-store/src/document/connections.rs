@@ -1,7 +1,8 @@
 //! The connection queue: who has which database open, and whose turn it is to open, upgrade or delete it.
 //!
-//! <https://w3c.github.io/IndexedDB/#connection-queues>. Pure bookkeeping: calls answer the [`Action`]s they lead to, and
-//! [`World`](super::World) carries them out. Per database name, one request is processed at a time.
+//! <https://w3c.github.io/IndexedDB/#connection-queues>. Pure bookkeeping: calls answer the [`Action`]s
+//! they lead to, and [`World`](super::World) carries them out. Per database name, one request is processed
+//! at a time.
 
 use super::catalog::Catalog;
 use super::event::Event;
@@ -29,7 +30,8 @@ pub(crate) enum Action {
     Delete { request: RequestId },
 }
 
-/// A connection to a database. One whose client has died, or that was closed, stays until its transactions are finished.
+/// A connection to a database. One whose client has died, or that was closed, stays until its
+/// transactions are finished.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) client: ClientId,
@@ -135,7 +137,8 @@ impl Connections {
         self.process(&name, catalog)
     }
 
-    /// <https://w3c.github.io/IndexedDB/#close-a-database-connection>: it is closed once its transactions are finished.
+    /// <https://w3c.github.io/IndexedDB/#close-a-database-connection>: it is closed once its
+    /// transactions are finished.
     pub(crate) fn close(&mut self, client: ClientId, id: ConnectionId, catalog: &Catalog) -> Vec<Action> {
         let Some(connection) = self.connections.get_mut(&id).filter(|connection| connection.client == client)
         else {
@@ -162,7 +165,8 @@ impl Connections {
         }
     }
 
-    /// A transaction of the connection is finished, with this answer to an open request if it was its version change.
+    /// A transaction of the connection is finished, with this answer to an open request if it was
+    /// its version change.
     pub(crate) fn transaction_finished(
         &mut self,
         id: ConnectionId,
@@ -181,7 +185,8 @@ impl Connections {
         actions
     }
 
-    /// A thread is going to write this deletion. Answers the name, unless there is nothing to write (any more).
+    /// A thread is going to write this deletion. Answers the name, unless there is nothing to
+    /// write (any more).
     pub(crate) fn start_delete(&mut self, request: RequestId) -> Option<Vec<u16>> {
         match self.requests.get_mut(&request) {
             Some(Request { stage: Stage::Deleting { writing }, name, .. }) if !*writing => {
@@ -192,7 +197,8 @@ impl Connections {
         }
     }
 
-    /// The deletion could not be written on that thread: its client is asked to see to it. `alive` is false if it cannot.
+    /// The deletion could not be written on that thread: its client is asked to see to it. `alive` is false
+    /// if it cannot.
     pub(crate) fn postpone_delete(&mut self, id: RequestId, alive: bool, catalog: &Catalog) -> Vec<Action> {
         let Some(request) = self.requests.get_mut(&id) else { return Vec::new() };
         if alive {
@@ -214,7 +220,8 @@ impl Connections {
         actions
     }
 
-    /// Takes the client's requests back, except for what is being written. Answers which, and what goes on without them.
+    /// Takes the client's requests back, except for what is being written. Answers which, and what goes
+    /// on without them.
     pub(crate) fn withdraw(&mut self, client: ClientId, catalog: &Catalog) -> (Vec<RequestId>, Vec<Action>) {
         let requests = self.removable_requests(client);
         let names: BTreeSet<Vec<u16>> = requests.iter().filter_map(|&id| self.remove_request(id)).collect();
@@ -222,8 +229,9 @@ impl Connections {
         (requests, actions)
     }
 
-    /// A client has died: its requests go, except for what is being written. Answers the names for which there were some. First
-    /// step; then its transactions are to be aborted, and [`Connections::drop_connections`] is the last.
+    /// A client has died: its requests go, except for what is being written. Answers the names for which
+    /// there were some. First step; then its transactions are to be aborted, and
+    /// [`Connections::drop_connections`] is the last.
     pub(crate) fn drop_requests(&mut self, client: ClientId) -> BTreeSet<Vec<u16>> {
         let requests = self.removable_requests(client);
         requests.into_iter().filter_map(|id| self.remove_request(id)).collect()
@@ -234,8 +242,8 @@ impl Connections {
         removable.map(|(&id, _)| id).collect()
     }
 
-    /// A client has died: its connections go, except for those with a transaction being written. Goes on with the requests for
-    /// their names and `names`.
+    /// A client has died: its connections go, except for those with a transaction being written. Goes on with
+    /// the requests for their names and `names`.
     pub(crate) fn drop_connections(
         &mut self,
         client: ClientId,

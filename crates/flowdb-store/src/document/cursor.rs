@@ -31,7 +31,8 @@ pub(super) struct Rows {
 }
 
 impl Transaction {
-    /// <https://w3c.github.io/IndexedDB/#retrieve-a-value-from-an-object-store> and its siblings: the first record in the range.
+    /// <https://w3c.github.io/IndexedDB/#retrieve-a-value-from-an-object-store> and its siblings: the first
+    /// record in the range.
     pub(super) fn get(
         &mut self,
         source: Source,
@@ -234,7 +235,8 @@ impl Transaction {
         Ok(true)
     }
 
-    /// The positions behind, as far as they are at hand and small. One that cannot be read is left to the step that asks for it.
+    /// The positions behind, as far as they are at hand and small. One that cannot be read is left to the
+    /// step that asks for it.
     fn read_ahead(&self, rows: &mut Rows, response: &mut Response, key_only: bool, count: u32) {
         let wanted = if key_only { Wanted::Key } else { Wanted::InlineValue };
         for _ in 0..count {
@@ -357,7 +359,8 @@ impl Rows {
         }
     }
 
-    /// The next record, which is there. A worker finds it however much is hidden before it: behind that is no place from which a walk backward could go on.
+    /// The next record, which is there. A worker finds it however much is hidden before it: behind that is no
+    /// place from which a walk backward could go on.
     fn first_of_group(&mut self, transaction: &Transaction, wanted: Wanted) -> Outcome<Option<Row>> {
         if transaction.executor == Executor::EventLoop {
             return self.forward(transaction, wanted);

@@ -17,13 +17,14 @@ pub(crate) enum ErrorName {
     InvalidState = 6,
 }
 
-/// Why an operation did not happen. It has changed nothing then, except that a key generator may have advanced.
+/// Why an operation did not happen. It has changed nothing then, except that a key generator
+/// may have advanced.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The request fails with this exception.
     Named(ErrorName, String),
-    /// The engine's error; `WouldBlock` asks for a repetition where blocking is allowed, `InvalidArgument` says that the
-    /// request itself makes no sense.
+    /// The engine's error; `WouldBlock` asks for a repetition where blocking is allowed, `InvalidArgument`
+    /// says that the request itself makes no sense.
     Engine(Error),
 }
 

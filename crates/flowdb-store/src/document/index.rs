@@ -1,4 +1,5 @@
-//! Index entries: which ones a record has, what is unique among them, and building them for records that are there.
+//! Index entries: which ones a record has, what is unique among them, and building them for records
+//! that are there.
 
 use super::failure::{Failure, Outcome, constraint, corruption, data};
 use super::portion::{Portion, Resume};
@@ -40,8 +41,8 @@ impl<'a> Record<'a> {
         Ok(Record { key, flags, value })
     }
 
-    /// <https://w3c.github.io/IndexedDB/#store-a-record-into-an-object-store>, step 4.1 to 4.4: the keys of the record in an index, ascending,
-    /// each once. What is no key makes no entry.
+    /// <https://w3c.github.io/IndexedDB/#store-a-record-into-an-object-store>, step 4.1 to 4.4: the keys of
+    /// the record in an index, ascending, each once. What is no key makes no entry.
     pub(super) fn keys_in(
         &self,
         store: &Store,
@@ -99,7 +100,8 @@ impl Transaction {
         Ok(())
     }
 
-    /// Makes the entries of an index for the records of its store, or a portion of them. Leaves no entry behind when it fails.
+    /// Makes the entries of an index for the records of its store, or a portion of them. Leaves no entry
+    /// behind when it fails.
     pub(super) fn build_index(
         &mut self,
         store: u32,
@@ -160,7 +162,8 @@ impl Transaction {
         Ok(response)
     }
 
-    /// Makes the entries of one record in one index, or none if one of them cannot be. Answers how many bytes were dealt with.
+    /// Makes the entries of one record in one index, or none if one of them cannot be. Answers how many bytes
+    /// were dealt with.
     fn add_entries(
         &mut self,
         store_id: u32,

@@ -1,4 +1,5 @@
-//! Keys of IndexedDB, encoded so that the order of the bytes is the order of the keys (`docs/format.md` section 7.1).
+//! Keys of IndexedDB, encoded so that the order of the bytes is the order of the keys
+//! (`docs/format.md` section 7.1).
 
 use flowdb_engine::{Error, ErrorKind, Result};
 use std::cmp::Ordering;

@@ -1,8 +1,9 @@
 //! IndexedDB under its facade: databases, connections, transactions and the operations on them.
 //!
-//! A [`World`] is what there is in one data directory, or in one fresh memory. Clients (one per factory and thread) register
-//! with it, open databases, begin transactions and send them requests as bytes ([`protocol`]). They are told by [`Event`]s.
-//! The facade decides what the standard leaves to JavaScript: which transaction is active, which request comes next.
+//! A [`World`] is what there is in one data directory, or in one fresh memory. Clients (one per factory and
+//! thread) register with it, open databases, begin transactions and send them requests as bytes
+//! ([`protocol`]). They are told by [`Event`]s. The facade decides what the standard leaves to JavaScript:
+//! which transaction is active, which request comes next.
 //!
 //! | module | what it is |
 //! |---|---|

@@ -33,8 +33,8 @@ struct IndexChanges {
 }
 
 impl Transaction {
-    /// <https://w3c.github.io/IndexedDB/#store-a-record-into-an-object-store>. All that can fail comes before the first
-    /// write: a failed request leaves nothing behind, the generator's advance included.
+    /// <https://w3c.github.io/IndexedDB/#store-a-record-into-an-object-store>. All that can fail comes before
+    /// the first write: a failed request leaves nothing behind, the generator's advance included.
     pub(super) fn put(
         &mut self,
         store_id: u32,
@@ -105,7 +105,8 @@ impl Transaction {
         Ok(ChosenKey { key: number_key(number), flags, generator: Some(next_number(number)) })
     }
 
-    /// <https://w3c.github.io/IndexedDB/#possibly-update-the-key-generator>: the number to go on at, if `key` raises it.
+    /// <https://w3c.github.io/IndexedDB/#possibly-update-the-key-generator>: the number to go on at, if
+    /// `key` raises it.
     fn raised_generator(&self, store_id: u32, key: &[u8]) -> Outcome<Option<f64>> {
         let Ok(Key::Number(number)) = Key::decode(key) else { return Ok(None) };
         let number = number.min(GENERATED_MAX).floor();
@@ -188,8 +189,8 @@ fn refuse_value(error: Error) -> Error {
     Error::invalid(format!("the value does not decode: {}", error.message()))
 }
 
-/// The number after `number`. Beyond the largest one, one more would be the same double: it is the next double then, at
-/// which the generator is used up.
+/// The number after `number`. Beyond the largest one, one more would be the same double: it is the next
+/// double then, at which the generator is used up.
 fn next_number(number: f64) -> f64 {
     (number + 1.0).max(number.next_up())
 }

@@ -1,4 +1,5 @@
-//! What a transaction has written and not committed: puts and deletes by key, and ranges that were cleared before them.
+//! What a transaction has written and not committed: puts and deletes by key, and ranges that were
+//! cleared before them.
 
 use crate::keyspace::{DOCUMENTS, KeySpan};
 use bytes::Bytes;
@@ -10,11 +11,13 @@ use std::ops::Bound;
 
 /// Estimate of what an entry costs in a batch besides its key and value, in bytes.
 const ENTRY_BYTES: usize = 16;
-/// Estimate of what an entry takes in memory beyond that: its place in a map, and what the allocator adds to its key.
+/// Estimate of what an entry takes in memory beyond that: its place in a map, and what the allocator adds
+/// to its key.
 const ENTRY_MEMORY_BYTES: usize = 112;
 
-/// Uncommitted writes. What is in `puts` and `deletes` was written after everything in `cleared`: clearing a range drops the entries
-/// within. A key is in one of the two: apart, the first put in a range is found without stepping over deletes.
+/// Uncommitted writes. What is in `puts` and `deletes` was written after everything in `cleared`: clearing a
+/// range drops the entries within. A key is in one of the two: apart, the first put in a range is found
+/// without stepping over deletes.
 #[derive(Debug, Default)]
 pub(crate) struct Overlay {
     puts: BTreeMap<Bytes, Bytes>,
@@ -128,7 +131,8 @@ impl Overlay {
         }
     }
 
-    /// Many deletes at once are mostly of index entries, which lie behind the records that are walked through meanwhile.
+    /// Many deletes at once are mostly of index entries, which lie behind the records that are
+    /// walked through meanwhile.
     fn is_deleted(&self, key: &[u8]) -> bool {
         self.deletes.first().is_some_and(|first| first[..] <= *key) && self.deletes.contains(key)
     }

@@ -1,12 +1,14 @@
-//! A request over many records is done in portions, so that it neither blocks a thread nor fills memory: each answers where the next one goes
-//! on. Between two of them the transaction can be aborted, its overlay can move to the disk, and others get their turn.
+//! A request over many records is done in portions, so that it neither blocks a thread nor fills memory: each
+//! answers where the next one goes on. Between two of them the transaction can be aborted, its overlay can
+//! move to the disk, and others get their turn.
 
 use flowdb_engine::{Error, ErrorKind};
 
 #[cfg(test)]
 mod tests;
 
-/// A worker does so many times more at once than the JS thread: others wait for it, and the overlay grows by so much.
+/// A worker does so many times more at once than the JS thread: others wait for it, and the overlay grows
+/// by so much.
 const WORKER_FACTOR: usize = 8;
 
 /// Who executes a request.
@@ -30,14 +32,17 @@ impl Executor {
 /// How much is done at once, and kept in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// What a transaction has written beyond this goes to the disk before it is committed. In bytes of memory; default 32 MiB.
+    /// What a transaction has written beyond this goes to the disk before it is committed. In bytes of
+    /// memory; default 32 MiB.
     pub transaction_memory_bytes: usize,
-    /// The same as long as little has gone there: up to the other limit, half of what is there already may be in memory. Default 32 MiB, of a
-    /// database whose files are in memory 8 MiB: there it is in memory a second time while it is written.
+    /// The same as long as little has gone there: up to the other limit, half of what is there already may be
+    /// in memory. Default 32 MiB, of a database whose files are in memory 8 MiB: there it is in memory a
+    /// second time while it is written.
     pub transaction_memory_bytes_min: usize,
     /// Records that the JS thread deals with at once; default 2048, a few milliseconds.
     pub portion_records: usize,
-    /// Bytes of keys and values that the JS thread deals with at once, and that are answered at once; default 512 KiB. One record may be larger.
+    /// Bytes of keys and values that the JS thread deals with at once, and that are answered at once; default
+    /// 512 KiB. One record may be larger.
     pub portion_bytes: usize,
     /// Entries that are deleted which the JS thread passes at once; default 2048, a millisecond or two.
     pub portion_passes: usize,
@@ -66,7 +71,8 @@ impl Limits {
         self.portion_passes.saturating_mul(executor.factor()) as u64
     }
 
-    /// How much of its writes a transaction may have in memory, when `spilled_bytes` of them have been moved to tables of its own.
+    /// How much of its writes a transaction may have in memory, when `spilled_bytes` of them have been moved
+    /// to tables of its own.
     pub(super) fn overlay_bytes_max(&self, spilled_bytes: usize) -> usize {
         (spilled_bytes / 2).max(self.transaction_memory_bytes_min).min(self.transaction_memory_bytes)
     }
@@ -124,8 +130,8 @@ impl Portion {
         u32::try_from(self.steps).expect("a page has few records")
     }
 
-    /// True if the portion may end with what it has done: the rest has to be read from the disk, or too much was passed. Where a worker has come to no
-    /// record for that, the walk is farther at least.
+    /// True if the portion may end with what it has done: the rest has to be read from the disk, or too much
+    /// was passed. Where a worker has come to no record for that, the walk is farther at least.
     pub(super) fn ends_with(&self, error: &Error) -> bool {
         let has_done_something = self.steps > 0 || self.executor == Executor::Worker;
         has_done_something && error.kind() == ErrorKind::WouldBlock

@@ -1,4 +1,5 @@
-//! Requests and responses of the binding, as bytes. All integers are little-endian; "bytes" are a u32 length and that many bytes.
+//! Requests and responses of the binding, as bytes. All integers are little-endian; "bytes" are a u32 length
+//! and that many bytes.
 
 use super::failure::{ErrorName, kind_number, name_of};
 use super::key::{KEY_BYTES_MAX, encoded_length};
@@ -54,8 +55,8 @@ impl<'a> KeyRange<'a> {
         self.lower.is_none() && self.upper.is_none()
     }
 
-    /// Stored keys in the range, of records or index entries that begin with `prefix`. No encoded key is a prefix of another, so
-    /// what begins with the encoded key has this key. Never inverted.
+    /// Stored keys in the range, of records or index entries that begin with `prefix`. No encoded key is a
+    /// prefix of another, so what begins with the encoded key has this key. Never inverted.
     pub(crate) fn span(&self, prefix: &[u8]) -> KeySpan {
         let at = |key: &[u8]| [prefix, key].concat();
         let start = match self.lower {
@@ -251,7 +252,8 @@ fn read_key<'a>(reader: &mut Reader<'a>) -> Option<&'a [u8]> {
     reader.take(length).filter(|key| is_key(key))
 }
 
-/// Like [`read_key`], but lets a key beyond the limit pass: putting it is a mistake of the user, who is to be told as such.
+/// Like [`read_key`], but lets a key beyond the limit pass: putting it is a mistake of the user, who is to be
+/// told as such.
 fn read_put_key<'a>(reader: &mut Reader<'a>) -> Option<&'a [u8]> {
     let length = usize::try_from(reader.u32()?).ok()?;
     reader.take(length).filter(|key| key.len() > KEY_BYTES_MAX || is_key(key))
@@ -262,7 +264,8 @@ pub(crate) fn is_key(bytes: &[u8]) -> bool {
     encoded_length(bytes).is_ok_and(|length| length == bytes.len())
 }
 
-/// True if the request takes no longer the more there is in the store, by its first byte: all but those for ranges and whole stores.
+/// True if the request takes no longer the more there is in the store, by its first byte: all but those for
+/// ranges and whole stores.
 pub(crate) fn is_short(request: &[u8]) -> bool {
     matches!(request.first(), Some(1 | 2 | 7..=13))
 }
@@ -292,7 +295,8 @@ pub(crate) fn succeeded(responses: &[u8]) -> bool {
 
 const STATUS_OK: u8 = 0;
 const STATUS_ERROR: u8 = 1;
-/// A portion is done. At the end is where the request goes on, and its length; before it what a request that answers page by page has found.
+/// A portion is done. At the end is where the request goes on, and its length; before it what a request that
+/// answers page by page has found.
 const STATUS_PORTION: u8 = 2;
 
 /// Room for most responses to requests for one record.

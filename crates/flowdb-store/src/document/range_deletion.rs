@@ -1,4 +1,5 @@
-//! Deleting records. Those of a range go at once, and their index entries too where many of them are neighbours.
+//! Deleting records. Those of a range go at once, and their index entries too where many of
+//! them are neighbours.
 
 use super::failure::{Failure, Outcome};
 use super::index::Record;
@@ -16,11 +17,12 @@ use std::sync::Arc;
 #[cfg(test)]
 mod tests;
 
-/// So many entries under one index key are deleted as a range: it is one write in the place of many, but readers keep it in mind.
+/// So many entries under one index key are deleted as a range: it is one write in the place of many, but
+/// readers keep it in mind.
 const ENTRIES_MIN: usize = 16;
 
-/// A store is found to have no other records than those of a range if there are no more deleted ones than this on either side: all that is gained is
-/// that its index entries need not be found.
+/// A store is found to have no other records than those of a range if there are no more deleted ones than
+/// this on either side: all that is gained is that its index entries need not be found.
 const PASSES_TO_KNOW_MAX: u64 = 64;
 
 /// The records that a portion deals with, and their index entries.
@@ -140,8 +142,9 @@ impl Transaction {
         }
     }
 
-    /// Deletes the index entries of the records in `span`, or a portion of them: the answer is where to go on then. A portion that fails has deleted
-    /// nothing; if there was one before it, records have lost their entries, and the transaction cannot be committed.
+    /// Deletes the index entries of the records in `span`, or a portion of them: the answer is where to go on
+    /// then. A portion that fails has deleted nothing; if there was one before it, records have lost their
+    /// entries, and the transaction cannot be committed.
     fn delete_entries_of(
         &mut self,
         store_id: u32,
@@ -204,8 +207,9 @@ impl Transaction {
         Ok(Some(place))
     }
 
-    /// Deletes index entries of the records from `first_key` on, of which those before are gone. Under one index key there are no others from there up to
-    /// the last of these: the records between them are among those that are deleted.
+    /// Deletes index entries of the records from `first_key` on, of which those before are gone. Under one
+    /// index key there are no others from there up to the last of these: the records between them are among
+    /// those that are deleted.
     fn delete_entries(&mut self, first_key: &[u8], collected: Collected) {
         let Collected { primary_keys, entries } = collected;
         for Entries { prefix, unique, by_key, .. } in entries {

@@ -1,8 +1,8 @@
 //! Which transactions may run: scopes are locked in the order in which transactions were created.
 //!
-//! <https://w3c.github.io/IndexedDB/#transaction-scheduling>: a transaction starts when no earlier unfinished one of the same
-//! database overlaps with its scope, unless both only read. Version change transactions are not scheduled: the
-//! connection queue lets one begin when nothing else is open.
+//! <https://w3c.github.io/IndexedDB/#transaction-scheduling>: a transaction starts when no earlier unfinished
+//! one of the same database overlaps with its scope, unless both only read. Version change transactions are
+//! not scheduled: the connection queue lets one begin when nothing else is open.
 
 use super::TransactionId;
 use std::collections::{BTreeMap, VecDeque};
@@ -35,8 +35,8 @@ struct Waiting {
     missing: usize,
 }
 
-/// The transactions that have one store in their scope, oldest first. Those let through are always the first `granted` ones:
-/// either some readers or a single writer.
+/// The transactions that have one store in their scope, oldest first. Those let through are always the first
+/// `granted` ones: either some readers or a single writer.
 #[derive(Debug, Default)]
 struct Queue {
     transactions: VecDeque<(TransactionId, Mode)>,

@@ -165,7 +165,8 @@ fn put_name(out: &mut Vec<u8>, name: &[u16]) {
     out.extend(name.iter().flat_map(|unit| unit.to_le_bytes()));
 }
 
-/// A count or length of the protocol. What is counted fits into memory several times over, so it fits into 32 bits.
+/// A count or length of the protocol. What is counted fits into memory several times over, so it
+/// fits into 32 bits.
 pub(crate) fn put_count(out: &mut Vec<u8>, count: usize) {
     let count = u32::try_from(count).expect("keys, values and schemas are smaller than 4 GiB");
     out.extend_from_slice(&count.to_le_bytes());

@@ -39,12 +39,13 @@ pub enum Then {
 }
 
 impl World {
-    /// Creates a transaction over one store, executes its first requests as [`World::execute_batch`] does, and commits it if that is wanted. For
-    /// a world in memory with one client, of which no other transaction is running or waiting over that store: nobody else can begin one
-    /// meanwhile, so that it is entered into the bookkeeping only if it is not over at once.
+    /// Creates a transaction over one store, executes its first requests as [`World::execute_batch`] does,
+    /// and commits it if that is wanted. For a world in memory with one client, of which no other transaction
+    /// is running or waiting over that store: nobody else can begin one meanwhile, so that it is entered into
+    /// the bookkeeping only if it is not over at once.
     ///
-    /// Fails with `InvalidArgument` if that is not so, and as [`World::begin_transaction`] and [`World::execute_batch`] do. Then nothing
-    /// is left of it.
+    /// Fails with `InvalidArgument` if that is not so, and as [`World::begin_transaction`] and
+    /// [`World::execute_batch`] do. Then nothing is left of it.
     pub fn transact(
         &self,
         client: ClientId,

@@ -36,8 +36,8 @@ pub(crate) struct Transaction {
     pub(super) limits: Limits,
     /// A request failed when a part of it was done already.
     broken: bool,
-    /// A portion of a request that writes is done: the next comes before any other request, and before the commit. Giving up one that only
-    /// reads leaves nothing behind.
+    /// A portion of a request that writes is done: the next comes before any other request, and before the
+    /// commit. Giving up one that only reads leaves nothing behind.
     unfinished: bool,
     /// How far the request being executed may go.
     tier: ReadTier,
@@ -77,9 +77,10 @@ impl Transaction {
         }
     }
 
-    /// Executes a request, or a portion of it, and answers the response: with `ReadTier::Disk` on a worker. `None` if the answer is not in memory, or much
-    /// has to be passed on the way to it, and then nothing has changed. `InvalidArgument` if the bytes are no request, or not the next
-    /// portion of the one that is done in part (in memory that is `None`: it has to wait).
+    /// Executes a request, or a portion of it, and answers the response: with `ReadTier::Disk` on a worker.
+    /// `None` if the answer is not in memory, or much has to be passed on the way to it, and then nothing has
+    /// changed. `InvalidArgument` if the bytes are no request, or not the next portion of the one that is
+    /// done in part (in memory that is `None`: it has to wait).
     pub(crate) fn execute(&mut self, request: &[u8], tier: ReadTier) -> Result<Option<Vec<u8>>> {
         let executor = match tier {
             ReadTier::Memory => Executor::EventLoop,
@@ -88,7 +89,8 @@ impl Transaction {
         self.execute_by(executor, request, tier)
     }
 
-    /// The same on the JS thread, of a database whose files are in memory: no disk makes it wait, and what reads one record may read tables.
+    /// The same on the JS thread, of a database whose files are in memory: no disk makes it wait, and what
+    /// reads one record may read tables.
     pub(super) fn execute_without_disk(&mut self, request: &[u8]) -> Result<Option<Vec<u8>>> {
         let reads_tables = reads_one_record(request) && !self.is_to_spill();
         let tier = if reads_tables { ReadTier::Disk } else { ReadTier::Memory };
@@ -247,7 +249,8 @@ impl Transaction {
         self.draft.is_some()
     }
 
-    /// Writes that are on disk already, if there are any; they are to be committed after the overlay has joined them.
+    /// Writes that are on disk already, if there are any; they are to be committed after the overlay
+    /// has joined them.
     pub(super) fn take_draft(&mut self) -> Option<Draft> {
         self.draft.take()
     }
@@ -256,7 +259,8 @@ impl Transaction {
         self.overlay.memory_bytes() >= self.limits.overlay_bytes_max(self.spilled_bytes)
     }
 
-    /// Moves the overlay to the disk if it is too large. Where the disk may not be touched, that is an error (`WouldBlock`).
+    /// Moves the overlay to the disk if it is too large. Where the disk may not be touched, that is
+    /// an error (`WouldBlock`).
     pub(super) fn spill_if_large(&mut self) -> Result<()> {
         if !self.is_to_spill() {
             return Ok(());
@@ -326,7 +330,8 @@ impl Transaction {
         }
     }
 
-    /// A walk in `span` that stands at `at`. To be given back with [`Transaction::keep`] if it may be gone on with.
+    /// A walk in `span` that stands at `at`. To be given back with [`Transaction::keep`] if it may be
+    /// gone on with.
     pub(super) fn walk(&mut self, span: KeySpan, at: Vec<u8>) -> Result<Walk> {
         match self.cached.take() {
             Some(mut walk) if walk.fits(self.tier, &span) => {

@@ -1,4 +1,5 @@
-//! Changes of the schema, made by a version change transaction on its own copy. Others see them when it has committed.
+//! Changes of the schema, made by a version change transaction on its own copy. Others see them when
+//! it has committed.
 
 use super::failure::{Outcome, constraint, not_found};
 use super::schema::{Database, Index, Store, display};

@@ -26,11 +26,12 @@ impl Wanted {
     }
 }
 
-/// Of the engine's hidden entries so many are passed before it is asked whether there are still any of interest, then twice as many: a seek, which is
-/// what asking takes, is as much work as a few of them.
+/// Of the engine's hidden entries so many are passed before it is asked whether there are still any of
+/// interest, then twice as many: a seek, which is what asking takes, is as much work as a few of them.
 const PASSES_BEFORE_ASKING: u64 = 16;
 
-/// A gap between the keys of a span. What is written to the overlay between two steps is seen by the next one.
+/// A gap between the keys of a span. What is written to the overlay between two steps is seen by
+/// the next one.
 #[derive(Debug)]
 pub(crate) struct Walk {
     tier: ReadTier,
@@ -41,9 +42,9 @@ pub(crate) struct Walk {
     /// Hidden entries that may still be passed.
     passes_left: u64,
     placed: Placed,
-    /// While placed: no visible entry lies between this and the iterator's place, which is not before it forward, and before it backward.
-    /// Writes only ever hide entries, so that going back to here, after each record that is taken from an end, steps over no hidden entry
-    /// twice.
+    /// While placed: no visible entry lies between this and the iterator's place, which is not before it
+    /// forward, and before it backward. Writes only ever hide entries, so that going back to here, after each
+    /// record that is taken from an end, steps over no hidden entry twice.
     clear_from: Vec<u8>,
 }
 
@@ -51,8 +52,9 @@ pub(crate) struct Walk {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Placed {
     Nowhere,
-    /// No visible entry lies between `at` and its place, or it is at the entry before `at` that was just answered. That one is
-    /// left at the next step only: what follows it may not be in memory, and may not be asked for.
+    /// No visible entry lies between `at` and its place, or it is at the entry before `at` that was just
+    /// answered. That one is left at the next step only: what follows it may not be in memory, and may not
+    /// be asked for.
     Forward,
     /// The same, backward.
     Backward,
@@ -67,8 +69,8 @@ impl Walk {
         walk
     }
 
-    /// From now on at most so many entries are passed that are deleted, or that the overlay hides. Then a step fails with `WouldBlock`, and the walk is
-    /// behind what it has passed. Default: any number.
+    /// From now on at most so many entries are passed that are deleted, or that the overlay hides. Then a
+    /// step fails with `WouldBlock`, and the walk is behind what it has passed. Default: any number.
     pub(crate) fn limit(&mut self, passes_max: u64) {
         self.passes_left = passes_max;
     }
@@ -117,7 +119,8 @@ impl Walk {
         self.step_over(overlay, None, wanted)
     }
 
-    /// The same if that is before `edge`. However much is hidden behind it, little of that is passed. Answers the key.
+    /// The same if that is before `edge`. However much is hidden behind it, little of that is passed.
+    /// Answers the key.
     pub(crate) fn next_before(&mut self, edge: &[u8], overlay: &Overlay) -> Result<Option<Bytes>> {
         let found = self.step_over(overlay, Some(edge), Wanted::Key)?;
         Ok(found.map(|(key, _)| key))
@@ -243,8 +246,8 @@ impl Walk {
         Ok(())
     }
 
-    /// The iterator to its next entry, or to the first at or behind `to`. If that is not before `edge` it may be at none instead, and then stands
-    /// nowhere.
+    /// The iterator to its next entry, or to the first at or behind `to`. If that is not before `edge` it may
+    /// be at none instead, and then stands nowhere.
     fn forward(&mut self, to: Option<&[u8]>, edge: Option<&[u8]>) -> Result<()> {
         let mut passes = self.passes_at_once(edge);
         let mut moved = self.moved_within(passes, |entries| match to {

@@ -20,11 +20,12 @@ use std::sync::Arc;
 #[cfg(test)]
 mod tests;
 
-/// Tells a client's thread that there are events to drain. Called from any thread, without any lock held; must return at once.
+/// Tells a client's thread that there are events to drain. Called from any thread, without any lock held;
+/// must return at once.
 pub type Waker = Arc<dyn Fn() + Send + Sync>;
 
-/// No request of a batch is begun behind so many bytes of responses, or behind one that may have taken long: what waits for the thread
-/// waits for all of it.
+/// No request of a batch is begun behind so many bytes of responses, or behind one that may have taken long:
+/// what waits for the thread waits for all of it.
 const BATCH_RESPONSE_BYTES: usize = 128 << 10;
 
 /// A database that exists.
@@ -38,16 +39,18 @@ pub struct DatabaseInfo {
 
 /// All databases of one directory, and all clients that use them.
 ///
-/// Shared by threads. `state` guards all bookkeeping and is held briefly: never while a transaction reads or writes, and never
-/// while a waker is called. Each running transaction has a mutex of its own. Locks are taken in the order transaction,
-/// `creation`, `state`. Events of a client's own calls do not wake it: it drains them after the call.
+/// Shared by threads. `state` guards all bookkeeping and is held briefly: never while a transaction reads or
+/// writes, and never while a waker is called. Each running transaction has a mutex of its own. Locks are
+/// taken in the order transaction, `creation`, `state`. Events of a client's own calls do not wake it: it
+/// drains them after the call.
 pub struct World {
     pub(super) db: Db,
     limits: Limits,
     /// Reading never waits for a disk.
     pub(super) in_memory: bool,
     pub(super) state: Mutex<State>,
-    /// Held while a commit that creates a database is written, so that the row of the next id never goes back.
+    /// Held while a commit that creates a database is written, so that the row of the next id
+    /// never goes back.
     pub(super) creation: Mutex<()>,
 }
 
@@ -143,8 +146,8 @@ impl World {
         id
     }
 
-    /// The client's environment has died: aborts its transactions, closes its connections, takes its requests back. What a
-    /// worker is writing for it is still finished.
+    /// The client's environment has died: aborts its transactions, closes its connections, takes its requests
+    /// back. What a worker is writing for it is still finished.
     pub fn drop_client(&self, client: ClientId) {
         self.call(None, |world, state| {
             if state.clients.remove(&client).is_none() {
@@ -175,7 +178,8 @@ impl World {
         self.state.lock().clients.get(&client).is_some_and(|client| !client.events.is_empty())
     }
 
-    /// Takes `Started` from the client's events, if it is the last of them: for a caller that asks right after the transaction was created.
+    /// Takes `Started` from the client's events, if it is the last of them: for a caller that asks right
+    /// after the transaction was created.
     pub fn take_started(&self, client: ClientId, transaction: TransactionId) -> bool {
         let mut state = self.state.lock();
         let events = state.clients.get_mut(&client).map(|client| &mut client.events);
@@ -197,7 +201,8 @@ impl World {
         state.catalog.databases().map(info).collect()
     }
 
-    /// Asks for a connection to the database `name`, at `version` if one is given. Ends with `Opened`, `Upgrade` or `Failed`.
+    /// Asks for a connection to the database `name`, at `version` if one is given. Ends with `Opened`,
+    /// `Upgrade` or `Failed`.
     pub fn open_database(&self, client: ClientId, name: &[u16], version: Option<u64>) -> Result<RequestId> {
         self.call(Some(client), |world, state| {
             state.check_client(client)?;
@@ -220,8 +225,8 @@ impl World {
         })
     }
 
-    /// Takes back the client's requests to open and to delete, of which nothing has been done then. Answers which: the others have
-    /// their answer among the client's events, or will.
+    /// Takes back the client's requests to open and to delete, of which nothing has been done then. Answers
+    /// which: the others have their answer among the client's events, or will.
     pub fn withdraw_requests(&self, client: ClientId) -> Vec<RequestId> {
         self.call(Some(client), |world, state| {
             let (requests, actions) = state.connections.withdraw(client, &state.catalog);
@@ -246,7 +251,8 @@ impl World {
         });
     }
 
-    /// Creates a transaction over the stores with these ids. `Started` says when its requests may be executed.
+    /// Creates a transaction over the stores with these ids. `Started` says when its requests
+    /// may be executed.
     pub fn begin_transaction(
         &self,
         client: ClientId,
@@ -270,11 +276,11 @@ impl World {
         })
     }
 
-    /// Executes a request, or a portion of it. `None` if the answer is not in memory and `tier` is `Memory`: nothing has changed then, and the
-    /// same request is to be executed on a worker with `Disk`.
+    /// Executes a request, or a portion of it. `None` if the answer is not in memory and `tier` is `Memory`:
+    /// nothing has changed then, and the same request is to be executed on a worker with `Disk`.
     ///
-    /// Fails with `InvalidArgument` if the transaction does not run, or if the bytes are no request; what fails for the
-    /// user is in the response.
+    /// Fails with `InvalidArgument` if the transaction does not run, or if the bytes are no request; what
+    /// fails for the user is in the response.
     pub fn execute(
         &self,
         client: ClientId,
@@ -293,9 +299,9 @@ impl World {
         }
     }
 
-    /// Executes several requests, each behind its length, and appends the responses to `responses`, each behind its length. Leaves off behind many
-    /// bytes of responses, behind a request that may have taken long, and before one whose answer is not in memory: if that is
-    /// the first, there is no response.
+    /// Executes several requests, each behind its length, and appends the responses to `responses`, each
+    /// behind its length. Leaves off behind many bytes of responses, behind a request that may have taken
+    /// long, and before one whose answer is not in memory: if that is the first, there is no response.
     ///
     /// Fails as [`World::execute`] does; what came before the request at fault has been executed then.
     pub fn execute_batch(
@@ -349,7 +355,8 @@ impl World {
         }
     }
 
-    /// Does something with the state; then, without the lock, wakes those that were told something and writes deletions.
+    /// Does something with the state; then, without the lock, wakes those that were told something
+    /// and writes deletions.
     pub(super) fn call<R>(&self, acting: Option<ClientId>, act: impl FnOnce(&Self, &mut State) -> R) -> R {
         let (result, wakers, deletions) = {
             let mut state = self.state.lock();

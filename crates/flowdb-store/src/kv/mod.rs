@@ -16,7 +16,8 @@ use bytes::Bytes;
 use flowdb_engine::{Db, ReadTier, Result, Version, WriteBatch};
 use std::ops::Bound;
 
-/// Gives `key` a value until `expiry` (microseconds since the epoch, [`flowdb_engine::format::NEVER`] for ever).
+/// Gives `key` a value until `expiry` (microseconds since the epoch,
+/// [`flowdb_engine::format::NEVER`] for ever).
 ///
 /// `record` is a form byte and contents, as [`Record`] has them.
 pub fn put(batch: &mut WriteBatch, key: &[u8], record: &[u8], expiry: i64) -> Result<()> {
@@ -44,7 +45,8 @@ impl<'a> Kv<'a> {
         Kv { reader }
     }
 
-    /// The same, for reads that may go this far; the default is the disk. A read fails with `WouldBlock` where that does not suffice.
+    /// The same, for reads that may go this far; the default is the disk. A read fails with `WouldBlock`
+    /// where that does not suffice.
     pub fn with_tier(self, tier: ReadTier) -> Self {
         Kv { reader: Reader { tier, ..self.reader } }
     }
@@ -54,13 +56,14 @@ impl<'a> Kv<'a> {
         self.entry(key)?.map(|entry| Record::from_stored(entry.value)).transpose()
     }
 
-    /// When the record of `key` expires, microseconds since the epoch, [`flowdb_engine::format::NEVER`] for never; `None` if there is none.
+    /// When the record of `key` expires, microseconds since the epoch, [`flowdb_engine::format::NEVER`] for
+    /// never; `None` if there is none.
     pub fn expiry(&self, key: &[u8]) -> Result<Option<i64>> {
         Ok(self.entry(key)?.map(|entry| entry.expiry))
     }
 
-    /// The records whose keys are in `range`, in order of their keys, each read when it is asked for: [`Iterator::take`] limits what is
-    /// read, too. All of one moment.
+    /// The records whose keys are in `range`, in order of their keys, each read when it is asked for:
+    /// [`Iterator::take`] limits what is read, too. All of one moment.
     pub fn scan(&self, range: &KeyRange, direction: Direction) -> KvScan {
         KvScan::at(self.reader, range, direction)
     }

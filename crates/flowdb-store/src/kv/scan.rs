@@ -22,7 +22,8 @@ pub struct KvEntry {
 
 /// A scan in progress. Sees one snapshot, taken when it was made.
 ///
-/// It is read page by page ([`KvScan::page`]) where reads must not block, or else as an iterator, which ends after an error.
+/// It is read page by page ([`KvScan::page`]) where reads must not block, or else as an iterator, which ends
+/// after an error.
 #[derive(Debug)]
 pub struct KvScan {
     walk: Walk,
@@ -49,8 +50,8 @@ impl KvScan {
 
     /// The next entries, given to `sink` as key and record; it answers with the bytes it took.
     ///
-    /// Fails with `WouldBlock` where `tier` does not suffice for a single entry; nothing is lost then. In memory, much that is
-    /// passed and not wanted counts as if it did not suffice.
+    /// Fails with `WouldBlock` where `tier` does not suffice for a single entry; nothing is lost then. In
+    /// memory, much that is passed and not wanted counts as if it did not suffice.
     pub fn page(
         &mut self,
         tier: ReadTier,

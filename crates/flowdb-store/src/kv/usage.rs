@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Since the store was opened. Gets through [`crate::Store::cached`] count, each time they are answered; reads of snapshots and scans do not.
+/// Since the store was opened. Gets through [`crate::Store::cached`] count, each time they are answered;
+/// reads of snapshots and scans do not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct KvUsage {
     /// Gets that found a value.

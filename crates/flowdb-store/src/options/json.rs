@@ -8,10 +8,12 @@ use serde_json::{Map, Value, json};
 use std::time::Duration;
 
 impl StoreOptions {
-    /// Reads settings from a JSON object, by the names that the JavaScript API has for them. `sync` is `"always"`, `"os"` or `{"intervalMs": 100}`,
-    /// `compression` is `"lz4"` or `"none"`, `kvTtlMs` and `seriesTtlMs` are milliseconds or `"never"`. Clock and waker have no JSON.
+    /// Reads settings from a JSON object, by the names that the JavaScript API has for them. `sync` is
+    /// `"always"`, `"os"` or `{"intervalMs": 100}`, `compression` is `"lz4"` or `"none"`, `kvTtlMs` and
+    /// `seriesTtlMs` are milliseconds or `"never"`. Clock and waker have no JSON.
     ///
-    /// Fails with `InvalidArgument`, naming the setting, for an unknown name, a wrong type or a value out of range.
+    /// Fails with `InvalidArgument`, naming the setting, for an unknown name, a wrong type or a value
+    /// out of range.
     ///
     /// ```
     /// use flowdb_store::StoreOptions;

@@ -13,14 +13,17 @@ const BUCKETS: u64 = 10;
 const BUCKET_MS_DEFAULT_MIN: u64 = 60 * 60 * 1_000;
 const BUCKET_MS_MIN: u64 = 60_000;
 
-/// How long the series are kept whose keys begin with `prefix`, and with no longer one that has a retention, too.
+/// How long the series are kept whose keys begin with `prefix`, and with no longer one that has
+/// a retention, too.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SeriesRetention {
     /// What the keys begin with; at most 512 bytes.
     pub prefix: Vec<u8>,
-    /// Age from which on points are not seen any more, in milliseconds, from 1 to [`crate::TTL_MS_MAX`]; `None` for never.
+    /// Age from which on points are not seen any more, in milliseconds, from 1 to [`crate::TTL_MS_MAX`];
+    /// `None` for never.
     pub keep_ms: Option<u64>,
-    /// Time span whose points go together. Default, range and unit as for [`StoreOptions::series_bucket_ms`]. Not for series that are kept for ever.
+    /// Time span whose points go together. Default, range and unit as for [`StoreOptions::series_bucket_ms`].
+    /// Not for series that are kept for ever.
     pub bucket_ms: Option<u64>,
 }
 
@@ -54,7 +57,8 @@ impl SeriesRetention {
         self.keep_ms.map(|keep_ms| retention(keep_ms, self.bucket_ms, (&bucket_name, "ms"))).transpose()
     }
 
-    /// As JSON has it: `{"prefix": "oven/", "ms": 86400000}`, `"prefixHex"` where it is no UTF-8, and `"never"` for ever.
+    /// As JSON has it: `{"prefix": "oven/", "ms": 86400000}`, `"prefixHex"` where it is no UTF-8, and
+    /// `"never"` for ever.
     pub(super) fn to_json(&self) -> Value {
         let mut json = Map::new();
         match std::str::from_utf8(&self.prefix) {

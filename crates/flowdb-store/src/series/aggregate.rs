@@ -77,8 +77,9 @@ pub struct Row {
     pub summary: Summary,
 }
 
-/// An aggregation in progress: a row for each series, or for each step of each, that has numbers in it, in order of keys and time. Steps of one
-/// length begin at multiples of it since the epoch. Points without a number, and those that are NaN, are passed over.
+/// An aggregation in progress: a row for each series, or for each step of each, that has numbers in it, in
+/// order of keys and time. Steps of one length begin at multiples of it since the epoch. Points without a
+/// number, and those that are NaN, are passed over.
 #[derive(Debug)]
 pub struct Aggregation {
     scan: SeriesScan,
@@ -94,7 +95,8 @@ impl Aggregation {
         Aggregation { scan, step: step.map(|step| step.max(1)), source, current: None }
     }
 
-    /// Goes through at most this many points, reading files where it has to, and adds the rows that are complete to `rows`.
+    /// Goes through at most this many points, reading files where it has to, and adds the rows that are
+    /// complete to `rows`.
     pub fn advance(&mut self, points_max: usize, rows: &mut Vec<Row>) -> Result<PageEnd> {
         let Aggregation { scan, step, source, current } = self;
         let mut failure = None;

@@ -1,9 +1,11 @@
-//! A number somewhere in JSON text, found without keeping the rest. Names are compared as units of UTF-16, lone surrogates included.
+//! A number somewhere in JSON text, found without keeping the rest. Names are compared as units of UTF-16,
+//! lone surrogates included.
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
-/// The number at a path of names, joined by periods; the text itself for an empty one. `None` if there is none, or the text is no JSON.
+/// The number at a path of names, joined by periods; the text itself for an empty one. `None` if there is
+/// none, or the text is no JSON.
 pub(crate) fn number_at(text: &[u8], path: &[u16]) -> Option<f64> {
     let names: Vec<Vec<u8>> = match path {
         [] => Vec::new(),

@@ -1,7 +1,7 @@
 //! Ordered bytes of a series key and a timestamp (`docs/format.md` section 6).
 //!
-//! No key is a prefix of another, the order is that of the raw keys and then of time, and a prefix of a key is a prefix of
-//! its encoding.
+//! No key is a prefix of another, the order is that of the raw keys and then of time, and a prefix of a key
+//! is a prefix of its encoding.
 
 use flowdb_engine::{Error, ErrorKind, Result};
 
@@ -37,7 +37,8 @@ pub fn encode(key: &[u8], timestamp: i64) -> Vec<u8> {
     out
 }
 
-/// An encoded key as what [`encode_series`] makes of the raw key, not checked, and the timestamp; `None` if it is too short.
+/// An encoded key as what [`encode_series`] makes of the raw key, not checked, and the timestamp; `None` if
+/// it is too short.
 pub(super) fn split(bytes: &[u8]) -> Option<(&[u8], i64)> {
     let (series, timestamp) = bytes.split_last_chunk::<TIMESTAMP_BYTES>()?;
     Some((series, (u64::from_be_bytes(*timestamp) ^ SIGN).cast_signed()))

@@ -8,7 +8,8 @@ use crate::record::Record;
 use crate::walk::{Direction, Page, PageEnd, PageLimits};
 use flowdb_engine::{DbIterator, Result};
 
-/// One point of each series, in order of their keys: the newest at or before a time. Sees one moment; ends after an error.
+/// One point of each series, in order of their keys: the newest at or before a time. Sees one moment; ends
+/// after an error.
 #[derive(Debug)]
 pub struct NewestOfEach {
     iterator: DbIterator,
@@ -41,7 +42,8 @@ impl NewestOfEach {
         Ok(NewestOfEach { iterator, timestamp, direction, progress: Progress::Before })
     }
 
-    /// The points of the next series, given to `sink`, which answers with the bytes it took. After many series without one the page ends, too.
+    /// The points of the next series, given to `sink`, which answers with the bytes it took. After many
+    /// series without one the page ends, too.
     pub fn page(&mut self, limits: PageLimits, mut sink: impl FnMut(&Point) -> usize) -> Result<PageEnd> {
         let mut page = Page::new(limits);
         for _ in 0..SERIES_MAX {

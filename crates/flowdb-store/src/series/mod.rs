@@ -66,8 +66,9 @@ impl<'a> Series<'a> {
         Series { reader }
     }
 
-    /// The same, for single reads that may go this far; the default is the disk. A read fails with `WouldBlock` where that does not suffice, and in memory
-    /// where much is passed that is deleted or has expired.
+    /// The same, for single reads that may go this far; the default is the disk. A read fails with
+    /// `WouldBlock` where that does not suffice, and in memory where much is passed that is deleted
+    /// or has expired.
     pub fn with_tier(self, tier: ReadTier) -> Self {
         Series { reader: Reader { tier, ..self.reader } }
     }
@@ -100,15 +101,16 @@ impl<'a> Series<'a> {
         Ok(Some(Point { key: key.to_vec(), timestamp, record, expiry: iterator.expiry() }))
     }
 
-    /// What held at `timestamp` in each series whose key is in `range`, in order of their keys: its newest point at or before that time
-    /// (`i64::MAX` for the latest of all), where it has one. One pass that seeks at most three times for each series, however many points
-    /// they have.
+    /// What held at `timestamp` in each series whose key is in `range`, in order of their keys: its newest
+    /// point at or before that time (`i64::MAX` for the latest of all), where it has one. One pass that seeks
+    /// at most three times for each series, however many points they have.
     pub fn each_at(&self, range: &KeyRange, timestamp: i64, direction: Direction) -> Result<NewestOfEach> {
         NewestOfEach::new(self.reader, range, timestamp, direction)
     }
 
-    /// The points of the series in `range` within `window`, in order of key and then of time, each read when it is asked for:
-    /// [`Iterator::take`] limits what is read, too. All of one moment. Costs a seek for each series, and what is within the window.
+    /// The points of the series in `range` within `window`, in order of key and then of time, each read when
+    /// it is asked for: [`Iterator::take`] limits what is read, too. All of one moment. Costs a seek for each
+    /// series, and what is within the window.
     pub fn scan(&self, range: &KeyRange, window: Window, direction: Direction) -> SeriesScan {
         SeriesScan::at(self.reader, range, window, direction)
     }
@@ -156,7 +158,8 @@ pub(crate) fn bounds(range: &KeyRange) -> (Bound<Bytes>, Bound<Bytes>) {
 /// What is greater than all encoded keys of the series `key`, and smaller than those of the next.
 fn end_of_series(key: &[u8]) -> Vec<u8> {
     let mut end = key::encode_series(key);
-    // The terminator's last byte is 01: 02 in its place is above all timestamps, and below `00 ff`, an escaped zero.
+    // The terminator's last byte is 01: 02 in its place is above all timestamps, and below `00 ff`,
+    // an escaped zero.
     *end.last_mut().expect("an encoded series has a terminator") += 1;
     end
 }
@@ -166,8 +169,8 @@ pub(crate) fn filter_key(encoded: &[u8]) -> &[u8] {
     &encoded[..encoded.len().saturating_sub(key::TIMESTAMP_BYTES)]
 }
 
-/// The timestamp of an encoded key: the property by which blocks are pruned. `None`, never pruned, for what is too
-/// short to have one.
+/// The timestamp of an encoded key: the property by which blocks are pruned. `None`, never pruned, for what
+/// is too short to have one.
 pub(crate) fn timestamp(encoded: &[u8]) -> Option<i64> {
     let bytes = encoded.last_chunk::<{ key::TIMESTAMP_BYTES }>()?;
     Some((u64::from_be_bytes(*bytes) ^ (1 << 63)).cast_signed())

@@ -63,7 +63,8 @@ pub struct Point {
 ///
 /// It goes from series to series by seeking: what lies between the windows of two series is never read.
 ///
-/// It is read page by page ([`SeriesScan::page`]) where reads must not block, or else as an iterator, which ends after an error.
+/// It is read page by page ([`SeriesScan::page`]) where reads must not block, or else as an iterator, which
+/// ends after an error.
 #[derive(Debug)]
 pub struct SeriesScan {
     walk: Walk,
@@ -75,8 +76,8 @@ pub struct SeriesScan {
 }
 
 impl SeriesScan {
-    /// A scan that judges expiry as of `now` (microseconds since the epoch). The range is one of keys, without
-    /// timestamps.
+    /// A scan that judges expiry as of `now` (microseconds since the epoch). The range is one of
+    /// keys, without timestamps.
     pub fn new(db: &Db, range: &KeyRange, window: Window, direction: Direction, now: i64) -> Self {
         Self::at(Reader { now: Some(now), ..Reader::of_present(db) }, range, window, direction)
     }
@@ -94,8 +95,8 @@ impl SeriesScan {
 
     /// The next points, given to `sink` as key, timestamp and record; it answers with the bytes it took.
     ///
-    /// Fails with `WouldBlock` where `tier` does not suffice for a single point; nothing is lost then. In memory, much that is
-    /// passed and not wanted counts as if it did not suffice.
+    /// Fails with `WouldBlock` where `tier` does not suffice for a single point; nothing is lost then. In
+    /// memory, much that is passed and not wanted counts as if it did not suffice.
     pub fn page(
         &mut self,
         tier: ReadTier,
@@ -129,13 +130,15 @@ impl SeriesScan {
                 let key = &self.series.key;
                 let taken = with_record(&self.walk, false, |_, record| sink(key, timestamp, record))?;
                 page.add(taken.expect("enter_window found a point"));
-                // The point is on the page even if the one behind it cannot be reached: `resume` finds that one.
+                // The point is on the page even if the one behind it cannot be reached: `resume`
+                // finds that one.
                 self.walk.pass()?;
             }
         }
     }
 
-    /// Shows `sink` points from here on, as long as they are in the window, with their values beside them, and there is room on the page.
+    /// Shows `sink` points from here on, as long as they are in the window, with their values beside them,
+    /// and there is room on the page.
     fn show_window(
         &mut self,
         page: &mut Page,
@@ -153,7 +156,8 @@ impl SeriesScan {
         })
     }
 
-    /// Moves on, if need be, to the next point inside the window. Gives its timestamp; its series is in `series`.
+    /// Moves on, if need be, to the next point inside the window. Gives its timestamp; its series
+    /// is in `series`.
     fn enter_window(&mut self) -> Result<Option<i64>> {
         let Window { first, last } = self.window;
         while let Some(stored) = self.walk.key() {
@@ -163,7 +167,8 @@ impl SeriesScan {
                 Direction::Forward if timestamp < first => key::encode(key, first),
                 Direction::Forward if timestamp > last => end_of_series(key),
                 Direction::Backward if timestamp > last => key::encode(key, last),
-                // The start is before all points of the series: the last point at or before it is in another one.
+                // The start is before all points of the series: the last point at or before it is
+                // in another one.
                 Direction::Backward if timestamp < first => key::encode_series(key),
                 _ => return Ok(Some(timestamp)),
             };
@@ -173,7 +178,8 @@ impl SeriesScan {
     }
 }
 
-/// The series that a scan is in: most points are of the same one as the point before, whose key need not be decoded again.
+/// The series that a scan is in: most points are of the same one as the point before, whose key need not
+/// be decoded again.
 #[derive(Debug, Default)]
 struct CurrentSeries {
     key: Vec<u8>,
@@ -207,7 +213,8 @@ impl SeriesScan {
         Ok(Some(Point { key: self.series.key.clone(), timestamp, record, expiry }))
     }
 
-    /// The key of the next series that has a point in the window. Only for a scan forward that is used for nothing else.
+    /// The key of the next series that has a point in the window. Only for a scan forward that is used
+    /// for nothing else.
     pub(crate) fn next_series(&mut self) -> Result<Option<Vec<u8>>> {
         if self.find()?.is_none() {
             return Ok(None);

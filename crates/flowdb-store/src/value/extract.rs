@@ -1,4 +1,5 @@
-//! The key of a value: <https://w3c.github.io/IndexedDB/#extract-a-key-from-a-value-using-a-key-path>, on the bytes.
+//! The key of a value: <https://w3c.github.io/IndexedDB/#extract-a-key-from-a-value-using-a-key-path>,
+//! on the bytes.
 
 use super::head::{Head, Text, ViewBuffer};
 use super::key_path::{KeyPath, identifiers};
@@ -35,8 +36,8 @@ pub enum ExtractedMulti {
     Keys(Vec<Vec<u8>>),
 }
 
-/// The key that `key_path` finds. `injected` is a generated key that is stored beside the value, and the path where readers see
-/// it: an index on that place sees it too.
+/// The key that `key_path` finds. `injected` is a generated key that is stored beside the value, and the path
+/// where readers see it: an index on that place sees it too.
 pub fn extract_key(
     value: &[u8],
     key_path: &KeyPath,
@@ -81,13 +82,15 @@ pub fn extract_number(value: &[u8], path: &[u16]) -> Result<Option<f64>> {
     })
 }
 
-/// The double nearest to a bigint, whose lowest byte comes first; of two that are as near the even one, as in JavaScript.
+/// The double nearest to a bigint, whose lowest byte comes first; of two that are as near the even one,
+/// as in JavaScript.
 fn nearest(negative: bool, magnitude: &[u8]) -> f64 {
     let length = magnitude.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     let (below, leading) = magnitude[..length].split_at(length.saturating_sub(size_of::<u64>()));
     let mut bytes = [0; size_of::<u64>()];
     bytes[..leading.len()].copy_from_slice(leading);
-    // Rounded once: the leading bytes are longer than a double, and their last bit says whether anything is below them.
+    // Rounded once: the leading bytes are longer than a double, and their last bit says whether anything
+    // is below them.
     let is_more = u64::from(below.iter().any(|byte| *byte != 0));
     let leading = (u64::from_le_bytes(bytes) | is_more) as f64;
     let number = leading * 256_f64.powi(i32::try_from(below.len()).unwrap_or(i32::MAX));

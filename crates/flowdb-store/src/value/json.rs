@@ -15,10 +15,12 @@ const ERROR_NAMES: [&str; 7] =
 
 /// A value as JSON. Meant for inspection, and lossy: there is no way back.
 ///
-/// What JSON has is given as it is, Boolean, Number and String objects as their primitives, `undefined` and holes as `null`. Lone surrogates are replaced. All else is an
-/// object with one telling name: `$number` (NaN and infinities), `$bigint` (hexadecimal), `$date` (milliseconds or null), `$regexp`, `$map` (pairs), `$set`, `$bytes`
-/// (hexadecimal), `$error`, `$blob`, `$file`, `$reference` (number of the object), `$sparse` (length of an array with holes, its elements as
-/// properties), `$array` (an array with other properties), `$deep` for what is nested more than 100 deep.
+/// What JSON has is given as it is, Boolean, Number and String objects as their primitives, `undefined` and
+/// holes as `null`. Lone surrogates are replaced. All else is an object with one telling name: `$number` (NaN
+/// and infinities), `$bigint` (hexadecimal), `$date` (milliseconds or null), `$regexp`, `$map` (pairs),
+/// `$set`, `$bytes` (hexadecimal), `$error`, `$blob`, `$file`, `$reference` (number of the object), `$sparse`
+/// (length of an array with holes, its elements as properties), `$array` (an array with other properties),
+/// `$deep` for what is nested more than 100 deep.
 pub fn to_json(value: ValueRef) -> Result<Value> {
     let mut builders: Vec<Builder> = Vec::new();
     let mut walker = value.walk(value.root());

@@ -2,7 +2,8 @@
 
 use flowdb_engine::format::Reader;
 
-/// Where in a value its key is. Whether a string is a valid key path was checked when the store or index was created.
+/// Where in a value its key is. Whether a string is a valid key path was checked when the store or
+/// index was created.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum KeyPath {
     /// Keys are not in the values.

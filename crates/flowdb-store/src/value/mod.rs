@@ -1,7 +1,8 @@
 //! The value format (`docs/format.md` section 8), read in place: validation, key paths, JSON.
 //!
-//! JavaScript writes and reads whole values; here only what an index, a filter or an inspection needs is looked at. Nothing in
-//! this module recurses with the nesting of a value, and no length is believed before it is compared with the bytes.
+//! JavaScript writes and reads whole values; here only what an index, a filter or an inspection needs is
+//! looked at. Nothing in this module recurses with the nesting of a value, and no length is believed before
+//! it is compared with the bytes.
 
 mod extract;
 mod head;

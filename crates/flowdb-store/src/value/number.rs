@@ -11,7 +11,8 @@ const TAG_NEGATIVE_BIGINT: u8 = 0x09;
 /// The largest integer that a JavaScript number has no neighbour beside.
 const SAFE_INTEGER_MAX: i64 = (1 << 53) - 1;
 
-/// A numeric value. JavaScript has two types of them, which do not mix: numbers, which are doubles, and bigints.
+/// A numeric value. JavaScript has two types of them, which do not mix: numbers, which are
+/// doubles, and bigints.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Number {
     /// A number.
@@ -21,8 +22,8 @@ pub enum Number {
 }
 
 impl Number {
-    /// The number that `contents` are, in the value format; `InvalidArgument` if they are something else, or a bigint of more than 64
-    /// bits.
+    /// The number that `contents` are, in the value format; `InvalidArgument` if they are something else, or
+    /// a bigint of more than 64 bits.
     pub fn from_value(contents: &[u8]) -> Result<Number> {
         let value = ValueRef::new(contents)?;
         match value.head(value.root())? {
@@ -59,8 +60,8 @@ impl Number {
         out
     }
 
-    /// The number as JavaScript writes it in JSON: the shortest digits that are no other number's. `InvalidArgument` for a bigint, which JSON has not, and what is
-    /// not finite.
+    /// The number as JavaScript writes it in JSON: the shortest digits that are no other number's.
+    /// `InvalidArgument` for a bigint, which JSON has not, and what is not finite.
     pub fn to_json(self) -> Result<String> {
         match self {
             Number::Float(float) if float.is_finite() => Ok(shortest(float)),
@@ -70,8 +71,9 @@ impl Number {
 
     /// The sum of two bigints, or of two numbers.
     ///
-    /// Fails with `InvalidArgument` if the types differ, a bigint leaves 64 bits, a sum of whole numbers, or of numbers within the safe integers, leaves these
-    /// (±(2^53 - 1)), where counting would silently stand still, or a sum is not finite.
+    /// Fails with `InvalidArgument` if the types differ, a bigint leaves 64 bits, a sum of whole numbers, or
+    /// of numbers within the safe integers, leaves these (±(2^53 - 1)), where counting would silently stand
+    /// still, or a sum is not finite.
     pub fn plus(self, delta: Number) -> Result<Number> {
         match (self, delta) {
             (Number::Integer(a), Number::Integer(b)) => {

@@ -67,7 +67,8 @@ impl<'a> ValueRef<'a> {
         Ok(None)
     }
 
-    /// Shows where the elements of the dense array at `position` begin, those that are there, until told to stop.
+    /// Shows where the elements of the dense array at `position` begin, those that are there, until
+    /// told to stop.
     pub(super) fn for_each_element(
         &self,
         position: usize,

@@ -19,7 +19,8 @@ impl Random {
         (self.0 >> 33) % limit
     }
 
-    /// Few and short, so that they are prefixes of each other and full of zeros; now and then behind all that others reach.
+    /// Few and short, so that they are prefixes of each other and full of zeros; now and then behind all
+    /// that others reach.
     pub fn key(&mut self) -> Vec<u8> {
         if self.below(30) == 0 {
             return vec![0xff; 63 + self.below(4) as usize];

@@ -1,5 +1,5 @@
-//! Requests over many records: each call does a bounded part, and what is between the parts is safe. `tests/document_model.rs` does everything
-//! in portions of one record.
+//! Requests over many records: each call does a bounded part, and what is between the parts is safe.
+//! `tests/document_model.rs` does everything in portions of one record.
 
 use super::*;
 use crate::document::testing::{Bytes, Fixture, create_store, number_key, small_value};
@@ -93,7 +93,8 @@ fn mostly_deleted(limits: Limits) -> (Fixture, ConnectionId) {
     (fixture, connection)
 }
 
-/// What comes to nothing but the last record: of the store and of its index, forward and backward from the first one or the last.
+/// What comes to nothing but the last record: of the store and of its index, forward and backward from the
+/// first one or the last.
 fn requests_behind_much() -> Vec<Vec<u8>> {
     let behind = |request: Bytes| request.u8(1 | 2).bytes(&number_key(0.0));
     let before = |request: Bytes| request.u8(4 | 8).bytes(&number_key(f64::from(RECORDS) - 1.0));
@@ -166,7 +167,8 @@ fn aborted_between_portions_nothing_is_done() {
     assert_eq!(count(&fixture, reader, 1), u64::from(RECORDS));
 }
 
-/// The entries of the first records are gone when the last one turns out to be damaged: even a caller that catches the error cannot commit that.
+/// The entries of the first records are gone when the last one turns out to be damaged: even a caller that
+/// catches the error cannot commit that.
 #[test]
 fn a_transaction_with_half_a_request_is_not_committed() {
     let (fixture, connection) = fixture();
@@ -187,7 +189,8 @@ fn a_transaction_with_half_a_request_is_not_committed() {
     assert_eq!(count(&fixture, reader, 1), u64::from(RECORDS));
 }
 
-/// Half of the entries are gone, and the transaction must move to a disk that is full: a caller that catches the error cannot commit that.
+/// Half of the entries are gone, and the transaction must move to a disk that is full: a caller that catches
+/// the error cannot commit that.
 #[test]
 fn a_full_disk_between_portions_breaks_the_transaction() {
     let files = FaultyFileSystem::new(Arc::new(MemoryFileSystem::new()));

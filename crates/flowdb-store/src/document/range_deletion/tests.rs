@@ -1,4 +1,5 @@
-//! Whatever way the index entries of a range's records are deleted, they go with their records, and no others do.
+//! Whatever way the index entries of a range's records are deleted, they go with their records, and
+//! no others do.
 
 use crate::document::testing::{Bytes as Request, Fixture, Random, create_store, number_key, small_value};
 use crate::document::{ConnectionId, Limits, Mode, TransactionId};
@@ -50,7 +51,8 @@ fn assert_entries(fixture: &Fixture, transaction: TransactionId, model: &BTreeMa
 fn entries_go_with_their_records() {
     for seed in 0..20 {
         let mut random = Random::new(seed);
-        // Three keys of many records each and one of few; a portion has more, or fewer, of one key than make a range.
+        // Three keys of many records each and one of few; a portion has more, or fewer, of one key than
+        // make a range.
         let value_of = |number: usize| if number.is_multiple_of(40) { 3 } else { one_of_three(number) };
         let portion_records = [8, 60, 2048][random.below(3)];
         let transaction_memory_bytes = [2000, usize::MAX][random.below(2)];

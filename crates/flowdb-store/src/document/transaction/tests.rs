@@ -235,7 +235,8 @@ fn a_failed_build_leaves_no_entry() {
     assert_eq!(fixture.request(upgrade, count).unwrap(), 0u64.to_le_bytes());
 }
 
-/// A transaction that keeps 2000 bytes in memory puts 300 records, half of them twice, and deletes every tenth.
+/// A transaction that keeps 2000 bytes in memory puts 300 records, half of them twice, and
+/// deletes every tenth.
 fn write_much(fixture: &Fixture, connection: ConnectionId) -> (TransactionId, Vec<Vec<u8>>) {
     let transaction = fixture.begin(connection, Mode::ReadWrite);
     for number in 0..300u16 {
@@ -305,7 +306,8 @@ fn a_full_disk_under_a_large_transaction_is_told_and_loses_nothing() {
     fixture.commit(reader);
 }
 
-/// Store 1 with a unique index of the values themselves, and records `0..count` whose values are their numbers.
+/// Store 1 with a unique index of the values themselves, and records `0..count` whose values
+/// are their numbers.
 fn with_unique_index(count: u16) -> (Fixture, ConnectionId) {
     let fixture = Fixture::new();
     let (connection, upgrade) = fixture.upgrade(1);
@@ -328,7 +330,8 @@ fn delete(number: u16) -> Bytes {
     Bytes::new(&[5]).u32(1).u8(5).bytes(&key).bytes(&key)
 }
 
-/// Each costs the JS thread as much, whatever is hidden behind its key: by this transaction, or by deletes that are committed.
+/// Each costs the JS thread as much, whatever is hidden behind its key: by this transaction, or by deletes
+/// that are committed.
 #[test]
 fn a_unique_check_looks_at_its_own_key_only() {
     let count = u16::try_from(Limits::default().portion_passes).unwrap() + 500;

@@ -1,4 +1,5 @@
-//! Several clients on one world: who is told what, who waits for whom, and what the death of one changes for the others.
+//! Several clients on one world: who is told what, who waits for whom, and what the death of one changes
+//! for the others.
 
 use super::*;
 use crate::document::CommitOutcome;

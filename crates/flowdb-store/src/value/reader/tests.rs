@@ -1,4 +1,5 @@
-//! What is found without a walk is what a walk over the same bytes finds, in all values of the test vectors and in damaged ones.
+//! What is found without a walk is what a walk over the same bytes finds, in all values of the test vectors
+//! and in damaged ones.
 
 use super::*;
 use crate::value::tests_support::Random;
