@@ -196,10 +196,11 @@ fn a_full_disk_aborts_the_transaction_and_work_goes_on() {
         transaction
     };
     let transaction = put_one(1);
-    disk.fail_at(1, Fault::Enospc);
+    disk.fail_from(1, Fault::Enospc);
     let outcome = fixture.world.commit(fixture.client, transaction, false).unwrap();
-    assert_eq!(outcome, CommitOutcome::Failed);
-
+    assert_eq!(outcome, CommitOutcome::NeedsWorker, "a refusal is synced before it is told");
+    fixture.world.commit_blocking(transaction, false);
+    disk.heal();
     match &fixture.world.drain(fixture.client)[..] {
         [Event::CommitFailed { transaction: failed, name: "QuotaExceededError", .. }] => {
             assert_eq!(*failed, transaction);
