@@ -1078,8 +1078,8 @@ export const IDBFactory: {
    * `file` and `holder`.
    *
    * What a crash can cost depends on the `durability` of a transaction: `'strict'` is on stable storage before
-   * `complete` is fired, as every version change is; `'relaxed'` and `'default'` are as the directory's {@link
-   * SyncMode} says, which is `'os'` unless `open` was called with another.
+   * `complete` is fired, as every version change is; `'relaxed'` and `'default'` are as the directory's
+   * {@link SyncMode} says, which is `'os'` unless `open` was called with another.
    */
   new (options?: { path: string | URL }): IDBFactory;
   prototype: IDBFactory;

@@ -279,6 +279,27 @@ for (const [name, deleteAndClose] of Object.entries(DELETIONS)) {
   });
 }
 
+test('close() of a factory ends when an upgrade has just been aborted, whatever else is going on', () => {
+  const script = `
+    const { IDBFactory } = require(${JSON.stringify(path.join(__dirname, '..', '..'))});
+    const factory = new IDBFactory();
+    const other = new IDBFactory().open('other', 1);
+    other.onupgradeneeded = () => other.result.createObjectStore('s');
+    other.onsuccess = () => {
+      // Tasks with listeners come between those of the abort.
+      const store = other.result.transaction('s', 'readwrite').objectStore('s');
+      const again = () => { store.put(1, 1).onsuccess = again; };
+      again();
+      const opening = factory.open('d', 1);
+      opening.onupgradeneeded = () => {
+        opening.transaction.onabort = () => factory.close().then(() => { console.log('closed'); process.exit(); });
+        opening.transaction.abort();
+      };
+    };`;
+  const { stdout, stderr } = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8', timeout: 10_000, killSignal: 'SIGKILL' });
+  assert.equal(stdout, 'closed\n', stderr);
+});
+
 test('an upgrade that nobody was told of is undone when the factory is closed', async (t) => {
   const path = directory(t);
   const factory = new IDBFactory({ path });

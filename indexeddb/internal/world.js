@@ -539,6 +539,8 @@ class World {
     do {
       await this.#closeConnections();
       await this.#answered();
+      // The end of an upgrade that was aborted may be a task that is queued; and a loop of promises alone would let no task run.
+      await new Promise((resolve) => { queueTask(resolve); });
     } while (this.#connections.size > 0 || !this.#transactions.isEmpty);
     const client = this.#client;
     this.#client = null;
