@@ -57,6 +57,11 @@ impl Inner {
 
     fn checkpoint_held(&self, target: &Path) -> Result<Checkpoint> {
         let fs = self.fs.as_ref();
+        if target == self.dir {
+            // Also where it was moved away from there: names in it are taken for the database's own.
+            let message = format!("{} is where the database was opened", target.display());
+            return Err(Error::new(ErrorKind::InvalidArgument, message));
+        }
         fs.create_dir_all(target).map_err(|error| Error::io(target, "creating the directory", error))?;
         refuse_unless_empty(fs, target)?;
         // Kept to the end: nobody opens what is not complete, and two checkpoints do not mix.

@@ -148,6 +148,12 @@ impl Db {
         &self.0.dir
     }
 
+    /// True if `path` leads to the directory, wherever that was moved since it was opened. False where the
+    /// system does not tell.
+    pub fn is_at(&self, path: &Path) -> bool {
+        self.0.fs.anchor().is_some_and(|anchor| anchor.is_at(path))
+    }
+
     /// Where the log ends: every commit that was made before this call lies before it. Waits for a commit
     /// under way. Fails with `Closed`.
     pub fn log_end(&self) -> Result<LogPosition> {

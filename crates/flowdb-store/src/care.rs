@@ -35,13 +35,16 @@ pub fn destroy(dir: &Path) -> Result<()> {
 
 /// What is destroyed, copied or moved as a whole must not have another store in it.
 fn refuse_within(inner: &Path, outer: &Path) -> Result<()> {
-    let (Ok(outer), Ok(inner)) = (std::fs::canonicalize(outer), std::path::absolute(inner)) else {
-        // Nothing is there, which is for others to say.
-        return Ok(());
-    };
+    let outer = std::fs::canonicalize(outer).ok();
+    // If there is none, it is for others to say.
+    refuse_if(inner, |place| outer.as_ref().is_some_and(|outer| place.starts_with(outer)))
+}
+
+fn refuse_if(inner: &Path, is_within: impl FnOnce(&Path) -> bool) -> Result<()> {
+    let Ok(inner) = std::path::absolute(inner) else { return Ok(()) };
     // What does not exist yet will be in the nearest directory above it that does.
     let place = inner.ancestors().find_map(|directory| std::fs::canonicalize(directory).ok());
-    if place.is_some_and(|place| place.starts_with(&outer)) {
+    if place.is_some_and(|place| is_within(&place)) {
         let message = format!("{} lies in the directory of the database", inner.display());
         return Err(Error::new(ErrorKind::InvalidArgument, message));
     }
@@ -59,6 +62,8 @@ impl Store {
     pub fn checkpoint(&self, target: &Path) -> Result<Checkpoint> {
         if !self.is_in_memory() {
             refuse_within(target, self.db().dir())?;
+            // It may have been moved since it was opened.
+            refuse_if(target, |place| place.ancestors().any(|directory| self.db().is_at(directory)))?;
         }
         self.db().checkpoint(target)
     }

@@ -240,3 +240,22 @@ fn a_store_in_memory_lets_go_of_its_data_when_it_is_closed() {
     handle.close().unwrap();
     assert!(store.memory_bytes() < 100_000, "{} bytes", store.memory_bytes());
 }
+
+/// It is where it is, not where it was opened.
+#[cfg(unix)]
+#[test]
+fn a_store_that_was_moved_gets_no_checkpoint_into_its_directory() {
+    let dir = Directory::new("checkpoint");
+    let [former, moved] = ["data", "data.bad"].map(|name| dir.0.join(name));
+    std::fs::create_dir_all(&dir.0).unwrap();
+    let store = open(&former);
+    put(&store, b"key");
+    std::fs::rename(&former, &moved).unwrap();
+    for target in [&moved, &moved.join("copy"), &moved.join("copy/of/it"), &former] {
+        let refused = store.checkpoint(target).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::InvalidArgument, "{}", target.display());
+    }
+    assert!(!former.exists() && !moved.join("copy").exists());
+    store.checkpoint(&dir.0.join("copy")).unwrap();
+    store.close().unwrap();
+}

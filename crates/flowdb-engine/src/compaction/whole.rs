@@ -86,8 +86,10 @@ impl Compaction {
         {
             job.give_up();
         }
-        drop(workshop);
-        self.inner.collect_garbage();
+        // Not where someone else may have the directory by now.
+        if self.inner.check_usable().is_ok() {
+            self.inner.collect_garbage();
+        }
     }
 
     fn run_slice(&mut self, budget: Duration) -> Result<bool> {

@@ -40,6 +40,10 @@ impl Directory for Anchor {
     fn sync(&self) -> io::Result<()> {
         self.file.sync_all()
     }
+
+    fn is_at(&self, path: &Path) -> bool {
+        Place { anchor: None, path }.is_named(&self.file).unwrap_or(false)
+    }
 }
 
 /// Where a file is: a directory, and the path from there.
@@ -82,11 +86,11 @@ impl Place<'_> {
 impl AnchoredFileSystem {
     /// Holds on to the directory that `path` leads to; its device and inode come with it.
     pub fn open(access: FileAccess, path: &Path) -> io::Result<(Anchored, (u64, u64))> {
-        let file = File::open(if path.as_os_str().is_empty() { Path::new(".") } else { path })?;
+        let named = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        // Anything else is refused without being opened: that of a pipe would wait for a writer.
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let file = File::from(retry_on_intr(|| openat(CWD, named, flags, Mode::empty()))?);
         let metadata = file.metadata()?;
-        if !metadata.is_dir() {
-            return Err(io::ErrorKind::NotADirectory.into());
-        }
         let directory = Arc::new(Anchor { file });
         let fs = AnchoredFileSystem {
             by_path: RealFileSystem::new(access),
@@ -240,7 +244,7 @@ impl FileSystem for AnchoredFileSystem {
 /// locked is enough then.
 #[derive(Debug)]
 struct AnchoredLock {
-    _file: Option<File>,
+    file: Option<File>,
     anchor: Option<Arc<Anchor>>,
 }
 
@@ -265,16 +269,19 @@ impl AnchoredLock {
                 Err(TryLockError::Error(error)) => tracing::debug!(%error, "the directory cannot be locked"),
             }
         }
-        Ok(Some(Box::new(AnchoredLock { _file: file, anchor: place.anchor.clone() })))
+        Ok(Some(Box::new(AnchoredLock { file, anchor: place.anchor.clone() })))
     }
 }
 
 impl Drop for AnchoredLock {
     fn drop(&mut self) {
-        // Others may hold the directory open for longer.
-        let unlocked = self.anchor.as_ref().map_or(Ok(()), |anchor| anchor.file.unlock());
-        if let Err(error) = unlocked {
-            tracing::debug!(%error, "the directory was not locked");
+        // Others may hold them open for longer: whoever has closed a database may keep what is left of it, and a child
+        // process that is about to begin has all files for a moment.
+        let directory = self.anchor.as_ref().map(|anchor| &anchor.file);
+        for file in self.file.iter().chain(directory) {
+            if let Err(error) = file.unlock() {
+                tracing::debug!(%error, "this was not locked");
+            }
         }
     }
 }
@@ -367,6 +374,36 @@ mod tests {
         assert!(opened().fs.lock(&lock).unwrap().is_none());
         drop(reading);
         assert!(opened().fs.lock(&lock).unwrap().is_some());
+        std::fs::remove_dir_all(scratch).unwrap();
+    }
+
+    /// As a child process has, between its creation and the program that it is to run.
+    #[test]
+    fn a_lock_goes_though_another_has_its_file() {
+        let scratch = scratch("shared");
+        let dir = scratch.join("one");
+        let (anchored, _) = AnchoredFileSystem::open(FileAccess::default(), &dir).unwrap();
+        let path = dir.join("LOCK");
+        let file = File::create(&path).unwrap();
+        let theirs = file.try_clone().unwrap();
+        let place = Place { anchor: None, path: &path };
+        let lock = AnchoredLock::take(&place, Some(file), File::try_lock).unwrap().unwrap();
+        assert!(anchored.fs.lock(&path).unwrap().is_none());
+        drop(lock);
+        assert!(anchored.fs.lock(&path).unwrap().is_some());
+        drop(theirs);
+        std::fs::remove_dir_all(scratch).unwrap();
+    }
+
+    /// To open it would wait for a writer.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_pipe_is_no_directory() {
+        let scratch = scratch("pipe");
+        let pipe = scratch.join("pipe");
+        rustix::fs::mknodat(CWD, &pipe, FileType::Fifo, Mode::RWXU, 0).unwrap();
+        let error = RealFileSystem::default().anchored(&pipe).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotADirectory);
         std::fs::remove_dir_all(scratch).unwrap();
     }
 

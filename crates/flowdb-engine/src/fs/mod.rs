@@ -119,6 +119,10 @@ pub(crate) fn copy_bytes(
 pub trait Directory: Send + Sync + Debug {
     /// Makes creations, renames and removals in it durable.
     fn sync(&self) -> io::Result<()>;
+    /// True if `path` leads to it. False if that cannot be told.
+    fn is_at(&self, _path: &Path) -> bool {
+        false
+    }
 }
 
 /// A held lock.

@@ -156,7 +156,7 @@ pub(super) fn reader(file: File, access: FileAccess) -> Arc<dyn ReadableFile> {
 /// locks nobody out.
 fn held(file: File, taken: Result<(), TryLockError>, path: &Path) -> io::Result<Option<Box<dyn FileLock>>> {
     match taken {
-        Ok(()) if is_still_named(&file, path)? => Ok(Some(Box::new(RealLock { _file: file }))),
+        Ok(()) if is_still_named(&file, path)? => Ok(Some(Box::new(RealLock(file)))),
         Ok(()) | Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(error),
     }
@@ -195,13 +195,20 @@ fn parent(path: &Path) -> &Path {
     path.parent().unwrap_or(path)
 }
 
-/// The lock goes when the file is closed, also with the process.
+/// The lock of an open file. It goes when that is closed, also with the process.
 #[derive(Debug)]
-struct RealLock {
-    _file: File,
-}
+struct RealLock(File);
 
 impl FileLock for RealLock {}
+
+impl Drop for RealLock {
+    fn drop(&mut self) {
+        // A child process that is about to begin has the file open, too, for a moment.
+        if let Err(error) = self.0.unlock() {
+            tracing::debug!(%error, "the lock goes when the file is closed");
+        }
+    }
+}
 
 #[derive(Debug)]
 struct RealDirectory {
