@@ -8,7 +8,7 @@ use crate::document::testing::{
 };
 use crate::keyspace::{DOCUMENTS, next_database_id_key};
 use flowdb_engine::ReadOptions;
-use flowdb_engine::fs::{Fault, FaultyFileSystem, MemoryFileSystem};
+use flowdb_engine::fs::{FaultyFileSystem, MemoryFileSystem};
 use std::ops::Bound;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -196,7 +196,7 @@ fn a_full_disk_aborts_the_transaction_and_work_goes_on() {
         transaction
     };
     let transaction = put_one(1);
-    disk.fail_from(1, Fault::Enospc);
+    disk.fill();
     let outcome = fixture.world.commit(fixture.client, transaction, false).unwrap();
     assert_eq!(outcome, CommitOutcome::NeedsWorker, "a refusal is synced before it is told");
     fixture.world.commit_blocking(transaction, false);
