@@ -275,8 +275,8 @@ impl AnchoredLock {
 
 impl Drop for AnchoredLock {
     fn drop(&mut self) {
-        // Others may hold them open for longer: whoever has closed a database may keep what is left of it, and a child
-        // process that is about to begin has all files for a moment.
+        // Others may hold them open for longer: whoever has closed a database may keep what is left of it,
+        // and a child process that is about to begin has all files for a moment.
         let directory = self.anchor.as_ref().map(|anchor| &anchor.file);
         for file in self.file.iter().chain(directory) {
             if let Err(error) = file.unlock() {

@@ -51,8 +51,9 @@ impl Index {
 
     /// Behind all entries before (`key`, `sequence`).
     pub(super) fn place(&self, records: &Records, key: &[u8], sequence: Sequence) -> Place {
-        let leaf = self.borders.count_before(records, key, sequence);
-        let at = self.leaves.get(leaf).map_or(0, |run| run.count_before(records, key, sequence));
+        let leaf = self.borders.count_before(records, key, sequence, Witness::First);
+        let at =
+            self.leaves.get(leaf).map_or(0, |run| run.count_before(records, key, sequence, Witness::Nearest));
         Place { leaf, at }
     }
 
@@ -98,18 +99,27 @@ impl Index {
                 if let Some(border) = self.leaves.len().checked_sub(1) {
                     self.borders.insert(records, border, id);
                 }
-                self.leaves.push(Run::of(records, id));
+                self.leaves.push(Run::of(records, &[id]));
             }
         }
     }
 }
 
+/// The entry of a run whose key tells whether another key begins as all of them do. Whichever it is, its
+/// memory is likely to be far from that of the run.
+#[derive(Debug, Clone, Copy)]
+enum Witness {
+    /// The same for all searches, which have touched it lately: for the run that each search goes through.
+    First,
+    /// The one that is looked at next.
+    Nearest,
+}
+
 /// Entries in order, with eight bytes of each key: those behind what all the keys have in common.
 #[derive(Debug, Default)]
 struct Run {
-    /// Bytes at the front that all keys share, at least. A copy: the memory of an entry is likely to be far
-    /// from that of the run.
-    shared: Vec<u8>,
+    /// Bytes at the front that all keys share, at least.
+    shared: usize,
     /// The eight bytes of each key behind the shared ones, filled up with zeros, as a big-endian number.
     /// Where two differ, the entries compare as they do.
     heads: Vec<u64>,
@@ -117,25 +127,30 @@ struct Run {
 }
 
 impl Run {
-    fn of(records: &Records, id: u32) -> Run {
-        let mut run = Run {
-            shared: Vec::new(),
-            heads: Vec::with_capacity(LEAF_ENTRIES),
-            ids: Vec::with_capacity(LEAF_ENTRIES),
-        };
-        run.insert(records, 0, id);
+    fn of(records: &Records, ids: &[u32]) -> Run {
+        let mut run =
+            Run { shared: 0, heads: Vec::with_capacity(LEAF_ENTRIES), ids: Vec::with_capacity(LEAF_ENTRIES) };
+        run.ids.extend_from_slice(ids);
+        run.cut_heads(records);
         run
     }
 
     /// The number of entries before (`key`, `sequence`).
-    fn count_before(&self, records: &Records, key: &[u8], sequence: Sequence) -> usize {
-        match key[..key.len().min(self.shared.len())].cmp(&self.shared) {
+    fn count_before(&self, records: &Records, key: &[u8], sequence: Sequence, witness: Witness) -> usize {
+        let head = head(key, self.shared);
+        let start = self.heads.partition_point(|other| *other < head);
+        let witness = match witness {
+            Witness::First => self.ids.first(),
+            Witness::Nearest => self.ids.get(start).or(self.ids.last()),
+        };
+        let Some(witness) = witness else {
+            return 0;
+        };
+        match key[..key.len().min(self.shared)].cmp(&records.get(*witness).key()[..self.shared]) {
             Ordering::Less => return 0,
             Ordering::Greater => return self.ids.len(),
             Ordering::Equal => {}
         }
-        let head = head(key, self.shared.len());
-        let start = self.heads.partition_point(|other| *other < head);
         let is_before = |id: &u32| {
             let record = records.get(*id);
             compare(record.key(), record.sequence, key, sequence) == Ordering::Less
@@ -153,47 +168,37 @@ impl Run {
 
     fn insert(&mut self, records: &Records, at: usize, id: u32) {
         let key = records.get(id).key();
-        if self.ids.is_empty() {
-            self.shared = key.to_vec();
+        if let Some(first) = self.ids.first() {
+            let common = common_prefix(key, &records.get(*first).key()[..self.shared]);
+            if common < self.shared {
+                self.share(records, common);
+            }
+        } else {
+            self.shared = key.len();
         }
-        let common = common_prefix(key, &self.shared);
-        if common < self.shared.len() {
-            self.shared.truncate(common);
-            self.take_heads(records);
-        }
-        self.heads.insert(at, head(key, common));
+        self.heads.insert(at, head(key, self.shared));
         self.ids.insert(at, id);
     }
 
     /// Keeps the lower half; the upper one.
     fn split(&mut self, records: &Records) -> Run {
         let middle = self.ids.len() / 2;
-        let mut upper = Run {
-            shared: self.shared.clone(),
-            heads: self.heads.split_off(middle),
-            ids: self.ids.split_off(middle),
-        };
-        upper.cut_heads(records);
+        let upper = Run::of(records, &self.ids[middle..]);
+        self.ids.truncate(middle);
+        self.heads.truncate(middle);
         self.cut_heads(records);
         upper
     }
 
-    /// Finds out what the keys share now: what the first and the last do. Not while their heads differ early,
-    /// and so tell them apart: that spares a look at the memory of each entry.
+    /// Finds out what the keys share: what the first and the last do.
     fn cut_heads(&mut self, records: &Records) {
-        let (Some(first), Some(last)) = (self.heads.first(), self.heads.last()) else {
-            return;
-        };
-        if (first ^ last).leading_zeros() < u64::BITS / 2 {
-            return;
+        if let (Some(first), Some(last)) = (self.ids.first(), self.ids.last()) {
+            self.share(records, common_prefix(records.get(*first).key(), records.get(*last).key()));
         }
-        let (first, last) = (records.get(self.ids[0]).key(), records.get(self.ids[self.ids.len() - 1]).key());
-        self.shared = first[..common_prefix(first, last)].to_vec();
-        self.take_heads(records);
     }
 
-    fn take_heads(&mut self, records: &Records) {
-        let shared = self.shared.len();
+    fn share(&mut self, records: &Records, shared: usize) {
+        self.shared = shared;
         self.heads.clear();
         self.heads.extend(self.ids.iter().map(|id| head(records.get(*id).key(), shared)));
     }
