@@ -35,7 +35,7 @@ class Load {
 
   /**
    * @param {AbortSignal} [signal] not aborted yet
-   * @returns {{ record: Promise<Buffer | undefined>, leave: () => void }} the record; for who does not want it any more
+   * @returns {{ record: Promise<Buffer | undefined>, leave: () => void }} the record, and a way to give it up
    */
   join(signal) {
     /** @type {Waiter} */
@@ -114,7 +114,7 @@ class Loads {
    * @param {(context: { signal: AbortSignal }) => any} loader
    * @param {{ encoding: string, expiry: import('../common/options.js').Expiry | undefined, sync: boolean, signal?: AbortSignal }} options
    * @param {Load} [outdated] one that someone has written to the key since
-   * @returns {Promise<any>} what is in the cache then: everyone gets a copy of his own
+   * @returns {Promise<any>} what is in the cache then: every caller gets its own copy
    */
   async join(key, loader, options, outdated) {
     // While the cache was asked, the signal may have been aborted, or the database closed.

@@ -131,6 +131,11 @@ impl Db {
         self.0.now()
     }
 
+    /// Time since some fixed moment, which never goes back ([`crate::Clock::monotonic`]).
+    pub fn monotonic(&self) -> Duration {
+        self.0.options.clock.monotonic()
+    }
+
     /// True if a commit with these options must be synced before it counts as done.
     pub fn wants_sync(&self, options: WriteOptions) -> bool {
         self.0.wants_sync(options)
@@ -185,8 +190,8 @@ impl Db {
         self.0.telemetry.get(|| self.find(tree, key, options))
     }
 
-    /// True if `key` has a value: [`Db::get`] for who does not want that. One that is kept in a file of its
-    /// own is not read.
+    /// True if `key` has a value: a cheaper [`Db::get`], which does not read a value that is kept in a
+    /// file of its own.
     pub fn contains(&self, tree: TreeId, key: &[u8], options: ReadOptions) -> Result<bool> {
         self.0
             .telemetry

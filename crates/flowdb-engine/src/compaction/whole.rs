@@ -50,15 +50,15 @@ enum Remaining {
     Nothing,
 }
 
-/// Ties a job to who has asked for it: he holds this, the job only refers to it, and is given up once
-/// that leads nowhere.
+/// Ties a job to its requester, which holds this. The job refers to it weakly, and is given up once the
+/// requester is gone.
 #[derive(Debug, Default)]
 pub(super) struct Request {
     is_done: AtomicBool,
 }
 
 impl Request {
-    /// The job was done, by whomever.
+    /// The job was done, by whichever thread.
     pub(super) fn note_done(&self) {
         // Set and read under the lock of the workshop.
         self.is_done.store(true, Ordering::Relaxed);
@@ -71,7 +71,7 @@ impl Compaction {
     }
 
     /// Goes on for about `budget`; a flush runs to its end, whatever the budget. True if nothing is left to
-    /// do. Who waits meanwhile to flush has his turn before the next call.
+    /// do. A flush that waits meanwhile has its turn before the next call.
     pub fn run(&mut self, budget: Duration) -> Result<bool> {
         let result = self.run_slice(budget);
         self.inner.telemetry.events.tell();
@@ -105,7 +105,7 @@ impl Compaction {
         inner.check_usable()?;
         let result = self.work(&mut workshop, budget);
         inner.collect_garbage();
-        // To who has waited: the next slice would mostly be here before he is awake.
+        // Hands the lock to a waiter: the next slice would mostly be here before that thread is awake.
         MutexGuard::unlock_fair(workshop);
         result
     }

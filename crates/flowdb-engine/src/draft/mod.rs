@@ -134,8 +134,8 @@ impl Draft {
         }
     }
 
-    /// True if `key` has a value: [`Draft::get`] for who does not want that. One that is kept in a file of
-    /// its own is not read.
+    /// True if `key` has a value: a cheaper [`Draft::get`], which does not read a value that is kept in a
+    /// file of its own.
     pub fn contains(&self, key: &[u8], options: ReadOptions) -> Result<bool> {
         match self.find(key, options)? {
             Some((_, entry)) => Ok(entry.is_some()),

@@ -25,8 +25,8 @@ pub struct AnchoredFileSystem {
     /// The path that led to the directory when it was opened: what is in it by this path is meant to be
     /// in the directory.
     path: PathBuf,
-    /// Weak, since who has closed a database may keep what is left of it: that must not keep a volume
-    /// from being unmounted.
+    /// Weak, since a caller that has closed a database may keep what is left of it: that must not keep a
+    /// volume from being unmounted.
     directory: Weak<Anchor>,
 }
 

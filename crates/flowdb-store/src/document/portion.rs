@@ -3,6 +3,7 @@
 //! move to the disk, and others get their turn.
 
 use flowdb_engine::{Error, ErrorKind};
+use std::time::Duration;
 
 #[cfg(test)]
 mod tests;
@@ -46,6 +47,9 @@ pub struct Limits {
     pub portion_bytes: usize,
     /// Entries that are deleted which the JS thread passes at once; default 2048, a millisecond or two.
     pub portion_passes: usize,
+    /// No request of a batch is begun on the JS thread when the batch has taken so long; default 4 ms. Short
+    /// requests may each pass as many deleted entries as a portion.
+    pub batch_time: Duration,
 }
 
 impl Default for Limits {
@@ -56,6 +60,7 @@ impl Default for Limits {
             portion_records: 2 << 10,
             portion_bytes: 512 << 10,
             portion_passes: 2 << 10,
+            batch_time: Duration::from_millis(4),
         }
     }
 }

@@ -10,7 +10,7 @@ use super::{ClientId, CommitOutcome, ConnectionId, Event, Limits, Mode, Transact
 use crate::keyspace::DOCUMENTS;
 use flowdb_engine::format::Reader;
 use flowdb_engine::fs::{FileSystem, MemoryFileSystem};
-use flowdb_engine::{Db, Options, ReadTier, TreeOptions};
+use flowdb_engine::{Db, ManualClock, Options, ReadTier, TreeOptions};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -76,7 +76,8 @@ impl Fixture {
 
     /// One whose transactions write to disk what exceeds `memory_bytes`.
     pub(crate) fn with_memory(files: Arc<dyn FileSystem>, memory_bytes: usize) -> Self {
-        let options = Options::new(vec![TreeOptions::new(DOCUMENTS, "documents")]);
+        let mut options = Options::new(vec![TreeOptions::new(DOCUMENTS, "documents")]);
+        options.clock = Arc::new(ManualClock::new(1));
         let db = Db::open(files, Path::new("/db"), options).unwrap();
         Self::with_limits(db, Limits { transaction_memory_bytes: memory_bytes, ..Limits::default() })
     }

@@ -103,12 +103,13 @@ mod tests {
     use flowdb_engine::Options;
     use flowdb_engine::TreeOptions;
     use flowdb_engine::fs::MemoryFileSystem;
-    use flowdb_engine::{Db, ErrorKind};
+    use flowdb_engine::{Db, ErrorKind, ManualClock};
     use std::path::Path;
 
     /// A world in memory with a connection to a database that has store 1.
     fn alone() -> (Fixture, ConnectionId) {
-        let options = Options::new(vec![TreeOptions::new(crate::keyspace::DOCUMENTS, "documents")]);
+        let mut options = Options::new(vec![TreeOptions::new(crate::keyspace::DOCUMENTS, "documents")]);
+        options.clock = Arc::new(ManualClock::new(1));
         let db = Db::open(Arc::new(MemoryFileSystem::new()), Path::new("/db"), options).unwrap();
         let world = World::open_in_memory(db.clone()).unwrap();
         let client = world.register(Arc::new(|| {}));

@@ -301,7 +301,8 @@ impl World {
 
     /// Executes several requests, each behind its length, and appends the responses to `responses`, each
     /// behind its length. Leaves off behind many bytes of responses, behind a request that may have taken
-    /// long, and before one whose answer is not in memory: if that is the first, there is no response.
+    /// long, after [`Limits::batch_time`], and before one whose answer is not in memory: if that is the
+    /// first, there is no response.
     ///
     /// Fails as [`World::execute`] does; what came before the request at fault has been executed then.
     pub fn execute_batch(
@@ -323,6 +324,7 @@ impl World {
         requests: &[u8],
         responses: &mut Vec<u8>,
     ) -> Result<bool> {
+        let begun = self.db.monotonic();
         let mut reader = Reader::new(requests);
         while !reader.is_empty() {
             let length = reader.u32().and_then(|length| usize::try_from(length).ok());
@@ -336,7 +338,9 @@ impl World {
             let Some(response) = response else { return Ok(false) };
             put_count(responses, response.len());
             responses.extend_from_slice(&response);
-            if responses.len() >= BATCH_RESPONSE_BYTES || !is_short(request) || is_portion(&response) {
+            let is_long =
+                responses.len() >= BATCH_RESPONSE_BYTES || !is_short(request) || is_portion(&response);
+            if is_long || (!reader.is_empty() && self.db.monotonic() - begun >= self.limits.batch_time) {
                 break;
             }
         }

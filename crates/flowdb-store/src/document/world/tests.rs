@@ -11,6 +11,7 @@ use flowdb_engine::ReadOptions;
 use flowdb_engine::fs::{FaultyFileSystem, MemoryFileSystem};
 use std::ops::Bound;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// A client whose wakings are counted.
 fn counted(world: &World) -> (ClientId, Arc<AtomicUsize>) {
@@ -271,6 +272,21 @@ fn requests_of_a_batch_are_answered_in_order() {
     assert!(execute(&[]).unwrap().is_empty());
     let bytes = framed(&requests[..2]);
     assert!(execute(&bytes[..bytes.len() - 1]).is_err(), "the second is cut off");
+}
+
+/// Short requests may have passed many deleted entries each.
+#[test]
+fn a_batch_that_has_taken_long_is_left_off() {
+    let limits = Limits { batch_time: Duration::ZERO, ..Limits::default() };
+    let (fixture, connection) = Fixture::with_limits(Fixture::new().db, limits).and_store(false);
+    let transaction = fixture.begin(connection, Mode::ReadWrite);
+    let put = |key: f64| put(1, Some(&number_key(key)), &small_value(5)).finish();
+    let requests = Bytes::new(&[]).bytes(&put(1.0)).bytes(&put(2.0)).finish();
+    let mut responses = Vec::new();
+    fixture.world.execute_batch(fixture.client, transaction, &requests, &mut responses).unwrap();
+    let first = Bytes::new(&[0]).bytes(&number_key(1.0)).finish();
+    assert_eq!(responses, Bytes::new(&[]).bytes(&first).finish());
+    assert_eq!(fixture.values(transaction).len(), 1, "the second is not done");
 }
 
 #[test]
