@@ -9,6 +9,11 @@ import { findChromium } from '../scripts/chromium.mjs';
 import { WORKLOADS } from './indexeddb/workloads.mjs';
 import { median } from './median.mjs';
 
+/**
+ * @typedef {import('./indexeddb/measure.mjs').Sample} Sample
+ * @typedef {{ name: string } & { [implementation: string]: Sample }} Row
+ */
+
 const run = promisify(execFile);
 const [CHILD, CHROMIUM] = ['child', 'chromium'].map((name) => fileURLToPath(new URL(`indexeddb/${name}.mjs`, import.meta.url)));
 
@@ -30,15 +35,16 @@ if (browser === undefined) {
   if (implementations.includes('chromium')) process.exit(1);
 }
 
+/** @param {string} implementation  @param {string} name  @returns {Promise<Sample>} */
 async function measure(implementation, name) {
-  const program = implementation === 'chromium' ? [CHROMIUM, browser] : [CHILD, implementation];
+  const program = implementation === 'chromium' ? [CHROMIUM, /** @type {string} */ (browser)] : [CHILD, implementation];
   const { stdout } = await run(process.execPath, [...program, name, options.objects]);
   return JSON.parse(stdout);
 }
 
-/** Medians of the speed; of memory and stalls the worst. Of a browser only the speed is known. */
+/** Medians of the speed; of memory and stalls the worst. Of a browser only the speed is known. @param {Sample[]} samples  @returns {Sample} */
 function summarize(samples) {
-  const of = (field) => samples.map((sample) => sample[field]);
+  const of = (/** @type {keyof Sample} */ field) => samples.map((sample) => /** @type {number} */ (sample[field]));
   const perSecond = median(of('perSecond'));
   if (samples.some(({ cpuMicroseconds }) => cpuMicroseconds === undefined)) return { perSecond };
   return {
@@ -49,29 +55,35 @@ function summarize(samples) {
   };
 }
 
+/** @param {string} name */
 async function measureRow(name) {
+  /** @type {Record<string, Sample[]>} */
   const samples = Object.fromEntries(implementations.map((implementation) => [implementation, []]));
   for (let round = 0; round < Number(options.rounds); round += 1) {
     for (const implementation of implementations) samples[implementation].push(await measure(implementation, name));
   }
-  const row = { name };
+  const row = /** @type {Row} */ ({ name });
   for (const implementation of implementations) row[implementation] = summarize(samples[implementation]);
   return row;
 }
 
-const thousands = (perSecond) => (perSecond >= 10_000 ? `${(perSecond / 1000).toFixed(0)}k` : perSecond.toFixed(0));
+const thousands = (/** @type {number} */ perSecond) => (perSecond >= 10_000 ? `${(perSecond / 1000).toFixed(0)}k` : perSecond.toFixed(0));
+/** @param {Row} row  @param {string} one  @param {string} other */
 const ratio = (row, one, other) => row[one].perSecond / row[other].perSecond;
-const cpu = (row, one, other) => row[other].cpuMicroseconds / row[one].cpuMicroseconds;
+/** @param {Row} row  @param {string} one  @param {string} other */
+const cpu = (row, one, other) => /** @type {number} */ (row[other].cpuMicroseconds) / /** @type {number} */ (row[one].cpuMicroseconds);
+/** @param {Row} row  @param {keyof Sample} field  @param {number} digits */
 const list = (row, field, digits) => implementations.map((each) => row[each][field]?.toFixed(digits) ?? '-').join(' / ');
 
 /** The columns that compare two implementations, of those that are measured. */
-const COMPARISONS = [
+const COMPARISONS = /** @type {{ title: string, pair: [string, string], of: typeof ratio }[]} */ ([
   { title: 'memory : fake', pair: ['memory', 'fake'], of: ratio },
   { title: 'the same by CPU time', pair: ['memory', 'fake'], of: cpu },
   { title: 'disk : chromium', pair: ['disk', 'chromium'], of: ratio },
   { title: 'disk : memory', pair: ['disk', 'memory'], of: ratio },
-].filter(({ pair }) => pair.every((each) => implementations.includes(each)));
+]).filter(({ pair }) => pair.every((each) => implementations.includes(each)));
 
+/** @param {Row} row */
 function markdown(row) {
   const speeds = implementations.map((each) => thousands(row[each].perSecond));
   const ratios = COMPARISONS.map(({ pair, of }) => of(row, ...pair).toFixed(2));
@@ -84,6 +96,7 @@ function header() {
   return `| ${titles.join(' | ')} |\n|${'---|'.repeat(titles.length)}`;
 }
 
+/** @param {number[]} numbers */
 function geometricMean(numbers) {
   return Math.exp(numbers.reduce((sum, each) => sum + Math.log(each), 0) / numbers.length);
 }

@@ -10,6 +10,9 @@ import { measure } from './measure.mjs';
 
 const require = createRequire(import.meta.url);
 
+/** @typedef {import('./workloads.mjs').Environment} Environment */
+
+/** @type {Record<string, () => Pick<Environment, 'indexedDB' | 'IDBKeyRange'> & { close: () => Promise<void> }>} */
 const IMPLEMENTATIONS = {
   memory() {
     const { IDBFactory, IDBKeyRange } = require('../../index.js');
@@ -35,7 +38,7 @@ const [implementation, name, objects] = process.argv.slice(2);
 const { indexedDB, IDBKeyRange, close } = IMPLEMENTATIONS[implementation]();
 const delay = monitorEventLoopDelay({ resolution: 1 });
 
-/** Runs a loop of the program itself, which blocks the event loop without being a stall of the database. */
+/** Runs a loop of the program itself, which blocks the event loop without being a stall of the database. @param {() => void} loop */
 function calls(loop) {
   delay.disable();
   loop();
@@ -46,7 +49,7 @@ function calls(loop) {
 function watch() {
   delay.enable();
   const busyBefore = process.cpuUsage();
-  return (operations) => {
+  return (/** @type {number} */ operations) => {
     // What a loaded machine takes away from this process is not in it.
     const busy = process.cpuUsage(busyBefore);
     delay.disable();

@@ -1,8 +1,13 @@
 // The objects that are stored, and how an answer is recognised as the right one.
 
+/**
+ * @typedef {ReturnType<typeof objectOf>} PlainObject
+ * @typedef {ReturnType<typeof richObjectOf>} RichObject
+ */
+
 const WORDS = ['amber', 'basil', 'cedar', 'delta', 'ember', 'fjord', 'grove', 'heath'];
 
-/** An object of about 200 bytes of JSON. */
+/** An object of about 200 bytes of JSON. @param {number} id */
 export function objectOf(id) {
   return {
     id,
@@ -16,34 +21,36 @@ export function objectOf(id) {
   };
 }
 
-/** One with what JSON does not have. */
+/** One with what JSON does not have. @param {number} id */
 export function richObjectOf(id) {
   return {
     id,
     created: new Date(1_600_000_000_000 + id),
-    settings: new Map([['theme', 'dark'], ['size', id]]),
+    settings: new Map(/** @type {[string, string | number][]} */ ([['theme', 'dark'], ['size', id]])),
     roles: new Set(['reader', `r${id % 10}`]),
     bytes: new Uint8Array(32).fill(id),
     floats: new Float64Array([id, id / 2, id / 4]),
   };
 }
 
-/** @param {boolean} correct */
+/** @param {boolean} correct  @param {string} what */
 export function check(correct, what) {
   if (!correct) throw new Error(`wrong answer: ${what}`);
 }
 
+/** @param {PlainObject} object  @param {number} id */
 export function checkObject(object, id) {
   check(object.id === id && object.name === `Person number ${id}` && object.tags.length === 3, `object ${id}`);
 }
 
+/** @param {RichObject} object  @param {number} id */
 export function checkRichObject(object, id) {
   check(object.created.getTime() === 1_600_000_000_000 + id, `date of ${id}`);
   check(object.settings.get('size') === id && object.roles.has('reader'), `collections of ${id}`);
   check(object.bytes.length === 32 && object.floats[0] === id, `arrays of ${id}`);
 }
 
-/** The numbers below `count`, each once, in an order without a pattern that is the same in each run. */
+/** The numbers below `count`, each once, in an order without a pattern that is the same in each run. @param {number} count */
 export function shuffled(count) {
   const numbers = Uint32Array.from({ length: count }, (_, i) => i);
   let state = 0x2545f491;

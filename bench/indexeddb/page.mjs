@@ -5,7 +5,7 @@ import { measure } from './measure.mjs';
 
 async function run() {
   const { name, objects } = await (await fetch('task.json')).json();
-  const context = { indexedDB, IDBKeyRange, objects, calls: (loop) => loop() };
+  const context = { indexedDB, IDBKeyRange, objects, calls: (/** @type {() => void} */ loop) => loop() };
   return measure(name, context, () => () => ({}));
 }
 

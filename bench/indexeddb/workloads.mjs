@@ -3,28 +3,52 @@
 
 import { check, checkObject, checkRichObject, objectOf, richObjectOf, shuffled } from './data.mjs';
 
+/**
+ * @typedef {object} Environment
+ * @property {IDBFactory} indexedDB
+ * @property {typeof IDBKeyRange} IDBKeyRange
+ * @property {number} objects  how many of them
+ * @property {(loop: () => void) => void} calls  runs a loop whose time is the program's own and no stall
+ *
+ * @typedef {Environment & { database: IDBDatabase }} Context
+ * @typedef {Context & { verifyObject: typeof checkObject | typeof checkRichObject }} VerifyingContext
+ *
+ * @typedef {object} Workload
+ * @property {(environment: Environment) => Promise<IDBDatabase | null>} setUp  null if it opens its own, and does not look at the context's
+ * @property {(context: Context) => Promise<number>} run
+ * @property {(context: Context) => Promise<void>} [verify]
+ */
+
 const DATABASE = 'bench';
 const STORE = 'objects';
 
-/** A request as a promise, as the idb library makes one. */
+/**
+ * A request as a promise, as the idb library makes one.
+ * @template T
+ * @param {IDBRequest<T>} request
+ * @returns {Promise<T>}
+ */
 const promised = (request) =>
   new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
   });
 
+/** @param {IDBTransaction} transaction  @returns {Promise<void>} */
 const completed = (transaction) =>
   new Promise((resolve, reject) => {
     transaction.oncomplete = () => resolve();
     transaction.onabort = () => reject(transaction.error ?? new Error('aborted'));
   });
 
+/** @param {IDBFactory} indexedDB  @param {string} name  @param {(database: IDBDatabase) => void} upgrade */
 function open(indexedDB, name, upgrade) {
   const request = indexedDB.open(name, 1);
   request.onupgradeneeded = () => upgrade(request.result);
   return promised(request);
 }
 
+/** @param {IDBDatabase} database  @param {number} indexes */
 function createStore(database, indexes) {
   const store = database.createObjectStore(STORE, { keyPath: 'id' });
   if (indexes >= 1) store.createIndex('email', 'email', { unique: true });
@@ -32,9 +56,18 @@ function createStore(database, indexes) {
   if (indexes >= 3) store.createIndex('tags', 'tags', { multiEntry: true });
 }
 
+/** @param {IDBDatabase} database  @param {IDBTransactionMode} mode */
 const begin = (database, mode) => database.transaction(STORE, mode, { durability: 'relaxed' });
 
-/** All objects in one transaction. `calls` runs the loop, whose time is the program's own and no stall. */
+/**
+ * All objects in one transaction.
+ *
+ * @param {IDBDatabase} database
+ * @param {number} count
+ * @param {'add' | 'put'} method
+ * @param {(id: number) => object} create
+ * @param {Environment['calls']} calls
+ */
 async function fill(database, count, method, create, calls) {
   const transaction = begin(database, 'readwrite');
   const store = transaction.objectStore(STORE);
@@ -46,14 +79,21 @@ async function fill(database, count, method, create, calls) {
   return count;
 }
 
+/** @param {IDBDatabase} database  @param {number} expected */
 async function checkCount(database, expected) {
   const count = await promised(begin(database, 'readonly').objectStore(STORE).count());
   check(count === expected, `${count} records instead of ${expected}`);
 }
 
-/** A database with a store, and as many objects as asked for. */
+/**
+ * A database with a store, and as many objects as asked for.
+ *
+ * @param {number} indexes
+ * @param {boolean} filled
+ * @param {(id: number) => object} [create]
+ */
 const prepared = (indexes, filled, create = objectOf) =>
-  async function setUp({ indexedDB, objects }) {
+  async function setUp(/** @type {Environment} */ { indexedDB, objects }) {
     const database = await open(indexedDB, DATABASE, (opened) => createStore(opened, indexes));
     const count = filled ? objects : 0;
     // Several transactions, as a database is filled in real life.
@@ -63,13 +103,14 @@ const prepared = (indexes, filled, create = objectOf) =>
     return database;
   };
 
+/** @param {number} indexes  @returns {Workload} */
 const adding = (indexes) => ({
   setUp: prepared(indexes, false),
   run: ({ database, objects, calls }) => fill(database, objects, 'add', objectOf, calls),
   verify: ({ database, objects }) => checkCount(database, objects),
 });
 
-/** Deletes half of the records. */
+/** Deletes half of the records. @param {number} indexes  @returns {Workload} */
 const deleting = (indexes) => ({
   setUp: prepared(indexes, true),
   async run({ database, objects, IDBKeyRange }) {
@@ -83,6 +124,7 @@ const deleting = (indexes) => ({
     checkCount(database, objects - (Math.floor((objects * 3) / 4) - Math.floor(objects / 4))),
 });
 
+/** @param {Context} context */
 async function onePutTransactions({ database, objects }) {
   for (let id = 0; id < objects; id += 1) {
     const transaction = begin(database, 'readwrite');
@@ -92,12 +134,14 @@ async function onePutTransactions({ database, objects }) {
   return objects;
 }
 
+/** @param {VerifyingContext} context */
 async function getsOneByOne({ database, objects, verifyObject }) {
   const store = begin(database, 'readonly').objectStore(STORE);
   for (const id of shuffled(objects)) verifyObject(await promised(store.get(id)), id);
   return objects;
 }
 
+/** @param {Context} context */
 async function getsAtOnce({ database, objects, calls }) {
   const transaction = begin(database, 'readonly');
   const store = transaction.objectStore(STORE);
@@ -112,6 +156,7 @@ async function getsAtOnce({ database, objects, calls }) {
   return objects;
 }
 
+/** @param {Context} context */
 async function getAll({ database, objects }) {
   const all = await promised(begin(database, 'readonly').objectStore(STORE).getAll());
   check(all.length === objects, `${all.length} records`);
@@ -119,6 +164,7 @@ async function getAll({ database, objects }) {
   return objects;
 }
 
+/** @param {Context} context  @returns {Promise<number>} */
 function cursor({ database, objects }) {
   const request = begin(database, 'readonly').objectStore(STORE).openCursor();
   let next = 0;
@@ -138,7 +184,7 @@ function cursor({ database, objects }) {
   });
 }
 
-/** Every group, which are a hundredth of the objects each, in ten requests of ten groups. */
+/** Every group, which are a hundredth of the objects each, in ten requests of ten groups. @param {Context} context */
 async function indexGetAll({ database, objects, IDBKeyRange }) {
   const index = begin(database, 'readonly').objectStore(STORE).index('group');
   let count = 0;
@@ -151,6 +197,7 @@ async function indexGetAll({ database, objects, IDBKeyRange }) {
   return count;
 }
 
+/** @param {Context} context */
 async function getTransactions({ database, objects }) {
   for (const id of shuffled(objects)) {
     checkObject(await promised(begin(database, 'readonly').objectStore(STORE).get(id)), id);
@@ -158,6 +205,7 @@ async function getTransactions({ database, objects }) {
   return objects;
 }
 
+/** @param {Context} context */
 async function clear({ database, objects }) {
   const transaction = begin(database, 'readwrite');
   transaction.objectStore(STORE).clear();
@@ -167,6 +215,7 @@ async function clear({ database, objects }) {
 
 const OPENS = 200;
 
+/** @param {Environment} environment */
 async function openAndUpgrade({ indexedDB }) {
   for (let i = 0; i < OPENS; i += 1) {
     const database = await open(indexedDB, `database ${i}`, (opened) => {
@@ -181,10 +230,12 @@ async function openAndUpgrade({ indexedDB }) {
   return OPENS;
 }
 
+/** @param {number} indexes  @param {Workload['run']} run  @returns {Workload} */
 const loaded = (indexes, run) => ({ setUp: prepared(indexes, true), run });
-const withObjects = (run, verifyObject) => (context) => run({ ...context, verifyObject });
+/** @param {(context: VerifyingContext) => Promise<number>} run  @param {VerifyingContext['verifyObject']} verifyObject */
+const withObjects = (run, verifyObject) => (/** @type {Context} */ context) => run({ ...context, verifyObject });
 
-/** By name, in the order of the report. */
+/** @type {Record<string, Workload>} By name, in the order of the report. */
 export const WORKLOADS = {
   'add, one transaction': adding(0),
   'add with 2 indexes and a multiEntry one': adding(3),
