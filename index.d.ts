@@ -119,7 +119,7 @@ export interface OpenSettings {
   writeBufferBytes?: number | undefined;
   /** Full write buffers of each kind that may wait for the disk before writes wait. Default 2, from 1 to 16. */
   frozenWriteBuffersMax?: number | undefined;
-  /** Size at which a block of a table is closed, in bytes before compression. Default 4 KiB, of series 16 KiB; from 512 B to 1 MiB. */
+  /** Size at which a block of a table is closed, in bytes before compression. Default 4 KiB, from 512 B to 1 MiB. */
   blockBytes?: number | undefined;
   /** Compression of blocks, where it saves an eighth. Default `'lz4'` (`'none'` with `memory`). */
   compression?: 'lz4' | 'none' | undefined;

@@ -35,8 +35,8 @@ pub struct StoreOptions {
     /// Full memtables of a tree that may wait for their flush before writes wait, too. Default 2, from
     /// 1 to 16.
     pub frozen_memtables_max: Option<usize>,
-    /// Size at which a table block is closed, in bytes before compression. Default 4 KiB, of series 16 KiB;
-    /// from 512 B to 1 MiB. Tables already written keep theirs.
+    /// Size at which a table block is closed, in bytes before compression. Default 4 KiB, from 512 B to
+    /// 1 MiB. Tables already written keep theirs.
     pub block_bytes: Option<usize>,
     /// Compression of table blocks. Default LZ4. Tables already written keep theirs.
     pub compression: Option<Compression>,
@@ -191,7 +191,7 @@ impl Settings {
         engine.table_bytes_max = *given.table_bytes_max.get_or_insert(engine.table_bytes_max);
         for tree in engine.trees.iter_mut().filter(|tree| [KV, SERIES, DOCUMENTS].contains(&tree.id)) {
             tree.write_buffer_bytes = *given.write_buffer_bytes.get_or_insert(tree.write_buffer_bytes);
-            tree.block_bytes = given.block_bytes.unwrap_or(tree.block_bytes);
+            tree.block_bytes = *given.block_bytes.get_or_insert(tree.block_bytes);
             tree.compression = *given.compression.get_or_insert(tree.compression);
             tree.filter_bits_per_key = *given.filter_bits_per_key.get_or_insert(tree.filter_bits_per_key);
         }
@@ -264,22 +264,6 @@ mod tests {
                 assert!(error.message().starts_with(&format!("{name} is {bad}; ")), "{error}");
             }
         }
-    }
-
-    #[test]
-    fn blocks_of_series_are_larger_unless_their_size_is_given() {
-        let sizes = |json: serde_json::Value| {
-            let mut engine = crate::store::engine_options();
-            let settings = Settings::apply(&StoreOptions::from_json(&json).unwrap(), &mut engine).unwrap();
-            (settings, engine.trees.iter().map(|tree| (tree.id, tree.block_bytes)).collect::<Vec<_>>())
-        };
-        let (settings, unset) = sizes(json!({}));
-        assert_eq!(unset, [(KV, 4 << 10), (SERIES, 16 << 10), (DOCUMENTS, 4 << 10)]);
-        let asked = StoreOptions { block_bytes: Some(4 << 10), ..StoreOptions::default() };
-        assert!(settings.check(&asked).unwrap_err().message().starts_with("blockBytes"));
-        let (settings, given) = sizes(json!({ "blockBytes": 4096 }));
-        assert_eq!(given, [(KV, 4096), (SERIES, 4096), (DOCUMENTS, 4096)]);
-        settings.check(&asked).unwrap();
     }
 
     #[test]

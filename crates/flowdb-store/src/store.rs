@@ -223,17 +223,9 @@ impl Store {
     }
 }
 
-/// Points are mostly read by the window, of which a large block holds more, and compresses better. A single
-/// point that is not in memory takes longer.
-const SERIES_BLOCK_BYTES: usize = 16 << 10;
-
 pub(crate) fn engine_options() -> Options {
-    let points = TreeOptions {
-        filter_key: series::filter_key,
-        block_property: series::timestamp,
-        block_bytes: SERIES_BLOCK_BYTES,
-        ..named(SERIES)
-    };
+    let points =
+        TreeOptions { filter_key: series::filter_key, block_property: series::timestamp, ..named(SERIES) };
     Options::new(vec![named(KV), points, named(DOCUMENTS)])
 }
 
